@@ -1,0 +1,131 @@
+//! Files and symlinks that are, at any instant, either the old one or the new one and whole.
+
+use crate::error::{Context, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// Writes `contents` beside `path`, makes them durable, and renames them over `path`.
+///
+/// # Errors
+/// When the folder cannot be written to; `path` is untouched then.
+pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
+    replace(path, |beside| {
+        let mut file = File::create(beside)?;
+        file.write_all(contents)?;
+        file.sync_all()
+    })
+}
+
+/// Points the symlink `path` at `target` with one durable rename.
+///
+/// # Errors
+/// When the folder cannot be written to; `path` is untouched then.
+pub fn link(path: &Path, target: &Path) -> Result<()> {
+    replace(path, |beside| symlink(target, beside))
+}
+
+fn replace(path: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
+    let beside = beside(path);
+    let attempt = || {
+        // A leftover of a power cut would be in the way of the symlink.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        make(&beside)?;
+        fs::rename(&beside, path)?;
+        sync_folder_of(path)
+    };
+    attempt().doing(|| format!("writing {}", path.display())).inspect_err(|_| {
+        let _ = fs::remove_file(&beside);
+    })
+}
+
+/// Removes a file durably; one that is not there is fine.
+///
+/// # Errors
+/// When it is there and stays.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result.and_then(|()| sync_folder_of(path)).doing(|| format!("removing {}", path.display())),
+    }
+}
+
+/// Writes a value as TOML, making the folder if need be.
+///
+/// # Errors
+/// When the folder cannot be made or written to.
+pub fn write_toml<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let text = toml::to_string(value).doing(|| format!("writing {}", path.display()))?;
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
+    }
+    write(path, text.as_bytes())
+}
+
+/// Reads a value from TOML; `None` when there is no such file.
+///
+/// # Errors
+/// When the file cannot be read or understood.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => {
+            let text = text.doing(|| format!("reading {}", path.display()))?;
+            toml::from_str(&text).map(Some).doing(|| format!("understanding {}", path.display()))
+        }
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_link_is_swapped_even_over_the_leftover_of_a_power_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let slot = folder.path().join("slot");
+        symlink("half-made", folder.path().join("slot.new")).unwrap();
+        link(&slot, Path::new("cartridges/a")).unwrap();
+        link(&slot, Path::new("cartridges/b")).unwrap();
+        assert_eq!(fs::read_link(&slot).unwrap(), Path::new("cartridges/b"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, b"old").unwrap();
+        fs::create_dir(folder.path().join("file.new")).unwrap();
+        let message = write(&path, b"new").unwrap_err().to_string();
+        assert!(message.contains("writing") && message.contains("file"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn removing_twice_is_fine() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, b"x").unwrap();
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert!(!path.exists());
+    }
+}

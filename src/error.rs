@@ -1,0 +1,107 @@
+//! The one error type: what was being done, why it failed, how to mend it.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What a caller of `Result` gets when nothing more special is meant.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Whose fault it was, which decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It could not be done: exit code 1.
+    Failed,
+    /// Wrong usage or bad settings: exit code 2.
+    Usage,
+}
+
+/// An error a person can act on. Displays as `DOING: WHY` and, if there is one, a second line `mend: MEND`.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    doing: String,
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+    mend: Option<String>,
+}
+
+impl Error {
+    /// Something that failed for a reason that the sentence itself names.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Failed, doing: message.into(), cause: None, mend: None }
+    }
+
+    /// Something that failed because of `cause`; `doing` says what was being done, to what.
+    pub fn because(doing: impl Into<String>, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind: Kind::Failed, doing: doing.into(), cause: Some(cause.into()), mend: None }
+    }
+
+    /// Wrong usage or bad settings.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, ..Self::new(message) }
+    }
+
+    /// Adds what the reader can do about it.
+    #[must_use]
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    /// Whose fault it was.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The process exit code for this error (DESIGN section 7).
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+        }
+    }
+
+    /// The `errno` of the underlying system call, if there was one.
+    pub fn errno(&self) -> Option<i32> {
+        let mut next: Option<&(dyn StdError + 'static)> = StdError::source(self);
+        while let Some(cause) = next {
+            if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+                return io.raw_os_error();
+            }
+            next = cause.source();
+        }
+        None
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.doing)?;
+        let mut next: Option<&(dyn StdError + 'static)> = StdError::source(self);
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        if let Some(mend) = &self.mend {
+            write!(f, "\n  mend: {mend}")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static))
+    }
+}
+
+/// Adds "what was being done" to a foreign error.
+pub trait Context<T> {
+    /// Wraps the error, if any, as the cause of a failed `doing`.
+    fn doing(self, doing: impl FnOnce() -> String) -> Result<T>;
+}
+
+impl<T, E: Into<Box<dyn StdError + Send + Sync>>> Context<T> for std::result::Result<T, E> {
+    fn doing(self, doing: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|cause| Error::because(doing(), cause))
+    }
+}

@@ -1,0 +1,3 @@
+//! The `persona` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The painter: a view in, pixels out.

@@ -1,0 +1,1 @@
+//! The menu as a pure state machine.

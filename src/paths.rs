@@ -1,0 +1,209 @@
+//! Every path Persona reads or writes, behind one root.
+
+use crate::pci::PciAddress;
+use std::path::{Path, PathBuf};
+
+/// Knows where everything is. With `--root DIR`, all of it lies under `DIR`, so that a recorded machine can be
+/// examined anywhere.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    root: PathBuf,
+    settings: Option<PathBuf>,
+}
+
+impl Paths {
+    /// Paths below `root`; `settings` is the file named by `--config`, taken as it is.
+    pub fn new(root: impl Into<PathBuf>, settings: Option<PathBuf>) -> Self {
+        Self { root: root.into(), settings }
+    }
+
+    /// The absolute path `path` of the machine, below the root.
+    pub fn at(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Whether this is the machine we run on, not a recorded one.
+    pub fn is_live(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// The settings file: `/etc/persona/persona.toml` unless `--config` names another.
+    pub fn settings(&self) -> PathBuf {
+        self.settings.clone().unwrap_or_else(|| self.at("/etc/persona/persona.toml"))
+    }
+
+    /// The kernel command line.
+    pub fn kernel_command_line(&self) -> PathBuf {
+        self.at("/proc/cmdline")
+    }
+
+    /// Mounted file systems of this process, as `proc_pid_mountinfo(5)` describes.
+    pub fn mount_info(&self) -> PathBuf {
+        self.at("/proc/self/mountinfo")
+    }
+
+    /// Active swap areas.
+    pub fn swaps(&self) -> PathBuf {
+        self.at("/proc/swaps")
+    }
+
+    /// The IPv4 routing table.
+    pub fn routes(&self) -> PathBuf {
+        self.at("/proc/net/route")
+    }
+
+    /// The IPv6 routing table.
+    pub fn routes_v6(&self) -> PathBuf {
+        self.at("/proc/net/ipv6_route")
+    }
+
+    /// The folder of all PCI functions.
+    pub fn pci_devices(&self) -> PathBuf {
+        self.at("/sys/bus/pci/devices")
+    }
+
+    /// One PCI function's sysfs folder.
+    pub fn pci_device(&self, address: PciAddress) -> PathBuf {
+        self.pci_devices().join(address.to_string())
+    }
+
+    /// Asks the PCI core to look for a driver for the address written to it.
+    pub fn pci_drivers_probe(&self) -> PathBuf {
+        self.at("/sys/bus/pci/drivers_probe")
+    }
+
+    /// A PCI driver's sysfs folder.
+    pub fn pci_driver(&self, driver: &str) -> PathBuf {
+        self.at("/sys/bus/pci/drivers").join(driver)
+    }
+
+    /// The folder of all IOMMU groups; empty or absent without an IOMMU.
+    pub fn iommu_groups(&self) -> PathBuf {
+        self.at("/sys/kernel/iommu_groups")
+    }
+
+    /// A block device's sysfs entry, by `major:minor`.
+    pub fn block_device(&self, number: &str) -> PathBuf {
+        self.at("/sys/dev/block").join(number)
+    }
+
+    /// The folder of all network interfaces.
+    pub fn network_interfaces(&self) -> PathBuf {
+        self.at("/sys/class/net")
+    }
+
+    /// The folder of all DRM devices and connectors.
+    pub fn drm_class(&self) -> PathBuf {
+        self.at("/sys/class/drm")
+    }
+
+    /// A DRM device node such as `card0`.
+    pub fn drm_node(&self, name: &str) -> PathBuf {
+        self.at("/dev/dri").join(name)
+    }
+
+    /// The folder of evdev nodes.
+    pub fn input_nodes(&self) -> PathBuf {
+        self.at("/dev/input")
+    }
+
+    /// A virtual terminal; 0 is the one in the foreground.
+    pub fn virtual_terminal(&self, number: u16) -> PathBuf {
+        self.at("/dev").join(format!("tty{number}"))
+    }
+
+    /// The kernel log's input.
+    pub fn kernel_log(&self) -> PathBuf {
+        self.at("/dev/kmsg")
+    }
+
+    /// VFIO's container node.
+    pub fn vfio_container(&self) -> PathBuf {
+        self.at("/dev/vfio/vfio")
+    }
+
+    /// VFIO's node of an IOMMU group.
+    pub fn vfio_group(&self, group: u32) -> PathBuf {
+        self.at("/dev/vfio").join(group.to_string())
+    }
+
+    /// State that lives for this boot.
+    pub fn run_dir(&self) -> PathBuf {
+        self.at("/run/persona")
+    }
+
+    /// The choice of this boot.
+    pub fn choice(&self) -> PathBuf {
+        self.run_dir().join("choice.toml")
+    }
+
+    /// What the menu shows, and how soon it showed it.
+    pub fn menu_state(&self) -> PathBuf {
+        self.run_dir().join("menu.toml")
+    }
+
+    /// What legion is doing.
+    pub fn legion_state(&self) -> PathBuf {
+        self.run_dir().join("legion.toml")
+    }
+
+    /// What `prepare` changed on the devices, for `release` to change back.
+    pub fn bound_devices(&self) -> PathBuf {
+        self.run_dir().join("bound.toml")
+    }
+
+    /// QEMU's QMP socket for other programs.
+    pub fn qmp_socket(&self) -> PathBuf {
+        self.run_dir().join("legion.qmp")
+    }
+
+    /// Held while legion is prepared and runs.
+    pub fn legion_lock(&self) -> PathBuf {
+        self.run_dir().join("legion.lock")
+    }
+
+    /// State that outlives a boot.
+    pub fn state_dir(&self) -> PathBuf {
+        self.at("/var/lib/persona")
+    }
+
+    /// The persona for the next boot.
+    pub fn override_file(&self) -> PathBuf {
+        self.state_dir().join("override.toml")
+    }
+
+    /// The persona that last ran.
+    pub fn last(&self) -> PathBuf {
+        self.state_dir().join("last.toml")
+    }
+
+    /// User accounts.
+    pub fn passwd(&self) -> PathBuf {
+        self.at("/etc/passwd")
+    }
+
+    /// The machine's name.
+    pub fn hostname(&self) -> PathBuf {
+        self.at("/proc/sys/kernel/hostname")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_lies_under_the_root() {
+        let paths = Paths::new("/recorded/machine", None);
+        for path in [paths.settings(), paths.choice(), paths.pci_devices(), paths.override_file(), paths.at("/x"), paths.at("x")] {
+            assert!(path.starts_with("/recorded/machine"), "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn the_named_settings_file_is_taken_as_it_is() {
+        let paths = Paths::new("/recorded", Some("my.toml".into()));
+        assert_eq!(paths.settings(), Path::new("my.toml"));
+    }
+}

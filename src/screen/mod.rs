@@ -1,0 +1,1 @@
+//! The display card: opened by PCI address, every connected output at its preferred mode, through DRM/KMS.

@@ -1,0 +1,195 @@
+//! From the shape of the file to settings that can be acted on.
+
+use super::message::{Problem, nearest};
+use super::value::{Color, Cpus, MemorySize, Network, Timeout};
+use super::{
+    BuiltInEmblem, DefaultPersona, Display, Emblem, Guest, Legion, MenuSettings, OnPoweroff, Passthrough, Persona, Settings, Starts, file,
+};
+use crate::pci::{PciAddress, PciId};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+use toml::Spanned;
+
+type Checked<T> = Result<T, Problem>;
+
+const DEFAULT_TIMEOUT: Timeout = Timeout::After(Duration::from_secs(10));
+const DEFAULT_ACCENT: Color = Color::rgb(0x8f, 0xa3, 0xbf);
+
+pub(super) fn check(file: file::File) -> Checked<Settings> {
+    let personas = personas(&file)?;
+    Ok(Settings { menu: menu(&file.menu, &personas)?, passthrough: passthrough(&file.legion.passthrough)?, personas })
+}
+
+fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
+    let default = match &menu.default {
+        None => DefaultPersona::Named(personas[0].name.clone()),
+        Some(name) if name.get_ref() == "last" => DefaultPersona::Last,
+        Some(name) if personas.iter().any(|persona| persona.name == *name.get_ref()) => DefaultPersona::Named(name.get_ref().clone()),
+        Some(name) => {
+            let names = || personas.iter().map(|persona| persona.name.as_str());
+            let problem = Problem::at(name.span(), format!("there is no persona `{}` to be the default", name.get_ref()));
+            return Err(match nearest(name.get_ref(), names()) {
+                Some(near) => problem.mend(format!("did you mean `{near}`?")),
+                None => problem.mend(format!("name one of {}, or \"last\"", names().collect::<Vec<_>>().join(", "))),
+            });
+        }
+    };
+    let display = match &menu.display {
+        None => Display::Auto,
+        Some(text) if text.get_ref() == "auto" => Display::Auto,
+        Some(text) => Display::At(parse::<PciAddress>(text)?),
+    };
+    Ok(MenuSettings { timeout: menu.timeout.as_ref().map_or(Ok(DEFAULT_TIMEOUT), parse)?, default, display })
+}
+
+fn passthrough(entries: &[file::Passthrough]) -> Checked<Vec<Passthrough>> {
+    let mut seen = BTreeSet::new();
+    entries
+        .iter()
+        .map(|entry| {
+            let device = parse::<PciAddress>(&entry.device)?;
+            if !seen.insert(device) {
+                return Err(Problem::at(entry.device.span(), format!("{device} is listed twice")).mend("remove one of the two entries"));
+            }
+            let id = entry.id.as_ref().map(parse::<PciId>).transpose()?;
+            Ok(Passthrough { device, id, label: entry.label.clone(), bind: entry.bind })
+        })
+        .collect()
+}
+
+fn personas(file: &file::File) -> Checked<Vec<Persona>> {
+    if file.persona.is_empty() {
+        return Err(Problem {
+            span: None,
+            what: "there is no [[persona]]".into(),
+            mend: Some("add at least one; starts = \"host\" needs nothing else".into()),
+        });
+    }
+    let mut names = BTreeSet::new();
+    file.persona
+        .iter()
+        .map(|entry| {
+            let name = file_name(&entry.name, "a persona's name")?;
+            // "last" is what menu.default calls the remembered one.
+            if name == "last" {
+                return Err(Problem::at(entry.name.span(), "a persona cannot be called `last`")
+                    .mend("menu.default = \"last\" means the remembered one; take another name"));
+            }
+            if !names.insert(name.clone()) {
+                return Err(
+                    Problem::at(entry.name.span(), format!("there are two personas named `{name}`")).mend("give one of them another name")
+                );
+            }
+            let title = match &entry.title {
+                None => capitalised(&name),
+                Some(title) if title.get_ref().trim().is_empty() => {
+                    return Err(Problem::at(title.span(), "the title is empty").mend("leave it out to use the name"));
+                }
+                Some(title) => title.get_ref().clone(),
+            };
+            Ok(Persona {
+                title,
+                tagline: entry.tagline.clone().unwrap_or_default(),
+                accent: entry.accent.as_ref().map_or(Ok(DEFAULT_ACCENT), parse)?,
+                emblem: entry.emblem.as_ref().map_or(Ok(Emblem::Initial), emblem)?,
+                starts: starts(entry, &file.legion, &name)?,
+                name,
+            })
+        })
+        .collect()
+}
+
+fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<Starts> {
+    match &entry.starts {
+        None => {}
+        Some(starts) if starts.get_ref() == "legion" => {}
+        Some(starts) if starts.get_ref() == "host" => return Ok(Starts::Host),
+        Some(starts) if is_unit_name(starts.get_ref()) => return Ok(Starts::Unit(starts.get_ref().clone())),
+        Some(starts) => {
+            return Err(Problem::at(starts.span(), format!("`{}` is not something a persona can start", starts.get_ref()))
+                .mend("write \"legion\", \"host\" or the name of a systemd unit such as \"lab.service\""));
+        }
+    }
+    Ok(Starts::Legion(Legion {
+        cartridge: entry.cartridge.as_ref().map_or(Ok(name.to_owned()), |cartridge| file_name(cartridge, "a cartridge's name"))?,
+        guest: entry.guest.unwrap_or(Guest::Linux),
+        on_poweroff: entry.on_poweroff.unwrap_or(OnPoweroff::Menu),
+        memory: entry.memory.as_ref().or(legion.memory.as_ref()).map_or(Ok(MemorySize::from_mebibytes(4096)), parse)?,
+        cpus: entry.cpus.as_ref().or(legion.cpus.as_ref()).map_or(Ok(Cpus::Count(2)), cpus)?,
+        hugepages: entry.hugepages.or(legion.hugepages).unwrap_or(false),
+        network: entry.network.as_ref().or(legion.network.as_ref()).map_or(Ok(Network::User), parse)?,
+        cartridges: absolute(entry.cartridges.as_ref().or(legion.cartridges.as_ref()), "/var/lib/legion/cartridges")?,
+        slot: absolute(entry.slot.as_ref().or(legion.slot.as_ref()), "/var/lib/legion/slot")?,
+        extra_args: entry.extra_args.clone().or_else(|| legion.extra_args.clone()).unwrap_or_default(),
+    }))
+}
+
+fn parse<T: FromStr<Err = String>>(text: &Spanned<String>) -> Checked<T> {
+    text.get_ref().parse().map_err(|wrong: String| Problem::at(text.span(), wrong))
+}
+
+fn cpus(value: &Spanned<toml::Value>) -> Checked<Cpus> {
+    match value.get_ref() {
+        toml::Value::Integer(count) => Cpus::from_count(*count),
+        toml::Value::String(list) => list.parse(),
+        _ => Err("cpus is a number such as 12, or a list of host CPUs such as \"4-15\"".into()),
+    }
+    .map_err(|wrong| Problem::at(value.span(), wrong))
+}
+
+/// Names become file names, unit arguments and words to type: they are kept to what is harmless in all of these.
+fn file_name(name: &Spanned<String>, what: &str) -> Checked<String> {
+    let text = name.get_ref();
+    let harmless = (1..=64).contains(&text.len())
+        && !text.starts_with('-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if harmless {
+        Ok(text.clone())
+    } else {
+        Err(Problem::at(name.span(), format!("`{text}` cannot be {what}"))
+            .mend("use a-z, 0-9 and \"-\" only, at most 64 of them, not \"-\" first"))
+    }
+}
+
+fn emblem(text: &Spanned<String>) -> Checked<Emblem> {
+    let word = text.get_ref();
+    if let Some((_, emblem)) = BuiltInEmblem::ALL.iter().find(|(name, _)| name == word) {
+        return Ok(Emblem::BuiltIn(*emblem));
+    }
+    if Path::new(word).is_absolute() {
+        return Ok(Emblem::Png(PathBuf::from(word)));
+    }
+    let names = || BuiltInEmblem::ALL.iter().map(|(name, _)| *name);
+    let problem = Problem::at(text.span(), format!("`{word}` is not an emblem"));
+    Err(match nearest(word, names()) {
+        Some(near) => problem.mend(format!("did you mean `{near}`?")),
+        None => problem.mend(format!("take one of {}, or the absolute path of a PNG", names().collect::<Vec<_>>().join(", "))),
+    })
+}
+
+fn absolute(path: Option<&Spanned<PathBuf>>, default: &str) -> Checked<PathBuf> {
+    match path {
+        None => Ok(PathBuf::from(default)),
+        Some(path) if path.get_ref().is_absolute() => Ok(path.get_ref().clone()),
+        Some(path) => {
+            Err(Problem::at(path.span(), format!("`{}` is not an absolute path", path.get_ref().display())).mend("begin it with \"/\""))
+        }
+    }
+}
+
+/// systemd's rule for unit names (`systemd.unit(5)`), with the suffixes that can be started by hand.
+fn is_unit_name(name: &str) -> bool {
+    let Some((prefix, suffix)) = name.rsplit_once('.') else { return false };
+    (1..256).contains(&name.len())
+        && !prefix.is_empty()
+        && !prefix.starts_with('-')
+        && prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b))
+        && ["service", "target", "socket", "timer", "path", "mount", "slice", "scope"].contains(&suffix)
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

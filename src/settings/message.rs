@@ -1,0 +1,108 @@
+//! One clear message for whatever is wrong in a settings file: file, line, caret and mend.
+
+use crate::error::Error;
+use std::ops::Range;
+
+/// Something wrong at a place of the file.
+#[derive(Debug)]
+pub(super) struct Problem {
+    /// Bytes of the file that are wrong; none when it is about the file as a whole.
+    pub(super) span: Option<Range<usize>>,
+    pub(super) what: String,
+    pub(super) mend: Option<String>,
+}
+
+impl Problem {
+    pub(super) fn at(span: Range<usize>, what: impl Into<String>) -> Self {
+        Self { span: Some(span), what: what.into(), mend: None }
+    }
+
+    pub(super) fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.mend = Some(mend.into());
+        self
+    }
+
+    /// What the TOML reader found wrong, with the nearest known word where a word was not known.
+    pub(super) fn from_toml(error: &toml::de::Error) -> Self {
+        let what = error.message().to_owned();
+        let mend = nearest_in_message(&what).map(|known| format!("did you mean `{known}`?"));
+        Self { span: error.span(), what, mend }
+    }
+
+    pub(super) fn into_error(self, text: &str, file: &str) -> Error {
+        let message = match self.span {
+            None => format!("{file}: {}", self.what),
+            Some(span) => {
+                let start = floor_char_boundary(text, span.start);
+                let before = &text[..start];
+                let line_number = before.matches('\n').count() + 1;
+                let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+                let line = text[line_start..].lines().next().unwrap_or("");
+                let column = text[line_start..start].chars().count();
+                let width =
+                    text[start..floor_char_boundary(text, span.end)].lines().next().map_or(1, |marked| marked.chars().count().max(1));
+                let number = line_number.to_string();
+                let gutter = " ".repeat(number.len());
+                format!(
+                    "{file}:{line_number}: {}\n {gutter} |\n {number} | {line}\n {gutter} | {}{}",
+                    self.what,
+                    " ".repeat(column),
+                    "^".repeat(width),
+                )
+            }
+        };
+        let error = Error::usage(message);
+        match self.mend {
+            Some(mend) => error.mend(mend),
+            None => error,
+        }
+    }
+}
+
+/// The greatest character boundary of `text` that is at most `at`.
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0)
+}
+
+/// serde words an unknown key or word as ``unknown field `x`, expected one of `a`, `b` ``; the nearest of those.
+fn nearest_in_message(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("unknown field ").or_else(|| message.strip_prefix("unknown variant "))?;
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let wrong = quoted.next()?;
+    nearest(wrong, quoted)
+}
+
+/// The known word that `wrong` was probably meant to be, if one is near enough.
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let (distance, word) = known.map(|word| (edit_distance(wrong, word), word)).min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1 + wrong.chars().count() / 3).then_some(word)
+}
+
+/// Levenshtein's distance: single-character edits that turn one word into the other.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_found_and_far_ones_are_not() {
+        let known = ["timeout", "default", "display"];
+        assert_eq!(nearest("timout", known.into_iter()), Some("timeout"));
+        assert_eq!(nearest("displya", known.into_iter()), Some("display"));
+        assert_eq!(nearest("colour", known.into_iter()), None);
+    }
+}

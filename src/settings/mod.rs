@@ -1,0 +1,250 @@
+//! The owner's settings, read from TOML and checked: whatever gets past [`Settings::parse`] can be acted on.
+//!
+//! [`file`] holds the shape of the file, [`check`] turns it into the types here or says in one message which line is
+//! wrong and how to mend it, [`value`] reads single values such as `"24G"` or `"4-15"`.
+
+mod check;
+mod file;
+mod message;
+pub mod value;
+
+use crate::error::{Context, Result};
+use crate::paths::Paths;
+use crate::pci::{PciAddress, PciId};
+use std::path::PathBuf;
+use value::{Color, Cpus, MemorySize, Network, Timeout};
+
+/// All settings, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How the menu behaves.
+    pub menu: MenuSettings,
+    /// The PCI devices that are legion's, in the order of the file.
+    pub passthrough: Vec<Passthrough>,
+    /// The personas in menu order; at least one, names unique.
+    pub personas: Vec<Persona>,
+}
+
+/// `[menu]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MenuSettings {
+    /// How long the menu waits for a person before it takes the default.
+    pub timeout: Timeout,
+    /// What it takes then.
+    pub default: DefaultPersona,
+    /// The card that draws.
+    pub display: Display,
+}
+
+/// `menu.default`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DefaultPersona {
+    /// The one that last ran; the first of the menu when there is none.
+    Last,
+    /// A persona's name; it exists.
+    Named(String),
+}
+
+/// `menu.display`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Display {
+    /// A graphics card that is not legion's.
+    Auto,
+    /// The card at this address.
+    At(PciAddress),
+}
+
+/// An entry of `[[legion.passthrough]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passthrough {
+    /// One function of the device; its closure comes along.
+    pub device: PciAddress,
+    /// What must be found at that address, if the owner pinned it.
+    pub id: Option<PciId>,
+    /// The owner's name for it.
+    pub label: Option<String>,
+    /// When it is taken from the host; by its class if the owner left it open.
+    pub bind: Option<BindTime>,
+}
+
+/// When a passthrough device is taken from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BindTime {
+    /// Reserved before coldplug: no host driver ever binds to it.
+    Boot,
+    /// With its host driver until the choice, then unbound and bound to vfio-pci.
+    Launch,
+}
+
+/// An entry of `[[persona]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Persona {
+    /// What commands and files call it: `[a-z0-9-]`.
+    pub name: String,
+    /// What the menu calls it.
+    pub title: String,
+    /// A line of description; may be empty.
+    pub tagline: String,
+    /// Its colour.
+    pub accent: Color,
+    /// Its picture.
+    pub emblem: Emblem,
+    /// What picking it starts.
+    pub starts: Starts,
+}
+
+/// What picking a persona starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Starts {
+    /// legion, with this cartridge in this machine.
+    Legion(Legion),
+    /// Nothing: the host at its console.
+    Host,
+    /// A systemd unit.
+    Unit(String),
+}
+
+/// legion as one persona wants it: `[legion]` with the persona's own keys over it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Legion {
+    /// The cartridge's name: a folder in `cartridges`.
+    pub cartridge: String,
+    /// What kind of system boots.
+    pub guest: Guest,
+    /// What happens after the guest powers itself off.
+    pub on_poweroff: OnPoweroff,
+    /// Memory.
+    pub memory: MemorySize,
+    /// Virtual CPUs.
+    pub cpus: Cpus,
+    /// Whether memory comes from huge pages.
+    pub hugepages: bool,
+    /// The virtual network card's peer.
+    pub network: Network,
+    /// The folder of all cartridges.
+    pub cartridges: PathBuf,
+    /// The symlink that says which cartridge is in.
+    pub slot: PathBuf,
+    /// Handed to QEMU as they are.
+    pub extra_args: Vec<String>,
+}
+
+/// `guest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Guest {
+    /// Linux, or anything else that keeps its clock in UTC.
+    Linux,
+    /// Windows.
+    Windows,
+}
+
+/// `on_poweroff`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnPoweroff {
+    /// Back to the menu.
+    Menu,
+    /// The whole machine powers off.
+    Poweroff,
+    /// The host at its console.
+    Host,
+}
+
+/// A persona's picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Emblem {
+    /// None given: the title's first letter stands in.
+    Initial,
+    /// One that Persona draws itself.
+    BuiltIn(BuiltInEmblem),
+    /// The owner's PNG.
+    Png(PathBuf),
+}
+
+/// The emblems Persona draws itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltInEmblem {
+    /// `leaf`
+    Leaf,
+    /// `tree`
+    Tree,
+    /// `mountain`
+    Mountain,
+    /// `eye`
+    Eye,
+    /// `flame`
+    Flame,
+    /// `anvil`
+    Anvil,
+    /// `ship`
+    Ship,
+    /// `star`
+    Star,
+}
+
+impl BuiltInEmblem {
+    /// All of them with the names that settings use.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("leaf", Self::Leaf),
+        ("tree", Self::Tree),
+        ("mountain", Self::Mountain),
+        ("eye", Self::Eye),
+        ("flame", Self::Flame),
+        ("anvil", Self::Anvil),
+        ("ship", Self::Ship),
+        ("star", Self::Star),
+    ];
+}
+
+impl Settings {
+    /// Reads and checks the settings file.
+    ///
+    /// # Errors
+    /// When the file cannot be read (exit code 1), or something in it is wrong (exit code 2): the message then names
+    /// file, line and mend.
+    pub fn load(paths: &Paths) -> Result<Self> {
+        let file = paths.settings();
+        let text = std::fs::read_to_string(&file).doing(|| format!("reading the settings {}", file.display())).map_err(|error| {
+            error.mend("copy /usr/share/persona/persona.toml to /etc/persona/persona.toml and change the addresses in it to yours")
+        })?;
+        Self::parse(&text, &file.display().to_string())
+    }
+
+    /// Checks the text of a settings file; `file` is its name for messages.
+    ///
+    /// # Errors
+    /// One [`crate::error::Kind::Usage`] error that names file, line and mend.
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        file::File::parse(text).and_then(check::check).map_err(|problem| problem.into_error(text, file))
+    }
+
+    /// The persona of that name.
+    pub fn persona(&self, name: &str) -> Option<&Persona> {
+        self.personas.iter().find(|persona| persona.name == name)
+    }
+
+    /// The persona that starts when nobody picks; `last` is the name of the one that last ran. A name that no longer
+    /// exists falls back to the first of the menu.
+    pub fn default_persona<'a>(&'a self, last: Option<&str>) -> &'a Persona {
+        let wanted = match &self.menu.default {
+            DefaultPersona::Last => last,
+            DefaultPersona::Named(name) => Some(name.as_str()),
+        };
+        wanted.and_then(|name| self.persona(name)).unwrap_or(&self.personas[0])
+    }
+}
+
+impl Persona {
+    /// legion's part, if it is legion that the persona starts.
+    pub fn legion(&self) -> Option<&Legion> {
+        match &self.starts {
+            Starts::Legion(legion) => Some(legion),
+            Starts::Host | Starts::Unit(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

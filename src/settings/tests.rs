@@ -1,0 +1,77 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+const SHIPPED: &str = include_str!("../../config/persona.toml");
+
+fn message(text: &str) -> String {
+    Settings::parse(text, "persona.toml").unwrap_err().to_string()
+}
+
+#[test]
+fn the_shipped_example_is_understood() {
+    let settings = Settings::parse(SHIPPED, "persona.toml").unwrap();
+    let names: Vec<_> = settings.personas.iter().map(|persona| persona.name.as_str()).collect();
+    assert_eq!(names, ["rivendale", "gondor", "mordor", "host"]);
+    assert_eq!(settings.passthrough[1].bind, Some(BindTime::Launch));
+    let mordor = settings.persona("mordor").unwrap().legion().unwrap();
+    assert_eq!((mordor.memory.mebibytes(), mordor.guest), (16 * 1024, Guest::Windows));
+    assert_eq!(mordor.cpus, Cpus::Count(12));
+    assert_eq!(settings.default_persona(None).name, "rivendale");
+}
+
+#[test]
+fn an_unknown_key_names_its_line_and_the_nearest_known_key() {
+    let message = message("[menu]\ntimout = \"10s\"\n");
+    assert!(message.starts_with("persona.toml:2: unknown field `timout`"), "{message}");
+    assert!(message.contains("2 | timout = \"10s\"") && message.contains("  | ^^^^^^"), "{message}");
+    assert!(message.ends_with("mend: did you mean `timeout`?"), "{message}");
+}
+
+#[test]
+fn what_means_nothing_is_named_with_its_line() {
+    for (text, line, words) in [
+        ("[[persona]]\nname = \"Größe\"", 2, "cannot be a persona's name"),
+        ("[[persona]]\nname = \"a\"\n[[persona]]\nname = \"a\"", 4, "two personas"),
+        ("[[persona]]\nname = \"a\"\nemblem = \"leav\"", 3, "did you mean `leaf`"),
+        ("[[persona]]\nname = \"a\"\nstarts = \"rm -rf\"", 3, "is not something a persona can start"),
+        ("[[persona]]\nname = \"a\"\nguest = \"window\"", 3, "did you mean `windows`"),
+        ("[[persona]]\nname = \"a\"\ncpus = 0", 3, "out of range"),
+        ("[[persona]]\nname = \"a\"\ncpus = true", 3, "list of host CPUs"),
+        ("[[persona]]\nname = \"a\"\nslot = \"slot\"", 3, "not an absolute path"),
+        ("[menu]\ndefault = \"rivendell\"\n[[persona]]\nname = \"rivendale\"", 2, "did you mean `rivendale`"),
+        ("[menu]\ndisplay = \"card0\"\n[[persona]]\nname = \"a\"", 2, "not a PCI address"),
+        (
+            "[[legion.passthrough]]\ndevice = \"0a:00.0\"\n[[legion.passthrough]]\ndevice = \"0000:0a:00.0\"\n[[persona]]\nname = \"a\"",
+            4,
+            "listed twice",
+        ),
+        ("[menu]\ntimeout = 10\n", 2, "invalid type"),
+        ("[menu\n", 1, ""),
+    ] {
+        let message = message(text);
+        assert!(message.starts_with(&format!("persona.toml:{line}: ")) && message.contains(words), "{text}\n=> {message}");
+    }
+    assert!(message("").contains("no [[persona]]"));
+}
+
+#[test]
+fn a_vanished_default_falls_back_to_the_first() {
+    let settings = Settings::parse("[menu]\ndefault = \"last\"\n[[persona]]\nname = \"a\"\n[[persona]]\nname = \"b\"", "x").unwrap();
+    assert_eq!(settings.default_persona(Some("b")).name, "b");
+    assert_eq!(settings.default_persona(Some("gone")).name, "a");
+    assert_eq!(settings.default_persona(None).name, "a");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC*") {
+        let _ = Settings::parse(&text, "x");
+    }
+
+    #[test]
+    fn no_mangled_example_panics(at in 0..SHIPPED.len(), insert in "\\PC{0,3}") {
+        let at = (0..=at).rev().find(|&at| SHIPPED.is_char_boundary(at)).unwrap_or(0);
+        let _ = Settings::parse(&format!("{}{insert}{}", &SHIPPED[..at], &SHIPPED[at..]), "x");
+        let _ = Settings::parse(&SHIPPED[..at], "x");
+    }
+}

@@ -1,0 +1,276 @@
+//! Single values of the settings: durations, sizes, CPUs, colours, networks.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How long the menu waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeout {
+    /// For ever.
+    Never,
+    /// This long; zero starts the default at once.
+    After(Duration),
+}
+
+impl FromStr for Timeout {
+    type Err = String;
+
+    /// Reads `10s`, `1m30s`, `1500ms`, `2min`, `0s` and `never`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a time such as \"10s\", \"1m30s\" or \"never\"");
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        let mut total = Duration::ZERO;
+        let mut rest = text.trim();
+        if rest.is_empty() {
+            return Err(wrong());
+        }
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+            let (number, after) = rest.split_at(digits);
+            let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+            let (unit, after) = after.split_at(letters);
+            let number: u64 = number.parse().map_err(|_| wrong())?;
+            let milliseconds = match unit {
+                "ms" => 1,
+                "s" | "sec" => 1000,
+                "m" | "min" => 60_000,
+                _ => return Err(wrong()),
+            };
+            let part = Duration::from_millis(number.checked_mul(milliseconds).ok_or_else(wrong)?);
+            total = total.checked_add(part).ok_or_else(wrong)?;
+            rest = after.trim_start();
+        }
+        // A day keeps every later sum of instants far from overflow, and nobody means more.
+        if total > Duration::from_secs(24 * 3600) {
+            return Err(format!("`{text}` is longer than a day; write \"never\" to wait for ever"));
+        }
+        Ok(Self::After(total))
+    }
+}
+
+/// An amount of memory, in MiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemorySize {
+    mebibytes: u64,
+}
+
+impl MemorySize {
+    /// So many MiB.
+    pub const fn mebibytes(self) -> u64 {
+        self.mebibytes
+    }
+
+    /// That many MiB.
+    pub const fn from_mebibytes(mebibytes: u64) -> Self {
+        Self { mebibytes }
+    }
+}
+
+impl fmt::Display for MemorySize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.mebibytes {
+            mebibytes if mebibytes % 1024 == 0 => write!(f, "{}G", mebibytes / 1024),
+            mebibytes => write!(f, "{mebibytes}M"),
+        }
+    }
+}
+
+impl FromStr for MemorySize {
+    type Err = String;
+
+    /// Reads `24G` and `512M` (binary units; `GiB` and `MiB` too).
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not an amount of memory such as \"24G\" or \"512M\"");
+        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit {
+            "M" | "MiB" => 1,
+            "G" | "GiB" => 1024,
+            _ => return Err(wrong()),
+        };
+        match number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)) {
+            Some(mebibytes @ 64..=16_777_216) => Ok(Self { mebibytes }),
+            _ => Err(format!("`{text}` is out of range: legion can have 64M to 16384G")),
+        }
+    }
+}
+
+/// Virtual CPUs, and where they run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cpus {
+    /// So many, wherever the host schedules them.
+    Count(u16),
+    /// One pinned to each of these host CPUs, in ascending order.
+    Pinned(Vec<u16>),
+}
+
+impl Cpus {
+    /// How many virtual CPUs.
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Count(count) => usize::from(*count),
+            Self::Pinned(host) => host.len(),
+        }
+    }
+}
+
+/// The most CPUs QEMU's q35 machine takes.
+const MOST_CPUS: u16 = 1024;
+
+impl Cpus {
+    /// A count, as the settings file gives it: a number.
+    ///
+    /// # Errors
+    /// When QEMU's machine cannot have that many.
+    pub fn from_count(count: i64) -> Result<Self, String> {
+        match u16::try_from(count) {
+            Ok(count @ 1..=MOST_CPUS) => Ok(Self::Count(count)),
+            _ => Err(format!("{count} CPUs are out of range: legion can have 1 to {MOST_CPUS}")),
+        }
+    }
+}
+
+impl FromStr for Cpus {
+    type Err = String;
+
+    /// Reads a list of host CPUs as the kernel writes them: `4-15`, `0,2,4-7`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a list of host CPUs such as \"4-15\" or \"0,2,4-7\"");
+        let mut host = Vec::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let number = |text: &str| text.trim().parse::<u16>().ok().filter(|cpu| *cpu < 8192).ok_or_else(wrong);
+            let (first, last) = (number(first)?, number(last)?);
+            if first > last {
+                return Err(wrong());
+            }
+            host.extend(first..=last);
+        }
+        host.sort_unstable();
+        host.dedup();
+        if host.len() > usize::from(MOST_CPUS) {
+            return Err(format!("`{text}` names {} CPUs; legion can have at most {MOST_CPUS}", host.len()));
+        }
+        Ok(Self::Pinned(host))
+    }
+}
+
+/// The virtual network card's peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// QEMU's own NAT.
+    User,
+    /// No network card.
+    None,
+    /// A bridge of the host.
+    Bridge(String),
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "user" => Ok(Self::User),
+            "none" => Ok(Self::None),
+            _ => match text.strip_prefix("bridge:") {
+                // The kernel's own rule for interface names (dev_valid_name), less what QEMU's option syntax would split.
+                Some(name)
+                    if !name.is_empty() && name.len() < 16 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) =>
+                {
+                    Ok(Self::Bridge(name.to_owned()))
+                }
+                _ => Err(format!("`{text}` is not a network: \"user\", \"none\" or \"bridge:br0\"")),
+            },
+        }
+    }
+}
+
+/// An sRGB colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Color {
+    /// Red, 0 to 255.
+    pub red: u8,
+    /// Green, 0 to 255.
+    pub green: u8,
+    /// Blue, 0 to 255.
+    pub blue: u8,
+}
+
+impl Color {
+    /// A colour from its three parts.
+    pub const fn rgb(red: u8, green: u8, blue: u8) -> Self {
+        Self { red, green, blue }
+    }
+}
+
+impl FromStr for Color {
+    type Err = String;
+
+    /// Reads `#7fb069`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix('#') {
+            Some(digits) if digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                let part = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap_or(0);
+                Ok(Self::rgb(part(0), part(2), part(4)))
+            }
+            _ => Err(format!("`{text}` is not a colour such as \"#7fb069\"")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let after = |milliseconds| Ok(Timeout::After(Duration::from_millis(milliseconds)));
+        assert_eq!("10s".parse(), after(10_000));
+        assert_eq!("1m30s".parse(), after(90_000));
+        assert_eq!("0s".parse(), after(0));
+        assert_eq!("1500ms".parse(), after(1500));
+        assert_eq!("never".parse(), Ok(Timeout::Never));
+        for text in ["", "10", "s", "-1s", "10h", "25h", "99999999999999999999s", "1441min", "10 s x"] {
+            assert!(text.parse::<Timeout>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn memory() {
+        assert_eq!("24G".parse::<MemorySize>().map(MemorySize::mebibytes), Ok(24 * 1024));
+        assert_eq!("512M".parse::<MemorySize>().map(|size| size.to_string()), Ok("512M".to_owned()));
+        for text in ["", "24", "24g", "0G", "63M", "18446744073709551615G", "1.5G"] {
+            assert!(text.parse::<MemorySize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn cpus() {
+        assert_eq!("0,2,4-6,5".parse(), Ok(Cpus::Pinned(vec![0, 2, 4, 5, 6])));
+        assert!(Cpus::from_count(0).is_err());
+        assert_eq!(Cpus::from_count(12), Ok(Cpus::Count(12)));
+        for text in ["", "-", "7-4", "a", "1,,2", "0-65535"] {
+            assert!(text.parse::<Cpus>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks_cannot_break_out_of_their_argument() {
+        assert_eq!("bridge:br0".parse(), Ok(Network::Bridge("br0".into())));
+        for text in ["", "bridge:", "bridge:br0,script=/bin/sh", "bridge:a-name-that-is-too-long", "tap"] {
+            assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn colours() {
+        assert_eq!("#7fB069".parse(), Ok(Color::rgb(0x7f, 0xb0, 0x69)));
+        for text in ["7fb069", "#7fb06", "#7fb06g", "#éé12"] {
+            assert!(text.parse::<Color>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! What Persona remembers, in small TOML files: the choice, the override, what ran last, what legion is doing.
+//!
+//! All are written whole ([`crate::atomic`]). One that cannot be read counts as absent where doubt would keep the
+//! host from booting; the reader says so in the log.
+
+use crate::atomic;
+use crate::error::Result;
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Why this boot got its persona.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reason {
+    /// A person picked it in the menu.
+    Picked,
+    /// Nobody did: the default.
+    Timeout,
+    /// It was set for this boot from a running system, or on the kernel command line.
+    Override,
+    /// Somebody chose over SSH while the menu was up.
+    Remote,
+    /// What should have started could not.
+    Fallback,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Picked => "picked",
+            Self::Timeout => "timeout",
+            Self::Override => "override",
+            Self::Remote => "remote",
+            Self::Fallback => "fallback",
+        })
+    }
+}
+
+/// `/run/persona/choice.toml`: the persona this boot gets and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The persona's name.
+    pub persona: String,
+    /// Why it.
+    pub reason: Reason,
+}
+
+impl Choice {
+    /// The choice, if there is one yet.
+    ///
+    /// # Errors
+    /// When there is one that cannot be read.
+    pub fn read(paths: &Paths) -> Result<Option<Self>> {
+        atomic::read_toml(&paths.choice())
+    }
+
+    /// Makes it the choice of this boot, which starts legion.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, paths: &Paths) -> Result<()> {
+        atomic::write_toml(&paths.choice(), self)
+    }
+}
+
+/// `/var/lib/persona/override.toml`: the persona for the next boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// The persona's name.
+    pub persona: String,
+    /// Whether it stays until cleared, not for one launch only.
+    #[serde(default)]
+    pub until_cleared: bool,
+}
+
+impl Override {
+    /// The override, if one is set.
+    ///
+    /// # Errors
+    /// When there is one that cannot be read.
+    pub fn read(paths: &Paths) -> Result<Option<Self>> {
+        atomic::read_toml(&paths.override_file())
+    }
+
+    /// Sets it, durably.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, paths: &Paths) -> Result<()> {
+        atomic::write_toml(&paths.override_file(), self)
+    }
+
+    /// Clears it, durably; no override is fine.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn clear(paths: &Paths) -> Result<()> {
+        atomic::remove(&paths.override_file())
+    }
+}
+
+/// `/var/lib/persona/last.toml`: the persona that last ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Last {
+    /// The persona's name.
+    pub persona: String,
+}
+
+impl Last {
+    /// What last ran, if anything is known to have.
+    ///
+    /// # Errors
+    /// When there is a record that cannot be read.
+    pub fn read(paths: &Paths) -> Result<Option<Self>> {
+        atomic::read_toml(&paths.last())
+    }
+
+    /// Remembers it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, paths: &Paths) -> Result<()> {
+        atomic::write_toml(&paths.last(), self)
+    }
+}
+
+/// Where legion is between off and on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Devices are being bound and the cartridge inserted.
+    Preparing,
+    /// QEMU is starting.
+    Starting,
+    /// QMP says the guest runs.
+    Running,
+    /// It ran, and came to a good end.
+    Ended,
+    /// It did not start, or died.
+    Failed,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Preparing => "preparing",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// `/run/persona/legion.toml`: what legion is doing, or why it is not. No file: it was not started in this boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegionState {
+    /// Where it is.
+    pub phase: Phase,
+    /// The persona it is.
+    pub persona: String,
+    /// Why it ended or failed, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+impl LegionState {
+    /// What legion is doing, if it was started in this boot.
+    ///
+    /// # Errors
+    /// When there is a record that cannot be read.
+    pub fn read(paths: &Paths) -> Result<Option<Self>> {
+        atomic::read_toml(&paths.legion_state())
+    }
+
+    /// Tells everybody: the menu and `status` read it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, paths: &Paths) -> Result<()> {
+        atomic::write_toml(&paths.legion_state(), self)
+    }
+}
+
+/// `/run/persona/bound.toml`: what `prepare` did to each device, for `release` to undo and `status` to show.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundDevices {
+    /// In the order they were bound.
+    #[serde(default, rename = "device")]
+    pub devices: Vec<BoundDevice>,
+}
+
+/// A device that `prepare` bound to vfio-pci.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundDevice {
+    /// Its address.
+    #[serde(with = "as_text")]
+    pub address: PciAddress,
+    /// `vendor:device`.
+    pub id: String,
+    /// The driver it had before; empty for none.
+    pub driver_before: String,
+    /// Whether it goes back to its host driver when legion ends.
+    pub give_back: bool,
+}
+
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&value.to_string())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: std::str::FromStr<Err = String>>(deserializer: D) -> Result<T, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl BoundDevices {
+    /// What is bound, if anything is.
+    ///
+    /// # Errors
+    /// When there is a record that cannot be read.
+    pub fn read(paths: &Paths) -> Result<Option<Self>> {
+        atomic::read_toml(&paths.bound_devices())
+    }
+
+    /// Records it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, paths: &Paths) -> Result<()> {
+        atomic::write_toml(&paths.bound_devices(), self)
+    }
+}
+
+/// `/run/persona/menu.toml`: what the menu has on the screen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MenuState {
+    /// From the menu's process start to its first complete frame on a screen, in milliseconds; absent without a screen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_frame_ms: Option<u64>,
+    /// The outputs it draws on, such as `Virtual-1 1920x1080`.
+    #[serde(default)]
+    pub outputs: Vec<String>,
+    /// How many keyboards it reads.
+    #[serde(default)]
+    pub keyboards: usize,
+    /// What is wrong, if the menu could not do its work (unreadable settings, no card).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
+impl MenuState {
+    /// What the menu shows, if one ran in this boot.
+    ///
+    /// # Errors
+    /// When there is a record that cannot be read.
+    pub fn read(paths: &Paths) -> Result<Option<Self>> {
+        atomic::read_toml(&paths.menu_state())
+    }
+
+    /// Records it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, paths: &Paths) -> Result<()> {
+        atomic::write_toml(&paths.menu_state(), self)
+    }
+}

@@ -1,0 +1,120 @@
+//! The system calls that no safe crate offers. The only module with `unsafe`.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// What a virtual terminal shows (`ioctl_console(2)`, `KDSETMODE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VtDisplay {
+    /// The kernel draws text.
+    Text,
+    /// Somebody else draws.
+    Graphics,
+}
+
+/// What a virtual terminal does with keys (`ioctl_console(2)`, `KDSKBMODE`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VtKeyboard {
+    /// Keys become UTF-8, the mode in which systemd leaves every terminal.
+    Unicode,
+    /// Keys are dropped.
+    Off,
+}
+
+mod ioctls {
+    use nix::libc::c_ulong;
+
+    // linux/kd.h and linux/vt.h: these numbers carry no direction or size.
+    const KDSETMODE: c_ulong = 0x4B3A;
+    const KDSKBMODE: c_ulong = 0x4B45;
+    const VT_GETSTATE: c_ulong = 0x5603;
+    const VT_ACTIVATE: c_ulong = 0x5606;
+    // linux/vfio.h: _IO(';', 100 + 3).
+    const VFIO_GROUP_GET_STATUS: c_ulong = 0x3B67;
+
+    /// `struct vt_stat` of linux/vt.h.
+    #[repr(C)]
+    #[derive(Default)]
+    pub(super) struct VtStat {
+        pub(super) active: u16,
+        pub(super) signal: u16,
+        pub(super) state: u16,
+    }
+
+    /// `struct vfio_group_status` of linux/vfio.h.
+    #[repr(C)]
+    pub(super) struct VfioGroupStatus {
+        pub(super) argsz: u32,
+        pub(super) flags: u32,
+    }
+
+    nix::ioctl_write_int_bad!(kd_set_mode, KDSETMODE);
+    nix::ioctl_write_int_bad!(kd_set_keyboard_mode, KDSKBMODE);
+    nix::ioctl_write_int_bad!(vt_activate, VT_ACTIVATE);
+    nix::ioctl_read_bad!(vt_get_state, VT_GETSTATE, VtStat);
+    nix::ioctl_readwrite_bad!(vfio_group_get_status, VFIO_GROUP_GET_STATUS, VfioGroupStatus);
+}
+
+/// Says who draws on a virtual terminal.
+///
+/// # Errors
+/// The system call's, `ENOTTY` when it is no virtual terminal.
+pub fn set_vt_display(terminal: &File, display: VtDisplay) -> io::Result<()> {
+    let mode = match display {
+        VtDisplay::Text => 0,
+        VtDisplay::Graphics => 1,
+    };
+    // SAFETY: the file descriptor is open for the whole call and the argument is a plain number.
+    unsafe { ioctls::kd_set_mode(terminal.as_raw_fd(), mode) }?;
+    Ok(())
+}
+
+/// Says what a virtual terminal does with keys.
+///
+/// # Errors
+/// The system call's, `ENOTTY` when it is no virtual terminal.
+pub fn set_vt_keyboard(terminal: &File, keyboard: VtKeyboard) -> io::Result<()> {
+    let mode = match keyboard {
+        VtKeyboard::Unicode => 3,
+        VtKeyboard::Off => 4,
+    };
+    // SAFETY: the file descriptor is open for the whole call and the argument is a plain number.
+    unsafe { ioctls::kd_set_keyboard_mode(terminal.as_raw_fd(), mode) }?;
+    Ok(())
+}
+
+/// The number of the virtual terminal in the foreground.
+///
+/// # Errors
+/// The system call's, `ENOTTY` when it is no virtual terminal.
+pub fn active_vt(terminal: &File) -> io::Result<u16> {
+    let mut state = ioctls::VtStat::default();
+    // SAFETY: the file descriptor is open for the whole call, and the kernel writes one `struct vt_stat` to the pointer.
+    unsafe { ioctls::vt_get_state(terminal.as_raw_fd(), &mut state) }?;
+    Ok(state.active)
+}
+
+/// Brings a virtual terminal to the foreground.
+///
+/// # Errors
+/// The system call's, `ENOTTY` when it is no virtual terminal.
+pub fn activate_vt(terminal: &File, number: u16) -> io::Result<()> {
+    // SAFETY: the file descriptor is open for the whole call and the argument is a plain number.
+    unsafe { ioctls::vt_activate(terminal.as_raw_fd(), i32::from(number)) }?;
+    Ok(())
+}
+
+/// Whether every device of a VFIO group (`/dev/vfio/N`, opened) is bound to a VFIO driver or to none, so that it can be
+/// given to a guest.
+///
+/// # Errors
+/// The system call's, `ENOTTY` when it is no VFIO group.
+pub fn vfio_group_is_viable(group: &File) -> io::Result<bool> {
+    const VIABLE: u32 = 1;
+    let mut status = ioctls::VfioGroupStatus { argsz: size_of::<ioctls::VfioGroupStatus>() as u32, flags: 0 };
+    // SAFETY: the file descriptor is open for the whole call, and the kernel writes at most `argsz` bytes to the pointer.
+    unsafe { ioctls::vfio_group_get_status(group.as_raw_fd(), &mut status) }?;
+    Ok(status.flags & VIABLE != 0)
+}

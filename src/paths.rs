@@ -88,6 +88,26 @@ impl Paths {
         self.at("/sys/dev/block").join(number)
     }
 
+    /// The folder of all block devices and partitions, by name.
+    pub fn block_class(&self) -> PathBuf {
+        self.at("/sys/class/block")
+    }
+
+    /// The folder of mounted Btrfs file systems, by UUID; each lists its devices.
+    pub fn btrfs_file_systems(&self) -> PathBuf {
+        self.at("/sys/fs/btrfs")
+    }
+
+    /// The folder of all input devices.
+    pub fn input_class(&self) -> PathBuf {
+        self.at("/sys/class/input")
+    }
+
+    /// A kernel module's sysfs folder; there if it is loaded, or built in and has parameters.
+    pub fn kernel_module(&self, name: &str) -> PathBuf {
+        self.at("/sys/module").join(name)
+    }
+
     /// The folder of all network interfaces.
     pub fn network_interfaces(&self) -> PathBuf {
         self.at("/sys/class/net")
@@ -153,9 +173,19 @@ impl Paths {
         self.run_dir().join("bound.toml")
     }
 
+    /// There when a driver hung while this device was taken from it or given to it in this boot.
+    pub fn hung_device(&self, address: PciAddress) -> PathBuf {
+        self.run_dir().join(format!("hung-{address}"))
+    }
+
     /// QEMU's QMP socket for other programs.
     pub fn qmp_socket(&self) -> PathBuf {
         self.run_dir().join("legion.qmp")
+    }
+
+    /// The socket on which a guest agent in legion answers.
+    pub fn guest_agent_socket(&self) -> PathBuf {
+        self.run_dir().join("legion.agent")
     }
 
     /// Held while legion is prepared and runs.

@@ -1,1 +1,35 @@
 //! The PCI devices that are legion's: what the machine has, what would be done to it, and doing it.
+//!
+//! [`Machine::read`] takes a snapshot, [`Plan::new`] decides from settings and snapshot alone, and [`reserve`],
+//! [`bind`] and [`release`] perform what was decided. Doubt has one direction: what is not certain to be free is
+//! refused, a refused plan touches nothing, and a step that fails undoes those that ran before it. The host keeps
+//! its devices and legion stays off.
+
+mod apply;
+pub mod attribute;
+mod closure;
+mod device;
+mod duties;
+mod inventory;
+mod machine;
+mod plan;
+mod refusal;
+mod release;
+mod step;
+mod undo;
+
+pub use apply::{bind, give_groups_to, reserve};
+pub use attribute::Writer;
+pub use closure::{Closure, Member};
+pub use device::Kernel;
+pub use machine::{Duty, Function, Machine};
+pub use plan::{Plan, Stage};
+pub use refusal::Refusal;
+pub use release::release;
+pub use step::Step;
+
+/// The driver that hands a device to a virtual machine.
+pub const VFIO_PCI: &str = "vfio-pci";
+
+/// Drivers whose unbinding is known never to return, or to take the kernel with it.
+const HANGS_ON_UNBIND: [&str; 2] = ["nvidia", "nouveau"];

@@ -1,0 +1,120 @@
+//! Performing a plan: reserving and binding.
+
+use super::VFIO_PCI;
+use super::device::{Device, Kernel, verify_group};
+use super::plan::Plan;
+use super::step::Step;
+use super::undo::Undo;
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use crate::settings::BindTime;
+use crate::state::{BoundDevice, BoundDevices};
+use std::collections::BTreeSet;
+use std::os::unix::fs::chown;
+use std::process::Command;
+
+/// Sets the override of every device in [`Plan::reserve`], all or none, and returns them. Nothing is unbound: a device that
+/// already has a host driver keeps it.
+///
+/// # Errors
+/// When an override cannot be set; those set before are cleared again.
+pub fn reserve(paths: &Paths, plan: &Plan) -> Result<Vec<PciAddress>> {
+    for refusal in &plan.refused {
+        log::warn!("nothing is reserved: {refusal}");
+    }
+    for note in &plan.notes {
+        log::warn!("{note}");
+    }
+    let mut done: Vec<(Device, String)> = Vec::new();
+    for address in plan.reserve.iter().copied() {
+        let device = Device { paths, address };
+        let before = device.driver_override();
+        // Recorded first: a write may take effect and yet read back wrong.
+        done.push((device, before));
+        if let Err(error) = device.set_override(VFIO_PCI) {
+            for (device, before) in done.iter().rev() {
+                if let Err(error) = device.set_override(before) {
+                    log::error!("not undone: {error}");
+                }
+            }
+            return Err(Error::because(format!("reserving {address} for legion"), error));
+        }
+        log::info!("reserved {address}");
+    }
+    Ok(plan.reserve.clone())
+}
+
+/// Performs the steps of a [`super::Stage::Launch`] plan, and returns what was bound, for [`super::release`].
+///
+/// # Errors
+/// When the plan is refused, or a step fails; the steps before it are undone then. "reboot required" in the message means
+/// that a driver hangs, or would.
+pub fn bind(paths: &Paths, plan: &Plan, kernel: &Kernel) -> Result<BoundDevices> {
+    if let Some(text) = plan.refusal_text() {
+        return Err(Error::new(format!("legion stays off: {text}")));
+    }
+    let mut undo = Undo::default();
+    for step in &plan.steps {
+        log::info!("{step}");
+        if let Err(error) = perform(step, paths, kernel, &mut undo) {
+            log::error!("{error}");
+            undo.run(paths, &kernel.writer);
+            return Err(error);
+        }
+    }
+    let bound = plan.members().map(|member| BoundDevice {
+        address: member.address,
+        id: member.id.to_string(),
+        driver_before: member.driver.clone().unwrap_or_default(),
+        give_back: member.at == BindTime::Launch,
+    });
+    Ok(BoundDevices { devices: bound.collect() })
+}
+
+fn perform(step: &Step, paths: &Paths, kernel: &Kernel, undo: &mut Undo) -> Result<()> {
+    let device = |address: &PciAddress| Device { paths, address: *address };
+    // Each is recorded before it is tried: what fails half-way must be undone too.
+    match step {
+        Step::Override(address) => {
+            undo.overridden(*address, device(address).driver_override());
+            device(address).set_override(VFIO_PCI)
+        }
+        Step::LoadVfio => load_vfio(paths, kernel),
+        Step::Unbind(address, _) => {
+            undo.unbound(*address);
+            device(address).unbind(Some(VFIO_PCI), &kernel.writer)
+        }
+        Step::Probe(address) => {
+            undo.bound(*address);
+            device(address).bind_to_vfio(&kernel.writer)
+        }
+        Step::Verify(address) => device(address).verify(),
+        Step::VerifyGroup(group) => verify_group(paths, *group, kernel),
+    }
+}
+
+/// A recorded machine has no modules to load.
+fn load_vfio(paths: &Paths, kernel: &Kernel) -> Result<()> {
+    if !paths.is_live() {
+        return Ok(());
+    }
+    // modprobe fails on no name that is built in, and loads what the module depends on.
+    let doing = || format!("loading {VFIO_PCI} with {}", kernel.modprobe.display());
+    let status = Command::new(&kernel.modprobe).args(["-a", "vfio_iommu_type1", VFIO_PCI]).status().doing(doing)?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(Error::new(format!("{}: {status}", doing())).mend("is the module there for this kernel? (`modinfo vfio-pci`)")),
+    }
+}
+
+/// Lets a user open the groups' nodes: QEMU does not run as root.
+///
+/// # Errors
+/// When a node is not there or cannot be given away.
+pub fn give_groups_to(paths: &Paths, groups: &BTreeSet<u32>, uid: u32, gid: u32) -> Result<()> {
+    groups.iter().try_for_each(|group| {
+        let node = paths.vfio_group(*group);
+        chown(&node, Some(uid), Some(gid)).doing(|| format!("giving {} to user {uid}", node.display()))
+    })
+}

@@ -1,0 +1,138 @@
+//! Closures: what comes along with a listed device, and when it is taken from the host.
+
+use super::machine::{Function, Machine};
+use crate::pci::{PciAddress, PciId};
+use crate::settings::{BindTime, Passthrough};
+use std::collections::BTreeSet;
+
+/// Listed devices and all that comes along with them: every function of their slots and every member of those
+/// functions' IOMMU groups, without bridges. Listed devices whose closures overlap share one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closure {
+    /// In the order of the settings, each entry's by address; none occurs in two closures.
+    pub members: Vec<Member>,
+}
+
+/// A function that goes to legion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Where it is.
+    pub address: PciAddress,
+    /// What it is.
+    pub id: PciId,
+    /// The listed function that brings it along; itself, if it is listed.
+    pub brought_by: PciAddress,
+    /// The owner's name for the listed function that brings it along.
+    pub label: Option<String>,
+    /// The driver it has now.
+    pub driver: Option<String>,
+    /// Its IOMMU group.
+    pub group: Option<u32>,
+    /// When it is taken from the host.
+    pub at: BindTime,
+}
+
+impl Member {
+    /// Whether the settings name it.
+    pub fn is_listed(&self) -> bool {
+        self.brought_by == self.address
+    }
+}
+
+/// The closures of all listed devices that are there, and notes on bind times that are not the owner's wish.
+pub(super) fn closures(listed: &[Passthrough], machine: &Machine) -> (Vec<Closure>, Vec<String>) {
+    let mut notes = Vec::new();
+    let closures = merged(listed, machine)
+        .into_iter()
+        .map(|(entries, addresses)| {
+            let (closure, note) = closure(&entries, &addresses, machine);
+            notes.extend(note);
+            closure
+        })
+        .collect();
+    (closures, notes)
+}
+
+/// Every entry that is there with its own closure, overlapping ones joined.
+fn merged<'a>(listed: &'a [Passthrough], machine: &Machine) -> Vec<(Vec<&'a Passthrough>, BTreeSet<PciAddress>)> {
+    let mut all: Vec<(Vec<&Passthrough>, BTreeSet<PciAddress>)> = Vec::new();
+    for entry in listed.iter().filter(|entry| machine.function(entry.device).is_some()) {
+        let own = reach(entry.device, machine);
+        let (mut entries, mut addresses) = (Vec::new(), own.clone());
+        let mut place = all.len();
+        let mut kept = Vec::new();
+        for (at, (theirs, reached)) in all.into_iter().enumerate() {
+            if reached.is_disjoint(&own) {
+                kept.push((theirs, reached));
+            } else {
+                place = place.min(at);
+                entries.extend(theirs);
+                addresses.extend(reached);
+            }
+        }
+        entries.push(entry);
+        kept.insert(place.min(kept.len()), (entries, addresses));
+        all = kept;
+    }
+    all
+}
+
+/// All functions of the slot, and all members of their IOMMU groups; bridges stay out.
+fn reach(listed: PciAddress, machine: &Machine) -> BTreeSet<PciAddress> {
+    let of_slot = |function: &&Function| function.address.same_slot(listed) && !function.is_bridge();
+    let groups: BTreeSet<u32> = machine.functions.values().filter(of_slot).filter_map(|function| function.iommu_group).collect();
+    let in_groups = |function: &Function| function.iommu_group.is_some_and(|group| groups.contains(&group));
+    let functions = machine.functions.values().filter(|function| !function.is_bridge());
+    functions.filter(|function| function.address.same_slot(listed) || in_groups(function)).map(|function| function.address).collect()
+}
+
+fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: &Machine) -> (Closure, Option<String>) {
+    let functions = || addresses.iter().filter_map(|address| machine.function(*address));
+    // Before coldplug nothing is mounted and no route is set: nobody can tell which of these the host needs.
+    let doubtful = functions().find(|function| function.is_storage() || function.is_network());
+    let wished = |slot: PciAddress| slot_time(entries, slot, machine);
+    let anywhere = entries.iter().filter_map(|entry| wished(entry.device)).max().unwrap_or(BindTime::Launch);
+    let mut members: Vec<Member> = Vec::new();
+    for entry in entries {
+        for address in reach(entry.device, machine) {
+            let Some(function) = machine.function(address).filter(|_| members.iter().all(|member| member.address != address)) else {
+                continue;
+            };
+            let by = entries.iter().find(|other| other.device == address).or_else(|| entries.iter().find(|o| o.device.same_slot(address)));
+            let by = by.unwrap_or(entry);
+            members.push(Member {
+                address,
+                id: function.id,
+                brought_by: by.device,
+                label: by.label.clone(),
+                driver: function.driver.clone(),
+                group: function.iommu_group,
+                at: if doubtful.is_some() { BindTime::Launch } else { wished(address).unwrap_or(anywhere) },
+            });
+        }
+    }
+    let early = entries.iter().find(|entry| wished(entry.device) == Some(BindTime::Boot));
+    let note = doubtful.zip(early).map(|(doubtful, entry)| {
+        let why = "before the host is up nobody can tell whether it needs that";
+        if doubtful.address == entry.device {
+            format!("{doubtful} is bound at launch, not at boot: {why} for its root file system or network")
+        } else {
+            format!("{} is bound at launch, not at boot: {doubtful} comes along, and {why}", entry.device)
+        }
+    });
+    (Closure { members }, note)
+}
+
+/// When the functions of a slot with listed functions in it are taken. All at one time: a card must not be on a host
+/// driver and on vfio-pci at once. The owner's word counts, the later if there are two; else USB controllers listed for
+/// themselves are taken at launch, because the menu needs the keyboard.
+fn slot_time(entries: &[&Passthrough], slot: PciAddress, machine: &Machine) -> Option<BindTime> {
+    let listed = || entries.iter().filter(|entry| entry.device.same_slot(slot));
+    let is_usb = |entry: &&Passthrough| machine.function(entry.device).is_some_and(Function::is_usb);
+    listed().next()?;
+    Some(listed().filter_map(|entry| entry.bind).max().unwrap_or_else(
+        || {
+            if listed().all(is_usb) { BindTime::Launch } else { BindTime::Boot }
+        },
+    ))
+}

@@ -1,0 +1,195 @@
+//! One device, as sysfs has it now: its driver, its override, and moving it from one driver to another.
+
+use super::VFIO_PCI;
+use super::attribute::{Outcome, Writer, write_now};
+use super::inventory::{driver_override, link_name};
+use super::plan::hangs_on_unbind;
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How the kernel is reached where that can hang or is not a plain file.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// Writes what may hang.
+    pub writer: Writer,
+    /// The program that loads modules.
+    pub modprobe: OsString,
+    /// Asks VFIO whether a group can be given to a guest.
+    pub group_is_viable: fn(&File) -> io::Result<bool>,
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Self { writer: Writer::default(), modprobe: "modprobe".into(), group_is_viable: crate::sys::vfio_group_is_viable }
+    }
+}
+
+/// How often a condition is looked at while it is waited for.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A device below a root.
+#[derive(Clone, Copy)]
+pub(super) struct Device<'a> {
+    pub(super) paths: &'a Paths,
+    pub(super) address: PciAddress,
+}
+
+impl Device<'_> {
+    pub(super) fn driver(self) -> Option<String> {
+        link_name(&self.paths.pci_device(self.address).join("driver"))
+    }
+
+    /// The only driver that may bind, empty if any may.
+    pub(super) fn driver_override(self) -> String {
+        driver_override(&self.paths.pci_device(self.address)).unwrap_or_default()
+    }
+
+    /// Sets it, or clears it with an empty value, and reads it back. The kernel only notes it, and blocks at most while a
+    /// driver is probing; never call this on a hung device.
+    pub(super) fn set_override(self, driver: &str) -> Result<()> {
+        let path = self.paths.pci_device(self.address).join("driver_override");
+        write_now(&path, driver).doing(|| format!("writing `{driver}` to {}", path.display()))?;
+        let now = self.driver_override();
+        if now == driver { Ok(()) } else { Err(Error::new(format!("{} is `{now}` after writing `{driver}`", path.display()))) }
+    }
+
+    /// Takes the device from its driver, whichever it is meanwhile, unless it is `keep`.
+    pub(super) fn unbind(self, keep: Option<&str>, writer: &Writer) -> Result<()> {
+        let free = |driver: Option<&str>| driver.is_none() || driver == keep;
+        self.settle("unbinding", writer, free, |driver| match driver {
+            Some(driver) if hangs_on_unbind(driver) => Err(Error::new(format!(
+                "reboot required: {} has the driver {driver}, which is known to hang when it is unbound",
+                self.address
+            ))
+            .mend("rebuild the initramfs and reboot: then the device is reserved before the driver loads")),
+            Some(driver) => self.write(&self.paths.pci_driver(driver).join("unbind"), writer),
+            None => Ok(()),
+        })
+    }
+
+    /// Gives the device to vfio-pci, taking it from whatever driver got it meanwhile.
+    pub(super) fn bind_to_vfio(self, writer: &Writer) -> Result<()> {
+        let bound = |driver: Option<&str>| driver == Some(VFIO_PCI);
+        self.settle("binding to vfio-pci", writer, bound, |driver| match driver {
+            Some(_) => self.unbind(Some(VFIO_PCI), writer),
+            None => self.probe(writer),
+        })
+    }
+
+    /// Lets the kernel find a driver.
+    pub(super) fn probe(self, writer: &Writer) -> Result<()> {
+        self.write(&self.paths.pci_drivers_probe(), writer)
+    }
+
+    /// Whether a driver hung on it in this boot, so that whoever touches it may hang too.
+    pub(super) fn is_hung(self) -> bool {
+        self.paths.hung_device(self.address).exists()
+    }
+
+    /// Writes the address to an attribute that calls into a driver. A hang is remembered for this boot.
+    fn write(self, attribute: &Path, writer: &Writer) -> Result<()> {
+        match writer.write(attribute, &self.address.to_string())? {
+            Outcome::Written => Ok(()),
+            Outcome::Hung => {
+                let mark = self.paths.hung_device(self.address);
+                let marked = fs::create_dir_all(self.paths.run_dir()).and_then(|()| fs::write(&mark, ""));
+                if let Err(error) = marked {
+                    log::error!("remembering in {} that {} hangs: {error}", mark.display(), self.address);
+                }
+                let what = format!("reboot required: writing {} to {}", self.address, attribute.display());
+                Err(Error::new(format!("{what} has not returned after {:?}", writer.deadline))
+                    .mend("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver need be unbound"))
+            }
+        }
+    }
+
+    /// Lets the kernel find a driver until the device has one.
+    pub(super) fn return_to_host(self, writer: &Writer) -> Result<()> {
+        self.settle("giving back to the host", writer, |driver| driver.is_some_and(|driver| driver != VFIO_PCI), |_| self.probe(writer))
+    }
+
+    /// Acts until the driver is what is wanted. udev may be probing or unbinding the same device at the same time: then
+    /// a write fails although all is well, or the wrong driver wins, and looking again tells.
+    fn settle(
+        self,
+        doing: &str,
+        writer: &Writer,
+        done: impl Fn(Option<&str>) -> bool,
+        act: impl Fn(Option<&str>) -> Result<()>,
+    ) -> Result<()> {
+        let until = Instant::now() + writer.deadline;
+        loop {
+            let driver = self.driver();
+            if done(driver.as_deref()) {
+                return Ok(());
+            }
+            let result = act(driver.as_deref());
+            match &result {
+                Err(error) if !error.errno().is_some_and(may_pass) => return result,
+                _ => {}
+            }
+            let driver = self.driver();
+            if done(driver.as_deref()) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let driver = driver.map_or("no driver".to_owned(), |driver| format!("the driver {driver}"));
+                let why = format!("{doing}: {} still has {driver} after {:?}", self.address, writer.deadline);
+                return Err(match result {
+                    Err(error) => Error::because(why, error),
+                    Ok(()) => Error::new(why).mend("the kernel log says why (`journalctl -k`)"),
+                });
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// The driver is vfio-pci, and the device answers: a card that fell off the bus reads all ones.
+    pub(super) fn verify(self) -> Result<()> {
+        if self.driver().as_deref() != Some(VFIO_PCI) {
+            return Err(Error::new(format!(
+                "{} is not bound to vfio-pci but to {}",
+                self.address,
+                self.driver().as_deref().unwrap_or("nothing")
+            )));
+        }
+        let path = self.paths.pci_device(self.address).join("config");
+        let mut identity = [0; 4];
+        File::open(&path).and_then(|mut file| file.read_exact(&mut identity)).doing(|| format!("reading {}", path.display()))?;
+        if identity == [0xff; 4] {
+            return Err(Error::new(format!("{} does not answer: its configuration space reads ff", self.address))
+                .mend("power the machine off and on; a reboot may not be enough"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error may be a sign of somebody else at work on the same device.
+fn may_pass(errno: i32) -> bool {
+    use nix::libc::{EACCES, EAGAIN, EBUSY, ENODEV, ENOENT};
+    [EACCES, EAGAIN, EBUSY, ENODEV, ENOENT].contains(&errno)
+}
+
+/// The group's node is there, nobody has it open, and VFIO says it can be given to a guest.
+pub(super) fn verify_group(paths: &Paths, group: u32, kernel: &Kernel) -> Result<()> {
+    let node = paths.vfio_group(group);
+    let file =
+        fs::OpenOptions::new().read(true).write(true).open(&node).doing(|| format!("opening {}", node.display())).map_err(|error| {
+            match error.errno() {
+                Some(nix::libc::EBUSY) => error.mend("another program has the group open: stop the other virtual machine"),
+                _ => error.mend("the modules vfio_iommu_type1 and vfio-pci make it: are they there for this kernel?"),
+            }
+        })?;
+    match (kernel.group_is_viable)(&file).doing(|| format!("asking {} whether it is viable", node.display()))? {
+        true => Ok(()),
+        false => Err(Error::new(format!("IOMMU group {group} is not viable: a device of it is still bound to a host driver"))
+            .mend(format!("look in /sys/kernel/iommu_groups/{group}/devices"))),
+    }
+}

@@ -1,0 +1,135 @@
+//! Reading the snapshot from sysfs and procfs.
+
+use super::VFIO_PCI;
+use super::duties::{Duties, Tree};
+use super::machine::{Function, Machine};
+use crate::error::{Context, Result};
+use crate::paths::Paths;
+use crate::pci::{PciAddress, PciId};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+impl Machine {
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// When there is no PCI bus to be seen. A function that vanishes meanwhile is left out, with a line in the log.
+    pub fn read(paths: &Paths) -> Result<Self> {
+        let folder = paths.pci_devices();
+        let mut functions = BTreeMap::new();
+        for entry in fs::read_dir(&folder).doing(|| format!("looking for PCI devices in {}", folder.display()))? {
+            let name = entry.doing(|| format!("reading {}", folder.display()))?.file_name();
+            // Domains of more than four digits lie behind a VMD controller, which is what could be passed on.
+            let Some(address) = name.to_str().and_then(|name| name.parse::<PciAddress>().ok()) else {
+                log::debug!("leaving out the PCI device {}", name.display());
+                continue;
+            };
+            match function(paths, address) {
+                Ok(function) => _ = functions.insert(address, function),
+                Err(error) => log::warn!("leaving out a PCI device: {error}"),
+            }
+        }
+        let tree = Tree::new(paths);
+        let duties = Duties::read(&tree);
+        for (address, duty) in duties.held {
+            if let Some(function) = functions.get_mut(&address) {
+                function.duties.push(duty);
+            }
+        }
+        let mut other_keyboards = 0;
+        for keyboard in keyboards(paths, &tree) {
+            match keyboard.and_then(|address| functions.get_mut(&address)) {
+                Some(function) => function.keyboards += 1,
+                None => other_keyboards += 1,
+            }
+        }
+        Ok(Self {
+            functions,
+            iommu: fs::read_dir(paths.iommu_groups()).is_ok_and(|mut groups| groups.next().is_some()),
+            vfio_pci: paths.pci_driver(VFIO_PCI).exists() || paths.kernel_module("vfio_pci").exists(),
+            root_is_known: duties.root_is_known,
+            route_is_known: duties.route_is_known,
+            other_keyboards,
+        })
+    }
+}
+
+fn function(paths: &Paths, address: PciAddress) -> Result<Function> {
+    let folder = &paths.pci_device(address);
+    let driver = link_name(&folder.join("driver"));
+    let hung = paths.hung_device(address).exists();
+    // The kernel shows the override under the lock that it holds while a driver probes, which takes seconds for a graphics
+    // card and for ever on a hung device; the menu must not wait for that.
+    let is_idle = !hung && driver.as_deref().is_none_or(|driver| driver == VFIO_PCI);
+    let optional =
+        |vendor: &str, device: &str| Some(PciId { vendor: hex(folder, vendor).ok()? as u16, device: hex(folder, device).ok()? as u16 });
+    Ok(Function {
+        address,
+        // The kernel prints four digits for these.
+        id: PciId { vendor: hex(folder, "vendor")? as u16, device: hex(folder, "device")? as u16 },
+        class: hex(folder, "class")?,
+        subsystem: optional("subsystem_vendor", "subsystem_device"),
+        driver,
+        driver_override: is_idle.then(|| driver_override(folder)).flatten(),
+        hung,
+        iommu_group: link_name(&folder.join("iommu_group")).and_then(|name| name.parse().ok()),
+        boot_vga: first_line(&folder.join("boot_vga")).as_deref() == Some("1"),
+        duties: Vec::new(),
+        keyboards: 0,
+    })
+}
+
+fn hex(folder: &Path, attribute: &str) -> Result<u32> {
+    let path = folder.join(attribute);
+    let text = fs::read_to_string(&path).doing(|| format!("reading {}", path.display()))?;
+    let digits = text.trim().trim_start_matches("0x");
+    u32::from_str_radix(digits, 16).doing(|| format!("understanding `{}` in {}", text.trim(), path.display()))
+}
+
+/// The first line of an attribute; `None` if it is empty or not there.
+pub(super) fn first_line(path: &Path) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)
+}
+
+/// The only driver that may bind to the device in that folder, if one was set.
+pub(super) fn driver_override(folder: &Path) -> Option<String> {
+    first_line(&folder.join("driver_override")).filter(|text| text != "(null)")
+}
+
+/// The name of what a link points to, such as the driver of a device.
+pub(super) fn link_name(link: &Path) -> Option<String> {
+    Some(fs::read_link(link).ok()?.file_name()?.to_str()?.to_owned())
+}
+
+/// The PCI function that each keyboard hangs below, `None` for one below none. Virtual ones count for nothing.
+fn keyboards(paths: &Paths, tree: &Tree) -> Vec<Option<PciAddress>> {
+    let entries = fs::read_dir(paths.input_class()).into_iter().flatten().flatten();
+    let inputs = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("input")));
+    let typeable = inputs.filter(|entry| first_line(&entry.path().join("capabilities/key")).is_some_and(|keys| has_letters(&keys)));
+    let real = typeable.filter_map(|entry| tree.canonical(&entry.path())).filter(|path| !tree.is_virtual(path));
+    real.map(|path| tree.functions_in(&path).last().copied()).collect()
+}
+
+/// Whether an input device has all letter keys. `capabilities/key` is a bit map in hexadecimal words, the highest first;
+/// linux/input-event-codes.h numbers the three rows of letters from 16, 30 and 44.
+fn has_letters(bitmap: &str) -> bool {
+    const LETTERS: u64 = (0x3ff << 16) | (0x1ff << 30) | (0x7f << 44);
+    let lowest = bitmap.split_whitespace().next_back().and_then(|word| u64::from_str_radix(word, 16).ok());
+    lowest.is_some_and(|bits| bits & LETTERS == LETTERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyboard_has_letters_and_a_mouse_or_power_button_has_none() {
+        assert!(has_letters("1000000000007 ff9f207ac14057ff febeffdfffefffff fffffffffffffffe"));
+        assert!(has_letters("402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe"));
+        for other in ["1f0000 0 0 0 0", "10000000000000 0", "", "x", "3e000b00000000 0 0 0"] {
+            assert!(!has_letters(other), "{other}");
+        }
+    }
+}

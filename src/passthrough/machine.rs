@@ -1,0 +1,152 @@
+//! The snapshot: PCI functions, and what the host needs each of them for.
+
+use crate::pci::{PciAddress, PciId};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The machine at one moment, as far as passthrough is concerned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// Every PCI function, by address.
+    pub functions: BTreeMap<PciAddress, Function>,
+    /// Whether an IOMMU is on: there is at least one IOMMU group.
+    pub iommu: bool,
+    /// Whether the vfio-pci driver is there, built in or loaded.
+    pub vfio_pci: bool,
+    /// Whether the file system at `/` could be traced to its disks. Not so in an initramfs.
+    pub root_is_known: bool,
+    /// Whether there is a default route, and it could be traced to its network cards.
+    pub route_is_known: bool,
+    /// Keyboards that hang below no PCI function, such as PS/2 ones.
+    pub other_keyboards: usize,
+}
+
+/// One PCI function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Where it is.
+    pub address: PciAddress,
+    /// What it says it is.
+    pub id: PciId,
+    /// Class, subclass and programming interface: `0xCCSSPP`.
+    pub class: u32,
+    /// What the maker of the board says it is.
+    pub subsystem: Option<PciId>,
+    /// The driver bound to it.
+    pub driver: Option<String>,
+    /// The only driver that may bind to it, if one was set. Not looked at while it has a host driver.
+    pub driver_override: Option<String>,
+    /// Whether a driver hung on it in this boot.
+    pub hung: bool,
+    /// Its IOMMU group's number.
+    pub iommu_group: Option<u32>,
+    /// Whether the firmware used it as the boot screen: a hint only.
+    pub boot_vga: bool,
+    /// What the host needs it for.
+    pub duties: Vec<Duty>,
+    /// How many keyboards hang below it.
+    pub keyboards: usize,
+}
+
+/// Something the host cannot do without.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Duty {
+    /// The file system mounted there lies on it.
+    Mount(String),
+    /// Swap lies on it.
+    Swap,
+    /// The default route goes out through this interface of it.
+    DefaultRoute(String),
+}
+
+impl fmt::Display for Duty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mount(point) => write!(f, "holds the file system at {point}"),
+            Self::Swap => f.write_str("holds the swap space"),
+            Self::DefaultRoute(interface) => write!(f, "carries the default route ({interface})"),
+        }
+    }
+}
+
+impl Function {
+    /// Class and subclass: `0xCCSS`.
+    pub fn subclass(&self) -> u32 {
+        self.class >> 8
+    }
+
+    /// Whether it is a bridge, which stays with the host whatever its IOMMU group.
+    pub fn is_bridge(&self) -> bool {
+        self.class >> 16 == 0x06
+    }
+
+    /// Whether it is a display controller of any kind.
+    pub fn is_display(&self) -> bool {
+        self.class >> 16 == 0x03
+    }
+
+    /// Whether it is a display controller that monitors are plugged into: a 3D controller (0x0302) has no outputs.
+    pub fn has_outputs(&self) -> bool {
+        self.is_display() && self.subclass() != 0x0302
+    }
+
+    /// Whether it is a USB controller.
+    pub fn is_usb(&self) -> bool {
+        self.subclass() == 0x0c03
+    }
+
+    /// Whether it is of a class that disks hang on: mass storage, SD, FireWire, Fibre Channel.
+    pub fn is_storage(&self) -> bool {
+        self.class >> 16 == 0x01 || matches!(self.subclass(), 0x0805 | 0x0c00 | 0x0c04)
+    }
+
+    /// Whether it is of a class that networks hang on: network, wireless, InfiniBand.
+    pub fn is_network(&self) -> bool {
+        matches!(self.class >> 16, 0x02 | 0x0d) || self.subclass() == 0x0c06
+    }
+
+    /// What it is, in words, by its class code (PCI Code and ID Assignment Specification).
+    pub fn kind(&self) -> &'static str {
+        match self.subclass() {
+            0x0106 => "SATA controller",
+            0x0108 => "NVMe disk",
+            0x0280 => "wireless card",
+            0x0300 => "VGA controller",
+            0x0302 => "3D controller",
+            0x0401 | 0x0403 => "audio device",
+            0x0805 => "SD card reader",
+            0x0c03 => "USB controller",
+            0x0c05 => "SMBus controller",
+            0x0c80 => "serial bus controller",
+            other => match other >> 8 {
+                0x01 => "storage controller",
+                0x02 => "network card",
+                0x03 => "display controller",
+                0x04 => "multimedia device",
+                0x06 => "bridge",
+                0x0d => "wireless card",
+                0x10 => "encryption controller",
+                _ => "PCI device",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Function {
+    /// Such as `VGA controller 0000:0a:00.0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind(), self.address)
+    }
+}
+
+impl Machine {
+    /// The function at that address.
+    pub fn function(&self, address: PciAddress) -> Option<&Function> {
+        self.functions.get(&address)
+    }
+
+    /// All keyboards a person could type on.
+    pub fn keyboards(&self) -> usize {
+        self.other_keyboards + self.functions.values().map(|function| function.keyboards).sum::<usize>()
+    }
+}

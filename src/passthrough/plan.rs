@@ -1,0 +1,134 @@
+//! What would be done to the machine, decided from settings and snapshot alone.
+
+use super::closure::{Closure, Member, closures};
+use super::machine::Machine;
+use super::refusal::{Refusal, refusals};
+use super::step::Step;
+use super::{HANGS_ON_UNBIND, VFIO_PCI};
+use crate::pci::PciAddress;
+use crate::settings::{BindTime, Display, Settings};
+use std::collections::BTreeSet;
+
+/// The moment a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Before coldplug: reserving.
+    Boot,
+    /// After the choice: binding.
+    Launch,
+}
+
+/// What would be done, or why nothing is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The moment it is for.
+    pub stage: Stage,
+    /// What goes to legion, in the order of the settings.
+    pub closures: Vec<Closure>,
+    /// What is reserved before coldplug, in order. Empty if anything is refused that a reboot does not mend.
+    pub reserve: Vec<PciAddress>,
+    /// What is bound to vfio-pci when legion starts, in order, and when it is taken from the host. Empty if anything
+    /// is refused.
+    pub bind: Vec<(PciAddress, BindTime)>,
+    /// Why legion stays off; empty if it may start.
+    pub refused: Vec<Refusal>,
+    /// What differs from the owner's wish without being refused.
+    pub notes: Vec<String>,
+    /// The card that draws the menu, if there is one.
+    pub display: Option<PciAddress>,
+    /// What this stage does, in order. Empty if anything is refused.
+    pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// Decides. The duties in `machine` count at every stage; at [`Stage::Boot`] there are hardly any yet, which is why
+    /// storage and network controllers are never in [`Plan::reserve`].
+    pub fn new(settings: &Settings, machine: &Machine, stage: Stage) -> Self {
+        let (closures, mut notes) = closures(&settings.passthrough, machine);
+        let display = display(settings.menu.display, machine, &closures);
+        let refused = refusals(settings, machine, &closures, display, stage);
+        let members = || closures.iter().flat_map(|closure| &closure.members);
+        let reserve = if refused.iter().all(|refusal| refusal.reboot_mends) {
+            members().filter(|member| member.at == BindTime::Boot).map(|member| member.address).collect()
+        } else {
+            Vec::new()
+        };
+        let bind = if refused.is_empty() { members().map(|member| (member.address, member.at)).collect() } else { Vec::new() };
+        let steps = match stage {
+            Stage::Boot => {
+                let bound = |member: &&Member| member.driver.as_deref().is_some_and(|driver| driver != VFIO_PCI);
+                notes.extend(members().filter(|member| reserve.contains(&member.address)).filter(bound).map(|member| {
+                    let driver = member.driver.as_deref().unwrap_or_default();
+                    format!("{} already has the driver {driver}: it was reserved too late", member.address)
+                }));
+                overrides(&reserve, machine).collect()
+            }
+            Stage::Launch => launch_steps(&bind, machine),
+        };
+        Self { stage, reserve, bind, refused, notes, display, steps, closures }
+    }
+
+    /// All reasons why legion stays off with what mends them, for a person; `None` if it may start.
+    pub fn refusal_text(&self) -> Option<String> {
+        let lines: Vec<String> = self.refused.iter().map(ToString::to_string).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    /// What goes to legion, in the order of the settings, refused or not.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.closures.iter().flat_map(|closure| &closure.members)
+    }
+
+    /// The IOMMU groups of all that is bound, ascending.
+    pub fn groups(&self) -> BTreeSet<u32> {
+        let bound = |member: &&Member| self.bind.iter().any(|(address, _)| *address == member.address);
+        self.members().filter(bound).filter_map(|member| member.group).collect()
+    }
+}
+
+/// The card that draws the menu. Left open: one that is not legion's, best the one the firmware used, else the lowest
+/// address; a card without outputs only if there is no other.
+fn display(wish: Display, machine: &Machine, closures: &[Closure]) -> Option<PciAddress> {
+    let taken = |address| closures.iter().flat_map(|closure| &closure.members).any(|member| member.address == address);
+    match wish {
+        Display::At(address) => Some(address),
+        Display::Auto => {
+            let free = machine.functions.values().filter(|function| function.is_display() && !taken(function.address));
+            free.min_by_key(|function| (!function.has_outputs(), !function.boot_vga, function.address)).map(|function| function.address)
+        }
+    }
+}
+
+/// Overrides that are not there yet.
+fn overrides(addresses: &[PciAddress], machine: &Machine) -> impl Iterator<Item = Step> {
+    let is_set = |address| machine.function(address).is_some_and(|function| function.driver_override.as_deref() == Some(VFIO_PCI));
+    addresses.iter().copied().filter(move |address| !is_set(*address)).map(Step::Override)
+}
+
+fn launch_steps(bind: &[(PciAddress, BindTime)], machine: &Machine) -> Vec<Step> {
+    if bind.is_empty() {
+        return Vec::new();
+    }
+    let addresses: Vec<PciAddress> = bind.iter().map(|(address, _)| *address).collect();
+    let functions = || addresses.iter().filter_map(|address| machine.function(*address));
+    let mut steps: Vec<Step> = overrides(&addresses, machine).collect();
+    if !machine.vfio_pci {
+        steps.push(Step::LoadVfio);
+    }
+    for function in functions() {
+        match function.driver.as_deref() {
+            Some(VFIO_PCI) => {}
+            Some(driver) => steps.extend([Step::Unbind(function.address, driver.to_owned()), Step::Probe(function.address)]),
+            None => steps.push(Step::Probe(function.address)),
+        }
+        steps.push(Step::Verify(function.address));
+    }
+    let groups: BTreeSet<u32> = functions().filter_map(|function| function.iommu_group).collect();
+    steps.extend(groups.into_iter().map(Step::VerifyGroup));
+    steps
+}
+
+/// Whether the driver must not be unbound.
+pub(super) fn hangs_on_unbind(driver: &str) -> bool {
+    HANGS_ON_UNBIND.contains(&driver)
+}

@@ -1,0 +1,196 @@
+//! Why legion stays off. No switch allows any of it.
+
+use super::closure::{Closure, Member};
+use super::machine::{Function, Machine};
+use super::plan::{Stage, hangs_on_unbind};
+use crate::pci::{PciAddress, PciId};
+use crate::settings::{BindTime, Display, Passthrough, Settings};
+use std::fmt;
+
+/// One reason why legion stays off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The function it is about; `None` for the machine as a whole.
+    pub address: Option<PciAddress>,
+    /// The reason, a sentence without a full stop.
+    pub reason: String,
+    /// What the owner can do.
+    pub mend: Option<String>,
+    /// Whether nothing but a reboot is needed, because then the device is reserved in time.
+    pub reboot_mends: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        match &self.mend {
+            Some(mend) => write!(f, "\n  mend: {mend}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Refusal {
+    fn new(address: impl Into<Option<PciAddress>>, reason: String, mend: impl Into<String>) -> Self {
+        Self { address: address.into(), reason, mend: Some(mend.into()), reboot_mends: false }
+    }
+}
+
+/// All reasons, in the order a person should mend them.
+pub(super) fn refusals(
+    settings: &Settings,
+    machine: &Machine,
+    closures: &[Closure],
+    display: Option<PciAddress>,
+    stage: Stage,
+) -> Vec<Refusal> {
+    if settings.passthrough.is_empty() {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    if !machine.iommu {
+        all.push(Refusal::new(
+            None,
+            "no IOMMU: the machine has no IOMMU groups, so no device can be given to legion".into(),
+            "turn on AMD-Vi or VT-d (\"IOMMU\") in the firmware setup, and add intel_iommu=on (Intel) and iommu=pt to the kernel command line",
+        ));
+    }
+    all.extend(settings.passthrough.iter().filter_map(|entry| identity(entry, &settings.passthrough, machine)));
+    all.extend(display_is_there(settings.menu.display, machine));
+    for member in closures.iter().flat_map(|closure| &closure.members) {
+        if let Some(function) = machine.function(member.address) {
+            all.extend(needed(member, function, machine, display, stage));
+        }
+    }
+    all.extend(only_card(machine, closures, display));
+    all.extend(last_keyboard(machine, closures));
+    all
+}
+
+/// The device is there, and is the one the owner meant.
+fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> Option<Refusal> {
+    let named = entry.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
+    let address = entry.device;
+    let reason = match (machine.function(address), entry.id) {
+        (Some(function), _) if function.is_bridge() => {
+            let reason = format!("{function}{named} is a bridge, which cannot be given to legion");
+            return Some(Refusal::new(address, reason, "list the device behind it"));
+        }
+        (Some(function), Some(id)) if function.id != id => {
+            format!("another device is at {address}: {} {}, not {id}{named}", function.kind(), function.id)
+        }
+        (Some(_), _) => return None,
+        (None, _) => format!("there is no device at {address}{named}"),
+    };
+    Some(match entry.id.and_then(|id| moved_to(id, listed, machine)) {
+        Some(now) => Refusal::new(
+            address,
+            format!("{reason}; it is now at {now}"),
+            format!("write device = \"{now}\" in the settings and rebuild the initramfs"),
+        ),
+        None => Refusal::new(address, reason, "look for it with `lspci -nn` and correct device and id in the settings"),
+    })
+}
+
+/// Where the one device with that identity is, unless another entry names it.
+fn moved_to(id: PciId, listed: &[Passthrough], machine: &Machine) -> Option<PciAddress> {
+    let free = |function: &&Function| function.id == id && listed.iter().all(|entry| entry.device != function.address);
+    let mut matching = machine.functions.values().filter(free);
+    matching.next().filter(|_| matching.next().is_none()).map(|function| function.address)
+}
+
+/// A display card that the settings name must exist: addresses that moved may have made it legion's.
+fn display_is_there(wish: Display, machine: &Machine) -> Option<Refusal> {
+    let Display::At(address) = wish else { return None };
+    let reason = match machine.function(address) {
+        Some(function) if function.is_display() => return None,
+        Some(function) => format!("menu.display names the {function}, which is no graphics card"),
+        None => format!("menu.display names {address}, and there is no such device"),
+    };
+    Some(Refusal::new(address, reason, "write the address of the card that draws the menu (`lspci`), or display = \"auto\""))
+}
+
+/// The host can do without the function, and it can be had.
+fn needed(member: &Member, function: &Function, machine: &Machine, display: Option<PciAddress>, stage: Stage) -> Vec<Refusal> {
+    let address = member.address;
+    let named = member.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
+    let subject = if member.is_listed() || address.same_slot(member.brought_by) {
+        format!("{function}{named}")
+    } else {
+        let group = member.group.map(|group| format!("IOMMU group {group} of ")).unwrap_or_default();
+        format!("{function}, in {group}{}{named},", member.brought_by)
+    };
+    let leave = format!("leave {} to the host, or put it in a slot with an IOMMU group of its own", member.brought_by);
+    let refuse = |reason: String| Refusal::new(address, reason, leave.clone());
+    let mut all = Vec::new();
+    if machine.iommu && function.iommu_group.is_none() {
+        all.push(Refusal::new(
+            address,
+            format!("{subject} is in no IOMMU group"),
+            "turn on the IOMMU for all devices in the firmware setup",
+        ));
+    }
+    if !function.duties.is_empty() {
+        let duties: Vec<String> = function.duties.iter().map(ToString::to_string).collect();
+        all.push(refuse(format!("{subject} {}", duties.join(" and "))));
+    } else if stage == Stage::Launch && !machine.root_is_known && function.is_storage() {
+        all.push(refuse(format!("{subject} may hold the file system at /, which could not be traced to its disk")));
+    } else if stage == Stage::Launch && !machine.route_is_known && function.is_network() {
+        let reason = format!("{subject} may be the way to the network: no default route could be traced to its network card");
+        all.push(Refusal::new(address, reason, "start legion again when the host's network is up"));
+    }
+    if display == Some(address) {
+        all.push(Refusal::new(
+            address,
+            format!("{subject} draws the menu"),
+            "name another card as menu.display, or leave this one to the host",
+        ));
+    }
+    if function.hung {
+        let reason = format!("reboot required: {subject} hung when its driver was changed");
+        all.push(Refusal { reboot_mends: true, ..Refusal::new(address, reason, "reboot the machine") });
+    }
+    if let Some(driver) = function.driver.as_deref().filter(|driver| stage == Stage::Launch && hangs_on_unbind(driver)) {
+        let reason = format!("reboot required: {subject} has the driver {driver}, which is known to hang when it is unbound");
+        all.push(match member.at {
+            BindTime::Boot => Refusal {
+                reboot_mends: true,
+                ..Refusal::new(address, reason, "rebuild the initramfs and reboot: then the device is reserved before the driver loads")
+            },
+            BindTime::Launch => {
+                Refusal::new(address, reason, format!("keep {driver} off the host, or reserve the device with bind = \"boot\""))
+            }
+        });
+    }
+    all
+}
+
+/// Without a card of its own the host has no menu and no console.
+fn only_card(machine: &Machine, closures: &[Closure], display: Option<PciAddress>) -> Option<Refusal> {
+    let members = closures.iter().flat_map(|closure| &closure.members);
+    let card = members.filter_map(|member| machine.function(member.address)).find(|function| function.has_outputs())?;
+    display.is_none().then(|| {
+        let reason = format!("{card} is the only graphics card, and the menu needs one");
+        Refusal::new(card.address, reason, "leave it to the host, or add a second card for the menu")
+    })
+}
+
+/// The menu needs a keyboard, so what is taken before it must leave one.
+fn last_keyboard(machine: &Machine, closures: &[Closure]) -> Option<Refusal> {
+    let mend = "write bind = \"launch\": then the menu has it until the choice";
+    let members = || closures.iter().flat_map(|closure| &closure.members).filter(|member| member.at == BindTime::Boot);
+    let early = || members().filter_map(|member| machine.function(member.address));
+    let taken: usize = early().map(|function| function.keyboards).sum();
+    if taken > 0 && taken == machine.keyboards() {
+        let function = early().find(|function| function.keyboards > 0)?;
+        return Some(Refusal::new(function.address, format!("{function} has the last keyboard, and the menu needs it"), mend));
+    }
+    // Before coldplug no USB keyboard is to be seen: at least another controller must be left for it.
+    let is_left = |function: &Function| function.is_usb() && early().all(|taken| taken.address != function.address);
+    let listed = members().filter(|member| member.is_listed()).filter_map(|member| machine.function(member.address));
+    let controller = listed.into_iter().find(|function| function.is_usb() && !machine.functions.values().any(is_left))?;
+    (machine.keyboards() == 0).then(|| {
+        let reason = format!("{controller} is the last USB controller, and the menu needs a keyboard");
+        Refusal::new(controller.address, reason, mend)
+    })
+}

@@ -1,0 +1,39 @@
+//! Giving devices back to the host.
+
+use super::VFIO_PCI;
+use super::device::{Device, Kernel};
+use crate::error::{Error, Result};
+use crate::paths::Paths;
+use crate::state::{BoundDevice, BoundDevices};
+
+/// Gives back the devices that the host had before the choice. Reserved ones stay on vfio-pci. One that fails does not keep
+/// the others.
+///
+/// # Errors
+/// When at least one could not be given back; the message names each.
+pub fn release(paths: &Paths, bound: &BoundDevices, kernel: &Kernel) -> Result<()> {
+    let mut failures = Vec::new();
+    for bound in bound.devices.iter().rev().filter(|bound| bound.give_back) {
+        match give_back(paths, bound, kernel) {
+            Ok(()) => log::info!("gave {} back to the host", bound.address),
+            Err(error) => failures.push(format!("giving {} back to the host: {error}", bound.address)),
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Error::new(failures.join("\n"))) }
+}
+
+fn give_back(paths: &Paths, bound: &BoundDevice, kernel: &Kernel) -> Result<()> {
+    let device = Device { paths, address: bound.address };
+    if device.is_hung() {
+        return Err(Error::new("reboot required: a driver hangs on it"));
+    }
+    device.set_override("")?;
+    if device.driver().as_deref() == Some(VFIO_PCI) {
+        device.unbind(None, &kernel.writer)?;
+    }
+    match bound.driver_before.as_str() {
+        // What it had is not known to have been a host driver, so none is insisted on.
+        "" | VFIO_PCI => device.probe(&kernel.writer),
+        _ => device.return_to_host(&kernel.writer),
+    }
+}

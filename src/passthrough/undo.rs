@@ -1,0 +1,59 @@
+//! Undoing exactly what ran.
+
+use super::VFIO_PCI;
+use super::attribute::Writer;
+use super::device::Device;
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+
+/// What ran so far, in order, for the case that the next step fails.
+#[derive(Default)]
+pub(super) struct Undo {
+    overridden: Vec<(PciAddress, String)>,
+    unbound: Vec<PciAddress>,
+    bound: Vec<PciAddress>,
+}
+
+impl Undo {
+    /// The override was changed from `before`.
+    pub(super) fn overridden(&mut self, address: PciAddress, before: String) {
+        self.overridden.push((address, before));
+    }
+
+    /// The device was, or may have been, taken from its host driver.
+    pub(super) fn unbound(&mut self, address: PciAddress) {
+        self.unbound.push(address);
+    }
+
+    /// The device was, or may have been, given to vfio-pci.
+    pub(super) fn bound(&mut self, address: PciAddress) {
+        self.bound.push(address);
+    }
+
+    /// Undoes it all, latest first: off vfio-pci, then the overrides, and only then back to the host drivers, which an
+    /// override would keep away. What cannot be undone is logged, and the rest still undone.
+    pub(super) fn run(self, paths: &Paths, writer: &Writer) {
+        let device = |address: &PciAddress| Device { paths, address: *address };
+        let undone = |what: &str, address: &PciAddress, result: crate::error::Result<()>| match result {
+            Ok(()) => log::info!("undone: {what} {address}"),
+            Err(error) => log::error!("not undone: {what} {address}: {error}"),
+        };
+        let hung = |address: &&PciAddress| {
+            let hung = device(address).is_hung();
+            if hung {
+                log::error!("not undone: {address} hangs, and touching it would hang too");
+            }
+            hung
+        };
+        let has_vfio = |address: &&PciAddress| device(address).driver().as_deref() == Some(VFIO_PCI);
+        for address in self.bound.iter().rev().filter(has_vfio).filter(|address| !hung(address)) {
+            undone("binding", address, device(address).unbind(None, writer));
+        }
+        for (address, before) in self.overridden.iter().rev().filter(|(address, _)| !hung(&address)) {
+            undone("overriding", address, device(address).set_override(before));
+        }
+        for address in self.unbound.iter().rev().filter(|address| !hung(address)) {
+            undone("unbinding", address, device(address).return_to_host(writer));
+        }
+    }
+}

@@ -47,6 +47,26 @@ impl Error {
         self
     }
 
+    /// What was being done and why it failed, without the mend.
+    pub fn reason(&self) -> String {
+        let mut reason = self.doing.clone();
+        let mut next: Option<&(dyn StdError + 'static)> = StdError::source(self);
+        while let Some(cause) = next {
+            if let Some(ours) = cause.downcast_ref::<Self>() {
+                return reason + ": " + &ours.reason();
+            }
+            reason += &format!(": {cause}");
+            next = cause.source();
+        }
+        reason
+    }
+
+    /// What the reader can do about it, if anything is known: the outermost mend of the chain.
+    pub fn how_to_mend(&self) -> Option<&str> {
+        let inner = || self.cause.as_ref()?.downcast_ref::<Self>()?.how_to_mend();
+        self.mend.as_deref().or_else(inner)
+    }
+
     /// Whose fault it was.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -75,13 +95,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.doing)?;
-        let mut next: Option<&(dyn StdError + 'static)> = StdError::source(self);
-        while let Some(cause) = next {
-            write!(f, ": {cause}")?;
-            next = cause.source();
-        }
-        if let Some(mend) = &self.mend {
+        f.write_str(&self.reason())?;
+        if let Some(mend) = self.how_to_mend() {
             write!(f, "\n  mend: {mend}")?;
         }
         Ok(())
@@ -103,5 +118,19 @@ pub trait Context<T> {
 impl<T, E: Into<Box<dyn StdError + Send + Sync>>> Context<T> for std::result::Result<T, E> {
     fn doing(self, doing: impl FnOnce() -> String) -> Result<T> {
         self.map_err(|cause| Error::because(doing(), cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_is_told_once_with_one_mend() {
+        let io = std::io::Error::from_raw_os_error(libc::EACCES);
+        let inner = Error::because("opening /x", io).mend("become root");
+        let outer = Error::because("inserting", inner);
+        assert_eq!(outer.to_string(), "inserting: opening /x: Permission denied (os error 13)\n  mend: become root");
+        assert_eq!(outer.errno(), Some(libc::EACCES));
     }
 }

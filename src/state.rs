@@ -136,6 +136,8 @@ pub enum Phase {
     Starting,
     /// QMP says the guest runs.
     Running,
+    /// The guest is gone; the devices are being given back.
+    Stopping,
     /// It ran, and came to a good end.
     Ended,
     /// It did not start, or died.
@@ -148,10 +150,23 @@ impl fmt::Display for Phase {
             Self::Preparing => "preparing",
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Stopping => "stopping",
             Self::Ended => "ended",
             Self::Failed => "failed",
         })
     }
+}
+
+/// How legion's run came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The guest powered itself off.
+    GuestPoweroff,
+    /// It ran well until somebody stopped it.
+    Stopped,
+    /// It did not run, or not to a good end.
+    Failure,
 }
 
 /// `/run/persona/legion.toml`: what legion is doing, or why it is not. No file: it was not started in this boot.
@@ -164,9 +179,17 @@ pub struct LegionState {
     /// Why it ended or failed, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// How the run came out, once it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
 }
 
 impl LegionState {
+    /// The persona in a phase in which nothing has come out yet.
+    pub fn new(phase: Phase, persona: &str) -> Self {
+        Self { phase, persona: persona.to_owned(), why: None, outcome: None }
+    }
+
     /// What legion is doing, if it was started in this boot.
     ///
     /// # Errors

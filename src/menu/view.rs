@@ -1,6 +1,7 @@
 //! What the menu shows at one instant: data for the painter, which knows nothing of time, devices or settings files.
 
-use crate::settings::Emblem;
+use super::state::Menu;
+use crate::settings::{Emblem, Settings};
 use crate::settings::value::Color;
 use std::time::Duration;
 
@@ -17,6 +18,31 @@ pub struct View {
     pub host: String,
     /// One quiet line of warning, if there is one.
     pub notice: Option<String>,
+}
+
+impl View {
+    /// What the menu of these settings shows at `now`; nothing while the console has the screen.
+    pub fn of(settings: &Settings, menu: &Menu, now: Duration, host: &str, notice: Option<&str>) -> Option<Self> {
+        let cards = settings.personas.iter().enumerate().map(|(index, persona)| Card {
+            title: persona.title.clone(),
+            tagline: persona.tagline.clone(),
+            accent: persona.accent,
+            emblem: persona.emblem.clone(),
+            is_default: index == menu.default(),
+        });
+        Some(Self {
+            cards: cards.collect(),
+            highlighted: menu.highlighted(),
+            stage: menu.stage(now)?,
+            host: host.to_owned(),
+            notice: notice.map(str::to_owned),
+        })
+    }
+
+    /// The screen that stands in for the menu when there is none to show.
+    pub fn broken(host: &str, why: String) -> Self {
+        Self { cards: Vec::new(), highlighted: 0, stage: Stage::Broken { why }, host: host.to_owned(), notice: None }
+    }
 }
 
 /// One persona as a cartridge on the shelf.

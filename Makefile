@@ -1,0 +1,58 @@
+# What to run, and where everything goes. `make help` lists it.
+.POSIX:
+.PHONY: help build install setup demo test lint bench clean
+
+TARGET = x86_64-unknown-linux-gnu
+BINARY = target/$(TARGET)/release/persona
+MACHINE = cargo run --quiet --release -p persona-machine --bin machine --
+DESTDIR =
+PREFIX = /usr
+
+help:
+	@echo 'make demo      boot the test machine, pick a persona, run legion; pictures and report in target/demo/'
+	@echo 'make test      everything that must hold, boots in QEMU included'
+	@echo 'make bench     how fast and how small, against stated rivals'
+	@echo 'make build     the static binary: $(BINARY)'
+	@echo 'make install   every file in its place below DESTDIR'
+	@echo 'make lint      formatting, clippy, rustdoc'
+
+build:
+	cargo build --release --locked
+
+install: build
+	$(MAKE) install-files
+
+# The files alone, for those who have built already.
+.PHONY: install-files
+install-files:
+	install -Dm755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/persona'
+	install -Dm644 config/persona.toml '$(DESTDIR)$(PREFIX)/share/persona/persona.toml'
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' systemd/*.service systemd/*.path
+	install -Dm644 systemd/persona.tmpfiles '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/persona.conf'
+	install -Dm644 systemd/persona.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/persona.conf'
+	install -Dm644 systemd/persona.modules-load '$(DESTDIR)$(PREFIX)/lib/modules-load.d/persona.conf'
+	install -Dm644 initcpio/install/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/install/persona'
+	install -Dm644 initcpio/hooks/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/hooks/persona'
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona' README.md
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/licenses/persona' LICENSE-MIT LICENSE-APACHE
+
+# What QEMU, the guest images and the tests need and this machine lacks.
+setup:
+	$(MACHINE) setup
+
+demo: setup build
+	$(MACHINE) demo
+
+test: setup build
+	cargo test --workspace --release --locked
+
+bench: setup build
+	$(MACHINE) bench
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+
+clean:
+	cargo clean

@@ -1,0 +1,143 @@
+//! The command line, as it is typed.
+
+use crate::commands::{self, Output};
+use crate::error::Result;
+use crate::paths::Paths;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// One PC, one virtual machine, a menu of cartridges.
+#[derive(Debug, Parser)]
+#[command(name = "persona", version, about, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done, 1 it could not be done (the message says why), 2 wrong usage or bad settings.")]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Look at the machine recorded under DIR instead of this one
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    root: PathBuf,
+    /// Read the settings from FILE
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say more; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The personas: which is the default, which is set for the next boot, which runs
+    List(Json),
+    /// What was chosen and why, the devices and their drivers, what legion is doing
+    Status(Json),
+    /// Set the persona for the next boot
+    Next(Next),
+    /// Every step a boot and a launch would take; changes nothing
+    Plan(Plan),
+    /// The menu's very pixels as a PNG
+    Preview(commands::preview::Preview),
+    /// Keep host drivers off the passthrough devices (run in the initramfs, before coldplug)
+    Reserve,
+    /// Show the menu and write the choice
+    Menu(Menu),
+    /// Bind and verify the devices and insert the cartridge (run by legion.service as root)
+    Prepare(Prepare),
+    /// Run legion until it ends (run by legion.service as the user legion)
+    Run,
+    /// Give launch-time devices back to the host (run by legion.service as root)
+    Release,
+    /// Write one sysfs attribute; exits with the errno (what Persona runs with a deadline)
+    #[command(hide = true)]
+    WriteAttribute { file: PathBuf, value: String },
+}
+
+#[derive(Debug, Args)]
+struct Json {
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct Next {
+    /// The persona
+    #[arg(required_unless_present = "clear", conflicts_with = "clear")]
+    name: Option<String>,
+    /// For every boot, until cleared
+    #[arg(long, conflicts_with = "clear")]
+    until_cleared: bool,
+    /// The default again
+    #[arg(long)]
+    clear: bool,
+}
+
+#[derive(Debug, Args)]
+struct Plan {
+    /// The persona; the default if left out
+    name: Option<String>,
+    #[command(flatten)]
+    json: Json,
+}
+
+#[derive(Debug, Args)]
+struct Menu {
+    /// Give the console back after a menu that was killed, and do nothing else
+    #[arg(long)]
+    restore_console: bool,
+}
+
+#[derive(Debug, Args)]
+struct Prepare {
+    /// Only tell whether the choice is one that legion runs: exit code 0, or 1 for one that it does not
+    #[arg(long)]
+    is_wanted: bool,
+}
+
+impl Cli {
+    /// Does what was asked. Data goes to `out`, messages to the log.
+    ///
+    /// # Errors
+    /// With the reason and the exit code.
+    pub fn run(self, out: &mut dyn std::io::Write) -> Result<()> {
+        let paths = Paths::new(self.global.root, self.global.config);
+        let verbosity = self.global.verbose;
+        let format = |json: Json| if json.json { Output::Json } else { Output::Text };
+        match self.command {
+            Command::List(json) => commands::list::list(&paths, format(json), out),
+            Command::Status(json) => commands::status::status(&paths, format(json), out),
+            Command::Next(next) => match next.name {
+                Some(name) => commands::next::set(&paths, &name, next.until_cleared, out),
+                None => commands::next::clear(&paths, out),
+            },
+            Command::Plan(plan) => commands::plan::plan(&paths, plan.name.as_deref(), format(plan.json), out),
+            Command::Preview(preview) => commands::preview::preview(&paths, &preview, out),
+            Command::Reserve => {
+                crate::logger::to_kernel_log(&paths, verbosity);
+                commands::reserve::reserve(&paths)
+            }
+            Command::Menu(menu) => {
+                crate::logger::to_standard_error(verbosity);
+                commands::menu::menu(&paths, menu.restore_console)
+            }
+            Command::Prepare(prepare) => {
+                crate::logger::to_standard_error(verbosity);
+                if prepare.is_wanted { commands::prepare::is_wanted(&paths) } else { commands::prepare::prepare(&paths) }
+            }
+            Command::Run => {
+                crate::logger::to_standard_error(verbosity);
+                commands::run::run(&paths)
+            }
+            Command::Release => {
+                crate::logger::to_standard_error(verbosity);
+                commands::release::release(&paths)
+            }
+            Command::WriteAttribute { file, value } => commands::write_attribute(&file, &value),
+        }
+    }
+}

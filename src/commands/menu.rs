@@ -1,0 +1,70 @@
+//! `persona menu`: the menu on the display card, until legion and the host have no more use for it.
+
+use super::or_absent;
+use crate::console;
+use crate::error::Result;
+use crate::kernel_command_line::KernelCommandLine;
+use crate::menu::monitors::Monitors;
+use crate::menu::session::{Session, Subject};
+use crate::menu::state::Menu;
+use crate::passthrough::{Machine, Plan, Stage, menu_card};
+use crate::paths::Paths;
+use crate::settings::value::Timeout;
+use crate::settings::Settings;
+use crate::state::{Choice, Last, Override, Reason};
+
+/// Runs the menu; with `restore_console` only brings the console back.
+///
+/// # Errors
+/// When the kernel denies what no menu can do without.
+pub fn menu(paths: &Paths, restore_console: bool) -> Result<()> {
+    if restore_console {
+        // No virtual terminal, nothing to restore.
+        return console::restore(paths).or(Ok(()));
+    }
+    let command_line = KernelCommandLine::read(paths);
+    if command_line.off {
+        log::info!("persona=off on the kernel command line: no menu");
+        return Ok(());
+    }
+    let machine = Machine::read(paths).inspect_err(|error| log::error!("{error}")).ok();
+    match Settings::load(paths) {
+        Ok(settings) => {
+            let plan = machine.as_ref().map(|machine| Plan::new(&settings, machine, Stage::Launch));
+            let monitors = Monitors::new(paths, plan.as_ref().and_then(|plan| plan.display));
+            let notice = plan.and_then(|plan| plan.refusal_text()).and_then(|text| Some(text.lines().next()?.to_owned()));
+            if let Some(notice) = &notice {
+                log::warn!("legion cannot start: {notice}");
+            }
+            let menu = opening(paths, &settings, &command_line);
+            Session::new(paths, Subject::Personas { settings: Box::new(settings), menu, notice }, monitors).run()
+        }
+        Err(error) => {
+            log::error!("{error}");
+            // Without settings no card is legion's.
+            let card = machine.as_ref().and_then(menu_card);
+            Session::new(paths, Subject::Broken { why: error.to_string() }, Monitors::new(paths, card)).run()
+        }
+    }
+}
+
+/// The menu as this boot begins: with an override from the kernel command line, else from the state, else the countdown.
+/// A menu that was started again after a choice asks nobody twice.
+fn opening(paths: &Paths, settings: &Settings, command_line: &KernelCommandLine) -> Menu {
+    let last = or_absent(Last::read(paths)).map(|last| last.persona);
+    let default = &settings.default_persona(last.as_deref()).name;
+    if let Some(choice) = or_absent(Choice::read(paths)) {
+        log::info!("{} was chosen in this boot already: the menu waits", choice.persona);
+        return Menu::new(settings, default, None, Timeout::Never);
+    }
+    let wanted = command_line.persona.clone().or_else(|| or_absent(Override::read(paths)).map(|next| next.persona));
+    let wanted = wanted.filter(|name| {
+        let exists = settings.persona(name).is_some();
+        if !exists {
+            log::warn!("`{name}` was to start in this boot, but there is no such persona: the menu asks as usual");
+        }
+        exists
+    });
+    let timeout = command_line.timeout.unwrap_or(settings.menu.timeout);
+    Menu::new(settings, default, wanted.as_deref().map(|name| (name, Reason::Override)), timeout)
+}

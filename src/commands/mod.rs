@@ -1,0 +1,64 @@
+//! One file per subcommand: what it reads, what it decides through the pure modules, what it prints.
+
+pub mod list;
+pub mod menu;
+pub mod next;
+pub mod plan;
+pub mod prepare;
+pub mod preview;
+pub mod release;
+pub mod reserve;
+pub mod run;
+pub mod status;
+
+use crate::error::{Context, Error, Result};
+use crate::passthrough::attribute;
+use crate::settings::{Persona, Settings};
+use serde::Serialize;
+use std::io::Write;
+use std::path::Path;
+
+/// For whom the data is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs: JSON, stable.
+    Json,
+}
+
+/// The persona of that name.
+///
+/// # Errors
+/// When there is none; the message names those there are.
+pub fn find_persona<'a>(settings: &'a Settings, name: &str) -> Result<&'a Persona> {
+    settings.persona(name).ok_or_else(|| {
+        let names: Vec<_> = settings.personas.iter().map(|persona| persona.name.as_str()).collect();
+        Error::usage(format!("there is no persona `{name}`")).mend(format!("the personas are {}", names.join(", ")))
+    })
+}
+
+/// The state directory may hold anything after an accident: what cannot be read is told and counts as absent.
+pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
+    read.unwrap_or_else(|error| {
+        log::warn!("{error}");
+        None
+    })
+}
+
+fn print(out: &mut dyn Write, text: &str) -> Result<()> {
+    out.write_all(text.as_bytes()).doing(|| "printing".into())
+}
+
+fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).doing(|| "printing".into())?;
+    print(out, &(text + "\n"))
+}
+
+/// The hidden subcommand that writes one attribute, in a process that may hang without harm.
+///
+/// # Errors
+/// Never returns one: the errno is the exit code.
+pub fn write_attribute(file: &Path, value: &str) -> Result<()> {
+    std::process::exit(attribute::write_now(file, value).map_or_else(|error| error.raw_os_error().unwrap_or(libc::EIO), |()| 0))
+}

@@ -1,0 +1,164 @@
+//! `persona plan`: every step a boot and a launch would take. Changes nothing.
+
+use super::{Output, find_persona, or_absent, print, print_json};
+use crate::error::Result;
+use crate::legion::{self, Cartridge, Firmware, slot};
+use crate::passthrough::{self, Machine, Stage};
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use crate::settings::{BindTime, Legion, OnPoweroff, Persona, Settings, Starts};
+use crate::state::Last;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// `plan --json`.
+#[derive(Serialize)]
+struct Plan {
+    persona: String,
+    /// `legion`, `host` or a unit's name.
+    starts: String,
+    /// The cartridge's name; absent unless it starts legion.
+    cartridge: Option<String>,
+    /// Addresses reserved before coldplug, in order.
+    reserve: Vec<String>,
+    /// What legion gets, in order.
+    bind: Vec<Bind>,
+    /// Why legion stays off; empty if it may start.
+    refused: Vec<Refused>,
+    /// What differs from the settings without being refused.
+    notes: Vec<String>,
+    /// All steps from power-on to the guest's end, in order.
+    steps: Vec<String>,
+    /// QEMU's command line; empty unless it starts legion and the cartridge can be used.
+    qemu: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Bind {
+    address: String,
+    at: BindTime,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    /// The device it is about, if it is about one.
+    address: Option<String>,
+    reason: String,
+    /// What can be done about it.
+    mend: Option<String>,
+}
+
+/// Prints the plan of a persona, the default if none is named.
+///
+/// # Errors
+/// When the settings or the machine cannot be read, or there is no such persona. A refusal is no error: it is the plan.
+pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Write) -> Result<()> {
+    let settings = Settings::load(paths)?;
+    let last = or_absent(Last::read(paths)).map(|last| last.persona);
+    let persona = match name {
+        Some(name) => find_persona(&settings, name)?,
+        None => settings.default_persona(last.as_deref()),
+    };
+    let plan = Plan::of(paths, &settings, persona, &Machine::read(paths)?);
+    match output {
+        Output::Json => print_json(out, &plan),
+        Output::Text => print(out, &plan.text()),
+    }
+}
+
+impl Plan {
+    fn of(paths: &Paths, settings: &Settings, persona: &Persona, machine: &Machine) -> Self {
+        let launch = passthrough::Plan::new(settings, machine, Stage::Launch);
+        let reserve = &launch.reserve;
+        let mut plan = Self {
+            persona: persona.name.clone(),
+            starts: "legion".into(),
+            cartridge: None,
+            reserve: reserve.iter().map(ToString::to_string).collect(),
+            bind: Vec::new(),
+            refused: Vec::new(),
+            notes: launch.notes.clone(),
+            steps: reserve.iter().map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI)).collect(),
+            qemu: Vec::new(),
+        };
+        match &persona.starts {
+            Starts::Host => {
+                plan.starts = "host".into();
+                plan.steps.push("give screen and keyboards to the console".into());
+            }
+            Starts::Unit(unit) => {
+                plan.starts.clone_from(unit);
+                plan.steps.push(format!("systemctl start {unit}"));
+            }
+            Starts::Legion(legion) => plan.launch(paths, legion, &launch),
+        }
+        plan
+    }
+
+    fn launch(&mut self, paths: &Paths, legion: &Legion, launch: &passthrough::Plan) {
+        self.cartridge = Some(legion.cartridge.clone());
+        self.bind = launch.bind.iter().map(|(address, at)| Bind { address: address.to_string(), at: *at }).collect();
+        self.refused = launch
+            .refused
+            .iter()
+            .map(|refusal| Refused { address: refusal.address.map(|address| address.to_string()), reason: refusal.reason.clone(), mend: refusal.mend.clone() })
+            .collect();
+        let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
+        let machine = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)
+            .and_then(|cartridge| Ok((cartridge.nvram.map(|size| Firmware::find(paths, size)).transpose()?, cartridge)));
+        match machine {
+            Ok((firmware, cartridge)) => {
+                let machine = legion::Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
+                self.qemu = legion::argv(paths, &machine, None);
+            }
+            Err(error) => self.refused.push(Refused { address: None, reason: error.reason(), mend: error.how_to_mend().map(str::to_owned) }),
+        }
+        if !self.refused.is_empty() {
+            return;
+        }
+        self.steps.extend(launch.steps.iter().map(ToString::to_string));
+        let slot = slot::inserted(paths, &legion.slot).ok().flatten();
+        if slot.as_deref() != Some(legion.cartridge.as_str()) {
+            self.steps.push(format!("insert the cartridge {}: {} -> {}", legion.cartridge, legion.slot.display(), legion.cartridges.join(&legion.cartridge).display()));
+        }
+        self.steps.push("start QEMU as the user legion and wait until QMP says running".into());
+        let back: Vec<String> = launch.bind.iter().filter(|(_, at)| *at == BindTime::Launch).map(|(address, _)| address.to_string()).collect();
+        if !back.is_empty() {
+            self.steps.push(format!("after the guest's end: give {} back to the host", back.join(", ")));
+        }
+        self.steps.push(match legion.on_poweroff {
+            OnPoweroff::Menu => "after the guest's power-off: back to the menu".into(),
+            OnPoweroff::Poweroff => "after the guest's power-off: power the machine off".into(),
+            OnPoweroff::Host => "after the guest's power-off: the host's console".into(),
+        });
+    }
+
+    fn text(&self) -> String {
+        let mut text = match &self.cartridge {
+            Some(cartridge) => format!("{} starts legion with the cartridge {cartridge}\n", self.persona),
+            None => format!("{} starts {}\n", self.persona, self.starts),
+        };
+        for Refused { reason, mend, .. } in &self.refused {
+            let _ = writeln!(text, "\nrefused: {reason}");
+            if let Some(mend) = mend {
+                let _ = writeln!(text, "  mend: {mend}");
+            }
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "\nnote: {note}");
+        }
+        if !self.refused.is_empty() {
+            text += "\nlegion stays off.\n";
+            return text;
+        }
+        text.push('\n');
+        for (number, step) in self.steps.iter().enumerate() {
+            let _ = writeln!(text, "{:3}. {step}", number + 1);
+        }
+        if !self.qemu.is_empty() {
+            let _ = writeln!(text, "\n{}", legion::argv::shell_line(&self.qemu));
+        }
+        text
+    }
+}

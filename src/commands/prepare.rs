@@ -1,0 +1,79 @@
+//! `persona prepare`: what root does before legion starts. Binds and proves the devices, inserts the cartridge.
+
+use super::{find_persona, or_absent};
+use crate::account::Account;
+use crate::error::{Context, Error, Result};
+use crate::legion::{Cartridge, LegionLock, slot};
+use crate::passthrough::{self, Kernel, Machine, Plan, Stage};
+use crate::paths::Paths;
+use crate::settings::{Legion, Settings};
+use crate::state::{Choice, LegionState, Outcome, Override, Phase, Reason};
+
+/// Whether the choice is legion's business, as an exit code for the unit's `ExecCondition=`.
+///
+/// # Errors
+/// When the choice starts something else. Settings that cannot be read are no reason to skip: `prepare` will say what
+/// is wrong with them.
+pub fn is_wanted(paths: &Paths) -> Result<()> {
+    let (Ok(settings), Some(choice)) = (Settings::load(paths), or_absent(Choice::read(paths))) else { return Ok(()) };
+    match settings.persona(&choice.persona) {
+        Some(persona) if persona.legion().is_none() => Err(Error::new(format!("{} is not legion's to run", choice.persona))),
+        _ => Ok(()),
+    }
+}
+
+/// Gets everything ready for the chosen persona, or leaves everything as it was and says why.
+///
+/// # Errors
+/// When legion has to stay off; the reason is in `persona status` too.
+pub fn prepare(paths: &Paths) -> Result<()> {
+    let choice = Choice::read(paths)?
+        .ok_or_else(|| Error::new("nothing was chosen in this boot").mend("pick a persona in the menu; legion.path then starts legion.service"))?;
+    LegionState::new(Phase::Preparing, &choice.persona).write(paths)?;
+    prepare_chosen(paths, &choice).inspect_err(|error| failed(paths, &choice, error))
+}
+
+fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
+    let settings = Settings::load(paths)?;
+    let persona = find_persona(&settings, &choice.persona)?;
+    let legion = persona.legion().ok_or_else(|| Error::new(format!("{} does not start legion", persona.title)))?;
+    let account = Account::of_legion(paths)?;
+    let lock = LegionLock::take(paths)?;
+    // What needs nothing to be undone is checked first.
+    let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
+    let plan = Plan::new(&settings, &Machine::read(paths)?, Stage::Launch);
+    // Recorded before anything else can fail, so that `release` gives back whatever was taken.
+    passthrough::bind(paths, &plan, &Kernel::default())?.write(paths)?;
+    passthrough::give_groups_to(paths, &plan.groups(), account.uid, account.gid)?;
+    insert(&lock, paths, legion, &cartridge)?;
+    if choice.reason == Reason::Override {
+        use_up_override(paths, choice)?;
+    }
+    LegionState::new(Phase::Starting, &choice.persona).write(paths)?;
+    // From here on the supervisor, which is not root, tells where legion is.
+    let state = paths.legion_state();
+    std::os::unix::fs::chown(&state, Some(account.uid), Some(account.gid)).doing(|| format!("giving {} to legion", state.display()))
+}
+
+fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartridge) -> Result<()> {
+    slot::insert(lock, paths, &legion.slot, cartridge)?;
+    log::info!("inserted the cartridge {}", cartridge.name);
+    Ok(())
+}
+
+/// A one-shot override is spent the moment legion is launched with it: before QEMU runs, so that a power cut in between
+/// does not spend it twice.
+fn use_up_override(paths: &Paths, choice: &Choice) -> Result<()> {
+    match or_absent(Override::read(paths)) {
+        Some(next) if next.persona == choice.persona && !next.until_cleared => Override::clear(paths),
+        _ => Ok(()),
+    }
+}
+
+/// Leaves the reason for `release`, which publishes it once whatever was done is undone.
+pub(super) fn failed(paths: &Paths, choice: &Choice, error: &Error) {
+    let state = LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Stopping, &choice.persona) };
+    if let Err(error) = state.write(paths) {
+        log::error!("{error}");
+    }
+}

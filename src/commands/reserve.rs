@@ -1,0 +1,36 @@
+//! `persona reserve`: keeps host drivers off the passthrough devices, in the initramfs, before coldplug.
+
+use crate::error::Result;
+use crate::kernel_command_line::KernelCommandLine;
+use crate::passthrough::{self, Machine, Plan, Stage};
+use crate::paths::Paths;
+use crate::settings::Settings;
+
+/// Writes the overrides. What is in doubt is left to the host, and the boot goes on either way.
+///
+/// # Errors
+/// When the settings cannot be used or an override cannot be written; nothing is reserved then.
+pub fn reserve(paths: &Paths) -> Result<()> {
+    if KernelCommandLine::read(paths).off {
+        log::info!("persona=off on the kernel command line: nothing is reserved");
+        return Ok(());
+    }
+    let reserve = || {
+        let settings = Settings::load(paths)?;
+        let plan = Plan::new(&settings, &Machine::read(paths)?, Stage::Boot);
+        passthrough::reserve(paths, &plan)
+    };
+    match reserve() {
+        Ok(addresses) => {
+            for address in addresses {
+                log::info!("reserved {address}: no driver but {} will bind to it", passthrough::VFIO_PCI);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            // Nobody reads an exit message in an initramfs; the log is read later.
+            log::error!("nothing is reserved: {error}");
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `persona status`: what was chosen and why, what the devices are bound to, what legion does or why it does not.
+
+use super::{Output, or_absent, print, print_json};
+use crate::error::Result;
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use crate::settings::Settings;
+use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// `status --json`.
+#[derive(Serialize)]
+struct Status {
+    /// Why the settings cannot be used; absent if they can.
+    settings_trouble: Option<String>,
+    /// The choice of this boot.
+    choice: Option<Choice>,
+    /// The persona set for the next boot.
+    next: Option<Override>,
+    /// What the menu shows.
+    menu: Option<MenuState>,
+    legion: Legion,
+    devices: Vec<Device>,
+}
+
+#[derive(Serialize)]
+struct Legion {
+    /// `off` (not started in this boot), `preparing`, `starting`, `running`, `ended` or `failed`.
+    state: String,
+    /// The persona it is or was.
+    persona: Option<String>,
+    /// Why it ended or failed.
+    why: Option<String>,
+    /// The cartridge that is in.
+    slot: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Device {
+    address: String,
+    /// `vendor:device`.
+    id: Option<String>,
+    label: Option<String>,
+    /// The driver it has now.
+    driver: Option<String>,
+    /// The driver it had before legion; absent unless it is legion's now.
+    driver_before: Option<String>,
+}
+
+/// Prints the state of this boot.
+///
+/// # Errors
+/// When it cannot be printed; what cannot be read is part of the state.
+pub fn status(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
+    let status = Status::read(paths);
+    match output {
+        Output::Json => print_json(out, &status),
+        Output::Text => print(out, &status.text()),
+    }
+}
+
+impl Status {
+    fn read(paths: &Paths) -> Self {
+        let (settings, trouble) = match Settings::load(paths) {
+            Ok(settings) => (Some(settings), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let legion = or_absent(LegionState::read(paths));
+        let slot = settings.as_ref().and_then(|settings| settings.personas.iter().find_map(|persona| persona.legion())).and_then(|legion| {
+            let target = std::fs::read_link(paths.at(&legion.slot)).ok()?;
+            Some(target.file_name()?.to_string_lossy().into_owned())
+        });
+        Self {
+            settings_trouble: trouble,
+            choice: or_absent(Choice::read(paths)),
+            next: or_absent(Override::read(paths)),
+            menu: or_absent(MenuState::read(paths)),
+            legion: Legion {
+                state: legion.as_ref().map_or_else(|| "off".to_owned(), |legion| legion.phase.to_string()),
+                persona: legion.as_ref().map(|legion| legion.persona.clone()),
+                why: legion.and_then(|legion| legion.why),
+                slot,
+            },
+            devices: devices(paths, settings.as_ref()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |what: &str, value: &str| {
+            // Reasons with a mend have several lines: they are indented below the first.
+            let _ = writeln!(text, "{what:9} {}", value.replace('\n', "\n          "));
+        };
+        if let Some(trouble) = &self.settings_trouble {
+            line("settings", trouble);
+        }
+        match &self.choice {
+            Some(choice) => line("choice", &format!("{} ({})", choice.persona, choice.reason)),
+            None => line("choice", "none yet"),
+        }
+        if let Some(next) = &self.next {
+            line("next boot", &format!("{}{}", next.persona, if next.until_cleared { ", until cleared" } else { ", once" }));
+        }
+        match &self.menu {
+            None => line("menu", "not started"),
+            Some(MenuState { trouble: Some(trouble), .. }) => line("menu", trouble),
+            Some(menu) if menu.outputs.is_empty() => line("menu", &format!("no screen, {} keyboards", menu.keyboards)),
+            Some(menu) => line("menu", &format!("on {}, {} keyboards", menu.outputs.join(", "), menu.keyboards)),
+        }
+        let persona = self.legion.persona.as_deref().map(|persona| format!(": {persona}")).unwrap_or_default();
+        line("legion", &format!("{}{persona}", self.legion.state));
+        if let Some(why) = &self.legion.why {
+            line("", why);
+        }
+        line("slot", self.legion.slot.as_deref().unwrap_or("empty"));
+        for (index, device) in self.devices.iter().enumerate() {
+            let driver = device.driver.as_deref().unwrap_or("no driver");
+            let before = device.driver_before.as_deref().map(|before| format!(" (was {before})")).unwrap_or_default();
+            let label = device.label.as_deref().map(|label| format!("  {label}")).unwrap_or_default();
+            let what = if index == 0 { "devices" } else { "" };
+            line(what, &format!("{} {}  {driver}{before}{label}", device.address, device.id.as_deref().unwrap_or("absent   ")));
+        }
+        text
+    }
+}
+
+/// The devices of the settings, and whatever else `prepare` has bound with them.
+fn devices(paths: &Paths, settings: Option<&Settings>) -> Vec<Device> {
+    let bound = or_absent(BoundDevices::read(paths)).unwrap_or_default().devices;
+    let listed = settings.map(|settings| settings.passthrough.as_slice()).unwrap_or_default();
+    let mut addresses: Vec<PciAddress> = listed.iter().map(|entry| entry.device).chain(bound.iter().map(|device| device.address)).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
+        .into_iter()
+        .map(|address| {
+            let folder = paths.pci_device(address);
+            let id = |name: &str| std::fs::read_to_string(folder.join(name)).ok().map(|id| id.trim().trim_start_matches("0x").to_owned());
+            let before = bound.iter().find(|device| device.address == address).map(|device| match device.driver_before.as_str() {
+                "" => "no driver".to_owned(),
+                driver => driver.to_owned(),
+            });
+            Device {
+                address: address.to_string(),
+                id: id("vendor").zip(id("device")).map(|(vendor, device)| format!("{vendor}:{device}")),
+                label: listed.iter().find(|entry| entry.device == address).and_then(|entry| entry.label.clone()),
+                driver: std::fs::read_link(folder.join("driver")).ok().and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned())),
+                driver_before: before,
+            }
+        })
+        .collect()
+}

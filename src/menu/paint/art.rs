@@ -1,0 +1,96 @@
+//! The owner's own emblems: PNG files, read once and kept as pixels.
+
+use super::canvas::{Canvas, PIXEL};
+use super::geometry::Area;
+use crate::error::{Context, Error, Result};
+use png::{ColorType, Decoder, Limits, Transformations};
+use std::io::{BufReader, Cursor};
+use std::path::Path;
+use tiny_skia::{FilterQuality, PixmapMut, PixmapPaint, PixmapRef, Transform};
+
+/// The longest side an emblem may have, in pixels: 64 MiB of memory at most.
+const LONGEST: u32 = 4096;
+
+/// A picture to put on a label.
+#[derive(Debug, Clone)]
+pub struct Art {
+    canvas: Canvas,
+}
+
+impl Art {
+    /// Reads the PNG file `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no PNG of at most 4096 by 4096 pixels. The menu then shows the title's first
+    /// letter instead.
+    pub fn load(path: &Path) -> Result<Self> {
+        let doing = || format!("reading the emblem {}", path.display());
+        let mend = "give `emblem` a PNG of at most 4096 by 4096 pixels, or one of the built-in names";
+        let file = std::fs::read(path).doing(doing).map_err(|error| error.mend(mend))?;
+        Self::decode(&file).doing(doing).map_err(|error| error.mend(mend))
+    }
+
+    /// Reads a PNG file from memory.
+    ///
+    /// # Errors
+    /// When it is no PNG of at most 4096 by 4096 pixels.
+    pub fn decode(file: &[u8]) -> Result<Self> {
+        let doing = || "decoding a PNG".to_owned();
+        let mut decoder = Decoder::new_with_limits(BufReader::new(Cursor::new(file)), Limits { bytes: 128 << 20 });
+        decoder.set_transformations(Transformations::normalize_to_color8() | Transformations::ALPHA);
+        let mut reader = decoder.read_info().doing(doing)?;
+        let (width, height) = (reader.info().width, reader.info().height);
+        if width > LONGEST || height > LONGEST {
+            return Err(Error::new(format!("the picture has {width} by {height} pixels")));
+        }
+        let mut data = vec![0; reader.output_buffer_size().unwrap_or(0)];
+        let info = reader.next_frame(&mut data).doing(doing)?;
+        let rgba: fn(&[u8]) -> [u8; 4] = match info.color_type {
+            ColorType::Rgba => |p| [p[0], p[1], p[2], p[3]],
+            ColorType::GrayscaleAlpha => |p| [p[0], p[0], p[0], p[1]],
+            ColorType::Rgb => |p| [p[0], p[1], p[2], 255],
+            ColorType::Grayscale | ColorType::Indexed => |p| [p[0], p[0], p[0], 255],
+        };
+        let mut canvas = Canvas::new(width, height);
+        for (to, from) in canvas.data.chunks_exact_mut(PIXEL).zip(data.chunks_exact(info.color_type.samples())) {
+            let [red, green, blue, alpha] = rgba(from);
+            let premultiplied = |part: u8| (u16::from(part) * u16::from(alpha) / 255) as u8;
+            to.copy_from_slice(&[premultiplied(blue), premultiplied(green), premultiplied(red), alpha]);
+        }
+        Ok(Self { canvas })
+    }
+
+    /// Draws it as large as it fits into `place`, in its own proportions.
+    pub(super) fn draw(&self, pixmap: &mut PixmapMut<'_>, place: Area) {
+        let scale = (place.width / self.canvas.width as f32).min(place.height / self.canvas.height as f32);
+        // Bilinear sampling sees two pixels each way: what is to become much smaller is halved first.
+        let mut halved = None;
+        let mut remaining = scale;
+        while remaining <= 0.5 {
+            halved = Some(halve(halved.as_ref().unwrap_or(&self.canvas)));
+            remaining *= 2.0;
+        }
+        let source = halved.as_ref().unwrap_or(&self.canvas);
+        let (width, height) = (source.width as f32 * remaining, source.height as f32 * remaining);
+        let (center_x, center_y) = place.center();
+        let place = Transform::from_row(remaining, 0.0, 0.0, remaining, center_x - width / 2.0, center_y - height / 2.0);
+        if let Some(source) = PixmapRef::from_bytes(&source.data, source.width, source.height) {
+            pixmap.draw_pixmap(0, 0, source, &PixmapPaint { quality: FilterQuality::Bilinear, ..PixmapPaint::default() }, place, None);
+        }
+    }
+}
+
+/// Half as wide and high, each pixel the mean of four.
+fn halve(from: &Canvas) -> Canvas {
+    let mut half = Canvas::new(from.width.div_ceil(2), from.height.div_ceil(2));
+    let at = |x: u32, y: u32| (y.min(from.height - 1) * from.width + x.min(from.width - 1)) as usize * PIXEL;
+    for (i, pixel) in half.data.chunks_exact_mut(PIXEL).enumerate() {
+        let (x, y) = (i as u32 % from.width.div_ceil(2) * 2, i as u32 / from.width.div_ceil(2) * 2);
+        for (channel, byte) in pixel.iter_mut().enumerate() {
+            let sum: u16 =
+                [at(x, y), at(x + 1, y), at(x, y + 1), at(x + 1, y + 1)].map(|at| u16::from(from.data[at + channel])).iter().sum();
+            *byte = ((sum + 2) / 4) as u8;
+        }
+    }
+    half
+}

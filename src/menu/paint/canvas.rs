@@ -1,0 +1,144 @@
+//! A picture in memory, and the few shapes that are quick enough to draw by hand.
+//!
+//! Pixels are B,G,R,A bytes, alpha premultiplied: on the screen (opaque) that is XRGB8888 as DRM names it.
+
+use super::geometry::{Area, Rect};
+use crate::settings::value::Color;
+
+/// Bytes of one pixel.
+pub(super) const PIXEL: usize = 4;
+
+/// A picture: rows of exactly `4 * width` bytes.
+#[derive(Debug, Clone)]
+pub(super) struct Canvas {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) data: Vec<u8>,
+}
+
+impl Canvas {
+    /// A transparent picture.
+    pub(super) fn new(width: u32, height: u32) -> Self {
+        Self { width, height, data: vec![0; width as usize * height as usize * PIXEL] }
+    }
+
+    /// The whole picture.
+    pub(super) fn bounds(&self) -> Rect {
+        Rect { x: 0, y: 0, width: self.width, height: self.height }
+    }
+
+    fn row(&mut self, y: u32, x: u32, width: u32) -> &mut [u8] {
+        let start = (y as usize * self.width as usize + x as usize) * PIXEL;
+        &mut self.data[start..start + width as usize * PIXEL]
+    }
+
+    /// A copy of the part `rect`, which lies inside.
+    pub(super) fn crop(&self, rect: Rect) -> Self {
+        let mut part = Self::new(rect.width, rect.height);
+        for y in 0..rect.height {
+            let start = ((rect.y + y) as usize * self.width as usize + rect.x as usize) * PIXEL;
+            part.row(y, 0, rect.width).copy_from_slice(&self.data[start..start + rect.width as usize * PIXEL]);
+        }
+        part
+    }
+
+    /// Puts `part` back where [`Canvas::crop`] took it.
+    pub(super) fn restore(&mut self, part: &Self, at: Rect) {
+        for (y, source) in part.data.chunks_exact(part.width as usize * PIXEL).enumerate() {
+            self.row(at.y + y as u32, at.x, part.width).copy_from_slice(source);
+        }
+    }
+
+    /// Lays `sprite` over this picture with its top left at (`left`, `top`). `opacity` gives each column's share of
+    /// the sprite (0 to 256) by its x on this canvas.
+    pub(super) fn blit(&mut self, sprite: &Self, left: i32, top: i32, opacity: impl Fn(u32) -> u32) {
+        let Some(seen) = Rect::clipped(left, top, sprite.width, sprite.height, self.bounds()) else { return };
+        let shares: Vec<u32> = (seen.x..seen.x + seen.width).map(opacity).collect();
+        let opaque = shares.iter().all(|share| *share == 256);
+        let skip_x = (i64::from(seen.x) - i64::from(left)) as usize;
+        let skip_y = (i64::from(seen.y) - i64::from(top)) as usize;
+        let pitch = sprite.width as usize * PIXEL;
+        for y in 0..seen.height {
+            let start = (skip_y + y as usize) * pitch + skip_x * PIXEL;
+            let source = &sprite.data[start..start + seen.width as usize * PIXEL];
+            let target = self.row(seen.y + y, seen.x, seen.width);
+            if opaque {
+                over_row(target, source);
+            } else {
+                for ((to, from), share) in target.chunks_exact_mut(PIXEL).zip(source.chunks_exact(PIXEL)).zip(&shares) {
+                    let from = [0, 1, 2, 3].map(|i| (u32::from(from[i]) * share) >> 8);
+                    over(to, from);
+                }
+            }
+        }
+    }
+
+    /// Lays `color` over the pixels of `area` (and half a pixel around it), as much as `coverage` (0.0 to 1.0) says for
+    /// the centre of each pixel.
+    pub(super) fn shade(&mut self, area: Area, color: Color, coverage: impl Fn(f32, f32) -> f32) {
+        let Some(seen) = area.outset(1.0).covered(self.bounds()) else { return };
+        for y in seen.y..seen.y + seen.height {
+            for (x, pixel) in (seen.x..).zip(self.row(y, seen.x, seen.width).chunks_exact_mut(PIXEL)) {
+                let alpha = (coverage(x as f32 + 0.5, y as f32 + 0.5) * 256.0) as u32;
+                if alpha > 0 {
+                    over(pixel, premultiplied(color, alpha.min(256)));
+                }
+            }
+        }
+    }
+
+    /// A rounded rectangle.
+    pub(super) fn fill_round(&mut self, area: Area, radius: f32, color: Color, opacity: f32) {
+        self.shade(area, color, |x, y| (0.5 - area.distance(radius, x, y)).clamp(0.0, 1.0) * opacity);
+    }
+
+    /// The inner edge of a rounded rectangle.
+    pub(super) fn stroke_round(&mut self, area: Area, radius: f32, width: f32, color: Color, opacity: f32) {
+        self.shade(area, color, |x, y| {
+            let distance = area.distance(radius, x, y);
+            (0.5 - distance).clamp(0.0, 1.0).min((distance + width + 0.5).clamp(0.0, 1.0)) * opacity
+        });
+    }
+
+    /// One glyph's coverage mask, rows of `width` bytes, in `color`.
+    pub(super) fn stencil(&mut self, left: i32, top: i32, (width, height): (u32, u32), mask: &[u8], color: Color, opacity: f32) {
+        let Some(seen) = Rect::clipped(left, top, width, height, self.bounds()) else { return };
+        let strength = (opacity * 256.0) as u32;
+        let skip_x = (i64::from(seen.x) - i64::from(left)) as usize;
+        let skip_y = (i64::from(seen.y) - i64::from(top)) as usize;
+        for y in 0..seen.height {
+            let start = (skip_y + y as usize) * width as usize + skip_x;
+            let source = &mask[start..start + seen.width as usize];
+            for (pixel, covered) in self.row(seen.y + y, seen.x, seen.width).chunks_exact_mut(PIXEL).zip(source) {
+                if *covered > 0 {
+                    let alpha = (u32::from(*covered) + u32::from(*covered >> 7)) * strength >> 8;
+                    over(pixel, premultiplied(color, alpha.min(256)));
+                }
+            }
+        }
+    }
+}
+
+/// `color` at `alpha` of 256, in the order of a pixel's bytes.
+fn premultiplied(color: Color, alpha: u32) -> [u32; PIXEL] {
+    [u32::from(color.blue) * alpha >> 8, u32::from(color.green) * alpha >> 8, u32::from(color.red) * alpha >> 8, 255 * alpha >> 8]
+}
+
+/// "Source over", for one pixel.
+fn over(to: &mut [u8], from: [u32; PIXEL]) {
+    let rest = 256 - (from[3] + (from[3] >> 7));
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = (from + ((u32::from(*to) * rest) >> 8)).min(255) as u8;
+    }
+}
+
+/// "Source over", for a row; a sprite is mostly quite clear or quite opaque.
+fn over_row(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.chunks_exact_mut(PIXEL).zip(from.chunks_exact(PIXEL)) {
+        match from[3] {
+            0 => {}
+            255 => to.copy_from_slice(from),
+            _ => over(to, [0, 1, 2, 3].map(|i| u32::from(from[i]))),
+        }
+    }
+}

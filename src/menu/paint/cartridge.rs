@@ -1,0 +1,272 @@
+//! One cartridge as a sprite: the shell with its grip and contacts, the label with emblem and title.
+
+use super::art::Art;
+use super::background::threshold;
+use super::canvas::{Canvas, PIXEL};
+use super::emblem::{self, paint, path};
+use super::geometry::Area;
+use super::text::{CAPITAL, Face, Glyphs, Line, Style};
+use super::theme::{BLACK, GOLD, INK, NIGHT, PLASTIC, WHITE, mix, vivid};
+use crate::menu::view::Card;
+use crate::settings::Emblem;
+use crate::settings::value::Color;
+use tiny_skia::{
+    FillRule, GradientStop, LineJoin, LinearGradient, Paint, PixmapMut, Point, RadialGradient, Shader, SpreadMode, Stroke, Transform,
+};
+
+/// The size of a cartridge in the units of its drawing.
+pub(super) const WIDTH: f32 = 264.0;
+/// See [`WIDTH`].
+pub(super) const HEIGHT: f32 = 352.0;
+/// How far light and shadow reach around it, in the same units.
+pub(super) const MARGIN: f32 = 84.0;
+
+const SHELL: &str = "M28 0 L236 0 Q264 0 264 28 L264 62 L256 70 L256 84 L264 92 L264 296 Q264 308 252 308 L238 308 Q230 308 230 316 \
+    L230 340 Q230 352 218 352 L46 352 Q34 352 34 340 L34 316 Q34 308 26 308 L12 308 Q0 308 0 296 L0 92 L8 84 L8 70 L0 62 L0 28 Q0 0 28 0 Z";
+const LABEL: Area = Area::new(19.0, 52.0, 226.0, 242.0);
+const LABEL_OUTLINE: &str = "M33 52 L231 52 Q245 52 245 66 L245 280 Q245 294 231 294 L33 294 Q19 294 19 280 L19 66 Q19 52 33 52 Z";
+const SHEEN: &str = "M33 52 L150 52 L72 294 L33 294 Q19 294 19 280 L19 66 Q19 52 33 52 Z";
+const TITLE_BAND: &str = "M19 236 L245 236 L245 280 Q245 294 231 294 L33 294 Q19 294 19 280 Z";
+const EMBLEM: Area = Area::new(70.0, 82.0, 124.0, 124.0);
+
+/// What a cartridge looks like.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Look {
+    pub(super) card: Card,
+    /// The key that moves to it, if it has one.
+    pub(super) number: Option<usize>,
+    /// Whether it is the highlighted one.
+    pub(super) lit: bool,
+    /// Pixels of one unit of the drawing.
+    pub(super) scale: f32,
+}
+
+/// Draws it, [`MARGIN`] included.
+pub(super) fn sprite(look: &Look, art: Option<&Art>, glyphs: &mut Glyphs) -> Canvas {
+    let pixels = |units: f32| (units * look.scale).ceil().max(1.0) as u32;
+    let mut canvas = Canvas::new(pixels(WIDTH + 2.0 * MARGIN), pixels(HEIGHT + 2.0 * MARGIN));
+    halo(&mut canvas, look);
+    let (width, height) = (canvas.width, canvas.height);
+    if let Some(mut pixmap) = PixmapMut::from_bytes(&mut canvas.data, width, height) {
+        let mut pen = Pen { pixmap: &mut pixmap, place: Transform::from_translate(MARGIN, MARGIN).post_scale(look.scale, look.scale) };
+        pen.shell(look);
+        pen.label(look);
+    }
+    picture(&mut canvas, look, placed(EMBLEM, look.scale), art, glyphs);
+    lettering(&mut canvas, look, glyphs);
+    canvas
+}
+
+/// Only its emblem, `size` pixels wide and high.
+pub(super) fn emblem(look: &Look, size: f32, art: Option<&Art>, glyphs: &mut Glyphs) -> Canvas {
+    let pixels = size.ceil().max(1.0) as u32;
+    let mut canvas = Canvas::new(pixels, pixels);
+    picture(&mut canvas, look, Area::new(0.0, 0.0, size, size), art, glyphs);
+    canvas
+}
+
+/// The light around a highlighted cartridge, the shadow under every one; dithered, as both fade slowly into the dark.
+fn halo(canvas: &mut Canvas, look: &Look) {
+    let scale = look.scale;
+    let body = Area::new(MARGIN * scale, MARGIN * scale, WIDTH * scale, HEIGHT * scale);
+    let shadow = Area::new(body.x, body.y + 14.0 * scale, body.width, body.height);
+    let glow = vivid(look.card.accent);
+    let reach = (MARGIN - 16.0) * scale;
+    let width = canvas.width as usize;
+    for (y, row) in (0..).zip(canvas.data.chunks_exact_mut(width * PIXEL)) {
+        for (x, pixel) in (0..).zip(row.chunks_exact_mut(PIXEL)) {
+            let (at_x, at_y) = (x as f32 + 0.5, y as f32 + 0.5);
+            let fade = |area: Area| (1.0 - area.distance(26.0 * scale, at_x, at_y).max(0.0) / reach).max(0.0);
+            let dark = 0.62 * fade(shadow).powi(3);
+            let light = if look.lit { 0.5 * fade(body).powi(3) } else { 0.0 };
+            let alpha = light + dark * (1.0 - light);
+            let noise = threshold(x, y);
+            let byte = |part: f32| (part + noise) as u8;
+            let colour = [glow.blue, glow.green, glow.red].map(|part| byte(f32::from(part) * light));
+            let alpha = byte(alpha * 255.0);
+            pixel.copy_from_slice(&[colour[0].min(alpha), colour[1].min(alpha), colour[2].min(alpha), alpha]);
+        }
+    }
+}
+
+struct Pen<'a, 'b> {
+    pixmap: &'a mut PixmapMut<'b>,
+    place: Transform,
+}
+
+impl Pen<'_, '_> {
+    fn fill(&mut self, outline: &str, paint: &Paint<'_>) {
+        if let Some(path) = path(outline) {
+            self.pixmap.fill_path(&path, paint, FillRule::Winding, self.place, None);
+        }
+    }
+
+    fn stroke(&mut self, outline: &str, width: f32, paint: &Paint<'_>) {
+        let stroke = Stroke { width, line_join: LineJoin::Round, ..Stroke::default() };
+        if let Some(path) = path(outline) {
+            self.pixmap.stroke_path(&path, paint, &stroke, self.place, None);
+        }
+    }
+
+    fn shell(&mut self, look: &Look) {
+        let accent = look.card.accent;
+        if look.lit {
+            self.stroke(SHELL, 18.0, &paint(mix(vivid(accent), WHITE, 0.2)));
+            self.stroke(SHELL, 9.0, &paint(NIGHT));
+        }
+        let lift = if look.lit { 0.10 } else { 0.0 };
+        let top = mix(mix(PLASTIC, accent, 0.16), WHITE, 0.06 + lift);
+        let bottom = mix(mix(PLASTIC, accent, 0.08), BLACK, 0.5 - lift);
+        self.fill(SHELL, &fade(Color::rgb(0, 0, 0), (0.0, 0.0), (0.0, HEIGHT), [(top, 1.0), (bottom, 1.0)]));
+        self.stroke(SHELL, 2.0, &fade(WHITE, (0.0, 0.0), (0.0, 120.0), [(WHITE, 0.34), (WHITE, 0.05)]));
+        // The grip: grooves across the head, each with a lit lower edge.
+        for groove in 0..7 {
+            let x = 105.0 + 9.0 * groove as f32;
+            self.fill(&pill(x, 14.0, 4.0, 24.0), &alpha(BLACK, 0.5));
+            self.fill(&pill(x + 3.4, 14.6, 1.1, 22.8), &alpha(WHITE, 0.16));
+        }
+        // The connector with its contacts.
+        self.fill(
+            "M46 318 L218 318 Q222 318 222 322 L222 348 Q222 352 218 352 L46 352 Q42 352 42 348 L42 322 Q42 318 46 318 Z",
+            &alpha(BLACK, 0.55),
+        );
+        for pin in 0..12 {
+            let x = 50.0 + 14.0 * pin as f32;
+            let gold = mix(GOLD, BLACK, if look.lit { 0.0 } else { 0.3 });
+            self.fill(&pill(x, 324.0, 9.0, 25.0), &fade(gold, (0.0, 322.0), (0.0, 352.0), [(gold, 1.0), (mix(gold, BLACK, 0.5), 1.0)]));
+        }
+        self.fill("M0 300 L264 300 L264 302 L0 302 Z", &alpha(BLACK, 0.22));
+    }
+
+    fn label(&mut self, look: &Look) {
+        let accent = look.card.accent;
+        let depth = if look.lit { 0.0 } else { 0.22 };
+        let top = mix(mix(accent, NIGHT, 0.52), BLACK, depth);
+        let bottom = mix(mix(accent, NIGHT, 0.82), BLACK, depth);
+        // The recess the label sits in.
+        self.stroke(LABEL_OUTLINE, 7.0, &alpha(BLACK, 0.42));
+        self.fill(LABEL_OUTLINE, &fade(top, (0.0, LABEL.y), (0.0, LABEL.bottom()), [(top, 1.0), (bottom, 1.0)]));
+        let glow = vivid(accent);
+        let shader = RadialGradient::new(
+            Point::from_xy(132.0, 144.0),
+            0.0,
+            Point::from_xy(132.0, 144.0),
+            118.0,
+            vec![GradientStop::new(0.0, tone(glow, if look.lit { 0.42 } else { 0.26 })), GradientStop::new(1.0, tone(glow, 0.0))],
+            SpreadMode::Pad,
+            Transform::identity(),
+        );
+        self.fill(LABEL_OUTLINE, &shaded(shader, glow));
+        self.stroke("O132 144 78", 1.4, &alpha(glow, 0.26));
+        self.fill(TITLE_BAND, &alpha(BLACK, 0.34));
+        self.fill("M19 235 L245 235 L245 237 L19 237 Z", &alpha(glow, 0.55));
+        self.fill(SHEEN, &fade(WHITE, (19.0, 52.0), (140.0, 200.0), [(WHITE, 0.11), (WHITE, 0.015)]));
+        self.stroke(LABEL_OUTLINE, 1.6, &alpha(mix(glow, WHITE, 0.3), if look.lit { 0.5 } else { 0.25 }));
+    }
+}
+
+/// The emblem in `place`; the title's first letter where there is no picture.
+fn picture(canvas: &mut Canvas, look: &Look, place: Area, art: Option<&Art>, glyphs: &mut Glyphs) {
+    let (width, height) = (canvas.width, canvas.height);
+    let accent = look.card.accent;
+    match (&look.card.emblem, art, PixmapMut::from_bytes(&mut canvas.data, width, height)) {
+        (Emblem::BuiltIn(built_in), _, Some(mut pixmap)) => {
+            let scale = place.width / 100.0;
+            emblem::draw(&mut pixmap, *built_in, accent, Transform::from_row(scale, 0.0, 0.0, scale, place.x, place.y));
+        }
+        (Emblem::Png(_), Some(art), Some(mut pixmap)) => art.draw(&mut pixmap, place),
+        _ => {
+            let style = Style::new(Face::Title, place.width, mix(vivid(accent), WHITE, 0.25));
+            let letter = look.card.title.trim_start().chars().next().into_iter().flat_map(char::to_uppercase).collect::<String>();
+            let (x, y) = place.center();
+            glyphs.draw(canvas, &Line::centered(x, y + CAPITAL / 2.0 * style.size, style, letter));
+        }
+    }
+}
+
+/// Title, number and marker.
+fn lettering(canvas: &mut Canvas, look: &Look, glyphs: &mut Glyphs) {
+    let scale = look.scale;
+    let at = |units: f32| (units + MARGIN) * scale;
+    let title = Style::new(Face::Title, 27.0 * scale, if look.lit { INK } else { mix(INK, NIGHT, 0.16) });
+    let room = (LABEL.width - 24.0) * scale;
+    if title.width(&look.card.title) * 0.8 <= room {
+        let (style, text) = title.fit(&look.card.title, room, 0.8);
+        glyphs.draw(canvas, &Line::centered(at(132.0), at(266.0) + CAPITAL / 2.0 * style.size, style, text));
+    } else {
+        let style = Style { size: title.size * 0.72, ..title };
+        let lines = style.wrap(&look.card.title, room, 2);
+        for (line, middle) in lines.into_iter().zip([254.5, 277.5]) {
+            glyphs.draw(canvas, &Line::centered(at(132.0), at(middle) + CAPITAL / 2.0 * style.size, style, line));
+        }
+    }
+    if let Some(number) = look.number {
+        let badge = Area::new(at(20.0), at(13.0), 27.0 * scale, 27.0 * scale);
+        canvas.fill_round(badge, 8.0 * scale, BLACK, 0.45);
+        canvas.stroke_round(badge, 8.0 * scale, 1.2 * scale, WHITE, 0.14);
+        let style = Style::new(Face::Title, 18.0 * scale, if look.lit { INK } else { mix(INK, NIGHT, 0.3) });
+        let (x, y) = badge.center();
+        glyphs.draw(canvas, &Line::centered(x, y + CAPITAL / 2.0 * style.size, style, number.to_string()));
+    }
+    if look.card.is_default {
+        marker(canvas, look, glyphs);
+    }
+}
+
+/// The tab of the one that starts by default.
+fn marker(canvas: &mut Canvas, look: &Look, glyphs: &mut Glyphs) {
+    let scale = look.scale;
+    let at = |units: f32| (units + MARGIN) * scale;
+    let style = Style { tracking: 0.04, ..Style::new(Face::Title, 12.5 * scale, NIGHT) };
+    let tab = Area::new(at(177.0), at(15.0), 68.0 * scale, 22.0 * scale);
+    let accent = vivid(look.card.accent);
+    canvas.fill_round(tab, 11.0 * scale, if look.lit { mix(accent, WHITE, 0.2) } else { mix(accent, NIGHT, 0.12) }, 1.0);
+    let (x, y) = tab.center();
+    glyphs.draw(canvas, &Line::centered(x, y + CAPITAL / 2.0 * style.size, style, "DEFAULT"));
+}
+
+/// An area of the drawing on the sprite.
+fn placed(area: Area, scale: f32) -> Area {
+    Area::new((area.x + MARGIN) * scale, (area.y + MARGIN) * scale, area.width * scale, area.height * scale)
+}
+
+fn pill(x: f32, y: f32, width: f32, height: f32) -> String {
+    let round = width / 2.0;
+    let (right, bottom) = (x + width, y + height);
+    format!(
+        "M{x} {} Q{x} {y} {} {y} Q{right} {y} {right} {} L{right} {} Q{right} {bottom} {} {bottom} Q{x} {bottom} {x} {} Z",
+        y + round,
+        x + round,
+        y + round,
+        bottom - round,
+        x + round,
+        bottom - round
+    )
+}
+
+fn tone(color: Color, opacity: f32) -> tiny_skia::Color {
+    let mut tone = tiny_skia::Color::from_rgba8(color.blue, color.green, color.red, 255);
+    tone.set_alpha(opacity);
+    tone
+}
+
+fn alpha(color: Color, opacity: f32) -> Paint<'static> {
+    let mut paint = paint(color);
+    paint.set_color(tone(color, opacity));
+    paint
+}
+
+/// A shader, or a plain colour where tiny-skia cannot make one.
+fn shaded(shader: Option<Shader<'static>>, otherwise: Color) -> Paint<'static> {
+    match shader {
+        Some(shader) => Paint { shader, anti_alias: true, ..Paint::default() },
+        None => paint(otherwise),
+    }
+}
+
+fn fade(otherwise: Color, from: (f32, f32), to: (f32, f32), stops: [(Color, f32); 2]) -> Paint<'static> {
+    let stops = stops.iter().zip([0.0, 1.0]).map(|((color, opacity), at)| GradientStop::new(at, tone(*color, *opacity))).collect();
+    let shader =
+        LinearGradient::new(Point::from_xy(from.0, from.1), Point::from_xy(to.0, to.1), stops, SpreadMode::Pad, Transform::identity());
+    shaded(shader, otherwise)
+}

@@ -1,0 +1,246 @@
+//! The parts of the screen that differ from stage to stage.
+
+use super::cartridge::Look;
+use super::geometry::Area;
+use super::scene::{Countdown, Frame, Item, Scene, keycap_area};
+use super::shelf::{Focus, LIT, Shelf};
+use super::text::{CAPITAL, Face, Line, Style};
+use super::theme::{BLACK, FAINT, INK, MUTED, NIGHT, PLASTIC, RED, WHITE, mix, vivid};
+use crate::menu::view::{Card, View};
+use std::time::Duration;
+
+/// Where the cartridges stand, in units below the top of the middle block.
+const FLOOR: f32 = 596.0;
+
+fn highlighted(view: &View) -> Option<&Card> {
+    view.cards.get(view.highlighted)
+}
+
+fn look(view: &View, index: usize, scale: f32) -> Option<Look> {
+    let lit = index == view.highlighted;
+    let number = (index < 9).then_some(index + 1);
+    Some(Look { card: view.cards.get(index)?.clone(), number, lit, scale: if lit { scale * LIT } else { scale } })
+}
+
+/// Places all cartridges that can be seen, the highlighted one last, the others at `opacity`.
+fn cartridges(scene: &mut Scene, frame: &Frame, view: &View, shelf: &Shelf, opacity: f32) {
+    let reach = frame.margin() * 1.9;
+    scene.edges = (if shelf.more.0 { reach } else { 0.0 }, if shelf.more.1 { reach } else { 0.0 });
+    let others = (0..shelf.bodies.len()).filter(|index| *index != view.highlighted);
+    for index in others.chain([view.highlighted]) {
+        let Some((body, look)) = shelf.bodies.get(index).zip(look(view, index, shelf.scale)) else { continue };
+        if body.right() > 0.0 && body.x < frame.width {
+            let opacity = if index == view.highlighted { 1.0 } else { opacity };
+            scene.items.push(Item::Cartridge { look: Box::new(look), body: *body, opacity });
+        }
+    }
+}
+
+/// The cartridges, and a pointer below the highlighted one.
+pub(super) fn shelf(scene: &mut Scene, frame: &Frame, view: &View) {
+    let shelf =
+        Shelf::new(view.cards.len(), view.highlighted, Focus::Visible, frame.unit, (frame.margin(), frame.room()), frame.down(FLOOR));
+    cartridges(scene, frame, view, &shelf, 1.0);
+    if let (Some(body), Some(card)) = (shelf.bodies.get(view.highlighted), highlighted(view)) {
+        let (width, height) = (frame.px(34.0), frame.px(17.0));
+        let area = Area::new(body.center().0 - width / 2.0, frame.down(FLOOR + 14.0), width, height);
+        scene.items.push(Item::Pointer { area, color: mix(vivid(card.accent), WHITE, 0.2) });
+    }
+}
+
+/// The highlighted persona's title and tagline, large.
+pub(super) fn names(scene: &mut Scene, frame: &Frame, view: &View) {
+    let Some(card) = highlighted(view) else { return };
+    two_lines(scene, frame, (FLOOR + 114.0, FLOOR + 168.0), &card.title, &card.tagline);
+}
+
+fn two_lines(scene: &mut Scene, frame: &Frame, (upper, lower): (f32, f32), title: &str, below: &str) {
+    let (style, text) = Style { tracking: -0.012, ..frame.style(Face::Title, 76.0, INK) }.fit(title, frame.room(), 0.55);
+    scene.text(Line::centered(frame.middle(), frame.down(upper), style, text));
+    let (style, text) = frame.style(Face::Text, 31.0, MUTED).fit(below, frame.room(), 0.75);
+    scene.text(Line::centered(frame.middle(), frame.down(lower), style, text));
+}
+
+/// The ring with the seconds in it, and the words beside it.
+pub(super) fn countdown(scene: &mut Scene, frame: &Frame, view: &View, remaining: Duration, total: Duration) {
+    let Some(card) = view.cards.iter().find(|card| card.is_default).or(highlighted(view)) else { return };
+    // "1" is shown for the whole last second.
+    let seconds = |time: Duration| time.as_millis().div_ceil(1000);
+    let radius = frame.px(58.0);
+    let gap = frame.px(30.0);
+    let style = frame.style(Face::Text, 33.0, INK);
+    let words = |title: &str, time: &str| format!("{title} starts in {time}");
+    // Places are reserved for the longest time, or the words would jump when the seconds lose a digit.
+    let widest = clock(seconds(total)).chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect::<String>();
+    let room = frame.room() - 2.0 * radius - gap;
+    let title_room = room - style.width(&words("", &widest));
+    let title = style.cut(&card.title, title_room.max(0.0));
+    let width = 2.0 * radius + gap + style.width(&words(&title, &widest));
+    let (x, y) = (frame.middle() - width / 2.0, frame.down(FLOOR + 276.0));
+    let ring = Area::new(x, y - radius, 2.0 * radius, 2.0 * radius);
+    let whole = total.as_secs_f32().max(f32::EPSILON);
+    let left = (remaining.as_secs_f32() / whole).clamp(0.0, 1.0);
+
+    let number = frame.style(Face::Title, 52.0, INK);
+    let (number, digits) = number.fit(&seconds(remaining).to_string(), radius * 1.35, 0.1);
+    let lines = vec![
+        Line::centered(x + radius, y + CAPITAL / 2.0 * number.size, number, digits),
+        Line::at(ring.right() + gap, y + CAPITAL / 2.0 * style.size, style, words(&title, &clock(seconds(remaining)))),
+    ];
+    let area = Area::new(x, ring.y, width, ring.height).outset(frame.px(6.0));
+    scene.countdown = Some(Countdown { ring, left: (left * 720.0).ceil() as u16, color: vivid(card.accent), lines, area });
+}
+
+/// "7 s", "1:07 min".
+fn clock(seconds: u128) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, seconds) => format!("{minutes}:{seconds:02} min"),
+    }
+}
+
+/// Keycaps with what they do, along the bottom.
+pub(super) fn hints(scene: &mut Scene, frame: &Frame, hints: &[(&[&str], &str)]) {
+    let style = frame.style(Face::Text, 24.0, MUTED);
+    let (between_keys, before_word, between_hints) = (frame.px(8.0), frame.px(14.0), frame.px(54.0));
+    let y = frame.height - frame.px(74.0);
+    let keys_width =
+        |keys: &[&str]| keys.iter().map(|key| keycap_area(frame, 0.0, y, key).width + between_keys).sum::<f32>() - between_keys;
+    let hint_width = |(keys, word): &(&[&str], &str)| keys_width(keys) + before_word + style.width(word);
+    let width = hints.iter().map(hint_width).sum::<f32>() + between_hints * hints.len().saturating_sub(1) as f32;
+    let mut x = frame.middle() - width / 2.0;
+    for (keys, word) in hints {
+        for key in *keys {
+            x = scene.keycap(frame, x, y, key) + between_keys;
+        }
+        let line = Line::at(x - between_keys + before_word, y + CAPITAL / 2.0 * style.size, style, *word);
+        x = line.area().right() + between_hints;
+        scene.text(line);
+    }
+}
+
+/// The chosen cartridge in the slot, the others faded.
+pub(super) fn starting(scene: &mut Scene, frame: &Frame, view: &View) {
+    let Some(card) = highlighted(view) else { return };
+    let shelf =
+        Shelf::new(view.cards.len(), view.highlighted, Focus::Centered, frame.unit, (frame.margin(), frame.room()), frame.down(FLOOR));
+    let mut shelf = shelf;
+    if let Some(body) = shelf.bodies.get_mut(view.highlighted) {
+        body.y += frame.px(62.0);
+    }
+    cartridges(scene, frame, view, &shelf, 0.2);
+    scene.edges = (frame.margin() * 1.9, frame.margin() * 1.9);
+
+    let accent = vivid(card.accent);
+    let slot = Area::new(frame.middle() - frame.px(250.0), frame.down(FLOOR - 12.0), frame.px(500.0), frame.px(74.0));
+    let radius = frame.px(20.0);
+    scene.items.push(Item::Box { area: slot.outset(frame.px(3.0)), radius: radius + frame.px(3.0), color: BLACK, opacity: 0.55 });
+    scene.items.push(Item::Box { area: slot, radius, color: mix(PLASTIC, NIGHT, 0.35), opacity: 1.0 });
+    scene.items.push(Item::Frame { area: slot, radius, width: frame.px(1.5), color: WHITE, opacity: 0.13 });
+    let lip = Area::new(slot.x + frame.px(60.0), slot.y, slot.width - frame.px(120.0), frame.px(5.0));
+    scene.items.push(Item::Box { area: lip, radius: frame.px(2.5), color: accent, opacity: 1.0 });
+    let lamp = Area::around(slot.right() - frame.px(36.0), slot.center().1 + frame.px(3.0), frame.px(6.0));
+    scene.items.push(Item::Box { area: lamp.outset(frame.px(5.0)), radius: frame.px(12.0), color: accent, opacity: 0.25 });
+    scene.items.push(Item::Box { area: lamp, radius: frame.px(6.0), color: mix(accent, WHITE, 0.4), opacity: 1.0 });
+    two_lines(scene, frame, (FLOOR + 178.0, FLOOR + 234.0), &format!("Starting {}…", card.title), &card.tagline);
+}
+
+/// Calm and dark: this may be on the monitor for hours.
+pub(super) fn running(scene: &mut Scene, frame: &Frame, view: &View) {
+    let Some(card) = highlighted(view) else { return };
+    if let Some(look) = look(view, view.highlighted, frame.unit) {
+        scene.items.push(Item::Emblem {
+            look: Box::new(look),
+            place: Area::around(frame.middle(), frame.down(400.0), frame.px(72.0)),
+            opacity: 0.38,
+        });
+    }
+    let dim = |size, color| Style { opacity: 0.55, ..frame.style(if size > 40.0 { Face::Title } else { Face::Text }, size, color) };
+    let (style, text) = dim(52.0, INK).fit(&format!("{} is running", card.title), frame.room(), 0.55);
+    scene.text(Line::centered(frame.middle(), frame.down(572.0), style, text));
+    let style = dim(27.0, MUTED);
+    let line = |text: &str, baseline| Line::centered(frame.middle(), frame.down(baseline), style, text);
+    scene.text(line("on legion's screen", 624.0));
+    scene.text(line("Esc: console", 690.0));
+}
+
+/// Why the highlighted persona does not run; the shelf stays usable above.
+pub(super) fn failed(scene: &mut Scene, frame: &Frame, view: &View, why: &str) {
+    let Some(card) = highlighted(view) else { return };
+    let width = frame.px(1160.0).min(frame.room());
+    let panel = Area::new(frame.middle() - width / 2.0, frame.down(FLOOR + 52.0), width, frame.px(286.0));
+    let radius = frame.px(22.0);
+    scene.items.push(Item::Box { area: panel, radius, color: mix(NIGHT, RED, 0.07), opacity: 0.94 });
+    scene.items.push(Item::Frame { area: panel, radius, width: frame.px(2.0), color: RED, opacity: 0.55 });
+    let left = panel.x + frame.px(40.0);
+    let (sign_x, sign_y, sign) = (left + frame.px(22.0), panel.y + frame.px(60.0), frame.px(22.0));
+    scene.items.push(Item::Box { area: Area::around(sign_x, sign_y, sign), radius: sign, color: RED, opacity: 1.0 });
+    let bar = Area::new(sign_x - frame.px(2.75), sign_y - frame.px(12.0), frame.px(5.5), frame.px(14.5));
+    scene.items.push(Item::Box { area: bar, radius: frame.px(2.75), color: NIGHT, opacity: 1.0 });
+    scene.items.push(Item::Box {
+        area: Area::around(sign_x, sign_y + frame.px(9.0), frame.px(3.4)),
+        radius: frame.px(3.4),
+        color: NIGHT,
+        opacity: 1.0,
+    });
+
+    let heading = left + frame.px(64.0);
+    let room = panel.right() - frame.px(40.0) - heading;
+    let (style, text) = frame.style(Face::Title, 38.0, INK).fit(&format!("{} is not running", card.title), room, 0.75);
+    scene.text(Line::at(heading, sign_y + CAPITAL / 2.0 * style.size, style, text));
+    paragraph(
+        scene,
+        Area::new(heading, panel.y + frame.px(100.0), room, frame.px(162.0)),
+        frame.style(Face::Text, 27.0, mix(INK, MUTED, 0.4)),
+        why,
+    );
+}
+
+/// Nothing but the message.
+pub(super) fn broken(scene: &mut Scene, frame: &Frame, why: &str) {
+    let width = frame.px(1500.0).min(frame.room());
+    let left = frame.middle() - width / 2.0;
+    let top = frame.px(190.0);
+    scene.items.push(Item::Box {
+        area: Area::new(left, top - frame.px(52.0), frame.px(64.0), frame.px(6.0)),
+        radius: frame.px(3.0),
+        color: RED,
+        opacity: 1.0,
+    });
+    let (style, text) = Style { tracking: -0.01, ..frame.style(Face::Title, 60.0, INK) }.fit("There is no menu to show", width, 0.6);
+    scene.text(Line::at(left, top + style.size * 0.55, style, text));
+    let bottom = frame.height - frame.px(140.0);
+    // What the settings' checker says quotes the file, with carets below the wrong word.
+    let face = if why.contains(" | ") { Face::Mono } else { Face::Text };
+    paragraph(
+        scene,
+        Area::new(left, top + frame.px(84.0), width, bottom - top - frame.px(84.0)),
+        frame.style(face, 29.0, mix(INK, MUTED, 0.35)),
+        why,
+    );
+    let style = frame.style(Face::Text, 26.0, FAINT);
+    let style = Style { color: mix(style.color, MUTED, 0.6), ..style };
+    scene.text(Line::at(left, frame.height - frame.px(66.0), style, "Press any key for the console"));
+}
+
+/// Wrapped text from the top of `area`, smaller if there is much of it, cut if there is too much.
+fn paragraph(scene: &mut Scene, area: Area, style: Style, text: &str) {
+    const LEADING: f32 = 1.42;
+    let mut style = style;
+    let fitting = |style: &Style| (area.height / (style.size * LEADING)).floor().max(1.0) as usize;
+    let mut lines = style.wrap(text, area.width, usize::MAX);
+    for _ in 0..3 {
+        if lines.len() <= fitting(&style) {
+            break;
+        }
+        style.size *= 0.88;
+        lines = style.wrap(text, area.width, usize::MAX);
+    }
+    if lines.len() > fitting(&style) {
+        lines = style.wrap(text, area.width, fitting(&style));
+    }
+    for (index, line) in lines.into_iter().enumerate() {
+        let baseline = area.y + style.size * (1.0 + LEADING * index as f32);
+        scene.text(Line::at(area.x, baseline, style, line));
+    }
+}

@@ -23,7 +23,7 @@ pub use attribute::Writer;
 pub use closure::{Closure, Member};
 pub use device::Kernel;
 pub use machine::{Duty, Function, Machine};
-pub use plan::{Plan, Stage};
+pub use plan::{Plan, Stage, menu_card};
 pub use refusal::Refusal;
 pub use release::release;
 pub use step::Step;

@@ -25,7 +25,8 @@ pub struct Plan {
     pub stage: Stage,
     /// What goes to legion, in the order of the settings.
     pub closures: Vec<Closure>,
-    /// What is reserved before coldplug, in order. Empty if anything is refused that a reboot does not mend.
+    /// What is reserved before coldplug, in order; at [`Stage::Launch`] what the next boot should reserve. Empty if anything
+    /// is refused that a reboot does not mend.
     pub reserve: Vec<PciAddress>,
     /// What is bound to vfio-pci when legion starts, in order, and when it is taken from the host. Empty if anything
     /// is refused.
@@ -48,7 +49,8 @@ impl Plan {
         let display = display(settings.menu.display, machine, &closures);
         let refused = refusals(settings, machine, &closures, display, stage);
         let members = || closures.iter().flat_map(|closure| &closure.members);
-        let reserve = if refused.iter().all(|refusal| refusal.reboot_mends) {
+        // A later boot reserves what only comes too late for this one.
+        let reserve = if refused.iter().all(|refusal| stage == Stage::Launch && refusal.reboot_mends) {
             members().filter(|member| member.at == BindTime::Boot).map(|member| member.address).collect()
         } else {
             Vec::new()
@@ -84,6 +86,11 @@ impl Plan {
         let bound = |member: &&Member| self.bind.iter().any(|(address, _)| *address == member.address);
         self.members().filter(bound).filter_map(|member| member.group).collect()
     }
+}
+
+/// The card to draw on when there are no settings that say which is legion's: nothing is taken from the host then.
+pub fn menu_card(machine: &Machine) -> Option<PciAddress> {
+    display(Display::Auto, machine, &[])
 }
 
 /// The card that draws the menu. Left open: one that is not legion's, best the one the firmware used, else the lowest

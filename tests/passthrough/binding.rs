@@ -1,0 +1,244 @@
+//! Reserving, binding and releasing, and above all: undoing.
+
+use super::kernel::{kernel, written};
+use super::tree::Tree;
+use super::{SHIPPED, at, listing, read, reference};
+use nix::sys::stat::Mode;
+use persona::passthrough::attribute::{Outcome, Writer};
+use persona::passthrough::{Kernel, Plan, Stage, bind, give_groups_to, release, reserve};
+use persona::settings::Settings;
+use persona::state::{BoundDevice, BoundDevices};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+const CARD: &str = "sys/devices/pci0000:00/0000:00:03.2";
+const USB: &str = "sys/devices/pci0000:00/0000:00:07.1/0000:0c:00.3";
+
+fn shipped() -> Settings {
+    Settings::parse(SHIPPED, "persona.toml").unwrap()
+}
+
+/// The reference machine with nodes for its groups and a kernel.
+fn machine(misfortune: &str) -> (tempfile::TempDir, Tree, Kernel) {
+    let (folder, tree) = reference();
+    tree.file("dev/vfio/25", "");
+    tree.file("dev/vfio/29", "");
+    tree.file(&format!("{USB}/host_driver"), "xhci_hcd\n");
+    let kernel = kernel(&tree, misfortune);
+    (folder, tree, kernel)
+}
+
+fn launch(tree: &Tree) -> Plan {
+    Plan::new(&shipped(), &read(tree), Stage::Launch)
+}
+
+fn driver(tree: &Tree, device: &str) -> Option<String> {
+    read(tree).function(at(device)).unwrap().driver.clone()
+}
+
+/// The tree as far as a person would care: no log, and an override that says nothing is none.
+fn state(tree: &Tree) -> BTreeMap<PathBuf, String> {
+    let mut contents = tree.contents();
+    contents.remove(Path::new("log"));
+    for (path, text) in &mut contents {
+        if path.ends_with("driver_override") {
+            *text = text.lines().next().unwrap_or_default().replace("(null)", "");
+        }
+        if path.ends_with("driver") {
+            *text = text.rsplit('/').next().unwrap_or_default().to_owned();
+        }
+    }
+    contents
+}
+
+/// The paths that differ, with what they hold now.
+fn changed(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<PathBuf, String>) -> BTreeMap<PathBuf, Option<String>> {
+    let paths = before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path));
+    paths.map(|path| (path.clone(), after.get(path).cloned())).collect()
+}
+
+/// Binding fails, saying `why`, and leaves everything as it was.
+fn fails_and_leaves_no_trace(tree: &Tree, kernel: &Kernel, why: &str) {
+    let before = state(tree);
+    let message = bind(&tree.paths(), &launch(tree), kernel).unwrap_err().to_string();
+    assert!(message.contains(why), "{message}");
+    assert_eq!(changed(&before, &state(tree)), BTreeMap::new(), "{why}");
+}
+
+#[test]
+fn reserving_writes_the_overrides_of_early_devices_and_nothing_else() {
+    let (_folder, tree) = reference();
+    let before = state(&tree);
+    let plan = Plan::new(&shipped(), &read(&tree), Stage::Boot);
+    assert_eq!(reserve(&tree.paths(), &plan).unwrap(), plan.reserve);
+    let overrides = (0..4).map(|number| PathBuf::from(format!("{CARD}/0000:0a:00.{number}/driver_override")));
+    let written = overrides.map(|path| (path, Some("vfio-pci".to_owned())));
+    assert_eq!(changed(&before, &state(&tree)), written.collect());
+}
+
+#[test]
+fn a_reservation_that_fails_is_taken_back_as_a_whole() {
+    let (_folder, tree) = reference();
+    fs::remove_file(tree.at(&format!("{CARD}/0000:0a:00.2/driver_override"))).unwrap();
+    let before = state(&tree);
+    let error = reserve(&tree.paths(), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap_err();
+    assert!(error.to_string().contains("reserving 0000:0a:00.2 for legion"), "{error}");
+    assert_eq!(changed(&before, &state(&tree)), BTreeMap::new());
+}
+
+#[test]
+fn a_refused_plan_reserves_nothing_and_binds_nothing() {
+    let (_folder, tree, kernel) = machine("");
+    let before = state(&tree);
+    let settings = listing(&["0000:0a:00.0", "0000:01:00.0"]);
+    let plan = |stage| Plan::new(&settings, &read(&tree), stage);
+    assert_eq!(reserve(&tree.paths(), &plan(Stage::Boot)).unwrap(), []);
+    let message = bind(&tree.paths(), &plan(Stage::Launch), &kernel).unwrap_err().to_string();
+    assert!(message.contains("legion stays off: NVMe disk 0000:01:00.0 holds the file system at /"), "{message}");
+    assert_eq!(changed(&before, &state(&tree)), BTreeMap::new());
+}
+
+#[test]
+fn bound_devices_are_on_vfio_and_go_back() {
+    let (_folder, tree, kernel) = machine("");
+    reserve(&tree.paths(), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap();
+    let reserved = state(&tree);
+    let bound = bind(&tree.paths(), &launch(&tree), &kernel).unwrap();
+    let told: Vec<_> = bound.devices.iter().map(|d| (d.address.to_string(), d.driver_before.as_str(), d.give_back)).collect();
+    let card = (0..4).map(|number| (format!("0000:0a:00.{number}"), "", false));
+    assert_eq!(told, card.chain([("0000:0c:00.3".to_owned(), "xhci_hcd", true)]).collect::<Vec<_>>());
+    assert!(bound.devices.iter().all(|device| driver(&tree, &device.address.to_string()).as_deref() == Some("vfio-pci")));
+    assert_eq!(written(&tree)[4], "sys/bus/pci/drivers/xhci_hcd/unbind 0000:0c:00.3");
+
+    release(&tree.paths(), &bound, &kernel).unwrap();
+    assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
+    assert_eq!(driver(&tree, "0000:0a:00.0").as_deref(), Some("vfio-pci"));
+    let usb = |state: &BTreeMap<PathBuf, String>| state[Path::new(&format!("{USB}/driver_override"))].clone();
+    assert_eq!(usb(&state(&tree)), usb(&reserved));
+    // The next launch needs the USB controller only.
+    let steps: Vec<String> = launch(&tree).steps.iter().map(ToString::to_string).filter(|step| !step.starts_with("verify")).collect();
+    assert_eq!(steps.len(), 3, "{steps:?}");
+}
+
+#[test]
+fn whatever_step_fails_those_before_it_are_undone() {
+    let (_folder, tree, kernel) = machine("");
+    fs::remove_file(tree.at(&format!("{USB}/driver_override"))).unwrap();
+    fails_and_leaves_no_trace(&tree, &kernel, "driver_override");
+    assert_eq!(written(&tree), [""; 0], "no driver was touched before all overrides were written");
+
+    let (_folder, tree, kernel) = machine("case $file$value in *drivers_probe0000:0a:00.3) exit 22;; esac");
+    fails_and_leaves_no_trace(&tree, &kernel, "Invalid argument");
+
+    let (_folder, tree, kernel) = machine("case $file$value in *xhci_hcd/unbind*) exit 22;; esac");
+    fails_and_leaves_no_trace(&tree, &kernel, "Invalid argument");
+
+    let (_folder, tree, kernel) = machine("");
+    fs::write(tree.at(&format!("{USB}/config")), [0xff; 64]).unwrap();
+    fails_and_leaves_no_trace(&tree, &kernel, "0000:0c:00.3 does not answer");
+
+    let (_folder, tree, kernel) = machine("");
+    fs::remove_file(tree.at("dev/vfio/29")).unwrap();
+    fails_and_leaves_no_trace(&tree, &kernel, "dev/vfio/29");
+
+    let (_folder, tree, kernel) = machine("");
+    fails_and_leaves_no_trace(&tree, &Kernel { group_is_viable: |_| Ok(false), ..kernel }, "IOMMU group 25 is not viable");
+
+    // The real question, asked of a file that is no VFIO group.
+    let (_folder, tree, kernel) = machine("");
+    fails_and_leaves_no_trace(&tree, &Kernel { group_is_viable: Kernel::default().group_is_viable, ..kernel }, "asking");
+}
+
+#[test]
+fn undoing_gives_the_keyboard_back_although_its_override_was_written() {
+    let (_folder, tree, kernel) = machine("");
+    reserve(&tree.paths(), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap();
+    fails_and_leaves_no_trace(&tree, &Kernel { group_is_viable: |_| Ok(false), ..kernel }, "not viable");
+    assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
+    let touched = written(&tree);
+    assert_eq!(touched.last().map(String::as_str), Some("sys/bus/pci/drivers_probe 0000:0c:00.3"));
+}
+
+#[test]
+fn udev_at_work_on_the_same_device_is_waited_for() {
+    // The first unbind meets a device that udev is about to bind; then the host driver wins the first probe.
+    let race = r#"
+once() { [ -e "${root}once-$1" ] && return 1; : > "${root}once-$1"; }
+case $file in
+*/xhci_hcd/unbind) once unbind && exit 13 ;;
+*/drivers_probe)
+    [ "$value" = 0000:0c:00.3 ] && once probe && { ln -s ../../../../bus/pci/drivers/xhci_hcd "$dev/driver"; exit 0; } ;;
+esac"#;
+    let (_folder, tree, kernel) = machine(race);
+    bind(&tree.paths(), &launch(&tree), &kernel).unwrap();
+    assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("vfio-pci"));
+    let unbinds = written(&tree).into_iter().filter(|line| line.contains("xhci_hcd/unbind")).count();
+    assert_eq!(unbinds, 3);
+}
+
+#[test]
+fn a_driver_that_will_not_let_go_is_given_up_at_the_deadline() {
+    let (_folder, tree, mut kernel) = machine("case $file in */xhci_hcd/unbind) exit 16;; esac");
+    kernel.writer.deadline = Duration::from_millis(300);
+    fails_and_leaves_no_trace(&tree, &kernel, "0000:0c:00.3 still has the driver xhci_hcd");
+}
+
+#[test]
+fn a_driver_that_hangs_leaves_the_caller_alive_and_the_device_alone() {
+    let (_folder, tree, _) = machine("");
+    let unbind = tree.at("sys/bus/pci/drivers/xhci_hcd/unbind");
+    fs::remove_file(&unbind).unwrap();
+    nix::unistd::mkfifo(&unbind, Mode::S_IRWXU).unwrap();
+    let kernel =
+        Kernel { writer: Writer { program: env!("CARGO_BIN_EXE_persona").into(), deadline: Duration::from_secs(1) }, ..Kernel::default() };
+    let settings = listing(&["0000:0c:00.3"]);
+    let plan = || Plan::new(&settings, &read(&tree), Stage::Launch);
+    let message = bind(&tree.paths(), &plan(), &kernel).unwrap_err().to_string();
+    assert!(message.starts_with("reboot required: writing 0000:0c:00.3"), "{message}");
+    let again = plan();
+    assert!(again.refusal_text().unwrap().starts_with("reboot required"), "{again:?}");
+    let bound = BoundDevice { address: at("0000:0c:00.3"), id: String::new(), driver_before: "xhci_hcd".into(), give_back: true };
+    let message = release(&tree.paths(), &BoundDevices { devices: vec![bound] }, &kernel).unwrap_err().to_string();
+    assert!(message.contains("reboot required"), "{message}");
+    // Reading it lets the child end.
+    assert_eq!(fs::read_to_string(&unbind).unwrap(), "0000:0c:00.3\n");
+}
+
+#[test]
+fn the_writer_tells_what_the_kernel_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = Writer { program: env!("CARGO_BIN_EXE_persona").into(), deadline: Duration::from_secs(60) };
+    let file = folder.path().join("attribute");
+    assert_eq!(writer.write(&file, "x").unwrap_err().errno(), Some(nix::libc::ENOENT));
+    assert!(!file.exists());
+    assert_eq!(writer.write(folder.path(), "x").unwrap_err().errno(), Some(nix::libc::EISDIR));
+    fs::write(&file, "").unwrap();
+    assert_eq!(writer.write(&file, "0000:0c:00.3").unwrap(), Outcome::Written);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "0000:0c:00.3\n");
+}
+
+#[test]
+fn one_device_that_cannot_go_back_does_not_keep_the_others() {
+    let (_folder, tree, kernel) = machine("");
+    let settings = listing(&["0000:0c:00.3", "0000:07:00.3"]);
+    tree.file("dev/vfio/16", "");
+    let other = "sys/devices/pci0000:00/0000:00:01.2/0000:07:00.3";
+    tree.file(&format!("{other}/host_driver"), "xhci_hcd\n");
+    let bound = bind(&tree.paths(), &Plan::new(&settings, &read(&tree), Stage::Launch), &kernel).unwrap();
+    fs::remove_file(tree.at(&format!("{other}/driver_override"))).unwrap();
+    let message = release(&tree.paths(), &bound, &kernel).unwrap_err().to_string();
+    assert!(message.contains("giving 0000:07:00.3 back"), "{message}");
+    assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
+}
+
+#[test]
+fn a_group_without_a_node_cannot_be_given_away() {
+    let (_folder, tree, _) = machine("");
+    let node = fs::metadata(tree.at("dev/vfio/25")).unwrap();
+    give_groups_to(&tree.paths(), &[25, 29].into(), node.uid(), node.gid()).unwrap();
+    let message = give_groups_to(&tree.paths(), &[30].into(), node.uid(), node.gid()).unwrap_err().to_string();
+    assert!(message.contains("dev/vfio/30"), "{message}");
+}

@@ -1,0 +1,41 @@
+//! A kernel of a few lines: it moves `driver` links when `unbind` and `drivers_probe` are written to.
+
+use super::tree::Tree;
+use persona::passthrough::{Kernel, Writer};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+/// Each device's host driver is in its `host_driver`; `misfortune` is shell code that runs first, with `$file` and `$value`
+/// written and `$dev` the device's folder. All writes are noted in `log`.
+pub(crate) fn kernel(tree: &Tree, misfortune: &str) -> Kernel {
+    let root = tree.at("").display().to_string();
+    let program = tree.at("kernel.sh");
+    let script = format!(
+        r#"#!/bin/sh
+root={root}; file=$2; value=$3; dev=${{root}}sys/bus/pci/devices/$value
+echo "${{file#$root}} $value" >> ${{root}}log
+{misfortune}
+case $file in
+*/unbind)
+    # As in the kernel: ENODEV for a device that this driver does not have.
+    [ "$(basename "$(readlink "$dev/driver")")" = "$(basename "$(dirname "$file")")" ] || exit 19
+    rm "$dev/driver" ;;
+*/drivers_probe)
+    [ -e "$dev/driver" ] && exit 0
+    read -r driver < "$dev/driver_override"
+    case $driver in ''|'(null)') driver=$(cat "$dev/host_driver" 2>/dev/null) ;; esac
+    [ -z "$driver" ] || ln -s "../../../../bus/pci/drivers/$driver" "$dev/driver" ;;
+esac
+"#
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    tree.file("sys/bus/pci/drivers/vfio-pci/unbind", "");
+    Kernel { writer: Writer { program, deadline: Duration::from_secs(5) }, group_is_viable: |_| Ok(true), ..Kernel::default() }
+}
+
+/// What was written so far: attribute and value.
+pub(crate) fn written(tree: &Tree) -> Vec<String> {
+    fs::read_to_string(tree.at("log")).unwrap_or_default().lines().map(str::to_owned).collect()
+}

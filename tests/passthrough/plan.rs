@@ -1,0 +1,241 @@
+//! What is refused, what comes along, and when things are taken.
+
+use super::{Settings, at, listing, read, reference, settings};
+use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step};
+use persona::settings::BindTime;
+
+const CARD: &str = "0000:0a:00.0";
+const USB: &str = "0000:0c:00.3";
+const NVME: &str = "0000:01:00.0";
+const NIC: &str = "0000:05:00.0";
+const DISPLAY: &str = "0000:09:00.0";
+
+/// The reference machine, changed.
+fn machine(change: impl FnOnce(&mut Machine)) -> Machine {
+    let (_folder, tree) = reference();
+    let mut machine = read(&tree);
+    change(&mut machine);
+    machine
+}
+
+fn function<'a>(machine: &'a mut Machine, address: &str) -> &'a mut Function {
+    machine.functions.get_mut(&at(address)).unwrap()
+}
+
+fn move_function(machine: &mut Machine, from: &str, to: &str) {
+    let mut function = machine.functions.remove(&at(from)).unwrap();
+    function.address = at(to);
+    machine.functions.insert(function.address, function);
+}
+
+/// The only reason why the launch is refused; nothing is done then.
+fn refused(settings: &Settings, machine: &Machine) -> (String, String) {
+    let plan = Plan::new(settings, machine, Stage::Launch);
+    assert!(plan.bind.is_empty() && plan.steps.is_empty(), "{plan:#?}");
+    assert_eq!(plan.refused.len(), 1, "{:#?}", plan.refused);
+    (plan.refused[0].reason.clone(), plan.refused[0].mend.clone().unwrap())
+}
+
+#[test]
+fn every_reason_names_the_device_in_words() {
+    let pinned = settings(&format!("[[legion.passthrough]]\ndevice = \"{CARD}\"\nid = \"10de:1e84\"\nlabel = \"RTX\""));
+    let none = |_: &mut Machine| ();
+    let cases: [(Settings, Machine, &str); 13] = [
+        (listing(&[NVME]), machine(none), "NVMe disk 0000:01:00.0 holds the file system at / and holds the swap space"),
+        (listing(&[NIC]), machine(none), "network card 0000:05:00.0 carries the default route (enp5s0)"),
+        (listing(&["0000:0b:00.0"]), machine(none), "there is no device at 0000:0b:00.0"),
+        (listing(&["0000:00:03.2"]), machine(none), "bridge 0000:00:03.2 is a bridge, which cannot be given to legion"),
+        (
+            pinned.clone(),
+            machine(|machine| function(machine, CARD).id = "1002:67ef".parse().unwrap()),
+            "another device is at 0000:0a:00.0: VGA controller 1002:67ef, not 10de:1e84 (RTX)",
+        ),
+        (
+            pinned.clone(),
+            machine(|machine| move_function(machine, CARD, "0000:0b:00.0")),
+            "there is no device at 0000:0a:00.0 (RTX); it is now at 0000:0b:00.0",
+        ),
+        (
+            pinned.clone(),
+            machine(|machine| {
+                move_function(machine, CARD, "0000:0b:00.0");
+                let twin = Function { address: at("0000:0d:00.0"), ..function(machine, "0000:0b:00.0").clone() };
+                machine.functions.insert(twin.address, twin);
+            }),
+            "there is no device at 0000:0a:00.0 (RTX)",
+        ),
+        (
+            pinned.clone(),
+            machine(|machine| function(machine, NVME).iommu_group = Some(25)),
+            "NVMe disk 0000:01:00.0, in IOMMU group 25 of 0000:0a:00.0 (RTX), holds the file system at / and holds the swap space",
+        ),
+        (
+            pinned.clone(),
+            machine(|machine| function(machine, "0000:0a:00.1").iommu_group = None),
+            "audio device 0000:0a:00.1 (RTX) is in no IOMMU group",
+        ),
+        (
+            settings(&format!("[menu]\ndisplay = \"{DISPLAY}\"\n[[legion.passthrough]]\ndevice = \"0000:09:00.1\"")),
+            machine(none),
+            "VGA controller 0000:09:00.0 draws the menu",
+        ),
+        (
+            settings(&format!("[menu]\ndisplay = \"0000:0b:00.0\"\n[[legion.passthrough]]\ndevice = \"{CARD}\"")),
+            machine(none),
+            "menu.display names 0000:0b:00.0, and there is no such device",
+        ),
+        (
+            pinned.clone(),
+            machine(|machine| _ = machine.functions.remove(&at(DISPLAY))),
+            "VGA controller 0000:0a:00.0 is the only graphics card, and the menu needs one",
+        ),
+        (
+            settings(&format!("[[legion.passthrough]]\ndevice = \"{USB}\"\nbind = \"boot\"")),
+            machine(none),
+            "USB controller 0000:0c:00.3 has the last keyboard, and the menu needs it",
+        ),
+    ];
+    for (settings, machine, reason) in cases {
+        assert_eq!(refused(&settings, &machine).0, reason);
+        assert_eq!(Plan::new(&settings, &machine, Stage::Launch).reserve, []);
+    }
+}
+
+#[test]
+fn a_moved_device_is_not_the_one_that_another_entry_names() {
+    let text = "[[legion.passthrough]]\ndevice = \"0000:0b:00.0\"\nid = \"10de:1e84\"\n[[legion.passthrough]]\ndevice = \"0000:0a:00.0\"";
+    assert_eq!(refused(&settings(text), &machine(|_| ())).0, "there is no device at 0000:0b:00.0");
+}
+
+#[test]
+fn a_driver_that_hangs_on_unbind_needs_a_reboot_which_reserves_in_time() {
+    for driver in ["nvidia", "nouveau"] {
+        let machine = machine(|machine| function(machine, CARD).driver = Some(driver.into()));
+        let (reason, _) = refused(&listing(&[CARD]), &machine);
+        assert!(reason.starts_with("reboot required: VGA controller 0000:0a:00.0 has the driver"), "{reason}");
+        assert_eq!(Plan::new(&listing(&[CARD]), &machine, Stage::Launch).reserve.len(), 4);
+        let boot = Plan::new(&listing(&[CARD]), &machine, Stage::Boot);
+        assert_eq!((boot.reserve.len(), boot.refused.len(), boot.notes.len()), (4, 0, 1));
+        let late = settings(&format!("[[legion.passthrough]]\ndevice = \"{CARD}\"\nbind = \"launch\""));
+        assert!(refused(&late, &machine).1.contains("bind = \"boot\""));
+    }
+}
+
+#[test]
+fn what_the_host_has_not_told_yet_counts_against_storage_and_network_at_launch() {
+    let early = |machine: &mut Machine| {
+        machine.root_is_known = false;
+        machine.route_is_known = false;
+        machine.functions.values_mut().for_each(|function| function.duties.clear());
+    };
+    assert!(refused(&listing(&[NVME]), &machine(early)).0.contains("may hold the file system at /"));
+    assert!(refused(&listing(&[NIC]), &machine(early)).0.contains("may be the way to the network"));
+    assert_eq!(Plan::new(&listing(&[CARD, USB]), &machine(early), Stage::Launch).refused, []);
+}
+
+#[test]
+fn storage_and_network_are_never_reserved_even_if_the_owner_says_so() {
+    let free = |machine: &mut Machine| function(machine, NVME).duties.clear();
+    let text = format!("[[legion.passthrough]]\ndevice = \"{NVME}\"\nbind = \"boot\"\n[[legion.passthrough]]\ndevice = \"{CARD}\"");
+    let plan = Plan::new(&settings(&text), &machine(free), Stage::Boot);
+    assert_eq!(plan.reserve.first(), Some(&at(CARD)));
+    assert_eq!(plan.bind[0], (at(NVME), BindTime::Launch));
+    assert!(plan.notes[0].starts_with("NVMe disk 0000:01:00.0 is bound at launch, not at boot"), "{:?}", plan.notes);
+    // One that merely comes along keeps its whole closure from being reserved.
+    let shared = machine(|machine| {
+        free(machine);
+        function(machine, NVME).iommu_group = Some(25);
+    });
+    let plan = Plan::new(&listing(&[CARD]), &shared, Stage::Boot);
+    assert_eq!((plan.reserve.len(), plan.bind.len(), plan.refused.len()), (0, 5, 0));
+    assert!(plan.notes[0].contains("NVMe disk 0000:01:00.0 comes along"), "{:?}", plan.notes);
+}
+
+#[test]
+fn a_slot_is_taken_at_one_time() {
+    let machine = machine(|_| ());
+    // All four functions listed, as lspci shows them: the USB function goes with the card.
+    let all = listing(&["0000:0a:00.2", "0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.3"]);
+    assert_eq!(Plan::new(&all, &machine, Stage::Boot).reserve.len(), 4);
+    let torn = settings(&format!(
+        "[[legion.passthrough]]\ndevice = \"{CARD}\"\nbind = \"boot\"\n[[legion.passthrough]]\ndevice = \"0000:0a:00.1\"\nbind = \"launch\""
+    ));
+    assert_eq!(Plan::new(&torn, &machine, Stage::Boot).reserve, []);
+    assert_eq!(Plan::new(&torn, &machine, Stage::Launch).bind.len(), 4);
+}
+
+#[test]
+fn overlapping_closures_become_one_and_keep_their_times() {
+    let machine = machine(|machine| {
+        function(machine, USB).iommu_group = Some(25);
+        function(machine, "0000:00:03.2").iommu_group = Some(25);
+    });
+    let plan = Plan::new(&listing(&["0000:07:00.3", USB, CARD]), &machine, Stage::Launch);
+    assert_eq!(plan.closures.len(), 2);
+    let launch: Vec<_> = plan.bind.iter().filter(|(_, time)| *time == BindTime::Launch).map(|(address, _)| *address).collect();
+    assert_eq!(launch, [at("0000:07:00.3"), at(USB)]);
+    assert_eq!((plan.bind.len(), plan.reserve.len()), (6, 4));
+}
+
+#[test]
+fn the_last_usb_controller_stays_while_no_keyboard_is_to_be_seen() {
+    let boot = settings(&format!("[[legion.passthrough]]\ndevice = \"{USB}\"\nbind = \"boot\""));
+    let before_coldplug = |others: &'static [&str]| {
+        machine(move |machine| {
+            function(machine, USB).keyboards = 0;
+            machine.functions.retain(|address, function| !function.is_usb() || others.iter().any(|other| at(other) == *address));
+        })
+    };
+    assert_eq!(Plan::new(&boot, &before_coldplug(&[USB, "0000:07:00.3"]), Stage::Boot).reserve, [at(USB)]);
+    let plan = Plan::new(&boot, &before_coldplug(&[USB]), Stage::Boot);
+    assert!(plan.reserve.is_empty() && plan.refused[0].reason.contains("last USB controller"));
+    // A PS/2 keyboard is left.
+    let mut with_ps2 = before_coldplug(&[USB]);
+    with_ps2.other_keyboards = 1;
+    assert_eq!(Plan::new(&boot, &with_ps2, Stage::Boot).reserve, [at(USB)]);
+}
+
+#[test]
+fn the_menu_gets_a_card_of_the_hosts() {
+    let nothing = listing(&[]);
+    let chosen = |settings: &Settings, machine: &Machine| Plan::new(settings, machine, Stage::Boot).display;
+    assert_eq!(chosen(&nothing, &machine(|_| ())), Some(at(CARD)), "the firmware's hint decides among the host's own");
+    assert_eq!(chosen(&listing(&[CARD]), &machine(|_| ())), Some(at(DISPLAY)));
+    let no_hint = machine(|machine| function(machine, CARD).boot_vga = false);
+    assert_eq!(chosen(&nothing, &no_hint), Some(at(DISPLAY)));
+    let no_outputs = machine(|machine| {
+        function(machine, CARD).boot_vga = false;
+        function(machine, DISPLAY).class = 0x030200;
+    });
+    assert_eq!(chosen(&nothing, &no_outputs), Some(at(CARD)));
+    assert_eq!(chosen(&settings("[menu]\ndisplay = \"0000:0b:00.0\""), &no_hint), Some(at("0000:0b:00.0")));
+    let headless = machine(|machine| machine.functions.retain(|_, function| !function.is_display()));
+    assert_eq!(Plan::new(&nothing, &headless, Stage::Boot).refused, []);
+}
+
+#[test]
+fn steps_that_would_do_nothing_are_left_out() {
+    let ready = machine(|machine| {
+        machine.vfio_pci = true;
+        for number in 0..4 {
+            let function = function(machine, &format!("0000:0a:00.{number}"));
+            function.driver = Some("vfio-pci".into());
+            function.driver_override = Some("vfio-pci".into());
+        }
+    });
+    let plan = Plan::new(&listing(&[CARD]), &ready, Stage::Launch);
+    assert!(plan.steps.iter().all(|step| matches!(step, Step::Verify(_) | Step::VerifyGroup(_))), "{:?}", plan.steps);
+    assert_eq!(plan.steps.len(), 5);
+}
+
+#[test]
+fn a_device_that_hung_in_this_boot_is_left_alone() {
+    let machine = machine(|machine| function(machine, USB).hung = true);
+    assert!(refused(&listing(&[USB]), &machine).0.starts_with("reboot required: USB controller 0000:0c:00.3 hung"));
+}
+
+#[test]
+fn a_mounted_disk_below_a_usb_controller_is_refused_in_words() {
+    let machine = machine(|machine| function(machine, USB).duties.push(Duty::Mount("/".into())));
+    assert_eq!(refused(&listing(&[USB]), &machine).0, "USB controller 0000:0c:00.3 holds the file system at /");
+}

@@ -9,7 +9,7 @@ use super::tail::Tail;
 use super::watch::Watch;
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
-use crate::state::{LegionState, Phase};
+use crate::state::{LegionState, Outcome, Phase};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -47,19 +47,18 @@ pub struct Launch<'a> {
 /// # Errors
 /// When QEMU could not be started or watched. It does not live on then: legion stays off, and the state says why.
 pub fn run(launch: &Launch<'_>, argv: impl FnOnce(i32) -> Vec<String>) -> Result<Ending> {
-    let ending = tell(launch, Phase::Starting, None).and_then(|()| supervise(launch, argv));
-    let (phase, why) = match &ending {
-        Ok(ending) if ending.is_good() => (Phase::Ended, ending.to_string()),
-        Ok(ending) => (Phase::Failed, ending.to_string()),
-        Err(error) => (Phase::Failed, error.to_string()),
+    let ending = LegionState::new(Phase::Starting, launch.persona).write(launch.paths).and_then(|()| supervise(launch, argv));
+    let (outcome, why) = match &ending {
+        Ok(Ending::GuestPoweroff) => (Outcome::GuestPoweroff, Ending::GuestPoweroff.to_string()),
+        Ok(ending) if ending.is_good() => (Outcome::Stopped, ending.to_string()),
+        Ok(ending) => (Outcome::Failure, ending.to_string()),
+        Err(error) => (Outcome::Failure, error.to_string()),
     };
-    log::info!("legion is {phase}: {why}");
+    log::info!("legion is over: {why}");
     notify(&[NotifyState::Status(&why)]);
-    tell(launch, phase, Some(why)).and(ending)
-}
-
-fn tell(launch: &Launch<'_>, phase: Phase, why: Option<String>) -> Result<()> {
-    LegionState { phase, persona: launch.persona.to_owned(), why }.write(launch.paths)
+    // `release` makes it final once the devices are back.
+    let state = LegionState { why: Some(why), outcome: Some(outcome), ..LegionState::new(Phase::Stopping, launch.persona) };
+    state.write(launch.paths).and(ending)
 }
 
 /// The service manager is told what it wants to know; if it cannot hear, legion runs all the same.
@@ -91,7 +90,7 @@ fn supervise(launch: &Launch<'_>, argv: impl FnOnce(i32) -> Vec<String>) -> Resu
         qemu.listen();
         if qemu.watch.ran && !announced {
             announced = true;
-            tell(launch, Phase::Running, None)?;
+            LegionState::new(Phase::Running, launch.persona).write(launch.paths)?;
             notify(&[NotifyState::Ready, NotifyState::Status(&format!("legion is {}", launch.persona))]);
         }
         while let Some(signal) = signals.read_signal().doing(|| "reading signals".to_owned())? {

@@ -19,14 +19,6 @@ pub fn write_now(path: &Path, value: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(path)?.write_all(format!("{value}\n").as_bytes())
 }
 
-/// What `persona write-attribute` exits with: 0, or the error's `errno`, so that its caller can tell them apart.
-pub fn exit_code(result: &io::Result<()>) -> u8 {
-    match result {
-        Ok(()) => 0,
-        Err(error) => error.raw_os_error().and_then(|errno| u8::try_from(errno).ok()).unwrap_or(u8::MAX),
-    }
-}
-
 /// What became of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -40,7 +32,7 @@ pub enum Outcome {
 /// Writes attributes in a child process, which may hang without taking us along.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    /// The program that is run as `PROGRAM write-attribute FILE VALUE`.
+    /// The program that is run as `PROGRAM write-attribute FILE VALUE`; it exits with 0 or the `errno` of [`write_now`].
     pub program: PathBuf,
     /// How long it may take.
     pub deadline: Duration,

@@ -32,7 +32,7 @@ esac
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     tree.file("sys/bus/pci/drivers/vfio-pci/unbind", "");
-    Kernel { writer: Writer { program, deadline: Duration::from_secs(5) }, group_is_viable: |_| Ok(true), ..Kernel::default() }
+    Kernel { writer: Writer { program, deadline: Duration::from_secs(60) }, group_is_viable: |_| Ok(true), ..Kernel::default() }
 }
 
 /// What was written so far: attribute and value.

@@ -65,14 +65,19 @@ impl Background {
                 .map(|light| fixed(light.color, self.brightness * light.strength * gaussian(y as f32, light.center.1, light.spread.1)));
             let base: [u16; STEP] = std::array::from_fn(|i| ground[i % PIXEL] + 4 * u16::from(BAYER[y % PERIOD][i / PIXEL]));
             let lit = lit.map(|lit| -> [u16; STEP] { std::array::from_fn(|i| lit[i % PIXEL]) });
-            for (start, pixels) in row.chunks_mut(STEP).enumerate() {
-                let [first, second] = [&across[0][start * STEP..][..STEP], &across[1][start * STEP..][..STEP]];
-                let mut painted = [0; STEP];
-                for i in 0..STEP {
+            let tile = |start: usize| -> [u8; STEP] {
+                let [first, second] = [&across[0][start..start + STEP], &across[1][start..start + STEP]];
+                std::array::from_fn(|i| {
                     let light = high_product(first[i], lit[0][i]).saturating_add(high_product(second[i], lit[1][i]));
-                    painted[i] = (base[i].saturating_add(light) >> 8) as u8;
-                }
-                pixels.copy_from_slice(&painted[..pixels.len()]);
+                    (base[i].saturating_add(light) >> 8) as u8
+                })
+            };
+            let (tiles, rest) = row.as_chunks_mut::<STEP>();
+            for (index, pixels) in tiles.iter_mut().enumerate() {
+                *pixels = tile(index * STEP);
+            }
+            if !rest.is_empty() {
+                rest.copy_from_slice(&tile(tiles.len() * STEP)[..rest.len()]);
             }
         }
     }

@@ -65,9 +65,8 @@ impl Canvas {
             if opaque {
                 over_row(target, source);
             } else {
-                for ((to, from), share) in target.chunks_exact_mut(PIXEL).zip(source.chunks_exact(PIXEL)).zip(&shares) {
-                    let from = [0, 1, 2, 3].map(|i| (u32::from(from[i]) * share) >> 8);
-                    over(to, from);
+                for ((to, from), share) in pixels_mut(target).zip(pixels(source)).zip(&shares) {
+                    over(to, from.map(|part| (u32::from(part) * share) >> 8));
                 }
             }
         }
@@ -78,7 +77,7 @@ impl Canvas {
     pub(super) fn shade(&mut self, area: Area, color: Color, coverage: impl Fn(f32, f32) -> f32) {
         let Some(seen) = area.outset(1.0).covered(self.bounds()) else { return };
         for y in seen.y..seen.y + seen.height {
-            for (x, pixel) in (seen.x..).zip(self.row(y, seen.x, seen.width).chunks_exact_mut(PIXEL)) {
+            for (x, pixel) in (seen.x..).zip(pixels_mut(self.row(y, seen.x, seen.width))) {
                 let alpha = (coverage(x as f32 + 0.5, y as f32 + 0.5) * 256.0) as u32;
                 if alpha > 0 {
                     over(pixel, premultiplied(color, alpha.min(256)));
@@ -109,7 +108,7 @@ impl Canvas {
         for y in 0..seen.height {
             let start = (skip_y + y as usize) * width as usize + skip_x;
             let source = &mask[start..start + seen.width as usize];
-            for (pixel, covered) in self.row(seen.y + y, seen.x, seen.width).chunks_exact_mut(PIXEL).zip(source) {
+            for (pixel, covered) in pixels_mut(self.row(seen.y + y, seen.x, seen.width)).zip(source) {
                 if *covered > 0 {
                     let alpha = (u32::from(*covered) + u32::from(*covered >> 7)) * strength >> 8;
                     over(pixel, premultiplied(color, alpha.min(256)));
@@ -125,7 +124,7 @@ fn premultiplied(color: Color, alpha: u32) -> [u32; PIXEL] {
 }
 
 /// "Source over", for one pixel.
-fn over(to: &mut [u8], from: [u32; PIXEL]) {
+fn over(to: &mut [u8; PIXEL], from: [u32; PIXEL]) {
     let rest = 256 - (from[3] + (from[3] >> 7));
     for (to, from) in to.iter_mut().zip(from) {
         *to = (from + ((u32::from(*to) * rest) >> 8)).min(255) as u8;
@@ -134,11 +133,21 @@ fn over(to: &mut [u8], from: [u32; PIXEL]) {
 
 /// "Source over", for a row; a sprite is mostly quite clear or quite opaque.
 fn over_row(to: &mut [u8], from: &[u8]) {
-    for (to, from) in to.chunks_exact_mut(PIXEL).zip(from.chunks_exact(PIXEL)) {
+    for (to, from) in pixels_mut(to).zip(pixels(from)) {
         match from[3] {
             0 => {}
-            255 => to.copy_from_slice(from),
-            _ => over(to, [0, 1, 2, 3].map(|i| u32::from(from[i]))),
+            255 => *to = *from,
+            _ => over(to, from.map(u32::from)),
         }
     }
+}
+
+/// The pixels of a row.
+pub(super) fn pixels(row: &[u8]) -> impl Iterator<Item = &[u8; PIXEL]> {
+    row.as_chunks().0.iter()
+}
+
+/// The pixels of a row, to change.
+pub(super) fn pixels_mut(row: &mut [u8]) -> impl Iterator<Item = &mut [u8; PIXEL]> {
+    row.as_chunks_mut().0.iter_mut()
 }

@@ -2,7 +2,7 @@
 
 use super::art::Art;
 use super::background::threshold;
-use super::canvas::{Canvas, PIXEL};
+use super::canvas::{Canvas, PIXEL, pixels_mut};
 use super::emblem::{self, paint, path};
 use super::geometry::Area;
 use super::text::{CAPITAL, Face, Glyphs, Line, Style};
@@ -21,6 +21,8 @@ pub(super) const HEIGHT: f32 = 352.0;
 /// How far light and shadow reach around it, in the same units.
 pub(super) const MARGIN: f32 = 84.0;
 
+const BODY: Area = Area::new(0.0, 0.0, WIDTH, 308.0);
+const CONNECTOR: Area = Area::new(34.0, 308.0, 196.0, 44.0);
 const SHELL: &str = "M28 0 L236 0 Q264 0 264 28 L264 62 L256 70 L256 84 L264 92 L264 296 Q264 308 252 308 L238 308 Q230 308 230 316 \
     L230 340 Q230 352 218 352 L46 352 Q34 352 34 340 L34 316 Q34 308 26 308 L12 308 Q0 308 0 296 L0 92 L8 84 L8 70 L0 62 L0 28 Q0 0 28 0 Z";
 const LABEL: Area = Area::new(19.0, 52.0, 226.0, 242.0);
@@ -65,28 +67,50 @@ pub(super) fn emblem(look: &Look, size: f32, art: Option<&Art>, glyphs: &mut Gly
     canvas
 }
 
-/// The light around a highlighted cartridge, the shadow under every one; dithered, as both fade slowly into the dark.
+/// The light around a highlighted cartridge and the shadow under every one, dithered, as both fade slowly into the dark.
+///
+/// A blurred rectangle is the product of two blurred steps, and the shell is nearly two rectangles.
 fn halo(canvas: &mut Canvas, look: &Look) {
     let scale = look.scale;
-    let body = Area::new(MARGIN * scale, MARGIN * scale, WIDTH * scale, HEIGHT * scale);
-    let shadow = Area::new(body.x, body.y + 14.0 * scale, body.width, body.height);
+    let (width, height) = (canvas.width as usize, canvas.height as usize);
+    let profiles = |down: f32, blur: f32| {
+        [BODY, CONNECTOR].map(|part| {
+            let area = placed(Area { y: part.y + down, ..part }, scale);
+            (blurred_step(width, area.x, area.right(), blur * scale), blurred_step(height, area.y, area.bottom(), blur * scale))
+        })
+    };
+    let (shadow, light) = (profiles(12.0, 20.0), profiles(0.0, 24.0));
     let glow = vivid(look.card.accent);
-    let reach = (MARGIN - 16.0) * scale;
-    let width = canvas.width as usize;
-    for (y, row) in (0..).zip(canvas.data.chunks_exact_mut(width * PIXEL)) {
-        for (x, pixel) in (0..).zip(row.chunks_exact_mut(PIXEL)) {
-            let (at_x, at_y) = (x as f32 + 0.5, y as f32 + 0.5);
-            let fade = |area: Area| (1.0 - area.distance(26.0 * scale, at_x, at_y).max(0.0) / reach).max(0.0);
-            let dark = 0.62 * fade(shadow).powi(3);
-            let light = if look.lit { 0.5 * fade(body).powi(3) } else { 0.0 };
-            let alpha = light + dark * (1.0 - light);
-            let noise = threshold(x, y);
-            let byte = |part: f32| (part + noise) as u8;
-            let colour = [glow.blue, glow.green, glow.red].map(|part| byte(f32::from(part) * light));
-            let alpha = byte(alpha * 255.0);
-            pixel.copy_from_slice(&[colour[0].min(alpha), colour[1].min(alpha), colour[2].min(alpha), alpha]);
+    let glow = [glow.blue, glow.green, glow.red].map(|part| f32::from(part) / 255.0);
+    const SHADOW: f32 = 0.85;
+    const GLOW: f32 = 0.9;
+    let at =
+        |parts: &[(Vec<f32>, Vec<f32>); 2], x: usize, y: usize| (parts[0].0[x] * parts[0].1[y] + parts[1].0[x] * parts[1].1[y]).min(1.0);
+    // What the shell will cover, its round corners left out.
+    let body = placed(BODY, scale);
+    let covered = placed(BODY, scale).outset(-30.0 * scale);
+    let skipped = (covered.y as usize..covered.bottom() as usize, body.x as usize + 10..(body.right() as usize).saturating_sub(10));
+    for (y, row) in canvas.data.chunks_exact_mut(width * PIXEL).enumerate() {
+        let noise: [f32; 8] = std::array::from_fn(|x| threshold(x as u32, y as u32));
+        for (x, pixel) in pixels_mut(row).enumerate() {
+            let noise = noise[x % 8];
+            let dark = SHADOW * at(&shadow, x, y);
+            if !look.lit {
+                pixel[3] = (254.0 * dark + noise) as u8;
+            } else if !(skipped.0.contains(&y) && skipped.1.contains(&x)) {
+                let light = GLOW * at(&light, x, y);
+                let part = |part: f32| (254.0 * light * part + noise) as u8;
+                *pixel = [part(glow[0]), part(glow[1]), part(glow[2]), (254.0 * (light + dark * (1.0 - light)) + noise) as u8];
+            }
         }
     }
+}
+
+/// A step from `start` to `end`, blurred by a Gaussian of standard deviation `blur`, at the middle of every pixel.
+fn blurred_step(length: usize, start: f32, end: f32, blur: f32) -> Vec<f32> {
+    // The normal distribution's integral, to within a thousandth.
+    let rise = |t: f32| 0.5 + 0.5 * (0.797_885 * (t + 0.044_715 * t * t * t)).tanh();
+    (0..length).map(|at| at as f32 + 0.5).map(|at| rise((at - start) / blur) - rise((at - end) / blur)).collect()
 }
 
 struct Pen<'a, 'b> {
@@ -117,24 +141,20 @@ impl Pen<'_, '_> {
         let lift = if look.lit { 0.10 } else { 0.0 };
         let top = mix(mix(PLASTIC, accent, 0.16), WHITE, 0.06 + lift);
         let bottom = mix(mix(PLASTIC, accent, 0.08), BLACK, 0.5 - lift);
-        self.fill(SHELL, &fade(Color::rgb(0, 0, 0), (0.0, 0.0), (0.0, HEIGHT), [(top, 1.0), (bottom, 1.0)]));
-        self.stroke(SHELL, 2.0, &fade(WHITE, (0.0, 0.0), (0.0, 120.0), [(WHITE, 0.34), (WHITE, 0.05)]));
+        self.fill(SHELL, &fade((0.0, 0.0), (0.0, HEIGHT), [(top, 1.0), (bottom, 1.0)]));
+        self.stroke(SHELL, 2.0, &fade((0.0, 0.0), (0.0, 120.0), [(WHITE, 0.34), (WHITE, 0.05)]));
         // The grip: grooves across the head, each with a lit lower edge.
-        for groove in 0..7 {
-            let x = 105.0 + 9.0 * groove as f32;
-            self.fill(&pill(x, 14.0, 4.0, 24.0), &alpha(BLACK, 0.5));
-            self.fill(&pill(x + 3.4, 14.6, 1.1, 22.8), &alpha(WHITE, 0.16));
-        }
+        let grooves = |x: f32, width: f32| (0..7).map(|groove| pill(x + 9.0 * groove as f32, 14.0, width, 24.0)).collect::<String>();
+        self.fill(&grooves(105.0, 4.0), &alpha(BLACK, 0.5));
+        self.fill(&grooves(108.4, 1.1), &alpha(WHITE, 0.16));
         // The connector with its contacts.
         self.fill(
             "M46 318 L218 318 Q222 318 222 322 L222 348 Q222 352 218 352 L46 352 Q42 352 42 348 L42 322 Q42 318 46 318 Z",
             &alpha(BLACK, 0.55),
         );
-        for pin in 0..12 {
-            let x = 50.0 + 14.0 * pin as f32;
-            let gold = mix(GOLD, BLACK, if look.lit { 0.0 } else { 0.3 });
-            self.fill(&pill(x, 324.0, 9.0, 25.0), &fade(gold, (0.0, 322.0), (0.0, 352.0), [(gold, 1.0), (mix(gold, BLACK, 0.5), 1.0)]));
-        }
+        let gold = mix(GOLD, BLACK, if look.lit { 0.0 } else { 0.3 });
+        let pins: String = (0..12).map(|pin| pill(50.0 + 14.0 * pin as f32, 324.0, 9.0, 25.0)).collect();
+        self.fill(&pins, &fade((0.0, 322.0), (0.0, 352.0), [(gold, 1.0), (mix(gold, BLACK, 0.5), 1.0)]));
         self.fill("M0 300 L264 300 L264 302 L0 302 Z", &alpha(BLACK, 0.22));
     }
 
@@ -145,7 +165,7 @@ impl Pen<'_, '_> {
         let bottom = mix(mix(accent, NIGHT, 0.82), BLACK, depth);
         // The recess the label sits in.
         self.stroke(LABEL_OUTLINE, 7.0, &alpha(BLACK, 0.42));
-        self.fill(LABEL_OUTLINE, &fade(top, (0.0, LABEL.y), (0.0, LABEL.bottom()), [(top, 1.0), (bottom, 1.0)]));
+        self.fill(LABEL_OUTLINE, &fade((0.0, LABEL.y), (0.0, LABEL.bottom()), [(top, 1.0), (bottom, 1.0)]));
         let glow = vivid(accent);
         let shader = RadialGradient::new(
             Point::from_xy(132.0, 144.0),
@@ -160,7 +180,7 @@ impl Pen<'_, '_> {
         self.stroke("O132 144 78", 1.4, &alpha(glow, 0.26));
         self.fill(TITLE_BAND, &alpha(BLACK, 0.34));
         self.fill("M19 235 L245 235 L245 237 L19 237 Z", &alpha(glow, 0.55));
-        self.fill(SHEEN, &fade(WHITE, (19.0, 52.0), (140.0, 200.0), [(WHITE, 0.11), (WHITE, 0.015)]));
+        self.fill(SHEEN, &alpha(WHITE, 0.05));
         self.stroke(LABEL_OUTLINE, 1.6, &alpha(mix(glow, WHITE, 0.3), if look.lit { 0.5 } else { 0.25 }));
     }
 }
@@ -256,17 +276,17 @@ fn alpha(color: Color, opacity: f32) -> Paint<'static> {
     paint
 }
 
+/// A linear gradient between two points.
+fn fade(from: (f32, f32), to: (f32, f32), ends: [(Color, f32); 2]) -> Paint<'static> {
+    let stops = ends.iter().zip([0.0, 1.0]).map(|((color, opacity), at)| GradientStop::new(at, tone(*color, *opacity))).collect();
+    let (from, to) = (Point::from_xy(from.0, from.1), Point::from_xy(to.0, to.1));
+    shaded(LinearGradient::new(from, to, stops, SpreadMode::Pad, Transform::identity()), ends[0].0)
+}
+
 /// A shader, or a plain colour where tiny-skia cannot make one.
 fn shaded(shader: Option<Shader<'static>>, otherwise: Color) -> Paint<'static> {
     match shader {
         Some(shader) => Paint { shader, anti_alias: true, ..Paint::default() },
         None => paint(otherwise),
     }
-}
-
-fn fade(otherwise: Color, from: (f32, f32), to: (f32, f32), stops: [(Color, f32); 2]) -> Paint<'static> {
-    let stops = stops.iter().zip([0.0, 1.0]).map(|((color, opacity), at)| GradientStop::new(at, tone(*color, *opacity))).collect();
-    let shader =
-        LinearGradient::new(Point::from_xy(from.0, from.1), Point::from_xy(to.0, to.1), stops, SpreadMode::Pad, Transform::identity());
-    shaded(shader, otherwise)
 }

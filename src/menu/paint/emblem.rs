@@ -1,4 +1,4 @@
-//! The emblems Persona draws itself: vector pictures in a square of 100 by 100, in four tones of the accent.
+//! The emblems Persona draws itself: vector pictures in a square of 100 by 100, in five tones of the accent.
 
 use super::theme::{BLACK, WHITE, mix, vivid};
 use crate::settings::BuiltInEmblem;
@@ -9,6 +9,7 @@ use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, PixmapMut
 #[derive(Clone, Copy)]
 enum Tone {
     Light,
+    Soft,
     Main,
     Shade,
     Deep,
@@ -20,7 +21,7 @@ enum Shape {
 }
 
 use Shape::{Fill, Line};
-use Tone::{Deep, Light, Main, Shade};
+use Tone::{Deep, Light, Main, Shade, Soft};
 
 const LEAF: &[Shape] = &[
     Line(Shade, 5.0, "M8 94 C14 86 18 82 26 74"),
@@ -36,7 +37,7 @@ const LEAF: &[Shape] = &[
 const TREE: &[Shape] = &[
     Fill(Shade, "O72 50 19 O27 50 19 O50 58 20"),
     Fill(Main, "O50 28 22 O31 40 18 O69 40 18 O50 46 20"),
-    Fill(Light, "O46 22 14 O31 34 11"),
+    Fill(Soft, "O47 24 16 O30 36 12 O44 38 12"),
     Fill(
         Light,
         "M36 97 C44 92 46 82 46 70 C46 62 40 58 33 53 L35.5 50 C41 53 45 55 47 57 L48.4 38 L51.6 38 L53 60 C57 57 61 54 66 50 L68.5 53 C61 60 54 64 54 72 C54 83 56 92 64 97 C58 95 54 96 50 98 C46 96 42 95 36 97 Z",
@@ -94,12 +95,12 @@ const SHIP: &[Shape] = &[
 const STAR: &[Shape] = &[
     Fill(
         Main,
-        "M50 1 L55.2 37.4 L70.5 29.5 L62.6 44.8 L99 50 L62.6 55.2 L70.5 70.5 L55.2 62.6 L50 99 L44.8 62.6 L29.5 70.5 L37.4 55.2 L1 50 L37.4 44.8 L29.5 29.5 L44.8 37.4 Z",
+        "M50.0 1.0 L56.5 34.3 L74.0 26.0 L65.7 43.5 L99.0 50.0 L65.7 56.5 L74.0 74.0 L56.5 65.7 L50.0 99.0 L43.5 65.7 L26.0 74.0 L34.3 56.5 L1.0 50.0 L34.3 43.5 L26.0 26.0 L43.5 34.3 Z",
     ),
     Fill(
         Light,
-        "M50 50 L50 1 L44.8 37.4 Z M50 50 L70.5 29.5 L55.2 37.4 Z M50 50 L99 50 L62.6 44.8 Z M50 50 L70.5 70.5 L62.6 55.2 Z \
-         M50 50 L50 99 L55.2 62.6 Z M50 50 L29.5 70.5 L44.8 62.6 Z M50 50 L1 50 L37.4 55.2 Z M50 50 L29.5 29.5 L37.4 44.8 Z",
+        "M50 50 L50.0 1.0 L43.5 34.3 Z M50 50 L74.0 26.0 L56.5 34.3 Z M50 50 L99.0 50.0 L65.7 43.5 Z \
+         M50 50 L74.0 74.0 L65.7 56.5 Z M50 50 L50.0 99.0 L56.5 65.7 Z M50 50 L26.0 74.0 L43.5 65.7 Z M50 50 L1.0 50.0 L34.3 56.5 Z M50 50 L26.0 26.0 L34.3 43.5 Z",
     ),
 ];
 
@@ -121,6 +122,7 @@ pub(super) fn draw(pixmap: &mut PixmapMut<'_>, emblem: BuiltInEmblem, accent: Co
     let accent = vivid(accent);
     let tone = |tone| match tone {
         Light => mix(accent, WHITE, 0.5),
+        Soft => mix(accent, WHITE, 0.2),
         Main => accent,
         Shade => mix(accent, BLACK, 0.3),
         Deep => mix(accent, BLACK, 0.72),

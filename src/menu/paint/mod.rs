@@ -101,12 +101,6 @@ impl Painter {
         (self.frame.width, self.frame.height)
     }
 
-    /// Where a view's lines of text would be on a picture of this size, those on the cartridges left out.
-    pub fn text_areas(&self, view: &View) -> Vec<(String, Area)> {
-        let scene = Scene::compose(view, self.frame.width, self.frame.height);
-        scene.lines().map(|line| (line.text.clone(), line.area())).collect()
-    }
-
     fn paint_all(&mut self, scene: &Scene) {
         let Self { frame, sprites, glyphs, .. } = self;
         scene.background.paint(frame);
@@ -135,4 +129,9 @@ impl Painter {
             }
         }
     }
+}
+
+/// Where a view's lines of text are on a picture of this size, those on the cartridges left out.
+pub fn text_areas(view: &View, width: u32, height: u32) -> Vec<(String, Area)> {
+    Scene::compose(view, width, height).lines().map(|line| (line.text.clone(), line.area())).collect()
 }

@@ -203,10 +203,12 @@ fn backdrop(frame: &Frame, accent: Color, stage: &Stage) -> Background {
 /// The word-mark and the machine's name at the top left, the notice at the top right or, where that is too narrow, below.
 fn header(scene: &mut Scene, frame: &Frame, view: &View) {
     let middle = frame.px(66.0);
-    let mark = Area::new(frame.margin(), middle - frame.px(13.0), frame.px(20.0), frame.px(26.0));
+    let mark = Area::new(frame.margin(), middle - frame.px(14.0), frame.px(22.0), frame.px(24.0));
     let accent = view.cards.get(view.highlighted).map_or(MUTED, |card| vivid(card.accent));
+    let connector = Area::new(mark.x + frame.px(4.0), mark.y + frame.px(20.0), frame.px(14.0), frame.px(8.0));
+    scene.items.push(Item::Box { area: connector, radius: frame.px(1.5), color: mix(accent, NIGHT, 0.35), opacity: 1.0 });
     scene.items.push(Item::Box { area: mark, radius: frame.px(5.0), color: accent, opacity: 1.0 });
-    let label = Area::new(mark.x + frame.px(4.0), mark.y + frame.px(6.0), frame.px(12.0), frame.px(12.0));
+    let label = Area::new(mark.x + frame.px(5.0), mark.y + frame.px(6.0), frame.px(12.0), frame.px(12.0));
     scene.items.push(Item::Box { area: label, radius: frame.px(2.5), color: NIGHT, opacity: 0.75 });
 
     let word = Style { tracking: 0.16, ..frame.style(Face::Title, 22.0, INK) };

@@ -11,7 +11,7 @@ const GAP: f32 = 42.0;
 const AISLE: f32 = 20.0;
 /// How far the highlighted one is raised.
 const RAISED: f32 = 16.0;
-/// The shelf shrinks this far before it scrolls.
+/// The shelf shrinks this far to show all; if that is not enough it scrolls, at full size.
 const SMALLEST: f32 = 0.8;
 
 /// The cartridges of a shelf.
@@ -40,7 +40,7 @@ impl Shelf {
         let lit_width = WIDTH * LIT;
         let ends = if count > 1 { AISLE * 2.0 } else { 0.0 };
         let needed = unit * (WIDTH * count.saturating_sub(1) as f32 + lit_width + GAP * count.saturating_sub(1) as f32 + ends);
-        let scale = (room / needed).clamp(SMALLEST, 1.0) * unit;
+        let scale = if needed * SMALLEST > room { 1.0 } else { (room / needed).min(1.0) } * unit;
         let mut x = 0.0;
         let mut bodies: Vec<Area> = (0..count)
             .map(|index| {

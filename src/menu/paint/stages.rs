@@ -5,7 +5,7 @@ use super::geometry::Area;
 use super::scene::{Countdown, Frame, Item, Scene, keycap_area};
 use super::shelf::{Focus, LIT, Shelf};
 use super::text::{CAPITAL, Face, Line, Style};
-use super::theme::{BLACK, FAINT, INK, MUTED, NIGHT, PLASTIC, RED, WHITE, mix, vivid};
+use super::theme::{BLACK, INK, MUTED, NIGHT, PLASTIC, RED, WHITE, mix, vivid};
 use crate::menu::view::{Card, View};
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ pub(super) fn shelf(scene: &mut Scene, frame: &Frame, view: &View) {
         Shelf::new(view.cards.len(), view.highlighted, Focus::Visible, frame.unit, (frame.margin(), frame.room()), frame.down(FLOOR));
     cartridges(scene, frame, view, &shelf, 1.0);
     if let (Some(body), Some(card)) = (shelf.bodies.get(view.highlighted), highlighted(view)) {
+        // The light leans towards the highlighted one.
+        let light = &mut scene.background.lights[0].center.0;
+        *light = (*light + body.center().0) / 2.0;
         let (width, height) = (frame.px(34.0), frame.px(17.0));
         let area = Area::new(body.center().0 - width / 2.0, frame.down(FLOOR + 14.0), width, height);
         scene.items.push(Item::Pointer { area, color: mix(vivid(card.accent), WHITE, 0.2) });
@@ -64,6 +67,7 @@ fn two_lines(scene: &mut Scene, frame: &Frame, (upper, lower): (f32, f32), title
 /// The ring with the seconds in it, and the words beside it.
 pub(super) fn countdown(scene: &mut Scene, frame: &Frame, view: &View, remaining: Duration, total: Duration) {
     let Some(card) = view.cards.iter().find(|card| card.is_default).or(highlighted(view)) else { return };
+    let total = total.max(remaining);
     // "1" is shown for the whole last second.
     let seconds = |time: Duration| time.as_millis().div_ceil(1000);
     let radius = frame.px(58.0);
@@ -71,7 +75,7 @@ pub(super) fn countdown(scene: &mut Scene, frame: &Frame, view: &View, remaining
     let style = frame.style(Face::Text, 33.0, INK);
     let words = |title: &str, time: &str| format!("{title} starts in {time}");
     // Places are reserved for the longest time, or the words would jump when the seconds lose a digit.
-    let widest = clock(seconds(total)).chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect::<String>();
+    let widest = spoken(seconds(total)).chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect::<String>();
     let room = frame.room() - 2.0 * radius - gap;
     let title_room = room - style.width(&words("", &widest));
     let title = style.cut(&card.title, title_room.max(0.0));
@@ -81,22 +85,24 @@ pub(super) fn countdown(scene: &mut Scene, frame: &Frame, view: &View, remaining
     let whole = total.as_secs_f32().max(f32::EPSILON);
     let left = (remaining.as_secs_f32() / whole).clamp(0.0, 1.0);
 
-    let number = frame.style(Face::Title, 52.0, INK);
-    let (number, digits) = number.fit(&seconds(remaining).to_string(), radius * 1.35, 0.1);
+    let number = Style { tracking: 0.02, ..frame.style(Face::Title, 52.0, INK) };
+    let (number, digits) = number.fit(&clock(seconds(remaining)), radius * 1.35, 0.1);
     let lines = vec![
         Line::centered(x + radius, y + CAPITAL / 2.0 * number.size, number, digits),
-        Line::at(ring.right() + gap, y + CAPITAL / 2.0 * style.size, style, words(&title, &clock(seconds(remaining)))),
+        Line::at(ring.right() + gap, y + CAPITAL / 2.0 * style.size, style, words(&title, &spoken(seconds(remaining)))),
     ];
     let area = Area::new(x, ring.y, width, ring.height).outset(frame.px(6.0));
     scene.countdown = Some(Countdown { ring, left: (left * 720.0).ceil() as u16, color: vivid(card.accent), lines, area });
 }
 
-/// "7 s", "1:07 min".
+/// What the ring says: "67", "2:05".
 fn clock(seconds: u128) -> String {
-    match (seconds / 60, seconds % 60) {
-        (0, seconds) => format!("{seconds} s"),
-        (minutes, seconds) => format!("{minutes}:{seconds:02} min"),
-    }
+    if seconds < 100 { seconds.to_string() } else { format!("{}:{:02}", seconds / 60, seconds % 60) }
+}
+
+/// What the words say: "67 s", "2:05 min".
+fn spoken(seconds: u128) -> String {
+    format!("{} {}", clock(seconds), if seconds < 100 { "s" } else { "min" })
 }
 
 /// Keycaps with what they do, along the bottom.
@@ -160,20 +166,26 @@ pub(super) fn running(scene: &mut Scene, frame: &Frame, view: &View) {
     scene.text(Line::centered(frame.middle(), frame.down(572.0), style, text));
     let style = dim(27.0, MUTED);
     let line = |text: &str, baseline| Line::centered(frame.middle(), frame.down(baseline), style, text);
-    scene.text(line("on legion's screen", 624.0));
+    scene.text(line("on legion’s screen", 624.0));
     scene.text(line("Esc: console", 690.0));
 }
 
 /// Why the highlighted persona does not run; the shelf stays usable above.
 pub(super) fn failed(scene: &mut Scene, frame: &Frame, view: &View, why: &str) {
     let Some(card) = highlighted(view) else { return };
-    let width = frame.px(1160.0).min(frame.room());
-    let panel = Area::new(frame.middle() - width / 2.0, frame.down(FLOOR + 52.0), width, frame.px(286.0));
+    let width = frame.px(1200.0).min(frame.room());
+    let left = frame.middle() - width / 2.0;
+    let text_left = left + frame.px(104.0);
+    let room = left + width - frame.px(44.0) - text_left;
+    let reason = Paragraph::new(frame.style(Face::Text, 28.0, mix(INK, MUTED, 0.3)), why, (room, frame.px(166.0)));
+
+    let highest = frame.px(296.0);
+    let height = (frame.px(126.0) + reason.height()).min(highest);
+    let panel = Area::new(left, frame.down(FLOOR + 48.0) + (highest - height) * 0.3, width, height);
     let radius = frame.px(22.0);
     scene.items.push(Item::Box { area: panel, radius, color: mix(NIGHT, RED, 0.07), opacity: 0.94 });
     scene.items.push(Item::Frame { area: panel, radius, width: frame.px(2.0), color: RED, opacity: 0.55 });
-    let left = panel.x + frame.px(40.0);
-    let (sign_x, sign_y, sign) = (left + frame.px(22.0), panel.y + frame.px(60.0), frame.px(22.0));
+    let (sign_x, sign_y, sign) = (left + frame.px(62.0), panel.y + frame.px(56.0), frame.px(22.0));
     scene.items.push(Item::Box { area: Area::around(sign_x, sign_y, sign), radius: sign, color: RED, opacity: 1.0 });
     let bar = Area::new(sign_x - frame.px(2.75), sign_y - frame.px(12.0), frame.px(5.5), frame.px(14.5));
     scene.items.push(Item::Box { area: bar, radius: frame.px(2.75), color: NIGHT, opacity: 1.0 });
@@ -184,63 +196,61 @@ pub(super) fn failed(scene: &mut Scene, frame: &Frame, view: &View, why: &str) {
         opacity: 1.0,
     });
 
-    let heading = left + frame.px(64.0);
-    let room = panel.right() - frame.px(40.0) - heading;
     let (style, text) = frame.style(Face::Title, 38.0, INK).fit(&format!("{} is not running", card.title), room, 0.75);
-    scene.text(Line::at(heading, sign_y + CAPITAL / 2.0 * style.size, style, text));
-    paragraph(
-        scene,
-        Area::new(heading, panel.y + frame.px(100.0), room, frame.px(162.0)),
-        frame.style(Face::Text, 27.0, mix(INK, MUTED, 0.4)),
-        why,
-    );
+    scene.text(Line::at(text_left, sign_y + CAPITAL / 2.0 * style.size, style, text));
+    reason.place(scene, text_left, panel.y + frame.px(92.0));
 }
 
 /// Nothing but the message.
 pub(super) fn broken(scene: &mut Scene, frame: &Frame, why: &str) {
-    let width = frame.px(1500.0).min(frame.room());
-    let left = frame.middle() - width / 2.0;
-    let top = frame.px(190.0);
-    scene.items.push(Item::Box {
-        area: Area::new(left, top - frame.px(52.0), frame.px(64.0), frame.px(6.0)),
-        radius: frame.px(3.0),
-        color: RED,
-        opacity: 1.0,
-    });
-    let (style, text) = Style { tracking: -0.01, ..frame.style(Face::Title, 60.0, INK) }.fit("There is no menu to show", width, 0.6);
-    scene.text(Line::at(left, top + style.size * 0.55, style, text));
-    let bottom = frame.height - frame.px(140.0);
+    let (left, top) = (frame.margin(), frame.px(214.0));
+    let width = frame.px(1600.0).min(frame.room());
+    let mark = Area::new(left, top - frame.px(54.0), frame.px(64.0), frame.px(6.0));
+    scene.items.push(Item::Box { area: mark, radius: frame.px(3.0), color: RED, opacity: 1.0 });
+    let (style, text) = Style { tracking: -0.01, ..frame.style(Face::Title, 64.0, INK) }.fit("There is no menu to show", width, 0.6);
+    scene.text(Line::at(left, top + frame.px(36.0), style, text));
     // What the settings' checker says quotes the file, with carets below the wrong word.
     let face = if why.contains(" | ") { Face::Mono } else { Face::Text };
-    paragraph(
-        scene,
-        Area::new(left, top + frame.px(84.0), width, bottom - top - frame.px(84.0)),
-        frame.style(face, 29.0, mix(INK, MUTED, 0.35)),
-        why,
-    );
-    let style = frame.style(Face::Text, 26.0, FAINT);
-    let style = Style { color: mix(style.color, MUTED, 0.6), ..style };
+    let (start, end) = (top + frame.px(92.0), frame.height - frame.px(150.0));
+    Paragraph::new(frame.style(face, 31.0, mix(INK, MUTED, 0.3)), why, (width, end - start)).place(scene, left, start);
+    let style = frame.style(Face::Text, 27.0, MUTED);
     scene.text(Line::at(left, frame.height - frame.px(66.0), style, "Press any key for the console"));
 }
 
-/// Wrapped text from the top of `area`, smaller if there is much of it, cut if there is too much.
-fn paragraph(scene: &mut Scene, area: Area, style: Style, text: &str) {
+/// Wrapped text: smaller if there is much of it, cut if there is too much.
+struct Paragraph {
+    style: Style,
+    lines: Vec<String>,
+}
+
+impl Paragraph {
+    /// From one baseline to the next, in em.
     const LEADING: f32 = 1.42;
-    let mut style = style;
-    let fitting = |style: &Style| (area.height / (style.size * LEADING)).floor().max(1.0) as usize;
-    let mut lines = style.wrap(text, area.width, usize::MAX);
-    for _ in 0..3 {
-        if lines.len() <= fitting(&style) {
-            break;
+
+    fn new(mut style: Style, text: &str, (width, height): (f32, f32)) -> Self {
+        let fitting = |style: &Style| (height / (style.size * Self::LEADING)).floor().max(1.0) as usize;
+        let mut lines = style.wrap(text, width, usize::MAX);
+        for _ in 0..3 {
+            if lines.len() <= fitting(&style) {
+                break;
+            }
+            style.size *= 0.88;
+            lines = style.wrap(text, width, usize::MAX);
         }
-        style.size *= 0.88;
-        lines = style.wrap(text, area.width, usize::MAX);
+        if lines.len() > fitting(&style) {
+            lines = style.wrap(text, width, fitting(&style));
+        }
+        Self { style, lines }
     }
-    if lines.len() > fitting(&style) {
-        lines = style.wrap(text, area.width, fitting(&style));
+
+    fn height(&self) -> f32 {
+        self.style.size * Self::LEADING * self.lines.len() as f32
     }
-    for (index, line) in lines.into_iter().enumerate() {
-        let baseline = area.y + style.size * (1.0 + LEADING * index as f32);
-        scene.text(Line::at(area.x, baseline, style, line));
+
+    fn place(self, scene: &mut Scene, x: f32, top: f32) {
+        for (index, line) in self.lines.into_iter().enumerate() {
+            let baseline = top + self.style.size * (1.0 + Self::LEADING * index as f32);
+            scene.text(Line::at(x, baseline, self.style, line));
+        }
     }
 }

@@ -1,0 +1,285 @@
+//! The menu's pictures, against the ones that were looked at and found good: `PERSONA_BLESS=1 cargo test --test paint`
+//! makes them anew. And what must hold for every view and size.
+
+#![allow(clippy::unwrap_used)]
+
+use persona::menu::paint::{Art, Gallery, Painter, Rect, splash, text_areas, write_png};
+use persona::menu::view::{Card, Stage, View};
+use persona::settings::value::Color;
+use persona::settings::{BuiltInEmblem, Emblem, Settings};
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The example's four personas, then others, up to `count`.
+fn cards(count: usize) -> Vec<Card> {
+    let settings = Settings::parse(include_str!("../config/persona.toml"), "persona.toml").unwrap();
+    let example = settings.personas.iter().map(|persona| Card {
+        title: persona.title.clone(),
+        tagline: persona.tagline.clone(),
+        accent: persona.accent,
+        emblem: persona.emblem.clone(),
+        is_default: persona.name == "rivendale",
+    });
+    let more = [
+        ("Númenor", "Ships and the sea", "#3fb8af", Emblem::BuiltIn(BuiltInEmblem::Ship)),
+        ("Barad-dûr", "It never sleeps", "#d64550", Emblem::BuiltIn(BuiltInEmblem::Eye)),
+        ("Anor", "Old consoles and arcades", "#f2b134", Emblem::BuiltIn(BuiltInEmblem::Flame)),
+        ("Elendil", "A laboratory", "#b48ce8", Emblem::BuiltIn(BuiltInEmblem::Star)),
+        ("The Prancing Pony at Bree", "Guests", "#c98f5a", Emblem::Initial),
+        ("Owner", "With a picture of its own", "#202020", Emblem::Png(PathBuf::from("/owner.png"))),
+        ("A title of exactly sixty letters, which no label has room for", "", "#ffffff", Emblem::Initial),
+        ("漢字", "Letters no face has", "#0000ff", Emblem::Initial),
+    ];
+    let more = more.map(|(title, tagline, accent, emblem)| Card {
+        title: title.into(),
+        tagline: tagline.into(),
+        accent: accent.parse().unwrap(),
+        emblem,
+        is_default: false,
+    });
+    example.chain(more).take(count).collect()
+}
+
+fn view(count: usize, highlighted: usize, stage: Stage) -> View {
+    View { cards: cards(count), highlighted, stage, host: "moria".into(), notice: None }
+}
+
+fn countdown(remaining: u64, total: u64) -> Stage {
+    Stage::Countdown { remaining: Duration::from_millis(remaining), total: Duration::from_secs(total) }
+}
+
+/// A picture made smaller by a whole factor: the dither averages out, and the repository stays small.
+struct Small {
+    width: u32,
+    height: u32,
+    rgb: Vec<u8>,
+}
+
+impl Small {
+    fn of(painter: &Painter) -> Self {
+        let (width, height) = painter.size();
+        let factor = width.max(height).div_ceil(640);
+        let (small_width, small_height) = (width / factor, height / factor);
+        let mut rgb = Vec::new();
+        for y in 0..small_height {
+            for x in 0..small_width {
+                for channel in [2, 1, 0] {
+                    let at = |i: u32| ((y * factor + i / factor) * width + x * factor + i % factor) as usize * 4 + channel;
+                    let sum: u32 = (0..factor * factor).map(|i| u32::from(painter.pixels()[at(i)])).sum();
+                    rgb.push((sum / (factor * factor)) as u8);
+                }
+            }
+        }
+        Self { width: small_width, height: small_height, rgb }
+    }
+
+    fn save(&self, path: &Path) {
+        let mut encoder = png::Encoder::new(std::fs::File::create(path).unwrap(), self.width, self.height);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_compression(png::Compression::High);
+        encoder.write_header().unwrap().write_image_data(&self.rgb).unwrap();
+    }
+
+    fn load(path: &Path) -> Self {
+        let file = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut rgb).unwrap();
+        Self { width: info.width, height: info.height, rgb }
+    }
+}
+
+fn golden(name: &str, (width, height): (u32, u32), view: &View) {
+    let (red, clear) = ([0xe0, 0x40, 0x30, 0xff], [0, 0, 0, 0]);
+    let gallery = Gallery::of([(PathBuf::from("/owner.png"), Art::decode(&checkered(300, red, clear)).unwrap())]);
+    let mut painter = Painter::with_gallery(width, height, gallery);
+    painter.paint(view);
+    let seen = Small::of(&painter);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/menu");
+    let path = folder.join(format!("{name}.png"));
+    if std::env::var_os("PERSONA_BLESS").is_some() {
+        std::fs::create_dir_all(&folder).unwrap();
+        return seen.save(&path);
+    }
+    let wanted = Small::load(&path);
+    assert_eq!((seen.width, seen.height), (wanted.width, wanted.height), "{name}");
+    // Another processor may round differently; a pixel that is plainly different is another picture.
+    let differences = || seen.rgb.iter().zip(&wanted.rgb).map(|(a, b)| a.abs_diff(*b));
+    let plain = differences().filter(|difference| *difference > 10).count();
+    let mean = differences().map(f64::from).sum::<f64>() / seen.rgb.len() as f64;
+    if plain > seen.rgb.len() / 5000 || mean > 0.3 {
+        let actual = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
+        write_png(&painter, std::fs::File::create(&actual).unwrap()).unwrap();
+        panic!("{name}: {plain} parts of {} differ plainly, {mean:.2} in the mean; see {}", seen.rgb.len(), actual.display());
+    }
+}
+
+/// A PNG of four squares in two colours.
+fn checkered(size: u32, one: [u8; 4], other: [u8; 4]) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, size, size);
+    encoder.set_color(png::ColorType::Rgba);
+    let pixel = |i: u32| if (i % size < size / 2) == (i / size < size / 2) { one } else { other };
+    let data: Vec<u8> = (0..size * size).flat_map(pixel).collect();
+    encoder.write_header().unwrap().write_image_data(&data).unwrap();
+    file
+}
+
+const FULL_HD: (u32, u32) = (1920, 1080);
+
+#[test]
+fn countdown_on_every_kind_of_screen() {
+    golden("countdown-1920x1080", FULL_HD, &view(4, 0, countdown(6400, 10)));
+    golden("countdown-3840x2160", (3840, 2160), &view(4, 1, countdown(9400, 10)));
+    golden("countdown-2560x1080", (2560, 1080), &view(7, 5, countdown(125_000, 150)));
+    golden("countdown-1080x1920", (1080, 1920), &view(4, 2, countdown(2000, 10)));
+    golden("countdown-1024x768", (1024, 768), &view(4, 3, countdown(300, 10)));
+    golden("countdown-640x480", (640, 480), &view(4, 1, countdown(10_000, 10)));
+}
+
+#[test]
+fn every_stage() {
+    let notice = Some("the settings in the initramfs are older than these: run mkinitcpio -P".into());
+    golden("waiting", FULL_HD, &View { notice, ..view(4, 2, Stage::Waiting) });
+    golden("starting", FULL_HD, &view(4, 1, Stage::Starting));
+    golden("running", FULL_HD, &view(4, 1, Stage::Running));
+    let why = "0000:0a:00.0 is 10de:1f02 now, not 10de:1e84: another card is in the slot.\n\
+               Put the old card back, or change `id` in /etc/persona/persona.toml.";
+    golden("failed", FULL_HD, &view(4, 2, Stage::Failed { why: why.into() }));
+    let why = Settings::parse("[menu]\ntimout = \"10s\"\n", "/etc/persona/persona.toml").unwrap_err().to_string();
+    golden("broken", FULL_HD, &View { cards: Vec::new(), ..view(0, 0, Stage::Broken { why }) });
+}
+
+#[test]
+fn one_to_twelve_personas() {
+    for (count, highlighted) in [(1, 0), (2, 1), (3, 1), (7, 6), (12, 8), (12, 10)] {
+        golden(&format!("personas-{count}-{highlighted}"), FULL_HD, &view(count, highlighted, Stage::Waiting));
+    }
+}
+
+#[test]
+fn the_splash_is_its_accent() {
+    let accent = Color::rgb(0x6b, 0xa4, 0xe8);
+    let pixels = splash(800, 600, "Gondor", "Ubuntu, Steam and Proton", accent);
+    let is_accent = |pixel: &[u8]| pixel[..3] == [0xe8, 0xa4, 0x6b];
+    let field = pixels.chunks_exact(4).filter(|pixel| is_accent(pixel)).count();
+    assert!(field > 800 * 600 * 8 / 10 && field < 800 * 600 * 99 / 100, "{field}");
+    for corner in [0, 799, 599 * 800, 600 * 800 - 1] {
+        assert!(is_accent(&pixels[corner * 4..]));
+    }
+    assert_eq!(splash(0, 0, "", "", accent).len(), 4);
+}
+
+#[test]
+fn a_picture_that_is_no_png_is_an_error() {
+    assert!(Art::decode(b"no picture").is_err());
+    let error = Art::load(Path::new("/nowhere/owner.png")).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/owner.png") && error.contains("mend:"), "{error}");
+    let (_, errors) = Gallery::load(&[Emblem::Png("/nowhere/owner.png".into()), Emblem::Initial]);
+    assert_eq!(errors.len(), 1);
+}
+
+#[test]
+fn a_tick_changes_only_the_countdown() {
+    let mut painter = Painter::new(1920, 1080);
+    assert_eq!(painter.paint(&view(4, 0, countdown(8000, 10))), [Rect { x: 0, y: 0, width: 1920, height: 1080 }]);
+    assert_eq!(painter.paint(&view(4, 0, countdown(8000, 10))), []);
+    let damage = painter.paint(&view(4, 0, countdown(7000, 10)));
+    assert_eq!(damage.len(), 1);
+    assert!(damage[0].width * damage[0].height < 1920 * 1080 / 20, "{damage:?}");
+}
+
+/// Any text a person may write, and some that none would.
+fn text(longest: usize) -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::collection::vec("[A-Za-z0-9 .,'-]", 1..=longest).prop_map(|letters| letters.concat()),
+        prop::collection::vec(any::<char>(), 0..=longest).prop_map(String::from_iter),
+        (1..=longest).prop_map(|length| "W".repeat(length)),
+    ]
+}
+
+fn any_card() -> impl Strategy<Value = Card> {
+    let emblem = prop_oneof![
+        Just(Emblem::Initial),
+        Just(Emblem::Png("/owner.png".into())),
+        (0..8_usize).prop_map(|index| Emblem::BuiltIn(BuiltInEmblem::ALL[index].1)),
+    ];
+    (text(60), text(200), any::<[u8; 3]>(), emblem, any::<bool>()).prop_map(|(title, tagline, [red, green, blue], emblem, is_default)| {
+        Card { title, tagline, accent: Color::rgb(red, green, blue), emblem, is_default }
+    })
+}
+
+fn any_stage() -> impl Strategy<Value = Stage> {
+    prop_oneof![
+        (0..=20_000_000_u64, 0..=20_000_u64).prop_map(|(remaining, total)| countdown(remaining, total)),
+        Just(Stage::Waiting),
+        Just(Stage::Starting),
+        Just(Stage::Running),
+        text(2000).prop_map(|why| Stage::Failed { why }),
+        text(4000).prop_map(|why| Stage::Broken { why }),
+    ]
+}
+
+fn any_view() -> impl Strategy<Value = View> {
+    let cards = prop::collection::vec(any_card(), 0..14);
+    (cards, 0..15_usize, any_stage(), text(64), prop::option::of(text(200))).prop_map(|(cards, highlighted, stage, host, notice)| View {
+        cards,
+        highlighted,
+        stage,
+        host,
+        notice,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn texts_stay_on_the_screen_and_apart(view in any_view(), width in 320..=7680_u32, height in 200..=4320_u32) {
+        let areas = text_areas(&view, width, height);
+        for (index, (text, area)) in areas.iter().enumerate() {
+            prop_assert!(area.x >= 0.0 && area.y >= 0.0, "{text} {area:?}");
+            prop_assert!(area.right() <= width as f32 && area.bottom() <= height as f32, "{text} {area:?}");
+            for (other, other_area) in &areas[index + 1..] {
+                prop_assert!(!area.overlaps(other_area), "{text} {area:?} and {other} {other_area:?}");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn no_size_and_no_view_panics(view in any_view(), width in 0..=420_u32, height in 0..=420_u32) {
+        let mut painter = Painter::new(width, height);
+        painter.paint(&view);
+        prop_assert_eq!(painter.pixels().len(), (width.max(1) * height.max(1) * 4) as usize);
+    }
+
+    #[test]
+    fn painting_on_equals_painting_anew(start in any_view(), changes in prop::collection::vec((0..4_usize, any_stage(), 0..14_usize), 1..5)) {
+        let mut view = start;
+        let mut painter = Painter::new(400, 300);
+        painter.paint(&view);
+        for (what, stage, highlighted) in changes {
+            match (what, &mut view.stage) {
+                (0, _) => view.stage = stage,
+                (1, _) => view.highlighted = highlighted,
+                (_, Stage::Countdown { remaining, .. }) => *remaining = *remaining * 2 / 3,
+                _ => view.notice = Some("changed".into()),
+            }
+            let before = painter.pixels().to_vec();
+            let damage = painter.paint(&view);
+            let mut anew = Painter::new(400, 300);
+            anew.paint(&view);
+            prop_assert!(painter.pixels() == anew.pixels(), "the picture depends on what was there before");
+            let damaged = |x: u32, y: u32| damage.iter().any(|it| (it.x..it.x + it.width).contains(&x) && (it.y..it.y + it.height).contains(&y));
+            for (index, (now, before)) in painter.pixels().chunks_exact(4).zip(before.chunks_exact(4)).enumerate() {
+                let (x, y) = (index as u32 % 400, index as u32 / 400);
+                prop_assert!(now == before || damaged(x, y), "{x}, {y} changed outside {damage:?}");
+            }
+        }
+    }
+}

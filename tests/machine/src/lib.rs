@@ -1,1 +1,54 @@
-//! The test machine.
+//! The test machine: QEMU plays a PC with two graphics cards, two USB controllers with a keyboard on each, and an IOMMU;
+//! Debian plays the distribution; legion runs nested inside, as on a real machine.
+//!
+//! [`Artifacts::build`] makes what the machine boots from (kernel, initramfs, root disk with cartridges), cached in
+//! `target/machine`. [`Machine::power_on`] boots a [`Hardware`] with a [`Scenario`]'s settings. The machine then types on
+//! either keyboard, looks at either monitor, and runs commands inside: over SSH as its owner would, or through the probe,
+//! which answers before and without the network.
+//!
+//! ```no_run
+//! # fn main() -> persona::error::Result<()> {
+//! use persona_machine::{Artifacts, Hardware, Head, Keyboard, Log, Machine, Scenario};
+//! let artifacts = Artifacts::build(&Log::new("image"))?;
+//! let mut machine = Machine::power_on(&artifacts, Hardware::standard(), Scenario::new("example"))?;
+//! machine.wait_for_ssh()?;
+//! machine.press(Keyboard::Legion, "right")?;
+//! machine.screendump(Head::Display, std::path::Path::new("menu.png"))?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod accel;
+mod artifacts;
+mod binaries;
+mod cartridge;
+mod cpio;
+mod debian;
+mod folders;
+mod hardware;
+mod host;
+mod initramfs;
+mod log;
+mod machine;
+mod overlay;
+mod probe;
+mod qmp;
+mod root_image;
+mod scenario;
+mod settings;
+mod ssh;
+mod tool;
+mod wait;
+pub mod wire;
+
+pub use accel::Accel;
+pub use artifacts::Artifacts;
+pub use hardware::{CardModel, Display, Hardware, Head, Keyboard, address};
+pub use host::install_what_is_lacking;
+pub use initramfs::{Growth, ImageKind};
+pub use log::Log;
+pub use machine::Machine;
+pub use probe::{Output, Probe};
+pub use qmp::Qmp;
+pub use scenario::Scenario;
+pub use settings::for_machine as settings_for_machine;

@@ -1,0 +1,172 @@
+//! The init of a test cartridge: loads its drivers, draws its persona's name on the passed-through card, reports what
+//! hardware it sees and which keys are pressed, and powers off when the power button or `p` is pressed.
+
+use evdev::{Device, EventSummary, KeyCode};
+use nix::kmod::{ModuleInitFlags, finit_module};
+use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::reboot::{RebootMode, reboot};
+use persona::menu::paint::{Rect, splash};
+use persona::screen::Screen;
+use persona_machine::wire::{IDENTITY_FILE, Identity, REPORT_PORT, Report};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() {
+    let because = match run() {
+        Ok(because) => because,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "cartridge: {error}");
+            format!("trouble: {error}")
+        }
+    };
+    let _ = writeln!(std::io::stderr(), "cartridge: powering off, because of {because}");
+    nix::unistd::sync();
+    let _ = reboot(RebootMode::RB_POWER_OFF);
+}
+
+/// Everything; returns what asked for the end.
+fn run() -> Result<String> {
+    for (kind, at) in [("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev")] {
+        mount(Some(kind), at, Some(kind), MsFlags::empty(), None::<&str>)?;
+    }
+    let identity: Identity = serde_json::from_slice(&fs::read(IDENTITY_FILE)?)?;
+    let troubles = load_drivers()?;
+    let mut reporter = Reporter::open();
+    let uptime = fs::read_to_string("/proc/uptime")?.split(' ').next().unwrap_or_default().to_owned();
+    reporter.send(&Report::Started { cartridge: identity.name.clone(), uptime });
+    for message in troubles {
+        reporter.send(&Report::Trouble { message });
+    }
+    report_hardware(&mut reporter)?;
+    let _screens = draw(&identity, &mut reporter);
+    let because = follow_keys(&mut reporter)?;
+    reporter.send(&Report::PoweringOff { because: because.clone() });
+    Ok(because)
+}
+
+/// Loads every driver of the image in the order of its names; returns what failed.
+fn load_drivers() -> Result<Vec<String>> {
+    let mut files: Vec<PathBuf> = fs::read_dir("/drivers")?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>()?;
+    files.sort();
+    let load = |file: &PathBuf| -> Result<()> { Ok(finit_module(File::open(file)?, c"", ModuleInitFlags::empty())?) };
+    Ok(files.iter().filter_map(|file| load(file).err().map(|error| format!("loading {}: {error}", file.display()))).collect())
+}
+
+/// Writes reports to the host, if it listens.
+struct Reporter(Option<File>);
+
+impl Reporter {
+    fn open() -> Self {
+        let ports = fs::read_dir("/sys/class/virtio-ports").into_iter().flatten().flatten();
+        let named = |folder: &Path| fs::read_to_string(folder.join("name")).is_ok_and(|name| name.trim() == REPORT_PORT);
+        let port = ports.filter(|entry| named(&entry.path())).map(|entry| Path::new("/dev").join(entry.file_name())).next();
+        Self(port.and_then(|port| OpenOptions::new().write(true).open(port).ok()))
+    }
+
+    fn send(&mut self, report: &Report) {
+        let Ok(mut line) = serde_json::to_string(report) else { return };
+        line.push('\n');
+        if let Some(port) = &mut self.0
+            && let Err(error) = port.write_all(line.as_bytes())
+        {
+            let _ = writeln!(std::io::stderr(), "cartridge: reporting: {error}");
+        }
+    }
+}
+
+fn report_hardware(reporter: &mut Reporter) -> Result<()> {
+    let mut functions: Vec<PathBuf> = fs::read_dir("/sys/bus/pci/devices")?.flatten().map(|entry| entry.path()).collect();
+    functions.sort();
+    for function in functions {
+        let read = |name: &str| fs::read_to_string(function.join(name)).unwrap_or_default().trim().trim_start_matches("0x").to_owned();
+        let address = function.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        reporter.send(&Report::Pci { address, id: format!("{}:{}", read("vendor"), read("device")), class: read("class") });
+    }
+    Ok(())
+}
+
+/// Draws on every output of every card. The screens must be kept: what they show goes with them.
+fn draw(identity: &Identity, reporter: &mut Reporter) -> Vec<Screen> {
+    let mut screens = Vec::new();
+    let nodes = fs::read_dir("/dev/dri").into_iter().flatten().flatten().map(|entry| entry.path());
+    for node in nodes.filter(|node| node.file_name().is_some_and(|name| name.to_string_lossy().starts_with("card"))) {
+        match draw_on(&node, identity, reporter) {
+            Ok(screen) => screens.push(screen),
+            Err(error) => reporter.send(&Report::Trouble { message: format!("drawing on {}: {error}", node.display()) }),
+        }
+    }
+    if screens.is_empty() {
+        reporter.send(&Report::Trouble { message: "no card to draw on".to_owned() });
+    }
+    screens
+}
+
+fn draw_on(node: &Path, identity: &Identity, reporter: &mut Reporter) -> Result<Screen> {
+    let accent = identity.accent.parse()?;
+    let mut screen = Screen::open(node)?;
+    for index in 0..screen.outputs().len() {
+        let (output, (width, height)) = (screen.outputs()[index].name().to_owned(), screen.outputs()[index].size());
+        let pixels = splash(width, height, &identity.title, &identity.tagline, accent);
+        screen.present(index, &pixels, &[Rect { x: 0, y: 0, width, height }])?;
+        reporter.send(&Report::Drawn { output, width, height });
+    }
+    Ok(screen)
+}
+
+/// Reports keys of every input device, also of those that come later, until one asks for the end.
+fn follow_keys(reporter: &mut Reporter) -> Result<String> {
+    let arrivals = Inotify::init(InitFlags::IN_NONBLOCK)?;
+    fs::create_dir_all("/dev/input")?;
+    arrivals.add_watch("/dev/input", AddWatchFlags::IN_CREATE)?;
+    let mut devices = BTreeMap::new();
+    loop {
+        open_new(&mut devices, reporter);
+        let mut watched = vec![PollFd::new(arrivals.as_fd(), PollFlags::POLLIN)];
+        watched.extend(devices.values().map(|device: &Device| PollFd::new(device.as_fd(), PollFlags::POLLIN)));
+        poll(&mut watched, PollTimeout::NONE)?;
+        // What arrived is found by looking.
+        let _ = arrivals.read_events();
+        let mut gone = Vec::new();
+        for (node, device) in &mut devices {
+            match device.fetch_events() {
+                Ok(events) => {
+                    for event in events {
+                        let EventSummary::Key(_, code, 1) = event.destructure() else { continue };
+                        reporter.send(&Report::Key { code: format!("{code:?}") });
+                        if matches!(code, KeyCode::KEY_P | KeyCode::KEY_POWER) {
+                            return Ok(format!("{code:?}"));
+                        }
+                    }
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => gone.push(node.clone()),
+            }
+        }
+        devices.retain(|node, _| !gone.contains(node));
+    }
+}
+
+fn open_new(devices: &mut BTreeMap<PathBuf, Device>, reporter: &mut Reporter) {
+    for node in fs::read_dir("/dev/input").into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let event = node.file_name().is_some_and(|name| name.to_string_lossy().starts_with("event"));
+        if !event || devices.contains_key(&node) {
+            continue;
+        }
+        let Ok(device) = Device::open(&node) else { continue };
+        if device.set_nonblocking(true).is_err() {
+            continue;
+        }
+        if device.supported_keys().is_some_and(|keys| keys.contains(KeyCode::KEY_P)) {
+            let (name, at) = (device.name().unwrap_or_default().to_owned(), device.physical_path().unwrap_or_default().to_owned());
+            reporter.send(&Report::Keyboard { name, at });
+        }
+        devices.insert(node, device);
+    }
+}

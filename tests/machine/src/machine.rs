@@ -1,0 +1,379 @@
+//! A running machine.
+
+use crate::artifacts::Artifacts;
+use crate::hardware::{Boot, Hardware, Head, Keyboard};
+use crate::log::Log;
+use crate::probe::{Output, Probe};
+use crate::qmp::Qmp;
+use crate::scenario::{Scenario, archive};
+use crate::ssh::{Ssh, free_port};
+use crate::tool::{Tool, last_lines};
+use crate::wait;
+use crate::wire::{REPORT_FILE, Report};
+use persona::error::{Context, Error, Result};
+use serde_json::json;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// QEMU opens its sockets at once.
+const QEMU_START: Duration = Duration::from_secs(20);
+/// A boot on a busy machine without hardware virtualisation.
+const BOOT: Duration = Duration::from_secs(240);
+/// A command in the machine.
+const COMMAND: Duration = Duration::from_secs(120);
+/// How long a key is held down, in milliseconds: longer than a USB keyboard's polling.
+const KEY_HOLD: u32 = 60;
+/// How many lines of the serial console an error tells.
+const TOLD_LINES: usize = 15;
+
+/// A machine that is on. Dropping it cuts the power, and so does the end of the thread that switched it on.
+#[derive(Debug)]
+pub struct Machine {
+    qemu: Child,
+    qmp: Qmp,
+    probe: Probe,
+    ssh: Ssh,
+    log: Log,
+    folder: PathBuf,
+}
+
+impl Machine {
+    /// Boots. The disk is a fresh copy of the root image: what happens to it lasts over reboots of this machine only.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub fn power_on(artifacts: &Artifacts, hardware: &Hardware, scenario: &Scenario) -> Result<Self> {
+        let folder = make_folder(&scenario.name)?;
+        let log = Log::new(&scenario.name);
+        let disk = make_disk(artifacts, &folder)?;
+        let initramfs = make_initramfs(artifacts, scenario, &folder)?;
+        let firmware = make_firmware(scenario, &folder)?;
+        let ssh_port = free_port()?;
+        let argv = hardware.argv(&Boot {
+            accel: artifacts.accel,
+            kernel: &artifacts.kernel,
+            initramfs: &initramfs,
+            cmdline: &hardware.cmdline(&scenario.words()),
+            disk: &disk,
+            folder: &folder,
+            ssh_port,
+            firmware: &firmware,
+            windows: scenario.windows,
+        });
+        log.step("power on");
+        let mut qemu = start_qemu(&argv, &folder)?;
+        let connected = wait::until(QEMU_START, || {
+            if let Ok(Some(status)) = qemu.try_wait() {
+                let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
+                return Err(Error::new(format!("QEMU ended at once ({status}):\n{}", last_lines(&told, TOLD_LINES))));
+            }
+            Ok(Qmp::connect(&folder.join("qmp")).ok())
+        });
+        let probe = Probe::connect(&folder.join("probe"));
+        let (Ok(Some(qmp)), Ok(probe)) = (connected, probe) else {
+            stop(&mut qemu);
+            let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
+            return Err(Error::new(format!("QEMU did not start:\n{}", last_lines(&told, TOLD_LINES))));
+        };
+        Ok(Self { qemu, qmp, probe, ssh: Ssh::new(&artifacts.ssh_key, ssh_port), log, folder })
+    }
+
+    /// The machine's log; its clock started at power-on.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Time since power-on.
+    pub fn elapsed(&self) -> Duration {
+        self.log.elapsed()
+    }
+
+    /// Sockets, logs, and pictures of this machine.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// QEMU's monitor.
+    pub fn qmp(&mut self) -> &mut Qmp {
+        &mut self.qmp
+    }
+
+    /// Waits until the probe answers. Returns the time since power-on.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for_probe(&mut self) -> Result<Duration> {
+        if self.probe.boot().is_none() && !self.probe.wait_for_boot(None, BOOT) {
+            return Err(self.missed("an answer of the probe", BOOT));
+        }
+        Ok(self.reached("the probe answers"))
+    }
+
+    /// Waits until the machine has rebooted and the probe answers again.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for_reboot(&mut self) -> Result<Duration> {
+        let before = self.probe.boot().map(str::to_owned);
+        if !self.probe.wait_for_boot(before.as_deref(), BOOT) {
+            return Err(self.missed("a reboot", BOOT));
+        }
+        Ok(self.reached("rebooted, the probe answers"))
+    }
+
+    /// Runs a shell script by the probe and returns its stdout.
+    ///
+    /// # Errors
+    /// When it fails, or there is no answer.
+    pub fn run(&mut self, script: &str) -> Result<String> {
+        self.try_run(script)?.success(script)
+    }
+
+    /// Runs a shell script by the probe, whatever its exit code.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn try_run(&mut self, script: &str) -> Result<Output> {
+        self.wait_for_hello()?;
+        self.probe.run(script, COMMAND).map_err(|error| self.explain(error.to_string()))
+    }
+
+    /// Runs a shell script by the probe again and again until it succeeds; its stdout.
+    ///
+    /// # Errors
+    /// When `limit` passes first. `what` says what was awaited.
+    pub fn wait_until(&mut self, what: &str, script: &str, limit: Duration) -> Result<String> {
+        self.wait_for_hello()?;
+        let probe = &mut self.probe;
+        let mut last = String::new();
+        let found = wait::until(limit, || {
+            let output = probe.run(script, COMMAND)?;
+            last = format!("{}{}", output.stdout, output.stderr);
+            Ok((output.status == 0).then_some(output.stdout))
+        });
+        match found {
+            Ok(Some(stdout)) => {
+                self.reached(what);
+                Ok(stdout)
+            }
+            Ok(None) => Err(self.explain(format!(
+                "waited {} s for: {what}; `{script}` last said:\n{}",
+                limit.as_secs(),
+                last_lines(&last, TOLD_LINES)
+            ))),
+            Err(error) => Err(self.explain(error.to_string())),
+        }
+    }
+
+    /// Waits until sshd greets. Returns the time since power-on.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for_ssh(&mut self) -> Result<Duration> {
+        let ssh = self.ssh.clone();
+        let greeted = wait::until(BOOT, || Ok(ssh.greets(Duration::from_secs(2)).then_some(())))?;
+        greeted.ok_or_else(|| self.missed("the greeting of sshd", BOOT))?;
+        Ok(self.reached("sshd answers"))
+    }
+
+    /// Runs a command over SSH, as the machine's owner would, and returns its stdout.
+    ///
+    /// # Errors
+    /// When it fails, or sshd does not let us in.
+    pub fn ssh(&self, command: &str) -> Result<String> {
+        self.try_ssh(command)?.success(command)
+    }
+
+    /// Runs a command over SSH, whatever its exit code (255: no connection).
+    ///
+    /// # Errors
+    /// When the ssh client cannot be run.
+    pub fn try_ssh(&self, command: &str) -> Result<Output> {
+        self.ssh.run(command)
+    }
+
+    /// The command line by which a person logs in.
+    pub fn ssh_command(&self) -> String {
+        self.ssh.argv().join(" ")
+    }
+
+    /// Presses and releases a key, named as QEMU's QKeyCode: `ret`, `right`, `p`.
+    ///
+    /// # Errors
+    /// When there is no such key or keyboard.
+    pub fn press(&mut self, keyboard: Keyboard, key: &str) -> Result<()> {
+        self.key(keyboard, key, true)?;
+        std::thread::sleep(Duration::from_millis(KEY_HOLD.into()));
+        self.key(keyboard, key, false)
+    }
+
+    /// Holds a key down (`true`) or lets it go.
+    ///
+    /// # Errors
+    /// As [`Machine::press`].
+    pub fn key(&mut self, keyboard: Keyboard, key: &str, down: bool) -> Result<()> {
+        let event = json!({ "type": "key", "data": { "down": down, "key": { "type": "qcode", "data": key } } });
+        self.qmp.execute("input-send-event", json!({ "device": keyboard.console().device(), "events": [event] }))?;
+        Ok(())
+    }
+
+    /// What a monitor shows, as a PNG file.
+    ///
+    /// # Errors
+    /// When there is no such card, or the file cannot be written.
+    pub fn screendump(&mut self, head: Head, file: &Path) -> Result<()> {
+        let file = std::path::absolute(file).doing(|| format!("finding {}", file.display()))?;
+        self.qmp.execute("screendump", json!({ "filename": file, "device": head.device(), "format": "png" }))?;
+        Ok(())
+    }
+
+    /// Presses the reset button.
+    ///
+    /// # Errors
+    /// QEMU's.
+    pub fn reset(&mut self) -> Result<()> {
+        self.log.step("reset");
+        self.qmp.execute("system_reset", json!({})).map(drop)
+    }
+
+    /// What the cartridges that ran since this boot have reported.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn reports(&mut self) -> Result<Vec<Report>> {
+        let text = self.run(&format!("cat {REPORT_FILE} 2>/dev/null || :"))?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// Waits for a report of a cartridge that `wanted` accepts.
+    ///
+    /// # Errors
+    /// When `limit` passes first. `what` says what was awaited.
+    pub fn wait_for_report(&mut self, what: &str, limit: Duration, wanted: impl Fn(&Report) -> bool) -> Result<Report> {
+        let mut seen = Vec::new();
+        let found = wait::until(limit, || {
+            seen = self.reports()?;
+            Ok(seen.iter().find(|report| wanted(report)).cloned())
+        })?;
+        match found {
+            Some(report) => {
+                self.reached(what);
+                Ok(report)
+            }
+            None => Err(self.explain(format!("waited {} s for: {what}; legion reported {seen:?}", limit.as_secs()))),
+        }
+    }
+
+    /// Whether the machine is still on.
+    pub fn is_on(&mut self) -> bool {
+        matches!(self.qemu.try_wait(), Ok(None))
+    }
+
+    /// Waits until the machine has switched itself off.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for_power_off(&mut self, limit: Duration) -> Result<Duration> {
+        let off = wait::until(limit, || Ok((!self.is_on()).then_some(())))?;
+        off.ok_or_else(|| self.missed("the machine switching itself off", limit))?;
+        Ok(self.reached("switched off"))
+    }
+
+    fn wait_for_hello(&mut self) -> Result<()> {
+        if self.probe.boot().is_none() { self.wait_for_probe().map(drop) } else { Ok(()) }
+    }
+
+    fn reached(&self, what: &str) -> Duration {
+        self.log.step(what);
+        self.elapsed()
+    }
+
+    fn missed(&self, what: &str, limit: Duration) -> Error {
+        self.explain(format!("waited {} s for: {what}", limit.as_secs()))
+    }
+
+    /// An error with the last lines of the serial console.
+    fn explain(&self, message: String) -> Error {
+        let serial = std::fs::read(self.folder.join("serial.log")).unwrap_or_default();
+        let told = last_lines(&String::from_utf8_lossy(&serial), TOLD_LINES);
+        Error::new(format!("{}: {}\nThe serial console's last lines:\n{told}", self.log.name(), message.trim_end()))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        stop(&mut self.qemu);
+        if std::env::var_os("PERSONA_KEEP").is_none() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+fn stop(qemu: &mut Child) {
+    let _ = qemu.kill();
+    let _ = qemu.wait();
+}
+
+/// A folder of the machine's own. A socket's path may have 107 bytes, so it lies in the folder for temporary files.
+fn make_folder(name: &str) -> Result<PathBuf> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("persona-{}-{number}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).doing(|| format!("making {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn make_disk(artifacts: &Artifacts, folder: &Path) -> Result<PathBuf> {
+    let disk = folder.join("disk.qcow2");
+    let create = Tool::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]);
+    create.arg(&artifacts.root_image).arg(&disk).run()?;
+    Ok(disk)
+}
+
+/// The kernel unpacks archives one after the other, later files over earlier ones.
+fn make_initramfs(artifacts: &Artifacts, scenario: &Scenario, folder: &Path) -> Result<PathBuf> {
+    let image = artifacts.initramfs(scenario.image);
+    if scenario.initramfs_files.is_empty() {
+        return Ok(image.to_owned());
+    }
+    let mut bytes = std::fs::read(image).doing(|| format!("reading {}", image.display()))?;
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes.extend(archive(&scenario.initramfs_files));
+    let path = folder.join("initramfs");
+    std::fs::write(&path, bytes).doing(|| format!("writing {}", path.display()))?;
+    Ok(path)
+}
+
+fn make_firmware(scenario: &Scenario, folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut items = Vec::new();
+    if !scenario.files.is_empty() {
+        items.push(("files", archive(&scenario.files)));
+    }
+    if !scenario.script.is_empty() {
+        items.push(("script", scenario.script.clone().into_bytes()));
+    }
+    items
+        .into_iter()
+        .map(|(name, bytes)| {
+            let path = folder.join(name);
+            std::fs::write(&path, bytes).doing(|| format!("writing {}", path.display()))?;
+            Ok((name.to_owned(), path))
+        })
+        .collect()
+}
+
+fn start_qemu(argv: &[String], folder: &Path) -> Result<Child> {
+    let path = folder.join("qemu.log");
+    let doing = || format!("writing {}", path.display());
+    let output = File::create(&path).doing(doing)?;
+    let error = output.try_clone().doing(doing)?;
+    // Whatever becomes of the bench, no QEMU stays behind.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(argv);
+    command.stdin(Stdio::null()).stdout(output).stderr(error);
+    let child = command.spawn().doing(|| "starting qemu-system-x86_64".to_owned());
+    child.map_err(|error| error.mend("`make setup` installs QEMU"))
+}

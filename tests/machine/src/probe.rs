@@ -1,0 +1,117 @@
+//! The bench's end of the probe, which runs commands in the machine without network or login.
+
+use crate::wire::{Message, Request};
+use persona::error::{Context, Error, Result};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// What a command wrote, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Exit code.
+    pub status: i32,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+impl Output {
+    /// stdout, if the command succeeded.
+    ///
+    /// # Errors
+    /// With stderr, if it did not.
+    pub fn success(self, command: &str) -> Result<String> {
+        if self.status == 0 {
+            return Ok(self.stdout);
+        }
+        let told = if self.stderr.trim().is_empty() { self.stdout.trim() } else { self.stderr.trim() };
+        Err(Error::new(format!("`{command}` in the machine exited with {}: {told}", self.status)))
+    }
+}
+
+/// The connection to the probe. It outlives reboots of the machine.
+#[derive(Debug)]
+pub struct Probe {
+    writer: UnixStream,
+    messages: Receiver<Message>,
+    boot: Option<String>,
+    last_id: u64,
+}
+
+impl Probe {
+    /// Connects to QEMU's end of the probe's port.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub(crate) fn connect(socket: &Path) -> Result<Self> {
+        let doing = || format!("connecting to the probe at {}", socket.display());
+        let writer = UnixStream::connect(socket).doing(doing)?;
+        let reader = BufReader::new(writer.try_clone().doing(doing)?);
+        let (sender, messages) = channel();
+        std::thread::spawn(move || {
+            // A machine that is switched off in the middle of a line leaves half of one.
+            for line in reader.lines().map_while(std::io::Result::ok) {
+                if let Ok(message) = serde_json::from_str(&line)
+                    && sender.send(message).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Ok(Self { writer, messages, boot: None, last_id: 0 })
+    }
+
+    /// The kernel's ID of the boot that the probe runs in; `None` until it has said hello.
+    pub fn boot(&self) -> Option<&str> {
+        self.boot.as_deref()
+    }
+
+    /// Waits until the probe of a boot other than `than` says hello; false when `limit` has passed.
+    pub(crate) fn wait_for_boot(&mut self, than: Option<&str>, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while self.boot.as_deref() == than || self.boot.is_none() {
+            match self.next(deadline) {
+                Ok(Message::Hello { boot }) => self.boot = Some(boot),
+                Ok(Message::Done { .. }) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Runs a shell script in the machine.
+    ///
+    /// # Errors
+    /// When the probe does not answer within `limit`, or the machine reboots meanwhile.
+    pub fn run(&mut self, script: &str, limit: Duration) -> Result<Output> {
+        self.last_id += 1;
+        let request = Request { id: self.last_id, run: script.to_owned() };
+        let line = serde_json::to_string(&request).doing(|| "writing to the probe".to_owned())?;
+        writeln!(self.writer, "{line}").doing(|| "writing to the probe".to_owned())?;
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.next(deadline) {
+                Ok(Message::Done { id, status, stdout, stderr }) if id == self.last_id => return Ok(Output { status, stdout, stderr }),
+                Ok(Message::Done { .. }) => {}
+                Ok(Message::Hello { boot }) => {
+                    self.boot = Some(boot);
+                    return Err(Error::new(format!("the machine rebooted while it ran `{script}`")));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(Error::new(format!("`{script}` in the machine did not end within {} s", limit.as_secs())));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::new(format!("QEMU ended while the machine ran `{script}`")));
+                }
+            }
+        }
+    }
+
+    fn next(&self, deadline: Instant) -> std::result::Result<Message, RecvTimeoutError> {
+        self.messages.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+    }
+}

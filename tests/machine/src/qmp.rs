@@ -1,0 +1,62 @@
+//! QEMU's monitor, QMP.
+
+use persona::error::{Context, Error, Result};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// QEMU answers at once, or it is not well.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to a running QEMU.
+#[derive(Debug)]
+pub struct Qmp {
+    reader: BufReader<UnixStream>,
+    writer: UnixStream,
+}
+
+impl Qmp {
+    /// Connects and negotiates.
+    ///
+    /// # Errors
+    /// When nobody listens there, or it is not QEMU.
+    pub fn connect(socket: &Path) -> Result<Self> {
+        let doing = || format!("connecting to QEMU's monitor {}", socket.display());
+        let writer = UnixStream::connect(socket).doing(doing)?;
+        writer.set_read_timeout(Some(PATIENCE)).doing(doing)?;
+        let reader = BufReader::new(writer.try_clone().doing(doing)?);
+        let mut qmp = Self { reader, writer };
+        qmp.receive()?;
+        qmp.execute("qmp_capabilities", json!({}))?;
+        Ok(qmp)
+    }
+
+    /// Executes a command and returns what it returns. Events that come meanwhile are dropped.
+    ///
+    /// # Errors
+    /// QEMU's, or the connection's.
+    pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        let request = json!({ "execute": command, "arguments": arguments });
+        writeln!(self.writer, "{request}").doing(|| format!("asking QEMU to {command}"))?;
+        loop {
+            let mut answer = self.receive().map_err(|error| Error::because(format!("asking QEMU to {command}"), error))?;
+            if let Some(value) = answer.get_mut("return") {
+                return Ok(value.take());
+            }
+            if let Some(error) = answer.get("error") {
+                return Err(Error::new(format!("QEMU could not {command}: {}", error["desc"].as_str().unwrap_or("no reason given"))));
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        let length = self.reader.read_line(&mut line).doing(|| "reading from QEMU".to_owned())?;
+        if length == 0 {
+            return Err(Error::new("QEMU has gone away"));
+        }
+        serde_json::from_str(&line).doing(|| format!("understanding QEMU's {line:?}"))
+    }
+}

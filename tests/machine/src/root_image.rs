@@ -1,0 +1,77 @@
+//! The machine's disk: the Debian tree with the overlay on top, in an ext4 image made without mounting anything.
+
+use crate::debian::Debian;
+use crate::folders;
+use crate::log::Log;
+use crate::overlay;
+use crate::tool::Tool;
+use persona::error::{Context, Result};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// Sparse; the tree takes a quarter of it.
+const SIZE: u64 = 3 << 30;
+
+/// Units of Debian that only cost a test machine time.
+const MASKED: [&str; 9] = [
+    "systemd-networkd-wait-online.service",
+    "serial-getty@ttyS0.service",
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "systemd-pstore.service",
+];
+
+/// The tree with the overlay, and the disk image made from it.
+#[derive(Debug)]
+pub(crate) struct RootImage {
+    /// The tree, also the system that the initramfs is made from.
+    pub(crate) stage: PathBuf,
+    /// The disk.
+    pub(crate) image: PathBuf,
+    /// What both were made from.
+    pub(crate) recipe: String,
+}
+
+/// Makes stage and image, unless they are there already.
+///
+/// # Errors
+/// When a tool fails.
+pub(crate) fn build(output: &Path, debian: &Debian, overlay: &Path, log: &Log) -> Result<RootImage> {
+    let recipe = format!("{}{:016x}\n{}\n{SIZE}\n", debian.recipe, folders::fingerprint(overlay)?, MASKED.join("\n"));
+    let root = RootImage { stage: output.join("stage"), image: output.join("root.img"), recipe };
+    if folders::is_current(&root.image, &root.recipe) && root.stage.is_dir() {
+        return Ok(root);
+    }
+    folders::forget_recipe(&root.image);
+    log.step("putting Persona into the tree");
+    make_stage(debian, overlay, &root.stage)?;
+    log.step("making the disk");
+    make_image(&root.stage, &root.image)?;
+    folders::keep_recipe(&root.image, &root.recipe)?;
+    Ok(root)
+}
+
+fn make_stage(debian: &Debian, overlay: &Path, stage: &Path) -> Result<()> {
+    Tool::new("rm").args(["-rf", "--one-file-system", "--"]).arg(stage).by_root().run()?;
+    Tool::new("cp").args(["-a", "--reflink=auto", "-T"]).arg(&debian.tree).arg(stage).by_root().run()?;
+    // Not -a: the files become root's.
+    Tool::new("cp").args(["-r", "-P", "--preserve=mode", "-T"]).arg(overlay).arg(stage).by_root().run()?;
+    let inside = |command: &str| Tool::new("chroot").arg(stage).args(command.split(' ')).by_root();
+    inside("systemd-sysusers").run()?;
+    inside("chown -R legion:legion /var/lib/legion").run()?;
+    let units = overlay::units_to_enable(overlay)?.join(" ");
+    inside(&format!("systemctl enable --quiet ssh.service systemd-networkd.service {units}")).run()?;
+    inside(&format!("systemctl mask --quiet {}", MASKED.join(" "))).run()
+}
+
+fn make_image(stage: &Path, image: &Path) -> Result<()> {
+    // Made by this user, so that it stays this user's when root fills it.
+    let doing = || format!("making {}", image.display());
+    File::create(image).doing(doing)?.set_len(SIZE).doing(doing)?;
+    let options = ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,root_owner=0:0", "-d"];
+    Tool::new("mke2fs").args(options).arg(stage).arg(image).by_root().run()
+}

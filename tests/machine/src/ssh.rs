@@ -1,0 +1,67 @@
+//! The way in for people: the real ssh client against the machine's sshd.
+
+use crate::probe::Output;
+use persona::error::{Context, Error, Result};
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// How to reach the machine's sshd.
+#[derive(Debug, Clone)]
+pub(crate) struct Ssh {
+    key: PathBuf,
+    port: u16,
+}
+
+impl Ssh {
+    /// `key` is the private key that root's account in the machine accepts.
+    pub(crate) fn new(key: &Path, port: u16) -> Self {
+        Self { key: key.to_owned(), port }
+    }
+
+    /// The command line that logs in.
+    pub(crate) fn argv(&self) -> Vec<String> {
+        let mut argv: Vec<String> = ["ssh", "-F", "none", "-i"].map(str::to_owned).into();
+        argv.extend([self.key.display().to_string(), "-p".into(), self.port.to_string()]);
+        let options = ["UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=no", "BatchMode=yes", "LogLevel=ERROR", "ConnectTimeout=60"];
+        argv.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option.to_owned()]));
+        argv.push("root@127.0.0.1".to_owned());
+        argv
+    }
+
+    /// Runs a command in the machine.
+    ///
+    /// # Errors
+    /// When the ssh client cannot be run.
+    pub(crate) fn run(&self, command: &str) -> Result<Output> {
+        let argv = self.argv();
+        let output = Command::new(&argv[0])
+            .args(&argv[1..])
+            .arg(command)
+            .output()
+            .doing(|| format!("running ssh for `{command}`"))
+            .map_err(|error| error.mend("`make setup` installs the ssh client"))?;
+        Ok(Output {
+            status: output.status.code().unwrap_or(255),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// Whether sshd greets. QEMU's end of the port accepts connections before sshd does.
+    pub(crate) fn greets(&self, patience: Duration) -> bool {
+        let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port).into();
+        let Ok(mut stream) = TcpStream::connect_timeout(&address, patience) else { return false };
+        let mut greeting = [0; 4];
+        stream.set_read_timeout(Some(patience)).is_ok() && stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-"
+    }
+}
+
+/// A TCP port of this host that nobody uses now.
+pub(crate) fn free_port() -> Result<u16> {
+    let doing = || "finding a free TCP port".to_owned();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing(doing)?;
+    listener.local_addr().map(|address| address.port()).map_err(|error| Error::because(doing(), error))
+}

@@ -1,7 +1,7 @@
 //! The menu's pictures, against the ones that were looked at and found good: `PERSONA_BLESS=1 cargo test --test paint`
 //! makes them anew. And what must hold for every view and size.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use persona::menu::paint::{Art, Gallery, Painter, Rect, splash, text_areas, write_png};
 use persona::menu::view::{Card, Stage, View};
@@ -176,7 +176,7 @@ fn a_picture_that_is_no_png_is_an_error() {
     assert!(Art::decode(b"no picture").is_err());
     let error = Art::load(Path::new("/nowhere/owner.png")).unwrap_err().to_string();
     assert!(error.contains("/nowhere/owner.png") && error.contains("mend:"), "{error}");
-    let (_, errors) = Gallery::load(&[Emblem::Png("/nowhere/owner.png".into()), Emblem::Initial]);
+    let (_, errors) = Gallery::load(&persona::paths::Paths::new("/", None), &[Emblem::Png("/nowhere/owner.png".into()), Emblem::Initial]);
     assert_eq!(errors.len(), 1);
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Pixels are B,G,R,A bytes, alpha premultiplied: on the screen (opaque) that is XRGB8888 as DRM names it.
 
+use super::background::threshold;
 use super::geometry::{Area, Rect};
 use crate::settings::value::Color;
 
@@ -91,6 +92,22 @@ impl Canvas {
         self.shade(area, color, |x, y| (0.5 - area.distance(radius, x, y)).clamp(0.0, 1.0) * opacity);
     }
 
+    /// A rounded rectangle, each pixel in a colour of its own (`tint`: blue, green and red, 0.0 to 255.0), dithered.
+    pub(super) fn fill_tinted(&mut self, area: Area, radius: f32, tint: impl Fn(f32, f32) -> [f32; 3]) {
+        let Some(seen) = area.outset(1.0).covered(self.bounds()) else { return };
+        for y in seen.y..seen.y + seen.height {
+            for (x, pixel) in (seen.x..).zip(pixels_mut(self.row(y, seen.x, seen.width))) {
+                let (center_x, center_y) = (x as f32 + 0.5, y as f32 + 0.5);
+                let coverage = 0.5 - area.distance(radius, center_x, center_y);
+                if coverage > 0.0 {
+                    let noise = threshold(x, y);
+                    let [blue, green, red] = tint(center_x, center_y).map(|part| (part + noise) as u8);
+                    over(pixel, premultiplied(Color::rgb(red, green, blue), (coverage.min(1.0) * 256.0) as u32));
+                }
+            }
+        }
+    }
+
     /// The inner edge of a rounded rectangle.
     pub(super) fn stroke_round(&mut self, area: Area, radius: f32, width: f32, color: Color, opacity: f32) {
         self.shade(area, color, |x, y| {
@@ -110,7 +127,7 @@ impl Canvas {
             let source = &mask[start..start + seen.width as usize];
             for (pixel, covered) in pixels_mut(self.row(seen.y + y, seen.x, seen.width)).zip(source) {
                 if *covered > 0 {
-                    let alpha = (u32::from(*covered) + u32::from(*covered >> 7)) * strength >> 8;
+                    let alpha = ((u32::from(*covered) + u32::from(*covered >> 7)) * strength) >> 8;
                     over(pixel, premultiplied(color, alpha.min(256)));
                 }
             }
@@ -120,7 +137,7 @@ impl Canvas {
 
 /// `color` at `alpha` of 256, in the order of a pixel's bytes.
 fn premultiplied(color: Color, alpha: u32) -> [u32; PIXEL] {
-    [u32::from(color.blue) * alpha >> 8, u32::from(color.green) * alpha >> 8, u32::from(color.red) * alpha >> 8, 255 * alpha >> 8]
+    [color.blue, color.green, color.red, 255].map(|part| (u32::from(part) * alpha) >> 8)
 }
 
 /// "Source over", for one pixel.

@@ -10,9 +10,7 @@ use super::theme::{BLACK, GOLD, INK, NIGHT, PLASTIC, WHITE, mix, vivid};
 use crate::menu::view::Card;
 use crate::settings::Emblem;
 use crate::settings::value::Color;
-use tiny_skia::{
-    FillRule, GradientStop, LineJoin, LinearGradient, Paint, PixmapMut, Point, RadialGradient, Shader, SpreadMode, Stroke, Transform,
-};
+use tiny_skia::{FillRule, GradientStop, LineJoin, LinearGradient, Paint, PixmapMut, Point, SpreadMode, Stroke, Transform};
 
 /// The size of a cartridge in the units of its drawing.
 pub(super) const WIDTH: f32 = 264.0;
@@ -48,12 +46,9 @@ pub(super) fn sprite(look: &Look, art: Option<&Art>, glyphs: &mut Glyphs) -> Can
     let pixels = |units: f32| (units * look.scale).ceil().max(1.0) as u32;
     let mut canvas = Canvas::new(pixels(WIDTH + 2.0 * MARGIN), pixels(HEIGHT + 2.0 * MARGIN));
     halo(&mut canvas, look);
-    let (width, height) = (canvas.width, canvas.height);
-    if let Some(mut pixmap) = PixmapMut::from_bytes(&mut canvas.data, width, height) {
-        let mut pen = Pen { pixmap: &mut pixmap, place: Transform::from_translate(MARGIN, MARGIN).post_scale(look.scale, look.scale) };
-        pen.shell(look);
-        pen.label(look);
-    }
+    let mut pen = Pen { canvas: &mut canvas, place: Transform::from_translate(MARGIN, MARGIN).post_scale(look.scale, look.scale) };
+    pen.shell(look);
+    pen.label(look);
     picture(&mut canvas, look, placed(EMBLEM, look.scale), art, glyphs);
     lettering(&mut canvas, look, glyphs);
     canvas
@@ -113,22 +108,24 @@ fn blurred_step(length: usize, start: f32, end: f32, blur: f32) -> Vec<f32> {
     (0..length).map(|at| at as f32 + 0.5).map(|at| rise((at - start) / blur) - rise((at - end) / blur)).collect()
 }
 
-struct Pen<'a, 'b> {
-    pixmap: &'a mut PixmapMut<'b>,
+struct Pen<'a> {
+    canvas: &'a mut Canvas,
     place: Transform,
 }
 
-impl Pen<'_, '_> {
+impl Pen<'_> {
     fn fill(&mut self, outline: &str, paint: &Paint<'_>) {
-        if let Some(path) = path(outline) {
-            self.pixmap.fill_path(&path, paint, FillRule::Winding, self.place, None);
+        let (width, height) = (self.canvas.width, self.canvas.height);
+        if let Some((path, mut pixmap)) = path(outline).zip(PixmapMut::from_bytes(&mut self.canvas.data, width, height)) {
+            pixmap.fill_path(&path, paint, FillRule::Winding, self.place, None);
         }
     }
 
     fn stroke(&mut self, outline: &str, width: f32, paint: &Paint<'_>) {
         let stroke = Stroke { width, line_join: LineJoin::Round, ..Stroke::default() };
-        if let Some(path) = path(outline) {
-            self.pixmap.stroke_path(&path, paint, &stroke, self.place, None);
+        let (width, height) = (self.canvas.width, self.canvas.height);
+        if let Some((path, mut pixmap)) = path(outline).zip(PixmapMut::from_bytes(&mut self.canvas.data, width, height)) {
+            pixmap.stroke_path(&path, paint, &stroke, self.place, None);
         }
     }
 
@@ -165,18 +162,21 @@ impl Pen<'_, '_> {
         let bottom = mix(mix(accent, NIGHT, 0.82), BLACK, depth);
         // The recess the label sits in.
         self.stroke(LABEL_OUTLINE, 7.0, &alpha(BLACK, 0.42));
-        self.fill(LABEL_OUTLINE, &fade((0.0, LABEL.y), (0.0, LABEL.bottom()), [(top, 1.0), (bottom, 1.0)]));
         let glow = vivid(accent);
-        let shader = RadialGradient::new(
-            Point::from_xy(132.0, 144.0),
-            0.0,
-            Point::from_xy(132.0, 144.0),
-            118.0,
-            vec![GradientStop::new(0.0, tone(glow, if look.lit { 0.42 } else { 0.26 })), GradientStop::new(1.0, tone(glow, 0.0))],
-            SpreadMode::Pad,
-            Transform::identity(),
-        );
-        self.fill(LABEL_OUTLINE, &shaded(shader, glow));
+        let [from, to, light] = [top, bottom, glow].map(|color| [color.blue, color.green, color.red].map(f32::from));
+        let strength = if look.lit { 0.44 } else { 0.28 };
+        let label = placed(LABEL, look.scale);
+        let (center_x, center_y) = placed(EMBLEM, look.scale).center();
+        let reach = 122.0 * look.scale;
+        self.canvas.fill_tinted(label, 14.0 * look.scale, |x, y| {
+            let down = (y - label.y) / label.height;
+            let distance = ((x - center_x).powi(2) + (y - center_y).powi(2)) / (reach * reach);
+            let glow = strength * (1.0 - distance).max(0.0).powi(2);
+            std::array::from_fn(|i| {
+                let ground = from[i] + (to[i] - from[i]) * down;
+                (ground + (light[i] - ground) * glow).max(0.0)
+            })
+        });
         self.stroke("O132 144 78", 1.4, &alpha(glow, 0.26));
         self.fill(TITLE_BAND, &alpha(BLACK, 0.34));
         self.fill("M19 235 L245 235 L245 237 L19 237 Z", &alpha(glow, 0.55));
@@ -276,17 +276,12 @@ fn alpha(color: Color, opacity: f32) -> Paint<'static> {
     paint
 }
 
-/// A linear gradient between two points.
+/// A linear gradient between two points, or its first colour where tiny-skia cannot make one.
 fn fade(from: (f32, f32), to: (f32, f32), ends: [(Color, f32); 2]) -> Paint<'static> {
     let stops = ends.iter().zip([0.0, 1.0]).map(|((color, opacity), at)| GradientStop::new(at, tone(*color, *opacity))).collect();
     let (from, to) = (Point::from_xy(from.0, from.1), Point::from_xy(to.0, to.1));
-    shaded(LinearGradient::new(from, to, stops, SpreadMode::Pad, Transform::identity()), ends[0].0)
-}
-
-/// A shader, or a plain colour where tiny-skia cannot make one.
-fn shaded(shader: Option<Shader<'static>>, otherwise: Color) -> Paint<'static> {
-    match shader {
+    match LinearGradient::new(from, to, stops, SpreadMode::Pad, Transform::identity()) {
         Some(shader) => Paint { shader, anti_alias: true, ..Paint::default() },
-        None => paint(otherwise),
+        None => paint(ends[0].0),
     }
 }

@@ -1,9 +1,8 @@
 //! The painter: a [`View`] in, pixels out. It knows no clock, no device and no file.
 //!
-//! A view is first laid out as a [`scene`], a list of things with their places; that is compared with the scene on the
+//! A view is first laid out as a scene, a list of things with their places; that is compared with the scene on the
 //! picture, and what differs is drawn: everything, or, while only the countdown runs, the few pixels of its ring and
-//! words. Cartridges are slow to draw and kept as sprites ([`cartridge`]); text, boxes and the background are drawn by
-//! hand ([`canvas`], [`text`], [`background`]).
+//! words. Cartridges are slow to draw and kept as sprites; text, boxes and the background are drawn by hand.
 
 mod art;
 mod background;

@@ -42,7 +42,7 @@ pub struct Launch<'a> {
 ///
 /// Writes `/run/persona/legion.toml` at every change, tells the service manager that it is ready once QMP says that the
 /// guest runs, and copies QEMU's stderr to its own. SIGTERM and SIGINT start the stop ladder, a second one skips to
-/// `quit`. Both, and SIGCHLD, stay blocked in the calling thread.
+/// `quit`. Both, and SIGCHLD, stay blocked in the calling thread: call it before there is another, which would get them.
 ///
 /// # Errors
 /// When QEMU could not be started or watched. It does not live on then: legion stays off, and the state says why.

@@ -73,6 +73,10 @@ impl Ending {
         if watch.panicked || watch.shutdown == Some(Shutdown::GuestPanic) {
             return Self::GuestPanic;
         }
+        // QEMU obeys a SIGTERM that comes very early by dying of it.
+        if let (Some(rung), Some(nix::libc::SIGTERM)) = (stop, exit.signal()) {
+            return Self::Stopped(rung);
+        }
         // A bad exit status outweighs whatever QEMU announced before: its disk may not have been flushed.
         match (&watch.shutdown, stop) {
             _ if !exit.success() && watch.ran => Self::Crashed(death(exit.to_string())),
@@ -88,7 +92,7 @@ impl Ending {
         }
     }
 
-    /// Whether the guest ran and came to an end that somebody wanted.
+    /// Whether it is an end that somebody wanted.
     pub fn is_good(&self) -> bool {
         match self {
             Self::GuestPoweroff | Self::GuestReset | Self::Stopped(_) | Self::Quit => true,
@@ -133,6 +137,12 @@ mod tests {
             assert_eq!(concluded, ending);
             assert!(concluded.is_good());
         }
+    }
+
+    #[test]
+    fn a_stop_before_the_guest_ran_is_a_stop() {
+        assert_eq!(conclude(&watch(false, None), Some(Rung::Quit), signal(15)), Ending::Stopped(Rung::Quit));
+        assert!(matches!(conclude(&watch(false, None), None, signal(15)), Ending::NeverRan(_)));
     }
 
     #[test]

@@ -25,7 +25,8 @@ impl Account {
         let file = paths.passwd();
         let text = std::fs::read_to_string(&file).doing(|| format!("reading {}", file.display()))?;
         Self::find(&text, NAME).ok_or_else(|| {
-            Error::new(format!("there is no user `{NAME}` in {}", file.display())).mend("run `systemd-sysusers`, which makes it from /usr/lib/sysusers.d/persona.conf")
+            Error::new(format!("there is no user `{NAME}` in {}", file.display()))
+                .mend("run `systemd-sysusers`, which makes it from /usr/lib/sysusers.d/persona.conf")
         })
     }
 
@@ -41,7 +42,8 @@ mod tests {
 
     #[test]
     fn the_account_is_found_by_its_whole_name() {
-        let passwd = "root:x:0:0::/root:/bin/bash\nlegionnaire:x:7:7::/:/bin/false\nlegion:x:980:979:legion:/var/lib/legion:/usr/bin/nologin\n";
+        let passwd =
+            "root:x:0:0::/root:/bin/bash\nlegionnaire:x:7:7::/:/bin/false\nlegion:x:980:979:legion:/var/lib/legion:/usr/bin/nologin\n";
         assert_eq!(Account::find(passwd, "legion"), Some(Account { uid: 980, gid: 979 }));
         assert_eq!(Account::find(passwd, "nobody"), None);
         assert_eq!(Account::find("legion:x:::\nlegion", "legion"), None);

@@ -108,6 +108,11 @@ impl Cli {
         let paths = Paths::new(self.global.root, self.global.config);
         let verbosity = self.global.verbose;
         let format = |json: Json| if json.json { Output::Json } else { Output::Text };
+        // What runs in the initramfs, where nothing else keeps a message, tells the kernel log.
+        match self.command {
+            Command::Reserve => crate::logger::to_kernel_log(&paths, verbosity),
+            _ => crate::logger::to_standard_error(verbosity),
+        }
         match self.command {
             Command::List(json) => commands::list::list(&paths, format(json), out),
             Command::Status(json) => commands::status::status(&paths, format(json), out),
@@ -117,26 +122,17 @@ impl Cli {
             },
             Command::Plan(plan) => commands::plan::plan(&paths, plan.name.as_deref(), format(plan.json), out),
             Command::Preview(preview) => commands::preview::preview(&paths, &preview, out),
-            Command::Reserve => {
-                crate::logger::to_kernel_log(&paths, verbosity);
-                commands::reserve::reserve(&paths)
-            }
-            Command::Menu(menu) => {
-                crate::logger::to_standard_error(verbosity);
-                commands::menu::menu(&paths, menu.restore_console)
-            }
+            Command::Reserve => commands::reserve::reserve(&paths),
+            Command::Menu(menu) => commands::menu::menu(&paths, menu.restore_console),
             Command::Prepare(prepare) => {
-                crate::logger::to_standard_error(verbosity);
-                if prepare.is_wanted { commands::prepare::is_wanted(&paths) } else { commands::prepare::prepare(&paths) }
+                if prepare.is_wanted {
+                    commands::prepare::is_wanted(&paths)
+                } else {
+                    commands::prepare::prepare(&paths)
+                }
             }
-            Command::Run => {
-                crate::logger::to_standard_error(verbosity);
-                commands::run::run(&paths)
-            }
-            Command::Release => {
-                crate::logger::to_standard_error(verbosity);
-                commands::release::release(&paths)
-            }
+            Command::Run => commands::run::run(&paths),
+            Command::Release => commands::release::release(&paths),
             Command::WriteAttribute { file, value } => commands::write_attribute(&file, &value),
         }
     }

@@ -47,7 +47,10 @@ mod tests {
     #[test]
     fn our_words_are_found_among_others() {
         let found = KernelCommandLine::parse("root=/dev/sda quiet persona=mordor persona.timeout=30s personality=x\n");
-        assert_eq!(found, KernelCommandLine { persona: Some("mordor".into()), off: false, timeout: Some(Timeout::After(Duration::from_secs(30))) });
+        assert_eq!(
+            found,
+            KernelCommandLine { persona: Some("mordor".into()), off: false, timeout: Some(Timeout::After(Duration::from_secs(30))) }
+        );
     }
 
     #[test]

@@ -50,7 +50,11 @@ impl Log for Logger {
         // A message that cannot be delivered has no other place to go.
         let _ = match &self.0 {
             Target::StandardError => {
-                let prefix = if std::env::var_os("JOURNAL_STREAM").is_some() { format!("<{}>", syslog_level(record.level())) } else { "persona: ".to_owned() };
+                let prefix = if std::env::var_os("JOURNAL_STREAM").is_some() {
+                    format!("<{}>", syslog_level(record.level()))
+                } else {
+                    "persona: ".to_owned()
+                };
                 writeln!(stderr(), "{}", lines(&prefix, &record.args().to_string()).join("\n"))
             }
             Target::KernelLog(log) => {

@@ -1,7 +1,9 @@
 //! The kernel's own device events, as they happen: no udev, no settling (`netlink(7)`, `NETLINK_KOBJECT_UEVENT`).
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket, sockopt::RcvBuf};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket, sockopt::RcvBuf,
+};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The multicast group of events from the kernel; group 2 is udev's.

@@ -90,10 +90,16 @@ fn table(rows: &[Row<'_>]) -> String {
         .map(|row| {
             let mut marks: Vec<String> = [(row.default, "default"), (row.next, "next boot"), (row.running, "running")]
                 .into_iter()
-                .filter_map(|(is, mark)| is.then(|| mark.to_owned()))
+                .filter(|(is, _)| *is)
+                .map(|(_, mark)| mark.to_owned())
                 .collect();
             // The first line says what is wrong; `persona plan` has the rest.
-            marks.extend(row.cartridge_trouble.as_deref().and_then(|trouble| trouble.lines().next()).map(|trouble| format!("no usable cartridge: {trouble}")));
+            marks.extend(
+                row.cartridge_trouble
+                    .as_deref()
+                    .and_then(|trouble| trouble.lines().next())
+                    .map(|trouble| format!("no usable cartridge: {trouble}")),
+            );
             format!("{:name$}  {:starts$}  {}\n", row.name, row.starts, marks.join(", ")).trim_end().to_owned() + "\n"
         })
         .collect()

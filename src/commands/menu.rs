@@ -1,16 +1,17 @@
 //! `persona menu`: the menu on the display card, until legion and the host have no more use for it.
 
-use super::or_absent;
+use super::{gallery, or_absent};
 use crate::console;
 use crate::error::Result;
 use crate::kernel_command_line::KernelCommandLine;
 use crate::menu::monitors::Monitors;
+use crate::menu::paint::Gallery;
 use crate::menu::session::{Session, Subject};
 use crate::menu::state::Menu;
 use crate::passthrough::{Machine, Plan, Stage, menu_card};
 use crate::paths::Paths;
-use crate::settings::value::Timeout;
 use crate::settings::Settings;
+use crate::settings::value::Timeout;
 use crate::state::{Choice, Last, Override, Reason};
 
 /// Runs the menu; with `restore_console` only brings the console back.
@@ -31,7 +32,7 @@ pub fn menu(paths: &Paths, restore_console: bool) -> Result<()> {
     match Settings::load(paths) {
         Ok(settings) => {
             let plan = machine.as_ref().map(|machine| Plan::new(&settings, machine, Stage::Launch));
-            let monitors = Monitors::new(paths, plan.as_ref().and_then(|plan| plan.display));
+            let monitors = Monitors::new(paths, plan.as_ref().and_then(|plan| plan.display), gallery(paths, &settings));
             let notice = plan.and_then(|plan| plan.refusal_text()).and_then(|text| Some(text.lines().next()?.to_owned()));
             if let Some(notice) = &notice {
                 log::warn!("legion cannot start: {notice}");
@@ -43,7 +44,7 @@ pub fn menu(paths: &Paths, restore_console: bool) -> Result<()> {
             log::error!("{error}");
             // Without settings no card is legion's.
             let card = machine.as_ref().and_then(menu_card);
-            Session::new(paths, Subject::Broken { why: error.to_string() }, Monitors::new(paths, card)).run()
+            Session::new(paths, Subject::Broken { why: error.to_string() }, Monitors::new(paths, card, Gallery::default())).run()
         }
     }
 }

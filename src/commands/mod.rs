@@ -12,7 +12,9 @@ pub mod run;
 pub mod status;
 
 use crate::error::{Context, Error, Result};
+use crate::menu::paint::Gallery;
 use crate::passthrough::attribute;
+use crate::paths::Paths;
 use crate::settings::{Persona, Settings};
 use serde::Serialize;
 use std::io::Write;
@@ -44,6 +46,15 @@ pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
         log::warn!("{error}");
         None
     })
+}
+
+/// The owner's emblems; one that cannot be used is told, and replaced by the painter.
+fn gallery(paths: &Paths, settings: &Settings) -> Gallery {
+    let (gallery, errors) = Gallery::load(paths, settings.personas.iter().map(|persona| &persona.emblem));
+    for error in errors {
+        log::warn!("{error}");
+    }
+    gallery
 }
 
 fn print(out: &mut dyn Write, text: &str) -> Result<()> {

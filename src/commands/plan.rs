@@ -3,7 +3,7 @@
 use super::{Output, find_persona, or_absent, print, print_json};
 use crate::error::Result;
 use crate::legion::{self, Cartridge, Firmware, slot};
-use crate::passthrough::{self, Machine, Stage};
+use crate::passthrough::{self, Machine, Stage, Step};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::settings::{BindTime, Legion, OnPoweroff, Persona, Settings, Starts};
@@ -79,7 +79,10 @@ impl Plan {
             bind: Vec::new(),
             refused: Vec::new(),
             notes: launch.notes.clone(),
-            steps: reserve.iter().map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI)).collect(),
+            steps: reserve
+                .iter()
+                .map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI))
+                .collect(),
             qemu: Vec::new(),
         };
         match &persona.starts {
@@ -102,7 +105,11 @@ impl Plan {
         self.refused = launch
             .refused
             .iter()
-            .map(|refusal| Refused { address: refusal.address.map(|address| address.to_string()), reason: refusal.reason.clone(), mend: refusal.mend.clone() })
+            .map(|refusal| Refused {
+                address: refusal.address.map(|address| address.to_string()),
+                reason: refusal.reason.clone(),
+                mend: refusal.mend.clone(),
+            })
             .collect();
         let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
         let machine = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)
@@ -112,18 +119,28 @@ impl Plan {
                 let machine = legion::Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
                 self.qemu = legion::argv(paths, &machine, None);
             }
-            Err(error) => self.refused.push(Refused { address: None, reason: error.reason(), mend: error.how_to_mend().map(str::to_owned) }),
+            Err(error) => {
+                self.refused.push(Refused { address: None, reason: error.reason(), mend: error.how_to_mend().map(str::to_owned) })
+            }
         }
         if !self.refused.is_empty() {
             return;
         }
-        self.steps.extend(launch.steps.iter().map(ToString::to_string));
+        // On a machine that has not booted with these settings yet, the overrides of boot are still to come.
+        let comes_at_boot = |step: &&Step| matches!(step, Step::Override(address) if launch.reserve.contains(address));
+        self.steps.extend(launch.steps.iter().filter(|step| !comes_at_boot(step)).map(ToString::to_string));
         let slot = slot::inserted(paths, &legion.slot).ok().flatten();
         if slot.as_deref() != Some(legion.cartridge.as_str()) {
-            self.steps.push(format!("insert the cartridge {}: {} -> {}", legion.cartridge, legion.slot.display(), legion.cartridges.join(&legion.cartridge).display()));
+            self.steps.push(format!(
+                "insert the cartridge {}: {} -> {}",
+                legion.cartridge,
+                legion.slot.display(),
+                legion.cartridges.join(&legion.cartridge).display()
+            ));
         }
         self.steps.push("start QEMU as the user legion and wait until QMP says running".into());
-        let back: Vec<String> = launch.bind.iter().filter(|(_, at)| *at == BindTime::Launch).map(|(address, _)| address.to_string()).collect();
+        let back: Vec<String> =
+            launch.bind.iter().filter(|(_, at)| *at == BindTime::Launch).map(|(address, _)| address.to_string()).collect();
         if !back.is_empty() {
             self.steps.push(format!("after the guest's end: give {} back to the host", back.join(", ")));
         }

@@ -27,8 +27,9 @@ pub fn is_wanted(paths: &Paths) -> Result<()> {
 /// # Errors
 /// When legion has to stay off; the reason is in `persona status` too.
 pub fn prepare(paths: &Paths) -> Result<()> {
-    let choice = Choice::read(paths)?
-        .ok_or_else(|| Error::new("nothing was chosen in this boot").mend("pick a persona in the menu; legion.path then starts legion.service"))?;
+    let choice = Choice::read(paths)?.ok_or_else(|| {
+        Error::new("nothing was chosen in this boot").mend("pick a persona in the menu; legion.path then starts legion.service")
+    })?;
     LegionState::new(Phase::Preparing, &choice.persona).write(paths)?;
     prepare_chosen(paths, &choice).inspect_err(|error| failed(paths, &choice, error))
 }
@@ -42,8 +43,9 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
     // What needs nothing to be undone is checked first.
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
     let plan = Plan::new(&settings, &Machine::read(paths)?, Stage::Launch);
-    // Recorded before anything else can fail, so that `release` gives back whatever was taken.
-    passthrough::bind(paths, &plan, &Kernel::default())?.write(paths)?;
+    // Recorded first: `release` gives back what was taken even if this process does not live to say so.
+    plan.bound_devices().write(paths)?;
+    passthrough::bind(paths, &plan, &Kernel::default())?;
     passthrough::give_groups_to(paths, &plan.groups(), account.uid, account.gid)?;
     insert(&lock, paths, legion, &cartridge)?;
     if choice.reason == Reason::Override {
@@ -72,7 +74,8 @@ fn use_up_override(paths: &Paths, choice: &Choice) -> Result<()> {
 
 /// Leaves the reason for `release`, which publishes it once whatever was done is undone.
 pub(super) fn failed(paths: &Paths, choice: &Choice, error: &Error) {
-    let state = LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Stopping, &choice.persona) };
+    let state =
+        LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Stopping, &choice.persona) };
     if let Err(error) = state.write(paths) {
         log::error!("{error}");
     }

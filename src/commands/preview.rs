@@ -1,6 +1,6 @@
 //! `persona preview`: the menu's very pixels, anywhere.
 
-use super::find_persona;
+use super::{find_persona, gallery};
 use crate::error::{Context, Error, Result};
 use crate::menu::paint::{Painter, write_png};
 use crate::menu::state::{Event, Menu};
@@ -37,15 +37,18 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     let mut menu = Menu::new(&settings, &default, None, settings.menu.timeout);
     menu.handle(Event::Shown, Duration::ZERO);
     let host = std::fs::read_to_string(paths.hostname()).unwrap_or_default();
-    let mut view = View::of(&settings, &menu, Duration::ZERO, host.trim(), None).ok_or_else(|| Error::new("the menu has nothing to show"))?;
+    let mut view =
+        View::of(&settings, &menu, Duration::ZERO, host.trim(), None).ok_or_else(|| Error::new("the menu has nothing to show"))?;
     if let Some(index) = highlighted.and_then(|wanted| settings.personas.iter().position(|persona| persona == wanted)) {
         view.highlighted = index;
     }
-    let mut painter = Painter::new(preview.size.0, preview.size.1);
+    let mut painter = Painter::with_gallery(preview.size.0, preview.size.1, gallery(paths, &settings));
     painter.paint(&view);
     match &preview.out {
         Some(file) => write_png(&painter, File::create(file).doing(|| format!("making {}", file.display()))?),
-        None if std::io::stdout().is_terminal() => Err(Error::usage("a PNG does not belong on a terminal").mend("name a file with --out, or redirect the output")),
+        None if std::io::stdout().is_terminal() => {
+            Err(Error::usage("a PNG does not belong on a terminal").mend("name a file with --out, or redirect the output"))
+        }
         None => write_png(&painter, out),
     }
 }

@@ -27,7 +27,10 @@ pub fn release(paths: &Paths) -> Result<()> {
     }
     // Last of all: from here on the menu takes the next choice.
     state.write(paths)?;
-    if state.phase == Phase::Ended && state.outcome == Some(Outcome::GuestPoweroff) && on_poweroff(paths, &state.persona) == OnPoweroff::Poweroff {
+    if state.phase == Phase::Ended
+        && state.outcome == Some(Outcome::GuestPoweroff)
+        && on_poweroff(paths, &state.persona) == OnPoweroff::Poweroff
+    {
         log::info!("the guest powered itself off, and so does the machine");
         power_off()?;
     }

@@ -20,17 +20,6 @@ pub fn reserve(paths: &Paths) -> Result<()> {
         let plan = Plan::new(&settings, &Machine::read(paths)?, Stage::Boot);
         passthrough::reserve(paths, &plan)
     };
-    match reserve() {
-        Ok(addresses) => {
-            for address in addresses {
-                log::info!("reserved {address}: no driver but {} will bind to it", passthrough::VFIO_PCI);
-            }
-            Ok(())
-        }
-        Err(error) => {
-            // Nobody reads an exit message in an initramfs; the log is read later.
-            log::error!("nothing is reserved: {error}");
-            Err(error)
-        }
-    }
+    // Nobody reads an exit message in an initramfs; the log is read later.
+    reserve().map(drop).inspect_err(|error| log::error!("nothing is reserved: {error}"))
 }

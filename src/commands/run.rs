@@ -5,8 +5,8 @@ use super::prepare::failed;
 use crate::error::{Error, Result};
 use crate::legion::supervise::{self, Launch};
 use crate::legion::{self, Cartridge, Ending, Firmware, Ladder, LegionLock, Machine, slot};
-use crate::pci::PciAddress;
 use crate::paths::Paths;
+use crate::pci::PciAddress;
 use crate::settings::Settings;
 use crate::state::{BoundDevices, Choice};
 
@@ -15,7 +15,8 @@ use crate::state::{BoundDevices, Choice};
 /// # Errors
 /// When legion did not run or came to a bad end; the reason is in `persona status` too.
 pub fn run(paths: &Paths) -> Result<()> {
-    let choice = Choice::read(paths)?.ok_or_else(|| Error::new("nothing was chosen in this boot").mend("start legion.service, which prepares first"))?;
+    let choice = Choice::read(paths)?
+        .ok_or_else(|| Error::new("nothing was chosen in this boot").mend("start legion.service, which prepares first"))?;
     let ending = run_chosen(paths, &choice).inspect_err(|error| failed(paths, &choice, error))?;
     if ending.is_good() { Ok(()) } else { Err(Error::new(format!("{} ended badly: {ending}", choice.persona))) }
 }

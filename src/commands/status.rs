@@ -68,10 +68,11 @@ impl Status {
             Err(error) => (None, Some(error.to_string())),
         };
         let legion = or_absent(LegionState::read(paths));
-        let slot = settings.as_ref().and_then(|settings| settings.personas.iter().find_map(|persona| persona.legion())).and_then(|legion| {
-            let target = std::fs::read_link(paths.at(&legion.slot)).ok()?;
-            Some(target.file_name()?.to_string_lossy().into_owned())
-        });
+        let slot =
+            settings.as_ref().and_then(|settings| settings.personas.iter().find_map(|persona| persona.legion())).and_then(|legion| {
+                let target = std::fs::read_link(paths.at(&legion.slot)).ok()?;
+                Some(target.file_name()?.to_string_lossy().into_owned())
+            });
         Self {
             settings_trouble: trouble,
             choice: or_absent(Choice::read(paths)),
@@ -146,7 +147,9 @@ fn devices(paths: &Paths, settings: Option<&Settings>) -> Vec<Device> {
                 address: address.to_string(),
                 id: id("vendor").zip(id("device")).map(|(vendor, device)| format!("{vendor}:{device}")),
                 label: listed.iter().find(|entry| entry.device == address).and_then(|entry| entry.label.clone()),
-                driver: std::fs::read_link(folder.join("driver")).ok().and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned())),
+                driver: std::fs::read_link(folder.join("driver"))
+                    .ok()
+                    .and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned())),
                 driver_before: before,
             }
         })

@@ -27,9 +27,8 @@ impl LegionLock {
         let file = open(paths).doing(|| format!("opening the lock {}", path.display()))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => Ok(Self(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => {
-                Err(Error::new(format!("legion is running or being prepared: {} is held", path.display())).mend("`persona stop` ends it"))
-            }
+            Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(format!("legion is running or being prepared: {} is held", path.display()))
+                .mend("`systemctl stop legion` ends it")),
             Err((_, errno)) => Err(Error::because(format!("taking the lock {}", path.display()), std::io::Error::from(errno))),
         }
     }

@@ -50,7 +50,7 @@ pub fn expect(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartri
         _ => {
             let what = inserted(paths, slot)?.map_or_else(|| "no cartridge".to_owned(), |name| format!("the cartridge {name}"));
             Err(Error::new(format!("the slot {} holds {what}, not {}", link.display(), cartridge.name))
-                .mend("`persona start` inserts the right one"))
+                .mend("`persona prepare`, which legion.service runs first, inserts the right one"))
         }
     }
 }

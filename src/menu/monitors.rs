@@ -1,7 +1,7 @@
 //! The display card with a painter for each of its monitors: opened when the card is there, closed when it fails,
 //! opened again when it is back. What the menu shows outlives all of that.
 
-use super::paint::Painter;
+use super::paint::{Gallery, Painter};
 use super::view::View;
 use crate::console::ConsoleAside;
 use crate::paths::Paths;
@@ -12,6 +12,7 @@ use crate::screen::{Screen, card_node};
 pub struct Monitors {
     paths: Paths,
     card: Option<PciAddress>,
+    gallery: Gallery,
     open: Option<Open>,
 }
 
@@ -23,9 +24,10 @@ struct Open {
 }
 
 impl Monitors {
-    /// The monitors of the graphics card at `card`; none for a machine without one. Nothing is opened yet.
-    pub fn new(paths: &Paths, card: Option<PciAddress>) -> Self {
-        Self { paths: paths.clone(), card, open: None }
+    /// The monitors of the graphics card at `card`; none for a machine without one. `gallery` has the owner's emblems.
+    /// Nothing is opened yet.
+    pub fn new(paths: &Paths, card: Option<PciAddress>, gallery: Gallery) -> Self {
+        Self { paths: paths.clone(), card, gallery, open: None }
     }
 
     /// Whether the machine has a card to draw on at all, whatever its driver is doing.
@@ -43,7 +45,8 @@ impl Monitors {
         let console = self.open.take().map(|open| open._console);
         match Screen::open(&node) {
             Ok(screen) => {
-                let painters = screen.outputs().iter().map(|output| Painter::new(output.size().0, output.size().1)).collect();
+                let painter = |(width, height)| Painter::with_gallery(width, height, self.gallery.clone());
+                let painters = screen.outputs().iter().map(|output| painter(output.size())).collect();
                 let console = console.unwrap_or_else(|| ConsoleAside::put(&self.paths));
                 self.open = Some(Open { screen, painters, _console: console });
             }

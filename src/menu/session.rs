@@ -93,7 +93,8 @@ impl Session {
             stop.add(signal);
         }
         stop.thread_block().doing(|| "blocking signals".into())?;
-        let signals = SignalFd::with_flags(&stop, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(|| "listening for signals".into())?;
+        let signals =
+            SignalFd::with_flags(&stop, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(|| "listening for signals".into())?;
         let uevents = Uevents::subscribe().doing(|| "listening for the kernel's device events".into())?;
         let run_dir = self.paths.run_dir();
         std::fs::create_dir_all(&run_dir).doing(|| format!("making the folder {}", run_dir.display()))?;
@@ -157,13 +158,17 @@ impl Session {
         let Some(menu) = self.menu() else { return PollTimeout::NONE };
         let second = match menu.stage(now) {
             // The picture changes when the number of seconds, rounded up, does.
-            Some(Stage::Countdown { remaining, .. }) if !self.waits_for_screen => Some(now + Duration::from_nanos(u64::from((remaining.subsec_nanos()).max(1)))),
+            Some(Stage::Countdown { remaining, .. }) if !self.waits_for_screen => {
+                Some(now + Duration::from_nanos(u64::from((remaining.subsec_nanos()).max(1))))
+            }
             _ => None,
         };
         let screen = self.waits_for_screen.then_some(SCREEN_DEADLINE);
         let due = [menu.deadline(), second, screen].into_iter().flatten().min();
         // A millisecond more than due, so that waking up is never too early.
-        due.map_or(PollTimeout::NONE, |due| PollTimeout::try_from(due.saturating_sub(now) + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX))
+        due.map_or(PollTimeout::NONE, |due| {
+            PollTimeout::try_from(due.saturating_sub(now) + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+        })
     }
 
     /// Shows what there is to show, and settles whether there is a screen at all.

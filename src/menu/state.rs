@@ -102,14 +102,21 @@ pub enum Effect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     AwaitingScreen,
-    CountingDown { ends_at: Duration, total: Duration },
+    CountingDown {
+        ends_at: Duration,
+        total: Duration,
+    },
     Waiting,
     /// Chosen here; nothing has been heard of legion yet.
-    Chosen { patience_ends: Duration },
+    Chosen {
+        patience_ends: Duration,
+    },
     /// legion is being prepared or starts.
     Starting,
     Running,
-    Failed { why: String },
+    Failed {
+        why: String,
+    },
     Console,
 }
 
@@ -140,7 +147,14 @@ impl Menu {
                 Starts::Host => Entry { runs: Runs::Host, on_poweroff: OnPoweroff::Host },
             })
             .collect();
-        Self { entries, default, highlighted: preset.map_or(default, |(persona, _)| persona), timeout, preset, state: State::AwaitingScreen }
+        Self {
+            entries,
+            default,
+            highlighted: preset.map_or(default, |(persona, _)| persona),
+            timeout,
+            preset,
+            state: State::AwaitingScreen,
+        }
     }
 
     /// Index of the highlighted persona.

@@ -74,7 +74,16 @@ fn a_key_never_shortens_a_long_countdown() {
 fn arrows_and_digits_move_and_only_confirm_picks() {
     let mut menu = menu(Timeout::Never, None);
     menu.handle(Event::Shown, at(0));
-    for (key, highlighted) in [(Key::Previous, 0), (Key::Next, 1), (Key::Number(3), 3), (Key::Next, 3), (Key::Number(4), 3), (Key::Back, 3), (Key::Previous, 2), (Key::Number(1), 1)] {
+    for (key, highlighted) in [
+        (Key::Previous, 0),
+        (Key::Next, 1),
+        (Key::Number(3), 3),
+        (Key::Next, 3),
+        (Key::Number(4), 3),
+        (Key::Back, 3),
+        (Key::Previous, 2),
+        (Key::Number(1), 1),
+    ] {
         assert_eq!(menu.handle(Event::Key(key), at(1)), []);
         assert_eq!(menu.highlighted(), highlighted, "{key:?}");
     }
@@ -166,8 +175,22 @@ fn on_poweroff_host_leads_to_the_console() {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
-    let key = prop_oneof![Just(Key::Previous), Just(Key::Next), (0..12usize).prop_map(Key::Number), Just(Key::Confirm), Just(Key::Back), Just(Key::Other)];
-    let phase = prop_oneof![Just(Phase::Preparing), Just(Phase::Starting), Just(Phase::Running), Just(Phase::Stopping), Just(Phase::Ended), Just(Phase::Failed)];
+    let key = prop_oneof![
+        Just(Key::Previous),
+        Just(Key::Next),
+        (0..12usize).prop_map(Key::Number),
+        Just(Key::Confirm),
+        Just(Key::Back),
+        Just(Key::Other)
+    ];
+    let phase = prop_oneof![
+        Just(Phase::Preparing),
+        Just(Phase::Starting),
+        Just(Phase::Running),
+        Just(Phase::Stopping),
+        Just(Phase::Ended),
+        Just(Phase::Failed)
+    ];
     let legion = (phase, proptest::option::of(0..6usize)).prop_map(|(phase, persona)| Event::Legion { phase, persona, why: None });
     prop_oneof![Just(Event::Shown), Just(Event::NoScreen), Just(Event::Tick), key.prop_map(Event::Key), legion]
 }

@@ -1,8 +1,8 @@
 //! What the menu shows at one instant: data for the painter, which knows nothing of time, devices or settings files.
 
 use super::state::Menu;
-use crate::settings::{Emblem, Settings};
 use crate::settings::value::Color;
+use crate::settings::{Emblem, Settings};
 use std::time::Duration;
 
 /// Everything on the screen.

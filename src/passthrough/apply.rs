@@ -8,8 +8,7 @@ use super::undo::Undo;
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
-use crate::settings::BindTime;
-use crate::state::{BoundDevice, BoundDevices};
+use crate::state::BoundDevices;
 use std::collections::BTreeSet;
 use std::os::unix::fs::chown;
 use std::process::Command;
@@ -63,13 +62,7 @@ pub fn bind(paths: &Paths, plan: &Plan, kernel: &Kernel) -> Result<BoundDevices>
             return Err(error);
         }
     }
-    let bound = plan.members().map(|member| BoundDevice {
-        address: member.address,
-        id: member.id.to_string(),
-        driver_before: member.driver.clone().unwrap_or_default(),
-        give_back: member.at == BindTime::Launch,
-    });
-    Ok(BoundDevices { devices: bound.collect() })
+    Ok(plan.bound_devices())
 }
 
 fn perform(step: &Step, paths: &Paths, kernel: &Kernel, undo: &mut Undo) -> Result<()> {

@@ -7,6 +7,7 @@ use super::step::Step;
 use super::{HANGS_ON_UNBIND, VFIO_PCI};
 use crate::pci::PciAddress;
 use crate::settings::{BindTime, Display, Settings};
+use crate::state::{BoundDevice, BoundDevices};
 use std::collections::BTreeSet;
 
 /// The moment a plan is for.
@@ -79,6 +80,18 @@ impl Plan {
     /// What goes to legion, in the order of the settings, refused or not.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.closures.iter().flat_map(|closure| &closure.members)
+    }
+
+    /// What binding leaves behind, for [`super::release`]: recorded before it begins, so that nothing that was taken is
+    /// forgotten. Empty if anything is refused.
+    pub fn bound_devices(&self) -> BoundDevices {
+        let bound = self.members().filter(|_| self.refused.is_empty()).map(|member| BoundDevice {
+            address: member.address,
+            id: member.id.to_string(),
+            driver_before: member.driver.clone().unwrap_or_default(),
+            give_back: member.at == BindTime::Launch,
+        });
+        BoundDevices { devices: bound.collect() }
     }
 
     /// The IOMMU groups of all that is bound, ascending.

@@ -30,7 +30,8 @@ impl drm::control::Device for Card {}
 pub fn card_node(paths: &Paths, address: PciAddress) -> Option<PathBuf> {
     let address = address.to_string();
     // Connectors (card0-HDMI-A-1) are in the same folder; card nodes have no dash.
-    let is_card = |name: &str| name.strip_prefix("card").is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
+    let is_card =
+        |name: &str| name.strip_prefix("card").is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
     read_dir(paths.drm_class()).ok()?.flatten().find_map(|entry| {
         let name = entry.file_name().into_string().ok().filter(|name| is_card(name))?;
         let device = entry.path().canonicalize().ok()?;

@@ -22,9 +22,15 @@ pub struct Output {
 }
 
 impl Output {
-    pub(super) fn prepare(card: &Rc<Card>, resources: &ResourceHandles, connector: &connector::Info, taken: &[crtc::Handle]) -> Result<Self> {
+    pub(super) fn prepare(
+        card: &Rc<Card>,
+        resources: &ResourceHandles,
+        connector: &connector::Info,
+        taken: &[crtc::Handle],
+    ) -> Result<Self> {
         let name = connector.to_string();
-        let crtc = free_crtc(card, resources, connector, taken).ok_or_else(|| Error::new(format!("no CRTC is left for the output {name}")))?;
+        let crtc =
+            free_crtc(card, resources, connector, taken).ok_or_else(|| Error::new(format!("no CRTC is left for the output {name}")))?;
         let (mode, buffer) = modes_by_preference(connector.modes())
             .find_map(|mode| {
                 let size = (u32::from(mode.size().0), u32::from(mode.size().1));

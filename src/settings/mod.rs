@@ -1,6 +1,6 @@
 //! The owner's settings, read from TOML and checked: whatever gets past [`Settings::parse`] can be acted on.
 //!
-//! [`file`] holds the shape of the file, [`check`] turns it into the types here or says in one message which line is
+//! `file` holds the shape of the file, `check` turns it into the types here or says in one message which line is
 //! wrong and how to mend it, [`value`] reads single values such as `"24G"` or `"4-15"`.
 
 mod check;

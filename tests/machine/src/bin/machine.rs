@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use persona::error::Result;
-use persona_machine::{Artifacts, Hardware, ImageKind, Log, Machine, Scenario, install_what_is_lacking};
+use persona_machine::{Artifacts, Hardware, ImageKind, Log, Machine, Scenario, demo, install_what_is_lacking};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,6 +20,8 @@ enum Command {
     Setup,
     /// Build what the machine boots from
     Image,
+    /// Power on, menu, a pick, legion, and back; leaves pictures and a report in target/demo
+    Demo,
     /// Boot, and say how to get in; ends when the machine is switched off
     Boot {
         /// Use the initramfs in which systemd runs
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Setup => install_what_is_lacking(&Log::new("setup")),
         Command::Image => Artifacts::build(&Log::new("image")).map(drop),
+        Command::Demo => demo(&mut std::io::stdout()),
         Command::Boot { systemd, cmdline } => boot(systemd, &cmdline),
     };
     match outcome {

@@ -1,0 +1,105 @@
+//! The way from power-on to legion and back, step by step, as facts read from the machine.
+
+use crate::hardware::{Head, address};
+use crate::machine::Machine;
+use crate::picture::Picture;
+use crate::wait;
+use crate::wire::Report;
+use persona::error::{Context, Error, Result};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+
+/// Emulated, a step of the boot may take this long on a busy computer.
+pub const STEP: Duration = Duration::from_secs(180);
+
+/// The PCI functions that become legion's: the card with its siblings, and the USB controller.
+pub const LEGIONS: [&str; 3] = [address::CARD, address::CARD_AUDIO, address::LEGION_USB];
+
+impl Machine {
+    /// Waits until the menu has a complete frame on the screen.
+    ///
+    /// # Errors
+    /// When it does not come.
+    pub fn wait_for_menu(&mut self) -> Result<()> {
+        self.wait_until("the menu is on the screen", "grep -q first_frame_ms /run/persona/menu.toml", STEP).map(drop)
+    }
+
+    /// Waits until a monitor shows something visibly different from the picture in `file` (more than a countdown's
+    /// next second), and puts the new picture there.
+    ///
+    /// # Errors
+    /// When it goes on showing the same.
+    pub fn wait_for_change(&mut self, head: Head, file: &Path) -> Result<()> {
+        let old = Picture::read(file)?;
+        let changed = wait::until(STEP, || {
+            self.screendump(head, file)?;
+            Ok((Picture::read(file)?.difference(&old) > 0.02).then_some(()))
+        })?;
+        changed.ok_or_else(|| Error::new(format!("{}: the monitor shows the same as {} s ago", file.display(), STEP.as_secs())))
+    }
+
+    /// Waits until a persona was chosen; what `/run/persona/choice.toml` says.
+    ///
+    /// # Errors
+    /// When none is.
+    pub fn wait_for_choice(&mut self) -> Result<String> {
+        self.wait_until("there is a choice", "cat /run/persona/choice.toml", STEP)
+    }
+
+    /// Waits until legion is in a phase, as `persona status` tells.
+    ///
+    /// # Errors
+    /// When it never is.
+    pub fn wait_for_legion(&mut self, phase: &str) -> Result<()> {
+        let script = format!("persona status | grep -A2 ^legion; grep -q 'phase = \"{phase}\"' /run/persona/legion.toml");
+        self.wait_until(&format!("legion is {phase}"), &script, STEP).map(drop)
+    }
+
+    /// Waits until the cartridge has drawn its picture; everything it has reported until then.
+    ///
+    /// # Errors
+    /// When it does not draw.
+    pub fn wait_for_picture(&mut self) -> Result<Vec<Report>> {
+        self.wait_for_report("the guest has drawn on its card", STEP, |report| matches!(report, Report::Drawn { .. }))?;
+        self.reports()
+    }
+
+    /// The driver a PCI function is bound to, if any.
+    ///
+    /// # Errors
+    /// When the machine does not answer.
+    pub fn driver(&mut self, address: &str) -> Result<Option<String>> {
+        let link = self.run(&format!("readlink /sys/bus/pci/devices/{address}/driver || :"))?;
+        Ok(link.trim().rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned))
+    }
+
+    /// `vendor:device` of a PCI function.
+    ///
+    /// # Errors
+    /// When there is no such function.
+    pub fn id(&mut self, address: &str) -> Result<String> {
+        let folder = format!("/sys/bus/pci/devices/{address}");
+        let ids = self.run(&format!("cat {folder}/vendor {folder}/device"))?;
+        Ok(ids.split_whitespace().map(|id| id.trim_start_matches("0x")).collect::<Vec<_>>().join(":"))
+    }
+
+    /// What a command of Persona prints as JSON.
+    ///
+    /// # Errors
+    /// When the command fails or prints something else.
+    pub fn persona_json<T: DeserializeOwned>(&mut self, arguments: &str) -> Result<T> {
+        let command = format!("persona {arguments} --json");
+        let text = self.run(&command)?;
+        serde_json::from_str(&text).doing(|| format!("understanding what `{command}` printed"))
+    }
+
+    /// `persona status --json`.
+    ///
+    /// # Errors
+    /// As [`Machine::persona_json`].
+    pub fn status(&mut self) -> Result<Value> {
+        self.persona_json("status")
+    }
+}

@@ -138,6 +138,16 @@ impl Paths {
         self.at("/dev/kmsg")
     }
 
+    /// KVM's node.
+    pub fn kvm(&self) -> PathBuf {
+        self.at("/dev/kvm")
+    }
+
+    /// What the processors can.
+    pub fn cpu_info(&self) -> PathBuf {
+        self.at("/proc/cpuinfo")
+    }
+
     /// VFIO's container node.
     pub fn vfio_container(&self) -> PathBuf {
         self.at("/dev/vfio/vfio")

@@ -3,9 +3,10 @@
 use super::{find_persona, or_absent};
 use crate::account::Account;
 use crate::error::{Context, Error, Result};
-use crate::legion::{Cartridge, LegionLock, slot};
+use crate::legion::{Cartridge, LegionLock, kvm, network, slot};
 use crate::passthrough::{self, Kernel, Machine, Plan, Stage};
 use crate::paths::Paths;
+use crate::settings::value::Network;
 use crate::settings::{Legion, Settings};
 use crate::state::{Choice, LegionState, Outcome, Override, Phase, Reason};
 
@@ -42,11 +43,15 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
     let lock = LegionLock::take(paths)?;
     // What needs nothing to be undone is checked first.
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
+    kvm::ensure(paths)?;
     let plan = Plan::new(&settings, &Machine::read(paths)?, Stage::Launch);
     // Recorded first: `release` gives back what was taken even if this process does not live to say so.
     plan.bound_devices().write(paths)?;
     passthrough::bind(paths, &plan, &Kernel::default())?;
     passthrough::give_groups_to(paths, &plan.groups(), account.uid, account.gid)?;
+    if let Network::Bridge(bridge) = &legion.network {
+        network::attach(paths, bridge, account.uid)?;
+    }
     insert(&lock, paths, legion, &cartridge)?;
     if choice.reason == Reason::Override {
         use_up_override(paths, choice)?;

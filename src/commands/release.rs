@@ -3,6 +3,7 @@
 use super::or_absent;
 use crate::atomic;
 use crate::error::{Context, Error, Result};
+use crate::legion::network;
 use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
 use crate::settings::{OnPoweroff, Settings};
@@ -39,8 +40,10 @@ pub fn release(paths: &Paths) -> Result<()> {
 
 fn give_back(paths: &Paths) -> Result<()> {
     let bound = BoundDevices::read(paths)?.unwrap_or_default();
+    // Neither keeps the other from being given back.
+    let tap = network::detach(paths);
     passthrough::release(paths, &bound, &Kernel::default())?;
-    atomic::remove(&paths.bound_devices())
+    atomic::remove(&paths.bound_devices()).and(tap)
 }
 
 /// How it ended, once and for all: a supervisor that did not live to say so was killed.

@@ -118,7 +118,8 @@ impl Status {
         line("slot", self.legion.slot.as_deref().unwrap_or("empty"));
         for (index, device) in self.devices.iter().enumerate() {
             let driver = device.driver.as_deref().unwrap_or("no driver");
-            let before = device.driver_before.as_deref().map(|before| format!(" (was {before})")).unwrap_or_default();
+            let before = device.driver_before.as_deref().filter(|before| *before != driver);
+            let before = before.map(|before| format!(" (was {before})")).unwrap_or_default();
             let label = device.label.as_deref().map(|label| format!("  {label}")).unwrap_or_default();
             let what = if index == 0 { "devices" } else { "" };
             line(what, &format!("{} {}  {driver}{before}{label}", device.address, device.id.as_deref().unwrap_or("absent   ")));

@@ -10,6 +10,7 @@ pub mod cartridge;
 pub mod ending;
 pub mod firmware;
 mod identity;
+pub mod kvm;
 pub mod ladder;
 pub mod lock;
 pub mod network;

@@ -15,6 +15,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::time::{Duration, Instant};
+
+/// How long the report's port may take to appear.
+const PORT_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How long the report port may take to appear.
+const PORT: Duration = Duration::from_secs(10);
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -63,11 +71,20 @@ fn load_drivers() -> Result<Vec<String>> {
 struct Reporter(Option<File>);
 
 impl Reporter {
+    /// The port comes some time after its driver: QEMU announces it by a message.
+    /// The port is there a little after its driver, and not at all where legion has none.
     fn open() -> Self {
-        let ports = fs::read_dir("/sys/class/virtio-ports").into_iter().flatten().flatten();
-        let named = |folder: &Path| fs::read_to_string(folder.join("name")).is_ok_and(|name| name.trim() == REPORT_PORT);
-        let port = ports.filter(|entry| named(&entry.path())).map(|entry| Path::new("/dev").join(entry.file_name())).next();
-        Self(port.and_then(|port| OpenOptions::new().write(true).open(port).ok()))
+        let deadline = Instant::now() + PORT;
+        loop {
+            let ports = fs::read_dir("/sys/class/virtio-ports").into_iter().flatten().flatten();
+            let named = |folder: &Path| fs::read_to_string(folder.join("name")).is_ok_and(|name| name.trim() == REPORT_PORT);
+            let port = ports.filter(|entry| named(&entry.path())).map(|entry| Path::new("/dev").join(entry.file_name())).next();
+            match port.and_then(|port| OpenOptions::new().write(true).open(port).ok()) {
+                Some(port) => return Self(Some(port)),
+                None if Instant::now() >= deadline => return Self(None),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
     }
 
     fn send(&mut self, report: &Report) {

@@ -1,0 +1,73 @@
+//! KVM: there before QEMU asks for it.
+//!
+//! udev loads the processor's module during coldplug, but an override starts legion as soon as the menu is up, which
+//! may be before that.
+
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How long udev may take to give the node its group.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Makes sure that `/dev/kvm` is there and open to its group.
+///
+/// # Errors
+/// When the processor cannot, the firmware forbids it, or there is no module for it.
+pub fn ensure(paths: &Paths) -> Result<()> {
+    let node = paths.kvm();
+    if !node.exists() {
+        let cpu = std::fs::read_to_string(paths.cpu_info()).doing(|| "reading what the processor can".into())?;
+        let module = module(&cpu).ok_or_else(|| {
+            Error::new("this processor's virtualisation is missing or switched off")
+                .mend("switch on SVM (AMD) or VT-x (Intel) in the firmware setup")
+        })?;
+        log::info!("loading {module}");
+        let status = Command::new("modprobe").arg(module).status().doing(|| format!("loading {module}"))?;
+        if !status.success() || !node.exists() {
+            return Err(Error::new(format!("there is no {} after loading {module} ({status})", node.display()))
+                .mend(format!("see what the kernel says: dmesg | grep {module}; the firmware setup may forbid virtualisation")));
+        }
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while !group_may_open(&node)? {
+        if Instant::now() >= deadline {
+            // QEMU's own words tell if that matters.
+            log::warn!("{} is not open to its group: udev has not seen it", node.display());
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+fn group_may_open(node: &std::path::Path) -> Result<bool> {
+    let mode = std::fs::metadata(node).doing(|| format!("looking at {}", node.display()))?.mode();
+    Ok(mode & 0o060 == 0o060)
+}
+
+/// The module for a processor with these `/proc/cpuinfo` flags.
+fn module(cpu_info: &str) -> Option<&'static str> {
+    let flags = cpu_info.lines().find(|line| line.starts_with("flags"))?;
+    flags.split_whitespace().find_map(|flag| match flag {
+        "svm" => Some("kvm_amd"),
+        "vmx" => Some("kvm_intel"),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_decides_the_module() {
+        assert_eq!(module("processor\t: 0\nflags\t\t: fpu svm nx\n"), Some("kvm_amd"));
+        assert_eq!(module("flags\t\t: fpu vmx\nvmx flags\t: ept\n"), Some("kvm_intel"));
+        assert_eq!(module("flags\t\t: fpu svm_lock\n"), None);
+        assert_eq!(module(""), None);
+    }
+}

@@ -13,7 +13,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the guest drives, first what the others need. Debian 12 has them as modules, uncompressed.
-const DRIVERS: [&str; 8] = ["button", "evdev", "usbhid", "hid-generic", "virtio_console", "xhci-pci", "bochs", "virtio_pci"];
+const DRIVERS: [&str; 8] = ["virtio_pci", "virtio_console", "button", "evdev", "usbhid", "hid-generic", "xhci-pci", "bochs"];
+/// The boot loader's settings.
+const BOOT: &str = "DEFAULT linux\nPROMPT 0\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND console=ttyS0\n";
 /// FAT, big enough for kernel and initramfs.
 const MEBIBYTES: u32 = 32;
 
@@ -26,7 +28,7 @@ pub(crate) fn build(output: &Path, debian: &Debian, guest: &Path, settings: &Set
     let folder = output.join("cartridges");
     let identities = identities(settings);
     let program = folders::fingerprint_file(guest)?;
-    let recipe = format!("{}{program:016x}\n{DRIVERS:?} {MEBIBYTES}\n{identities:?}\n", debian.recipe);
+    let recipe = format!("{}{program:016x}\n{DRIVERS:?} {MEBIBYTES} {BOOT:?}\n{identities:?}\n", debian.recipe);
     if folders::is_current(&folder, &recipe) {
         return Ok(folder);
     }
@@ -112,7 +114,7 @@ fn make_disk(disk: &Path, kernel: &Path, cartridge: &Path) -> Result<()> {
     let doing = || format!("making {}", disk.display());
     fs::File::create(disk).doing(doing)?.set_len(u64::from(MEBIBYTES) << 20).doing(doing)?;
     let config = cartridge.join("syslinux.cfg");
-    write(&config, "DEFAULT linux\nPROMPT 0\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND quiet\n", 0o644)?;
+    write(&config, BOOT, 0o644)?;
     // 64 heads of 32 sectors make a cylinder a mebibyte.
     let format = ["-t", &MEBIBYTES.to_string(), "-h", "64", "-s", "32"].map(str::to_owned);
     Tool::new("mformat").arg("-i").arg(disk).args(format).arg("::").run()?;

@@ -148,6 +148,10 @@ impl Hardware {
         let monitor = boot.folder.join("qmp");
         line.add("-chardev", format!("socket,id=qmp,path={},server=on,wait=off", monitor.display()));
         line.add("-mon", "chardev=qmp,mode=control");
+        // A second monitor, for a person: `busybox nc local:FOLDER/monitor`.
+        let person = boot.folder.join("monitor");
+        line.add("-chardev", format!("socket,id=monitor,path={},server=on,wait=off", person.display()));
+        line.add("-mon", "chardev=monitor,mode=readline");
         line.add("-serial", format!("file:{}", boot.folder.join("serial.log").display()));
         for (name, file) in boot.firmware {
             line.add("-fw_cfg", format!("name=opt/persona/{name},file={}", file.display()));

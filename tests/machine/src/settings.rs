@@ -1,7 +1,7 @@
 //! Persona's settings for the test machine: the shipped example with this machine's devices.
 
 use crate::hardware::address;
-use crate::wire::{REPORT_FILE, REPORT_PORT};
+use crate::wire::{CONSOLE_FILE, REPORT_FILE, REPORT_PORT};
 use persona::error::{Context, Error, Result};
 use toml_edit::{Array, DocumentMut, Table, value};
 
@@ -16,8 +16,9 @@ pub fn for_machine(example: &str) -> Result<String> {
     legion["memory"] = value("384M");
     legion["cpus"] = value(1);
     let report = format!("file,id=report,path={REPORT_FILE},append=on");
+    let console = format!("file:{CONSOLE_FILE}");
     let port = format!("virtserialport,bus=serial.0,chardev=report,name={REPORT_PORT}");
-    legion["extra_args"] = value(Array::from_iter(["-chardev", &report, "-device", &port]));
+    legion["extra_args"] = value(Array::from_iter(["-chardev", &report, "-device", &port, "-serial", &console]));
 
     let passthrough = legion["passthrough"].as_array_of_tables_mut();
     let passthrough = passthrough.ok_or_else(|| Error::new("config/persona.toml has no [[legion.passthrough]]"))?;

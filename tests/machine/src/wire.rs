@@ -8,6 +8,8 @@ pub const PROBE_PORT: &str = "persona.probe";
 pub const REPORT_PORT: &str = "persona.report";
 /// Where legion's QEMU writes what the cartridge reports, on the machine.
 pub const REPORT_FILE: &str = "/run/persona/report.jsonl";
+/// Where legion's QEMU writes the guest's serial console, on the machine.
+pub const CONSOLE_FILE: &str = "/run/persona/console.log";
 /// What a test cartridge is told about itself, in its initramfs.
 pub const IDENTITY_FILE: &str = "/cartridge.json";
 

@@ -16,10 +16,6 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::time::{Duration, Instant};
-
-/// How long the report's port may take to appear.
-const PORT_DEADLINE: Duration = Duration::from_secs(20);
 
 /// How long the report port may take to appear.
 const PORT: Duration = Duration::from_secs(10);
@@ -71,7 +67,6 @@ fn load_drivers() -> Result<Vec<String>> {
 struct Reporter(Option<File>);
 
 impl Reporter {
-    /// The port comes some time after its driver: QEMU announces it by a message.
     /// The port is there a little after its driver, and not at all where legion has none.
     fn open() -> Self {
         let deadline = Instant::now() + PORT;

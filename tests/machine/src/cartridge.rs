@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// What the guest drives, first what the others need. Debian 12 has them as modules, uncompressed.
 const DRIVERS: [&str; 8] = ["virtio_pci", "virtio_console", "button", "evdev", "usbhid", "hid-generic", "xhci-pci", "bochs"];
 /// The boot loader's settings.
-const BOOT: &str = "DEFAULT linux\nPROMPT 0\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND console=ttyS0\n";
+const BOOT: &str = "DEFAULT linux\nPROMPT 0\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND console=ttyS0 quiet\n";
 /// FAT, big enough for kernel and initramfs.
 const MEBIBYTES: u32 = 32;
 

@@ -48,6 +48,7 @@ impl Plan {
     pub fn new(settings: &Settings, machine: &Machine, stage: Stage) -> Self {
         let (closures, mut notes) = closures(&settings.passthrough, machine);
         let display = display(settings.menu.display, machine, &closures);
+        notes.extend(no_menu_card(machine, &closures, display));
         let refused = refusals(settings, machine, &closures, display, stage);
         let members = || closures.iter().flat_map(|closure| &closure.members);
         // A later boot reserves what only comes too late for this one.
@@ -99,6 +100,13 @@ impl Plan {
         let bound = |member: &&Member| self.bind.iter().any(|(address, _)| *address == member.address);
         self.members().filter(bound).filter_map(|member| member.group).collect()
     }
+}
+
+/// A machine may give its only card away on purpose: without a menu the default starts, and SSH is there.
+fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddress>) -> Option<String> {
+    let mut members = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
+    let card = members.find(|function| function.has_outputs() && display.is_none())?;
+    Some(format!("{card} is the only graphics card: there is no menu, and the default starts after its timeout"))
 }
 
 /// The card to draw on when there are no settings that say which is legion's: nothing is taken from the host then.

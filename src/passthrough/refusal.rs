@@ -62,7 +62,6 @@ pub(super) fn refusals(
             all.extend(needed(member, function, machine, display, stage));
         }
     }
-    all.extend(only_card(machine, closures, display));
     all.extend(last_keyboard(machine, closures));
     all
 }
@@ -163,16 +162,6 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
         });
     }
     all
-}
-
-/// Without a card of its own the host has no menu and no console.
-fn only_card(machine: &Machine, closures: &[Closure], display: Option<PciAddress>) -> Option<Refusal> {
-    let members = closures.iter().flat_map(|closure| &closure.members);
-    let card = members.filter_map(|member| machine.function(member.address)).find(|function| function.has_outputs())?;
-    display.is_none().then(|| {
-        let reason = format!("{card} is the only graphics card, and the menu needs one");
-        Refusal::new(card.address, reason, "leave it to the host, or add a second card for the menu")
-    })
 }
 
 /// The menu needs a keyboard, so what is taken before it must leave one.

@@ -85,11 +85,6 @@ fn every_reason_names_the_device_in_words() {
             "menu.display names 0000:0b:00.0, and there is no such device",
         ),
         (
-            pinned.clone(),
-            machine(|machine| _ = machine.functions.remove(&at(DISPLAY))),
-            "VGA controller 0000:0a:00.0 is the only graphics card, and the menu needs one",
-        ),
-        (
             settings(&format!("[[legion.passthrough]]\ndevice = \"{USB}\"\nbind = \"boot\"")),
             machine(none),
             "USB controller 0000:0c:00.3 has the last keyboard, and the menu needs it",
@@ -99,6 +94,13 @@ fn every_reason_names_the_device_in_words() {
         assert_eq!(refused(&settings, &machine).0, reason);
         assert_eq!(Plan::new(&settings, &machine, Stage::Launch).reserve, []);
     }
+}
+
+#[test]
+fn the_only_card_may_be_legions_and_then_there_is_no_menu() {
+    let plan = Plan::new(&listing(&[CARD]), &machine(|machine| drop(machine.functions.remove(&at(DISPLAY)))), Stage::Launch);
+    assert_eq!((plan.refused.len(), plan.display, plan.bind.len()), (0, None, 4));
+    assert!(plan.notes.iter().any(|note| note.contains("is the only graphics card")), "{:?}", plan.notes);
 }
 
 #[test]

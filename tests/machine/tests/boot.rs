@@ -29,6 +29,9 @@ fn boots(kind: ImageKind) -> Result<()> {
     machine.wait_for_ssh()?;
     assert_eq!(machine.ssh("cat /etc/hostname")?.trim(), "hypervisor");
 
+    // What the reservation prevents, and `path.rs` shows not to happen.
+    assert_eq!(machine.driver(address::CARD)?.as_deref(), Some("bochs-drm"), "persona=off leaves every device to its driver");
+
     let groups = machine.run(GROUPS)?;
     assert_eq!(companions(&groups, address::CARD), [address::CARD, address::CARD_AUDIO]);
     assert_eq!(companions(&groups, address::LEGION_USB), [address::LEGION_USB]);

@@ -4,7 +4,7 @@
 
 TARGET = x86_64-unknown-linux-gnu
 BINARY = target/$(TARGET)/release/persona
-MACHINE = cargo run --quiet --release -p persona-machine --bin machine --
+MACHINE = cargo run --quiet --locked -p persona-machine --bin machine --
 DESTDIR =
 PREFIX = /usr
 
@@ -43,16 +43,24 @@ setup:
 demo: setup build
 	$(MACHINE) demo
 
+# The boots share two processors with their emulator: one at a time.
 test: setup build
-	cargo test --workspace --release --locked
+	cargo test --workspace --locked --exclude persona-machine
+	cargo test --locked -p persona-machine -- --test-threads 1 --nocapture
 
 bench: setup build
 	$(MACHINE) bench
 
-lint:
+lint: static
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+
+# GNU ld, unlike LLD, tells which functions of the C library need shared libraries after all.
+.PHONY: static
+static:
+	RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static -C linker-features=-lld -C link-arg=-Wl,--fatal-warnings' \
+		cargo build --locked --bin persona --target-dir target/static
 
 clean:
 	cargo clean

@@ -20,6 +20,7 @@ fn cards(count: usize) -> Vec<Card> {
         accent: persona.accent,
         emblem: persona.emblem.clone(),
         is_default: persona.name == "rivendale",
+        is_legion: persona.legion().is_some(),
     });
     let more = [
         ("Númenor", "Ships and the sea", "#3fb8af", Emblem::BuiltIn(BuiltInEmblem::Ship)),
@@ -37,6 +38,7 @@ fn cards(count: usize) -> Vec<Card> {
         accent: accent.parse().unwrap(),
         emblem,
         is_default: false,
+        is_legion: true,
     });
     example.chain(more).take(count).collect()
 }
@@ -206,7 +208,7 @@ fn any_card() -> impl Strategy<Value = Card> {
         (0..8_usize).prop_map(|index| Emblem::BuiltIn(BuiltInEmblem::ALL[index].1)),
     ];
     (text(60), text(200), any::<[u8; 3]>(), emblem, any::<bool>()).prop_map(|(title, tagline, [red, green, blue], emblem, is_default)| {
-        Card { title, tagline, accent: Color::rgb(red, green, blue), emblem, is_default }
+        Card { title, tagline, accent: Color::rgb(red, green, blue), emblem, is_default, is_legion: !is_default }
     })
 }
 

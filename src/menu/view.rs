@@ -29,6 +29,7 @@ impl View {
             accent: persona.accent,
             emblem: persona.emblem.clone(),
             is_default: index == menu.default(),
+            is_legion: persona.legion().is_some(),
         });
         Some(Self {
             cards: cards.collect(),
@@ -58,6 +59,8 @@ pub struct Card {
     pub emblem: Emblem,
     /// Whether it is what starts when nobody picks.
     pub is_default: bool,
+    /// Whether it is legion, whose picture is on another screen.
+    pub is_legion: bool,
 }
 
 /// What the menu is doing.

@@ -40,7 +40,7 @@ fn refused(settings: &Settings, machine: &Machine) -> (String, String) {
 fn every_reason_names_the_device_in_words() {
     let pinned = settings(&format!("[[legion.passthrough]]\ndevice = \"{CARD}\"\nid = \"10de:1e84\"\nlabel = \"RTX\""));
     let none = |_: &mut Machine| ();
-    let cases: [(Settings, Machine, &str); 13] = [
+    let cases: [(Settings, Machine, &str); 12] = [
         (listing(&[NVME]), machine(none), "NVMe disk 0000:01:00.0 holds the file system at / and holds the swap space"),
         (listing(&[NIC]), machine(none), "network card 0000:05:00.0 carries the default route (enp5s0)"),
         (listing(&["0000:0b:00.0"]), machine(none), "there is no device at 0000:0b:00.0"),

@@ -166,7 +166,7 @@ pub(super) fn running(scene: &mut Scene, frame: &Frame, view: &View) {
     scene.text(Line::centered(frame.middle(), frame.down(572.0), style, text));
     let style = dim(27.0, MUTED);
     let line = |text: &str, baseline| Line::centered(frame.middle(), frame.down(baseline), style, text);
-    scene.text(line("on legion’s screen", 624.0));
+    scene.text(line(if card.is_legion { "on legion’s screen" } else { "on the host" }, 624.0));
     scene.text(line("Esc: console", 690.0));
 }
 

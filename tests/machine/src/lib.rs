@@ -20,6 +20,7 @@
 
 mod accel;
 mod artifacts;
+mod bench;
 mod binaries;
 mod cartridge;
 mod cpio;
@@ -46,6 +47,7 @@ pub mod wire;
 
 pub use accel::Accel;
 pub use artifacts::Artifacts;
+pub use bench::bench;
 pub use demo::demo;
 pub use hardware::{CardModel, Display, Hardware, Head, Keyboard, address};
 pub use host::install_what_is_lacking;

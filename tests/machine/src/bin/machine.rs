@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use persona::error::Result;
-use persona_machine::{Artifacts, Hardware, ImageKind, Log, Machine, Scenario, demo, install_what_is_lacking};
+use persona_machine::{Artifacts, Hardware, ImageKind, Log, Machine, Scenario, bench, demo, install_what_is_lacking};
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +22,8 @@ enum Command {
     Image,
     /// Power on, menu, a pick, legion, and back; leaves pictures and a report in target/demo
     Demo,
+    /// Measure against rivals and limits
+    Bench,
     /// Boot, and say how to get in; ends when the machine is switched off
     Boot {
         /// Use the initramfs in which systemd runs
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Setup => install_what_is_lacking(&Log::new("setup")),
         Command::Image => Artifacts::build(&Log::new("image")).map(drop),
         Command::Demo => demo(&mut std::io::stdout()),
+        Command::Bench => bench(&mut std::io::stdout()),
         Command::Boot { systemd, cmdline } => boot(systemd, &cmdline),
     };
     match outcome {

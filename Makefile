@@ -4,7 +4,7 @@
 
 TARGET = x86_64-unknown-linux-gnu
 BINARY = target/$(TARGET)/release/persona
-MACHINE = cargo run --quiet --locked -p persona-machine --bin machine --
+MACHINE = cargo run --quiet --locked -p persona-machine --
 DESTDIR =
 PREFIX = /usr
 

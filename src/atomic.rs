@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 /// When the folder cannot be written to; `path` is untouched then.
 pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
     replace(path, |beside| {
-        let mut file = File::create(beside)?;
+        // Never through a link that somebody has put there meanwhile.
+        let mut file = File::create_new(beside)?;
         file.write_all(contents)?;
         file.sync_all()
     })

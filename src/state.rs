@@ -92,6 +92,26 @@ impl Override {
         atomic::write_toml(&paths.override_file(), self)
     }
 
+    /// Spends a one-shot override on a choice that it made. Done at the latest moment before the choice takes effect, and
+    /// before it does, so that a power cut in between does not spend it twice.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn use_up(paths: &Paths, choice: &Choice) -> Result<()> {
+        if choice.reason != Reason::Override {
+            return Ok(());
+        }
+        match Self::read(paths) {
+            Ok(Some(next)) if next.persona == choice.persona && !next.until_cleared => Self::clear(paths),
+            Ok(_) => Ok(()),
+            // What cannot be read made no choice.
+            Err(error) => {
+                log::warn!("{error}");
+                Ok(())
+            }
+        }
+    }
+
     /// Clears it, durably; no override is fine.
     ///
     /// # Errors
@@ -185,6 +205,14 @@ pub struct LegionState {
 }
 
 impl LegionState {
+    /// Forgets the last run: nothing has come of the next one yet.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget(paths: &Paths) -> Result<()> {
+        atomic::remove(&paths.legion_state())
+    }
+
     /// The persona in a phase in which nothing has come out yet.
     pub fn new(phase: Phase, persona: &str) -> Self {
         Self { phase, persona: persona.to_owned(), why: None, outcome: None }
@@ -291,5 +319,27 @@ impl MenuState {
     /// When it cannot be written.
     pub fn write(&self, paths: &Paths) -> Result<()> {
         atomic::write_toml(&paths.menu_state(), self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn after(until_cleared: bool, chosen: &str, reason: Reason) -> Option<Override> {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        Override { persona: "mordor".into(), until_cleared }.write(&paths).unwrap();
+        Override::use_up(&paths, &Choice { persona: chosen.into(), reason }).unwrap();
+        Override::read(&paths).unwrap()
+    }
+
+    #[test]
+    fn a_one_shot_override_is_spent_by_its_own_choice_only() {
+        assert_eq!(after(false, "mordor", Reason::Override), None);
+        assert!(after(true, "mordor", Reason::Override).is_some(), "until cleared");
+        assert!(after(false, "gondor", Reason::Override).is_some(), "the kernel command line chose");
+        assert!(after(false, "mordor", Reason::Picked).is_some(), "a person chose");
     }
 }

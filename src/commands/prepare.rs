@@ -3,12 +3,13 @@
 use super::{find_persona, or_absent};
 use crate::account::Account;
 use crate::error::{Context, Error, Result};
-use crate::legion::{Cartridge, LegionLock, kvm, network, slot};
+use crate::legion::{Cartridge, DiskKind, LegionLock, kvm, network, slot};
 use crate::passthrough::{self, Kernel, Machine, Plan, Stage};
 use crate::paths::Paths;
 use crate::settings::value::Network;
 use crate::settings::{Legion, Settings};
-use crate::state::{Choice, LegionState, Outcome, Override, Phase, Reason};
+use crate::state::{Choice, LegionState, Outcome, Override, Phase};
+use std::os::unix::fs::chown;
 
 /// Whether the choice is legion's business, as an exit code for the unit's `ExecCondition=`.
 ///
@@ -52,29 +53,22 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
     if let Network::Bridge(bridge) = &legion.network {
         network::attach(paths, bridge, account.uid)?;
     }
-    insert(&lock, paths, legion, &cartridge)?;
-    if choice.reason == Reason::Override {
-        use_up_override(paths, choice)?;
+    if cartridge.disk.kind == DiskKind::BlockDevice {
+        let disk = paths.at(cartridge.folder.join(cartridge.disk.kind.file_name()));
+        chown(&disk, Some(account.uid), None).doing(|| format!("giving {} to legion", disk.display()))?;
     }
+    insert(&lock, paths, legion, &cartridge)?;
+    Override::use_up(paths, choice)?;
     LegionState::new(Phase::Starting, &choice.persona).write(paths)?;
     // From here on the supervisor, which is not root, tells where legion is.
     let state = paths.legion_state();
-    std::os::unix::fs::chown(&state, Some(account.uid), Some(account.gid)).doing(|| format!("giving {} to legion", state.display()))
+    chown(&state, Some(account.uid), Some(account.gid)).doing(|| format!("giving {} to legion", state.display()))
 }
 
 fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartridge) -> Result<()> {
     slot::insert(lock, paths, &legion.slot, cartridge)?;
     log::info!("inserted the cartridge {}", cartridge.name);
     Ok(())
-}
-
-/// A one-shot override is spent the moment legion is launched with it: before QEMU runs, so that a power cut in between
-/// does not spend it twice.
-fn use_up_override(paths: &Paths, choice: &Choice) -> Result<()> {
-    match or_absent(Override::read(paths)) {
-        Some(next) if next.persona == choice.persona && !next.until_cleared => Override::clear(paths),
-        _ => Ok(()),
-    }
 }
 
 /// Leaves the reason for `release`, which publishes it once whatever was done is undone.

@@ -14,6 +14,7 @@ pub struct Monitors {
     card: Option<PciAddress>,
     gallery: Gallery,
     open: Option<Open>,
+    refused: bool,
 }
 
 struct Open {
@@ -27,7 +28,7 @@ impl Monitors {
     /// The monitors of the graphics card at `card`; none for a machine without one. `gallery` has the owner's emblems.
     /// Nothing is opened yet.
     pub fn new(paths: &Paths, card: Option<PciAddress>, gallery: Gallery) -> Self {
-        Self { paths: paths.clone(), card, gallery, open: None }
+        Self { paths: paths.clone(), card, gallery, open: None, refused: false }
     }
 
     /// Whether the machine has a card to draw on at all, whatever its driver is doing.
@@ -35,8 +36,23 @@ impl Monitors {
         self.card.is_some()
     }
 
-    /// Opens the card if its driver has made it, or, if it is open, looks again at what is connected to it.
+    /// Whether the card is open.
+    pub fn are_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether the card is there but could not be opened, perhaps because another program has it.
+    pub fn were_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// Opens the card if its driver has made it, or, if it is open and something else is connected to it now, opens it
+    /// anew.
     pub fn rescan(&mut self) {
+        if self.open.as_ref().is_some_and(|open| open.screen.is_current()) {
+            return;
+        }
+        let was_refused = std::mem::take(&mut self.refused);
         let Some(node) = self.card.and_then(|address| card_node(&self.paths, address)) else {
             self.close();
             return;
@@ -50,13 +66,20 @@ impl Monitors {
                 let console = console.unwrap_or_else(|| ConsoleAside::put(&self.paths));
                 self.open = Some(Open { screen, painters, _console: console });
             }
-            Err(error) => log::warn!("{error}"),
+            Err(error) => {
+                self.refused = true;
+                // Said once, tried often.
+                if !was_refused {
+                    log::warn!("{error}");
+                }
+            }
         }
     }
 
     /// Gives the card back.
     pub fn close(&mut self) {
         self.open = None;
+        self.refused = false;
     }
 
     /// Shows the view on every monitor; true if one shows it. A card that fails is closed until the kernel reports a

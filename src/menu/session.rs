@@ -8,7 +8,7 @@ use super::view::{Stage, View};
 use crate::error::{Context, Result};
 use crate::paths::Paths;
 use crate::settings::{Settings, Starts};
-use crate::state::{Choice, LegionState, MenuState, Phase};
+use crate::state::{Choice, LegionState, MenuState, Override, Phase, Reason};
 use crate::uevent::{Changes, Uevents};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 
 /// How long the menu waits for its card before the countdown runs without it: amdgpu takes 5 to 10 s to come up.
 const SCREEN_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How often a card that another program holds is tried again: the kernel does not tell when it is let go.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What the menu is about.
 pub enum Subject {
@@ -136,6 +139,9 @@ impl Session {
             if key && self.keys_pressed() == Flow::Quit {
                 return Ok(());
             }
+            if self.monitors.were_refused() && !self.menu().is_some_and(Menu::is_on_console) {
+                self.take_screen();
+            }
             self.tell(Event::Tick);
         }
     }
@@ -155,7 +161,9 @@ impl Session {
     /// countdown, the end of waiting for a screen.
     fn time_to_wait(&self) -> PollTimeout {
         let now = self.now();
-        let Some(menu) = self.menu() else { return PollTimeout::NONE };
+        let Some(menu) = self.menu() else {
+            return if self.monitors.were_refused() { PollTimeout::try_from(RETRY).unwrap_or(PollTimeout::MAX) } else { PollTimeout::NONE };
+        };
         let second = match menu.stage(now) {
             // The picture changes when the number of seconds, rounded up, does.
             Some(Stage::Countdown { remaining, .. }) if !self.waits_for_screen => {
@@ -164,7 +172,8 @@ impl Session {
             _ => None,
         };
         let screen = self.waits_for_screen.then_some(SCREEN_DEADLINE);
-        let due = [menu.deadline(), second, screen].into_iter().flatten().min();
+        let retry = self.monitors.were_refused().then_some(now + RETRY);
+        let due = [menu.deadline(), second, screen, retry].into_iter().flatten().min();
         // A millisecond more than due, so that waking up is never too early.
         due.map_or(PollTimeout::NONE, |due| {
             PollTimeout::try_from(due.saturating_sub(now) + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
@@ -189,6 +198,7 @@ impl Session {
             if !shown {
                 log::warn!("there is no screen: the menu goes on without one");
             }
+            self.rescan_keyboards();
             self.tell(if shown { Event::Shown } else { Event::NoScreen });
         }
         self.record.outputs = self.monitors.names();
@@ -205,11 +215,20 @@ impl Session {
         if self.menu().is_some_and(Menu::is_on_console) {
             return;
         }
-        if changes.input {
-            self.keyboards.rescan(&self.paths);
-        }
         if changes.graphics {
             self.monitors.rescan();
+        }
+        if changes.input || changes.graphics {
+            self.rescan_keyboards();
+        }
+    }
+
+    /// Keyboards are the menu's only while it has a screen, or expects one: without, they type on the console.
+    fn rescan_keyboards(&mut self) {
+        if self.waits_for_screen || self.monitors.are_open() {
+            self.keyboards.rescan(&self.paths);
+        } else {
+            self.keyboards = Keyboards::default();
         }
     }
 
@@ -260,20 +279,30 @@ impl Session {
     }
 
     fn take_screen(&mut self) {
-        self.keyboards.rescan(&self.paths);
         self.monitors.rescan();
+        self.rescan_keyboards();
     }
 
-    fn choose(&mut self, persona: usize, reason: crate::state::Reason) -> Result<()> {
+    fn choose(&mut self, persona: usize, reason: Reason) -> Result<()> {
         let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
         let chosen = &settings.personas[persona];
         log::info!("choice: {} ({reason})", chosen.name);
-        Choice { persona: chosen.name.clone(), reason }.write(&self.paths)?;
-        if let Starts::Unit(unit) = &chosen.starts {
-            start_unit(unit)?;
-            self.tell(Event::Legion { phase: Phase::Running, persona: Some(persona), why: None });
+        // The same end twice in a row must be news twice.
+        LegionState::forget(&self.paths)?;
+        self.legion = None;
+        let choice = Choice { persona: chosen.name.clone(), reason };
+        choice.write(&self.paths)?;
+        match &chosen.starts {
+            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it.
+            Starts::Legion(_) => start_unit("legion.service"),
+            Starts::Host => Override::use_up(&self.paths, &choice),
+            Starts::Unit(unit) => {
+                Override::use_up(&self.paths, &choice)?;
+                start_unit(unit)?;
+                self.tell(Event::Legion { phase: Phase::Running, persona: Some(persona), why: None });
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 

@@ -8,12 +8,13 @@ mod output;
 
 pub use card::card_node;
 pub use output::Output;
+use output::preferred_mode;
 
 use crate::error::{Context, Error, Result};
 use crate::menu::paint::Rect;
 use card::Card;
 use drm::Device;
-use drm::control::{Device as ControlDevice, connector};
+use drm::control::{Device as ControlDevice, Mode, connector};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -21,6 +22,7 @@ use std::rc::Rc;
 pub struct Screen {
     card: Rc<Card>,
     outputs: Vec<Output>,
+    connected: Vec<(connector::Handle, Option<Mode>)>,
 }
 
 impl Screen {
@@ -36,19 +38,30 @@ impl Screen {
         })?;
         let resources = card.resource_handles().doing(|| format!("reading the outputs of {}", node.display()))?;
         let mut outputs: Vec<Output> = Vec::new();
+        let mut connected = Vec::new();
         for handle in resources.connectors() {
             // Forcing a probe reads the EDID anew: what the driver remembers may be from before the monitor was on.
             let Ok(connector) = card.get_connector(*handle, true) else { continue };
             if connector.state() != connector::State::Connected {
                 continue;
             }
+            connected.push((*handle, preferred_mode(&connector)));
             let taken: Vec<_> = outputs.iter().map(Output::crtc).collect();
             match Output::prepare(&card, &resources, &connector, &taken) {
                 Ok(output) => outputs.push(output),
                 Err(error) => log::warn!("{error}"),
             }
         }
-        Ok(Self { card, outputs })
+        Ok(Self { card, outputs, connected })
+    }
+
+    /// Whether the card is still there, with the same monitors connected as when it was opened. Asks for what the driver
+    /// knows already: probing would cause the very events that lead here.
+    pub fn is_current(&self) -> bool {
+        let Ok(resources) = self.card.resource_handles() else { return false };
+        let connectors = resources.connectors().iter().filter_map(|handle| self.card.get_connector(*handle, false).ok());
+        let now = connectors.filter(|connector| connector.state() == connector::State::Connected);
+        now.map(|connector| (connector.handle(), preferred_mode(&connector))).eq(self.connected.iter().copied())
     }
 
     /// The outputs that can show something.

@@ -31,7 +31,7 @@ impl Output {
         let name = connector.to_string();
         let crtc =
             free_crtc(card, resources, connector, taken).ok_or_else(|| Error::new(format!("no CRTC is left for the output {name}")))?;
-        let (mode, buffer) = modes_by_preference(connector.modes())
+        let (mode, buffer) = modes_by_preference(connector)
             .find_map(|mode| {
                 let size = (u32::from(mode.size().0), u32::from(mode.size().1));
                 // A card with little memory may have no room for its monitor's best mode.
@@ -133,10 +133,16 @@ fn free_crtc(card: &Card, resources: &ResourceHandles, connector: &connector::In
     current.into_iter().chain(possible).find(|crtc| !taken.contains(crtc))
 }
 
-/// The monitor's preferred mode, then all others in the driver's order, which is from best to worst.
-fn modes_by_preference(modes: &[Mode]) -> impl Iterator<Item = Mode> {
-    let preferred = |mode: &&Mode| mode.mode_type().contains(ModeTypeFlags::PREFERRED);
-    modes.iter().find(preferred).into_iter().chain(modes.iter().filter(move |mode| !preferred(mode))).copied()
+/// The mode a monitor wants, else the first of the driver's list, which is from best to worst.
+pub(super) fn preferred_mode(connector: &connector::Info) -> Option<Mode> {
+    let modes = connector.modes();
+    modes.iter().find(|mode| mode.mode_type().contains(ModeTypeFlags::PREFERRED)).or(modes.first()).copied()
+}
+
+/// The preferred mode, then all others in the driver's order.
+fn modes_by_preference(connector: &connector::Info) -> impl Iterator<Item = Mode> {
+    let preferred = preferred_mode(connector);
+    preferred.into_iter().chain(connector.modes().iter().copied().filter(move |mode| Some(*mode) != preferred))
 }
 
 fn clip(rect: &Rect, width: u32, height: u32) -> Option<Rect> {

@@ -97,11 +97,11 @@ fn walk(machine: &mut Machine, folder: &Path) -> Result<Report> {
         back: picture("back.png"),
     };
     machine.wait_for_menu()?;
-    let before = drivers(machine)?;
     // On the keyboard that hangs on legion's own controller: the menu has it until the choice.
     machine.screendump(Head::Display, &pictures.menu)?;
     machine.press(Keyboard::Legion, "right")?;
     machine.wait_for_change(Head::Display, &pictures.menu)?;
+    let before = drivers(machine)?;
     machine.log().step("picking Gondor with Enter");
     machine.press(Keyboard::Legion, "ret")?;
     machine.wait_for_choice()?;
@@ -111,13 +111,14 @@ fn walk(machine: &mut Machine, folder: &Path) -> Result<Report> {
     let after = drivers(machine)?;
     machine.screendump(Head::Display, &pictures.monitor1)?;
     machine.screendump(Head::Card, &pictures.monitor2)?;
+    machine.screendump(Head::Display, &pictures.back)?;
     let status = machine.status()?;
 
     machine.log().step("asking the guest to power off, on its own keyboard");
     machine.press(Keyboard::Legion, "p")?;
     machine.wait_for_legion("ended")?;
     machine.wait_until("legion.service is over", "! systemctl is-active -q legion.service", STEP)?;
-    machine.screendump(Head::Display, &pictures.back)?;
+    machine.wait_for_change(Head::Display, &pictures.back)?;
     let released = drivers(machine)?;
     let over = machine.status()?;
 

@@ -31,6 +31,7 @@ fn boots(kind: ImageKind) -> Result<()> {
 
     // What the reservation prevents, and `path.rs` shows not to happen.
     assert_eq!(machine.driver(address::CARD)?.as_deref(), Some("bochs-drm"), "persona=off leaves every device to its driver");
+    assert!(machine.run("dmesg")?.contains("Initialized bochs-drm"), "the kernel log tells of the card's driver");
 
     let groups = machine.run(GROUPS)?;
     assert_eq!(companions(&groups, address::CARD), [address::CARD, address::CARD_AUDIO]);

@@ -28,12 +28,12 @@ pub fn reserve(paths: &Paths, plan: &Plan) -> Result<Vec<PciAddress>> {
     let mut done: Vec<(Device, String)> = Vec::new();
     for address in plan.reserve.iter().copied() {
         let device = Device { paths, address };
-        let before = device.driver_override();
+        let before = device.idle_override();
         // Recorded first: a write may take effect and yet read back wrong.
         done.push((device, before));
-        if let Err(error) = device.set_override(VFIO_PCI) {
+        if let Err(error) = device.set_override_now(VFIO_PCI) {
             for (device, before) in done.iter().rev() {
-                if let Err(error) = device.set_override(before) {
+                if let Err(error) = device.set_override_now(before) {
                     log::error!("not undone: {error}");
                 }
             }
@@ -70,8 +70,8 @@ fn perform(step: &Step, paths: &Paths, kernel: &Kernel, undo: &mut Undo) -> Resu
     // Each is recorded before it is tried: what fails half-way must be undone too.
     match step {
         Step::Override(address) => {
-            undo.overridden(*address, device(address).driver_override());
-            device(address).set_override(VFIO_PCI)
+            undo.overridden(*address, device(address).idle_override());
+            device(address).set_override(VFIO_PCI, &kernel.writer)
         }
         Step::LoadVfio => load_vfio(paths, kernel),
         Step::Unbind(address, _) => {

@@ -2,15 +2,15 @@
 
 use super::VFIO_PCI;
 use super::attribute::{Outcome, Writer, write_now};
-use super::inventory::{driver_override, link_name};
+use super::inventory::{driver_override, idle_override, is_hung, link_name};
 use super::plan::hangs_on_unbind;
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,17 +46,33 @@ impl Device<'_> {
         link_name(&self.paths.pci_device(self.address).join("driver"))
     }
 
-    /// The only driver that may bind, empty if any may.
-    pub(super) fn driver_override(self) -> String {
-        driver_override(&self.paths.pci_device(self.address)).unwrap_or_default()
+    /// The only driver that may bind, empty if any may, and if it is not looked at because a host driver has the device.
+    pub(super) fn idle_override(self) -> String {
+        idle_override(&self.paths.pci_device(self.address), self.driver().as_deref()).unwrap_or_default()
     }
 
-    /// Sets it, or clears it with an empty value, and reads it back. The kernel only notes it, and blocks at most while a
-    /// driver is probing; never call this on a hung device.
-    pub(super) fn set_override(self, driver: &str) -> Result<()> {
-        let path = self.paths.pci_device(self.address).join("driver_override");
+    /// Sets the override, or clears it with an empty value. The kernel takes the lock for it that it holds while a driver is
+    /// probing or letting go.
+    pub(super) fn set_override(self, driver: &str, writer: &Writer) -> Result<()> {
+        self.write(&self.override_file(), driver, writer)?;
+        self.verify_override(driver)
+    }
+
+    /// The same without a child, for the initramfs: no driver is there yet that could hang.
+    pub(super) fn set_override_now(self, driver: &str) -> Result<()> {
+        let path = self.override_file();
         write_now(&path, driver).doing(|| format!("writing `{driver}` to {}", path.display()))?;
-        let now = self.driver_override();
+        self.verify_override(driver)
+    }
+
+    fn override_file(self) -> PathBuf {
+        self.paths.pci_device(self.address).join("driver_override")
+    }
+
+    /// Reads the override back. This takes the same lock, so it comes only after a write that returned.
+    fn verify_override(self, driver: &str) -> Result<()> {
+        let now = driver_override(&self.paths.pci_device(self.address)).unwrap_or_default();
+        let path = self.override_file();
         if now == driver { Ok(()) } else { Err(Error::new(format!("{} is `{now}` after writing `{driver}`", path.display()))) }
     }
 
@@ -69,7 +85,7 @@ impl Device<'_> {
                 self.address
             ))
             .mend("rebuild the initramfs and reboot: then the device is reserved before the driver loads")),
-            Some(driver) => self.write(&self.paths.pci_driver(driver).join("unbind"), writer),
+            Some(driver) => self.write(&self.paths.pci_driver(driver).join("unbind"), &self.address.to_string(), writer),
             None => Ok(()),
         })
     }
@@ -85,28 +101,36 @@ impl Device<'_> {
 
     /// Lets the kernel find a driver.
     pub(super) fn probe(self, writer: &Writer) -> Result<()> {
-        self.write(&self.paths.pci_drivers_probe(), writer)
+        self.write(&self.paths.pci_drivers_probe(), &self.address.to_string(), writer)
     }
 
     /// Whether a driver hung on it in this boot, so that whoever touches it may hang too.
     pub(super) fn is_hung(self) -> bool {
-        self.paths.hung_device(self.address).exists()
+        is_hung(self.paths, self.address)
     }
 
-    /// Writes the address to an attribute that calls into a driver. A hang is remembered for this boot.
-    fn write(self, attribute: &Path, writer: &Writer) -> Result<()> {
-        match writer.write(attribute, &self.address.to_string())? {
+    /// Writes to an attribute that calls into a driver, or waits for one. A hang is remembered for this boot.
+    fn write(self, attribute: &Path, value: &str, writer: &Writer) -> Result<()> {
+        match writer.write(attribute, value)? {
             Outcome::Written => Ok(()),
             Outcome::Hung => {
-                let mark = self.paths.hung_device(self.address);
-                let marked = fs::create_dir_all(self.paths.run_dir()).and_then(|()| fs::write(&mark, ""));
-                if let Err(error) = marked {
-                    log::error!("remembering in {} that {} hangs: {error}", mark.display(), self.address);
-                }
-                let what = format!("reboot required: writing {} to {}", self.address, attribute.display());
+                self.mark_hung();
+                let what = format!("reboot required: writing `{value}` to {}", attribute.display());
                 Err(Error::new(format!("{what} has not returned after {:?}", writer.deadline))
                     .mend("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver need be unbound"))
             }
+        }
+    }
+
+    fn mark_hung(self) {
+        let mark = self.paths.hung_device(self.address);
+        // Others than root may write to the folder: only a new file follows no link that they put there.
+        let create = || OpenOptions::new().write(true).create_new(true).open(&mark).map(drop);
+        match fs::create_dir_all(self.paths.run_dir()).and_then(|()| create()) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                log::error!("remembering in {} that {} hangs: {error}", mark.display(), self.address);
+            }
+            _ => {}
         }
     }
 
@@ -181,12 +205,12 @@ fn may_pass(errno: i32) -> bool {
 pub(super) fn verify_group(paths: &Paths, group: u32, kernel: &Kernel) -> Result<()> {
     let node = paths.vfio_group(group);
     let file =
-        fs::OpenOptions::new().read(true).write(true).open(&node).doing(|| format!("opening {}", node.display())).map_err(|error| {
-            match error.errno() {
+        OpenOptions::new().read(true).write(true).open(&node).doing(|| format!("opening {}", node.display())).map_err(
+            |error| match error.errno() {
                 Some(nix::libc::EBUSY) => error.mend("another program has the group open: stop the other virtual machine"),
                 _ => error.mend("the modules vfio_iommu_type1 and vfio-pci make it: are they there for this kernel?"),
-            }
-        })?;
+            },
+        )?;
     match (kernel.group_is_viable)(&file).doing(|| format!("asking {} whether it is viable", node.display()))? {
         true => Ok(()),
         false => Err(Error::new(format!("IOMMU group {group} is not viable: a device of it is still bound to a host driver"))

@@ -3,10 +3,10 @@
 //! All of it errs to one side: what cannot be traced makes every candidate count.
 
 use super::inventory::first_line;
-use super::machine::Duty;
+use super::machine::{Duty, Function};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -112,14 +112,14 @@ pub(super) struct Duties {
 }
 
 impl Duties {
-    pub(super) fn read(tree: &Tree) -> Self {
+    /// `known` are the machine's functions: a disk below a USB controller may be a stick.
+    pub(super) fn read(tree: &Tree, known: &BTreeMap<PciAddress, Function>) -> Self {
         let mounts = mounts(&fs::read_to_string(tree.paths.mount_info()).unwrap_or_default());
         let traced: Vec<(&Mount, BTreeSet<PciAddress>)> = mounts.iter().map(|mount| (mount, under_mount(tree, mount))).collect();
         let root_is_known = traced.iter().any(|(mount, functions)| mount.point == "/" && !functions.is_empty());
         let mut held = BTreeSet::new();
         for (mount, functions) in &traced {
-            // With a known root, a stick that somebody plugged in and mounted is not the host's.
-            if !root_is_known || !["/run/", "/media/", "/mnt/"].iter().any(|guests| mount.point.starts_with(guests)) {
+            if !root_is_known || !is_stick(mount, functions, known) {
                 held.extend(functions.iter().map(|address| (*address, Duty::Mount(mount.point.clone()))));
             }
         }
@@ -152,6 +152,15 @@ struct Mount {
     number: String,
     point: String,
     source: String,
+}
+
+/// Whether it is what somebody plugged in and mounted, which is not the host's: all of it lies below USB controllers, and the
+/// mount point below those for guests.
+fn is_stick(mount: &Mount, functions: &BTreeSet<PciAddress>, known: &BTreeMap<PciAddress, Function>) -> bool {
+    let mut below = functions.iter().map(|address| known.get(address));
+    ["/run/media/", "/media/", "/mnt/"].iter().any(|guests| mount.point.starts_with(guests))
+        && below.clone().flatten().any(Function::is_usb)
+        && below.all(|function| function.is_some_and(|function| function.is_usb() || function.is_bridge()))
 }
 
 fn under_mount(tree: &Tree, mount: &Mount) -> BTreeSet<PciAddress> {

@@ -31,7 +31,7 @@ impl Machine {
             }
         }
         let tree = Tree::new(paths);
-        let duties = Duties::read(&tree);
+        let duties = Duties::read(&tree, &functions);
         for (address, duty) in duties.held {
             if let Some(function) = functions.get_mut(&address) {
                 function.duties.push(duty);
@@ -58,10 +58,7 @@ impl Machine {
 fn function(paths: &Paths, address: PciAddress) -> Result<Function> {
     let folder = &paths.pci_device(address);
     let driver = link_name(&folder.join("driver"));
-    let hung = paths.hung_device(address).exists();
-    // The kernel shows the override under the lock that it holds while a driver probes, which takes seconds for a graphics
-    // card and for ever on a hung device; the menu must not wait for that.
-    let is_idle = !hung && driver.as_deref().is_none_or(|driver| driver == VFIO_PCI);
+    let hung = is_hung(paths, address);
     let optional =
         |vendor: &str, device: &str| Some(PciId { vendor: hex(folder, vendor).ok()? as u16, device: hex(folder, device).ok()? as u16 });
     Ok(Function {
@@ -70,8 +67,8 @@ fn function(paths: &Paths, address: PciAddress) -> Result<Function> {
         id: PciId { vendor: hex(folder, "vendor")? as u16, device: hex(folder, "device")? as u16 },
         class: hex(folder, "class")?,
         subsystem: optional("subsystem_vendor", "subsystem_device"),
+        driver_override: if hung { None } else { idle_override(folder, driver.as_deref()) },
         driver,
-        driver_override: is_idle.then(|| driver_override(folder)).flatten(),
         hung,
         iommu_group: link_name(&folder.join("iommu_group")).and_then(|name| name.parse().ok()),
         boot_vga: first_line(&folder.join("boot_vga")).as_deref() == Some("1"),
@@ -96,6 +93,17 @@ pub(super) fn first_line(path: &Path) -> Option<String> {
 /// The only driver that may bind to the device in that folder, if one was set.
 pub(super) fn driver_override(folder: &Path) -> Option<String> {
     first_line(&folder.join("driver_override")).filter(|text| text != "(null)")
+}
+
+/// The override of a device that no host driver has. The kernel shows it under the lock that it holds while a driver probes,
+/// which takes seconds for a graphics card and for ever if the driver hangs; nobody may wait for that.
+pub(super) fn idle_override(folder: &Path, driver: Option<&str>) -> Option<String> {
+    driver.is_none_or(|driver| driver == VFIO_PCI).then(|| driver_override(folder)).flatten()
+}
+
+/// Whether a driver hung on it in this boot. A link that leads nowhere is a mark too.
+pub(super) fn is_hung(paths: &Paths, address: PciAddress) -> bool {
+    paths.hung_device(address).symlink_metadata().is_ok()
 }
 
 /// The name of what a link points to, such as the driver of a device.

@@ -27,7 +27,7 @@ fn give_back(paths: &Paths, bound: &BoundDevice, kernel: &Kernel) -> Result<()> 
     if device.is_hung() {
         return Err(Error::new("reboot required: a driver hangs on it"));
     }
-    device.set_override("")?;
+    device.set_override("", &kernel.writer)?;
     if device.driver().as_deref() == Some(VFIO_PCI) {
         device.unbind(None, &kernel.writer)?;
     }

@@ -15,7 +15,8 @@ pub(super) struct Undo {
 }
 
 impl Undo {
-    /// The override was changed from `before`.
+    /// The override was changed from `before`. Empty for a device that a host driver had: cleared, that driver can have it
+    /// again.
     pub(super) fn overridden(&mut self, address: PciAddress, before: String) {
         self.overridden.push((address, before));
     }
@@ -50,7 +51,7 @@ impl Undo {
             undone("binding", address, device(address).unbind(None, writer));
         }
         for (address, before) in self.overridden.iter().rev().filter(|(address, _)| !hung(&address)) {
-            undone("overriding", address, device(address).set_override(before));
+            undone("overriding", address, device(address).set_override(before, writer));
         }
         for address in self.unbound.iter().rev().filter(|address| !hung(address)) {
             undone("unbinding", address, device(address).return_to_host(writer));

@@ -10,7 +10,7 @@ use persona::settings::Settings;
 use persona::state::{BoundDevice, BoundDevices};
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -197,7 +197,7 @@ fn a_driver_that_hangs_leaves_the_caller_alive_and_the_device_alone() {
     let settings = listing(&["0000:0c:00.3"]);
     let plan = || Plan::new(&settings, &read(&tree), Stage::Launch);
     let message = bind(&tree.paths(), &plan(), &kernel).unwrap_err().to_string();
-    assert!(message.starts_with("reboot required: writing 0000:0c:00.3"), "{message}");
+    assert!(message.starts_with("reboot required: writing `0000:0c:00.3`"), "{message}");
     let again = plan();
     assert!(again.refusal_text().unwrap().starts_with("reboot required"), "{again:?}");
     let bound = BoundDevice { address: at("0000:0c:00.3"), id: String::new(), driver_before: "xhci_hcd".into(), give_back: true };
@@ -205,6 +205,36 @@ fn a_driver_that_hangs_leaves_the_caller_alive_and_the_device_alone() {
     assert!(message.contains("reboot required"), "{message}");
     // Reading it lets the child end.
     assert_eq!(fs::read_to_string(&unbind).unwrap(), "0000:0c:00.3\n");
+}
+
+#[test]
+fn an_override_that_hangs_is_neither_waited_for_nor_read() {
+    let (_folder, tree, _) = machine("");
+    let attribute = tree.at(&format!("{USB}/driver_override"));
+    fs::remove_file(&attribute).unwrap();
+    nix::unistd::mkfifo(&attribute, Mode::S_IRWXU).unwrap();
+    let kernel =
+        Kernel { writer: Writer { program: env!("CARGO_BIN_EXE_persona").into(), deadline: Duration::from_secs(1) }, ..Kernel::default() };
+    let settings = listing(&["0000:0c:00.3"]);
+    // A link put where the mark will be is not followed, and counts as one.
+    let planted = tree.at("planted");
+    fs::create_dir_all(tree.paths().run_dir()).unwrap();
+    let plan = Plan::new(&settings, &read(&tree), Stage::Launch);
+    symlink(&planted, tree.paths().hung_device(at("0000:0c:00.3"))).unwrap();
+    let message = bind(&tree.paths(), &plan, &kernel).unwrap_err().to_string();
+    assert!(message.starts_with("reboot required: writing `vfio-pci`"), "{message}");
+    assert!(!planted.exists());
+    assert!(read(&tree).function(at("0000:0c:00.3")).unwrap().hung);
+    assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
+    // Reading it lets the child end: one, for the undoing left the device alone.
+    assert_eq!(fs::read_to_string(&attribute).unwrap(), "vfio-pci\n");
+
+    fs::remove_file(tree.paths().hung_device(at("0000:0c:00.3"))).unwrap();
+    let bound = BoundDevice { address: at("0000:0c:00.3"), id: String::new(), driver_before: "xhci_hcd".into(), give_back: true };
+    let message = release(&tree.paths(), &BoundDevices { devices: vec![bound] }, &kernel).unwrap_err().to_string();
+    assert!(message.contains("reboot required: writing ``"), "{message}");
+    assert!(tree.paths().hung_device(at("0000:0c:00.3")).is_file());
+    assert_eq!(fs::read_to_string(&attribute).unwrap(), "\n");
 }
 
 #[test]

@@ -117,6 +117,46 @@ fn with_an_untraceable_root_every_mounted_disk_counts() {
 }
 
 #[test]
+fn every_mounted_disk_counts_but_a_stick_where_sticks_are_mounted() {
+    let mounted = |disk: &str, point: &str| {
+        let machine = machine(|tree| {
+            tree.block(&format!("{DISK}/nvme/nvme0/nvme0n1"), "259:0");
+            tree.mount("259:0", "/", "ext4", "/dev/nvme0n1");
+            tree.block(&format!("{disk}/sda"), "8:0");
+            tree.mount("8:0", point, "ext4", "/dev/sda");
+        });
+        assert!(machine.root_is_known);
+        let held = holders(&machine).into_iter().find(|(_, duty)| *duty == format!("holds the file system at {point}"));
+        held.map(|(address, _)| address)
+    };
+    for point in ["/mnt", "/mnt/games", "/media/anna/games", "/run/media/anna/games", "/run/archiso", "/srv"] {
+        assert_eq!(mounted(SECOND, point).as_deref(), Some("0000:02:00.0"), "{point}");
+    }
+    for point in ["/mnt", "/run/archiso", "/run/live/medium", "/mntx/stick", "/srv"] {
+        assert_eq!(mounted(USB, point).as_deref(), Some("0000:03:00.0"), "{point}");
+    }
+    for point in ["/mnt/stick", "/media/stick", "/run/media/anna/stick"] {
+        assert_eq!(mounted(USB, point), None, "{point}");
+    }
+}
+
+#[test]
+fn a_file_system_on_a_stick_and_a_disk_is_no_stick() {
+    let machine = machine(|tree| {
+        tree.block(&format!("{DISK}/nvme/nvme0/nvme0n1"), "259:0");
+        tree.mount("259:0", "/", "ext4", "/dev/nvme0n1");
+        tree.block(&format!("{SECOND}/ata1/sda"), "8:0");
+        tree.block(&format!("{USB}/usb1/1-1/sdb"), "8:16");
+        tree.link("sys/fs/btrfs/0f9e/devices/sda", &format!("sys/devices/{SECOND}/ata1/sda"));
+        tree.link("sys/fs/btrfs/0f9e/devices/sdb", &format!("sys/devices/{USB}/usb1/1-1/sdb"));
+        tree.mount("0:40", "/mnt/both", "btrfs", "/dev/sdb");
+    });
+    let both = [Duty::Mount("/mnt/both".into())];
+    assert_eq!(machine.function(at("0000:02:00.0")).unwrap().duties, both);
+    assert_eq!(machine.function(at("0000:03:00.0")).unwrap().duties, both);
+}
+
+#[test]
 fn a_swap_file_lies_on_the_disk_of_its_file_system() {
     let machine = machine(|tree| {
         tree.block(&format!("{DISK}/nvme/nvme0/nvme0n1"), "259:0");
@@ -125,7 +165,7 @@ fn a_swap_file_lies_on_the_disk_of_its_file_system() {
         tree.mount("8:0", "/mnt/big\\040disk", "ext4", "/dev/sda");
         tree.swap("/mnt/big\\040disk/swapfile");
     });
-    assert_eq!(machine.function(at("0000:02:00.0")).unwrap().duties, [Duty::Swap]);
+    assert_eq!(machine.function(at("0000:02:00.0")).unwrap().duties, [Duty::Mount("/mnt/big disk".into()), Duty::Swap]);
 }
 
 #[test]

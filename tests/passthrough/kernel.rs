@@ -1,4 +1,4 @@
-//! A kernel of a few lines: it moves `driver` links when `unbind` and `drivers_probe` are written to.
+//! A kernel of a few lines: it moves `driver` links when `unbind` and `drivers_probe` are written to, and notes overrides.
 
 use super::tree::Tree;
 use persona::passthrough::{Kernel, Writer};
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 /// Each device's host driver is in its `host_driver`; `misfortune` is shell code that runs first, with `$file` and `$value`
-/// written and `$dev` the device's folder. All writes are noted in `log`.
+/// written and `$dev` the device's folder unless it is an override. All writes are noted in `log`.
 pub(crate) fn kernel(tree: &Tree, misfortune: &str) -> Kernel {
     let root = tree.at("").display().to_string();
     let program = tree.at("kernel.sh");
@@ -17,6 +17,9 @@ root={root}; file=$2; value=$3; dev=${{root}}sys/bus/pci/devices/$value
 echo "${{file#$root}} $value" >> ${{root}}log
 {misfortune}
 case $file in
+*/driver_override)
+    [ -e "$file" ] || exit 2
+    echo "$value" > "$file" ;;
 */unbind)
     # As in the kernel: ENODEV for a device that this driver does not have.
     [ "$(basename "$(readlink "$dev/driver")")" = "$(basename "$(dirname "$file")")" ] || exit 19
@@ -35,7 +38,8 @@ esac
     Kernel { writer: Writer { program, deadline: Duration::from_secs(60) }, group_is_viable: |_| Ok(true), ..Kernel::default() }
 }
 
-/// What was written so far: attribute and value.
+/// What was written so far, overrides left out: attribute and value.
 pub(crate) fn written(tree: &Tree) -> Vec<String> {
-    fs::read_to_string(tree.at("log")).unwrap_or_default().lines().map(str::to_owned).collect()
+    let log = fs::read_to_string(tree.at("log")).unwrap_or_default();
+    log.lines().filter(|line| !line.contains("/driver_override ")).map(str::to_owned).collect()
 }

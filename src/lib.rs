@@ -1,5 +1,30 @@
-//! Persona: a boot-time menu that turns one PC into several, by giving one virtual machine a cartridge and real
-//! hardware.
+//! Persona: a boot-time menu that turns one PC into several, by giving one virtual machine, *legion*, a cartridge and
+//! real hardware.
+//!
+//! # The way of a boot
+//!
+//! | when | command | decides, purely | acts |
+//! |---|---|---|---|
+//! | initramfs, before coldplug | [`commands::reserve`] | [`passthrough::Plan`] | [`passthrough::reserve`] |
+//! | the real root, beside the boot | [`commands::menu`] | [`menu::state::Menu`], [`menu::paint`] | [`menu::session`] with [`screen`], [`menu::keyboards`], [`console`], [`uevent`] |
+//! | after the choice, as root | [`commands::prepare`] | [`passthrough::Plan`] | [`passthrough::bind`], [`legion::slot`] |
+//! | then, as the user legion | [`commands::run`] | [`legion::argv()`], [`legion::ladder`], [`legion::ending`] | [`legion::supervise`] |
+//! | after the guest's end, as root | [`commands::release`] | what `prepare` recorded | [`passthrough::release()`] |
+//!
+//! The commands hand over to each other by small files ([`state`]), all below `/run/persona` and `/var/lib/persona`:
+//! `choice.toml` starts `legion.service` (by `legion.path`), `legion.toml` tells the menu and `persona status` what has
+//! become of it.
+//!
+//! # What everything stands on
+//!
+//! [`settings`] are checked before anything is done with them. [`paths::Paths`] alone knows where things are, below
+//! `--root`. [`error::Error`] says what was being done, to what, why it failed and how to mend it. [`atomic`] writes files
+//! and symlinks whole. [`sys`] has the few system calls that need `unsafe`.
+//!
+//! # When in doubt
+//!
+//! The host boots, SSH answers, legion stays off, and the reason is on the screen, in the journal and in `persona
+//! status`.
 
 pub mod account;
 pub mod atomic;

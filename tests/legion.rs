@@ -355,7 +355,10 @@ fn a_windows_machine_with_uefi_starts() {
     bench.legion.guest = persona::settings::Guest::Windows;
     fs::create_dir_all(bench.path("usr")).unwrap();
     symlink("/usr/share", bench.path("usr/share")).unwrap();
-    fs::copy("/usr/share/OVMF/OVMF_VARS_4M.fd", bench.path("shelf/small/nvram.fd")).unwrap();
+    // Debian's place and Arch's.
+    let variables = ["/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"];
+    let variables = variables.into_iter().find(|file| Path::new(file).exists()).unwrap();
+    fs::copy(variables, bench.path("shelf/small/nvram.fd")).unwrap();
     let running = bench.start();
     running.await_notice("READY=1");
     running.stop();

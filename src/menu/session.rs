@@ -293,8 +293,12 @@ impl Session {
         let choice = Choice { persona: chosen.name.clone(), reason };
         choice.write(&self.paths)?;
         match &chosen.starts {
-            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it.
-            Starts::Legion(_) => start_unit("legion.service"),
+            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. Not
+            // in this thread: early in a boot systemd may be slow to answer, and the screen is to say what starts.
+            Starts::Legion(_) => {
+                std::thread::spawn(|| start_unit("legion.service").inspect_err(|error| log::warn!("{error}")));
+                Ok(())
+            }
             Starts::Host => Override::use_up(&self.paths, &choice),
             Starts::Unit(unit) => {
                 Override::use_up(&self.paths, &choice)?;

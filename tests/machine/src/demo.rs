@@ -42,8 +42,10 @@ struct Device {
 struct Legion {
     /// While it ran.
     state: Value,
-    /// PCI functions and keyboards, as the guest reported them.
-    saw: Vec<GuestReport>,
+    /// PCI functions that the guest saw, as it reported them.
+    devices: Vec<GuestReport>,
+    /// Keyboards that the guest saw.
+    keyboards: Vec<GuestReport>,
     /// After the guest had powered itself off.
     state_after: Value,
     why: Value,
@@ -132,15 +134,16 @@ fn walk(machine: &mut Machine, folder: &Path) -> Result<Report> {
             driver_released: released[index].clone(),
         });
     }
-    let saw =
-        machine.reports()?.into_iter().filter(|report| matches!(report, GuestReport::Pci { .. } | GuestReport::Keyboard { .. })).collect();
+    let reports = machine.reports()?;
+    let saw = |wanted: fn(&GuestReport) -> bool| reports.iter().filter(|report| wanted(report)).cloned().collect();
     Ok(Report {
         choice: status["choice"].clone(),
         slot: status["legion"]["slot"].clone(),
         devices,
         legion: Legion {
             state: status["legion"]["state"].clone(),
-            saw,
+            devices: saw(|report| matches!(report, GuestReport::Pci { .. })),
+            keyboards: saw(|report| matches!(report, GuestReport::Keyboard { .. })),
             state_after: over["legion"]["state"].clone(),
             why: over["legion"]["why"].clone(),
         },
@@ -165,7 +168,7 @@ fn summarise(report: &Report, file: &Path, out: &mut dyn Write) -> std::io::Resu
         writeln!(out, "  device     {address} {id}  {} -> {} -> {}", driver(driver_before), driver(driver_after), driver(driver_released))?;
     }
     writeln!(out, "  legion     {}; then {}: {}", text(&report.legion.state), text(&report.legion.state_after), text(&report.legion.why))?;
-    for saw in &report.legion.saw {
+    for saw in report.legion.devices.iter().chain(&report.legion.keyboards) {
         match saw {
             GuestReport::Pci { address, id, class } => writeln!(out, "  it saw     {address} {id} class {class}")?,
             GuestReport::Keyboard { name, at } => writeln!(out, "  it saw     {name} at {at}")?,

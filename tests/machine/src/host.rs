@@ -3,6 +3,8 @@
 use crate::log::Log;
 use crate::tool::Tool;
 use persona::error::{Error, Result};
+use persona::legion::Firmware;
+use persona::paths::Paths;
 
 /// A program that the bench runs, and the packages that bring it on Debian and on Arch.
 struct Need {
@@ -11,7 +13,13 @@ struct Need {
     arch: &'static str,
 }
 
-const NEEDS: [Need; 15] = [
+/// UEFI firmware is no program, and lies elsewhere on each distribution.
+const FIRMWARE: &str = "UEFI firmware (OVMF)";
+/// The size of its variables, in bytes, in the flavour that the tests start.
+const FIRMWARE_VARIABLES: u64 = 540_672;
+
+const NEEDS: [Need; 16] = [
+    Need { program: FIRMWARE, debian: "ovmf", arch: "edk2-ovmf" },
     Need { program: "qemu-system-x86_64", debian: "qemu-system-x86", arch: "qemu-system-x86" },
     Need { program: "qemu-img", debian: "qemu-utils", arch: "qemu-img" },
     Need { program: "mmdebstrap", debian: "mmdebstrap", arch: "debootstrap debian-archive-keyring" },
@@ -52,6 +60,9 @@ pub fn install_what_is_lacking(log: &Log) -> Result<()> {
 
 /// A host with debootstrap needs no mmdebstrap.
 fn is_there(need: &Need, debian: bool) -> bool {
+    if need.program == FIRMWARE {
+        return Firmware::find(&Paths::new("/", None), FIRMWARE_VARIABLES).is_ok();
+    }
     Tool::exists(need.program) || (!debian && need.program == "mmdebstrap" && Tool::exists("debootstrap"))
 }
 

@@ -60,7 +60,7 @@ lint: static
 .PHONY: static
 static:
 	RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static -C linker-features=-lld -C link-arg=-Wl,--fatal-warnings' \
-		cargo build --locked --bin persona --target-dir target/static
+		cargo build --release --locked --bin persona --target-dir target/static
 
 clean:
 	cargo clean

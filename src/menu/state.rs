@@ -9,7 +9,7 @@
 //!                                                |  legion starts          ^      ^
 //!                                                v                         |      | any key
 //!                                  Starting -> Running --- legion ends ----+    Failed
-//!                                                |  Escape
+//!                                                |  Escape (from Waiting and Failed too)
 //!                                                v
 //!                                             Console ---- legion ends ---> Waiting
 //! ```
@@ -247,16 +247,17 @@ impl Menu {
                 (*ends_at, *total) = (now + more, more);
                 self.pick(key, now)
             }
+            // Whoever is at the keyboard can always get at the host.
+            State::Waiting | State::Failed { .. } | State::Running if key == Key::Back => {
+                self.state = State::Console;
+                vec![Effect::LeaveToConsole]
+            }
             State::Failed { .. } => {
                 self.state = State::Waiting;
                 // The key that dismisses the message starts nothing by surprise.
                 if key == Key::Confirm { Vec::new() } else { self.pick(key, now) }
             }
             State::Waiting => self.pick(key, now),
-            State::Running if key == Key::Back => {
-                self.state = State::Console;
-                vec![Effect::LeaveToConsole]
-            }
             State::AwaitingScreen | State::Chosen { .. } | State::Starting | State::Running | State::Console => Vec::new(),
         }
     }

@@ -80,7 +80,7 @@ fn arrows_and_digits_move_and_only_confirm_picks() {
         (Key::Number(3), 3),
         (Key::Next, 3),
         (Key::Number(4), 3),
-        (Key::Back, 3),
+        (Key::Other, 3),
         (Key::Previous, 2),
         (Key::Number(1), 1),
     ] {
@@ -156,6 +156,19 @@ fn escape_leaves_a_running_legion_for_the_console_and_its_end_brings_the_menu_ba
     assert_eq!(menu.stage(at(1)), None);
     assert_eq!(menu.handle(legion(Phase::Ended, 0), at(2)), [Effect::TakeScreen]);
     assert_eq!(menu.stage(at(2)), Some(Stage::Waiting));
+}
+
+#[test]
+fn escape_leads_to_the_console_wherever_nothing_is_about_to_start() {
+    let mut waiting = menu(Timeout::Never, None);
+    waiting.handle(Event::Shown, at(0));
+    assert_eq!(waiting.handle(Event::Key(Key::Back), at(1)), [Effect::LeaveToConsole]);
+    let mut failed = menu(TEN_SECONDS, None);
+    failed.handle(legion(Phase::Failed, 0), at(0));
+    assert_eq!(failed.handle(Event::Key(Key::Back), at(1)), [Effect::LeaveToConsole]);
+    let mut counting = menu(TEN_SECONDS, None);
+    counting.handle(Event::Shown, at(0));
+    assert_eq!(counting.handle(Event::Key(Key::Back), at(1)), [], "in the countdown it is any key");
 }
 
 #[test]

@@ -130,14 +130,14 @@ impl Scene {
             Stage::Waiting => {
                 stages::shelf(&mut scene, &frame, view);
                 stages::names(&mut scene, &frame, view);
-                stages::hints(&mut scene, &frame, &[(&["←", "→"], "choose"), (&["Enter"], "start")]);
+                stages::hints(&mut scene, &frame, &[(&["←", "→"], "choose"), (&["Enter"], "start"), (&["Esc"], "console")]);
             }
             Stage::Starting => stages::starting(&mut scene, &frame, view),
             Stage::Running => stages::running(&mut scene, &frame, view),
             Stage::Failed { why } => {
                 stages::shelf(&mut scene, &frame, view);
                 stages::failed(&mut scene, &frame, view, why);
-                stages::hints(&mut scene, &frame, &[(&["←", "→"], "choose"), (&["Enter"], "start")]);
+                stages::hints(&mut scene, &frame, &[(&["any key"], "menu"), (&["Esc"], "console")]);
             }
         }
         scene

@@ -193,7 +193,6 @@ fn without_its_cartridge_legion_stays_off() {
         let mut machine = power_on(&Hardware::standard(), &scenario)?;
         stays_off(&mut machine, "there is no cartridge `rivendale`")?;
         // The others are as good as ever.
-        machine.press(Keyboard::Host, "esc")?;
         machine.press(Keyboard::Host, "2")?;
         machine.press(Keyboard::Host, "ret")?;
         machine.wait_for_legion("running")

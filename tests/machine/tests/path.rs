@@ -119,6 +119,7 @@ fn a_pick_gives_legion_its_hardware_and_its_end_brings_the_menu_back() {
 
 fn an_override() -> Result<()> {
     let mut machine = power_on(&Hardware::standard(), &Scenario::new("override").image(ImageKind::Systemd))?;
+    machine.wait_for_probe()?;
     machine.wait_for_ssh()?;
     assert_eq!(machine.ssh("persona next mordor")?, "Mordor starts at the next boot, once.\n");
     let list = machine.ssh("persona list")?;
@@ -275,6 +276,7 @@ fn a_killed_menu_gives_the_console_back_and_asks_nobody_twice() {
 fn an_override_of_the_bare_host_lasts_one_boot_too() {
     check((|| {
         let mut machine = power_on(&Hardware::standard(), &Scenario::new("host").cmdline("persona.timeout=10m"))?;
+        machine.wait_for_probe()?;
         machine.wait_for_ssh()?;
         machine.ssh("persona next host")?;
         machine.ssh("systemctl reboot --no-block")?;

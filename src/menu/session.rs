@@ -15,7 +15,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::os::fd::AsFd;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// How long the menu waits for its card before the countdown runs without it: amdgpu takes 5 to 10 s to come up.
@@ -54,6 +54,8 @@ pub struct Session {
     record: MenuState,
     recorded: Option<MenuState>,
     legion: Option<LegionState>,
+    /// The systemctl that starts legion, until it has been waited for.
+    starting: Option<Child>,
 }
 
 /// Whether the loop goes on.
@@ -82,6 +84,7 @@ impl Session {
             record: MenuState { first_frame_ms: None, outputs: Vec::new(), keyboards: 0, trouble },
             recorded: None,
             legion: None,
+            starting: None,
         }
     }
 
@@ -245,6 +248,9 @@ impl Session {
 
     /// Reads what legion is doing, and tells the menu if that is news.
     fn hear_of_legion(&mut self) {
+        if self.starting.as_mut().is_some_and(|systemctl| !matches!(systemctl.try_wait(), Ok(None))) {
+            self.starting = None;
+        }
         let state = match LegionState::read(&self.paths) {
             Ok(state) => state,
             Err(error) => return log::warn!("{error}"),
@@ -293,10 +299,11 @@ impl Session {
         let choice = Choice { persona: chosen.name.clone(), reason };
         choice.write(&self.paths)?;
         match &chosen.starts {
-            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. Not
-            // in this thread: early in a boot systemd may be slow to answer, and the screen is to say what starts.
+            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. Its
+            // answer is not waited for: early in a boot systemd may be slow, and the screen is to say what starts.
             Starts::Legion(_) => {
-                std::thread::spawn(|| start_unit("legion.service").inspect_err(|error| log::warn!("{error}")));
+                self.starting =
+                    start_command("legion.service").spawn().inspect_err(|error| log::warn!("starting legion.service: {error}")).ok();
                 Ok(())
             }
             Starts::Host => Override::use_up(&self.paths, &choice),
@@ -310,9 +317,15 @@ impl Session {
     }
 }
 
+fn start_command(unit: &str) -> Command {
+    let mut command = Command::new("systemctl");
+    command.args(["start", "--no-block", "--", unit]);
+    command
+}
+
 /// Asks systemd to start a unit, without waiting for it to be up.
 fn start_unit(unit: &str) -> Result<()> {
-    let output = Command::new("systemctl").args(["start", "--no-block", "--", unit]).output().doing(|| format!("starting {unit}"))?;
+    let output = start_command(unit).output().doing(|| format!("starting {unit}"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -93,13 +93,8 @@ fn table(rows: &[Row<'_>]) -> String {
                 .filter(|(is, _)| *is)
                 .map(|(_, mark)| mark.to_owned())
                 .collect();
-            // The first line says what is wrong; `persona plan` has the rest.
-            marks.extend(
-                row.cartridge_trouble
-                    .as_deref()
-                    .and_then(|trouble| trouble.lines().next())
-                    .map(|trouble| format!("no usable cartridge: {trouble}")),
-            );
+            // What is wrong; `persona plan` says how to mend it.
+            marks.extend(row.cartridge_trouble.as_deref().and_then(|trouble| trouble.lines().next()).map(str::to_owned));
             format!("{:name$}  {:starts$}  {}\n", row.name, row.starts, marks.join(", ")).trim_end().to_owned() + "\n"
         })
         .collect()

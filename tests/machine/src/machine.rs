@@ -173,13 +173,16 @@ impl Machine {
     /// # Errors
     /// When it does not.
     pub fn wait_for_ssh(&mut self) -> Result<Duration> {
-        let ssh = self.ssh.clone();
-        let greeted = wait::until(BOOT, || Ok(ssh.greets(Duration::from_secs(2)).then_some(())))?;
-        greeted.ok_or_else(|| self.missed("the greeting of sshd", BOOT))?;
+        self.wait_for_greeting()?;
         Ok(self.reached("sshd answers"))
     }
 
-    /// Runs a command over SSH, as the machine's owner would, and returns its stdout.
+    fn wait_for_greeting(&self) -> Result<()> {
+        let greeted = wait::until(BOOT, || Ok(self.ssh.greets(Duration::from_secs(2)).then_some(())))?;
+        greeted.ok_or_else(|| self.missed("the greeting of sshd", BOOT))
+    }
+
+    /// Runs a command over SSH, as the machine's owner would, and returns its stdout. After a reboot sshd is waited for.
     ///
     /// # Errors
     /// When it fails, or sshd does not let us in.
@@ -190,8 +193,10 @@ impl Machine {
     /// Runs a command over SSH, whatever its exit code (255: no connection).
     ///
     /// # Errors
-    /// When the ssh client cannot be run.
+    /// When sshd does not greet, or the ssh client cannot be run.
     pub fn try_ssh(&self, command: &str) -> Result<Output> {
+        // QEMU's end of the port takes a connection before sshd is there, and drops it.
+        self.wait_for_greeting()?;
         self.ssh.run(command)
     }
 

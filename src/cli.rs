@@ -52,9 +52,9 @@ enum Command {
     Run,
     /// Give launch-time devices back to the host (run by legion.service as root)
     Release,
-    /// Write one sysfs attribute; exits with the errno (what Persona runs with a deadline)
+    /// Write the sysfs attributes named on stdin (what Persona runs with a deadline)
     #[command(hide = true)]
-    WriteAttribute { file: PathBuf, value: String },
+    WriteAttributes,
 }
 
 #[derive(Debug, Args)]
@@ -133,7 +133,7 @@ impl Cli {
             }
             Command::Run => commands::run::run(&paths),
             Command::Release => commands::release::release(&paths),
-            Command::WriteAttribute { file, value } => commands::write_attribute(&file, &value),
+            Command::WriteAttributes => commands::write_attributes(out),
         }
     }
 }

@@ -18,7 +18,6 @@ use crate::paths::Paths;
 use crate::settings::{Persona, Settings};
 use serde::Serialize;
 use std::io::Write;
-use std::path::Path;
 
 /// For whom the data is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +65,10 @@ fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
     print(out, &(text + "\n"))
 }
 
-/// The hidden subcommand that writes one attribute, in a process that may hang without harm.
+/// The hidden subcommand that writes attributes, in a process that may hang without harm.
 ///
 /// # Errors
-/// Never returns one: the errno is the exit code.
-pub fn write_attribute(file: &Path, value: &str) -> Result<()> {
-    std::process::exit(attribute::write_now(file, value).map_or_else(|error| error.raw_os_error().unwrap_or(libc::EIO), |()| 0))
+/// When nobody reads the answers.
+pub fn write_attributes(out: &mut dyn Write) -> Result<()> {
+    attribute::serve(&mut std::io::stdin().lock(), out).doing(|| "writing attributes for another process".into())
 }

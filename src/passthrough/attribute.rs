@@ -2,12 +2,15 @@
 
 use crate::error::{Context, Error, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Writes a line to an attribute, here and now. Opened for writing only and never created, so that a mistyped name
 /// fails under a recorded tree as it does in sysfs.
@@ -29,23 +32,33 @@ pub enum Outcome {
     Hung,
 }
 
-/// Writes attributes in a child process, which may hang without taking us along.
-#[derive(Debug, Clone)]
+/// Writes attributes in a child process, which may hang without taking us along. One child does all the writing; one that
+/// hung is left alone, and the next write gets another.
+#[derive(Debug)]
 pub struct Writer {
-    /// The program that is run as `PROGRAM write-attribute FILE VALUE`; it exits with 0 or the `errno` of [`write_now`].
-    pub program: PathBuf,
-    /// How long it may take.
-    pub deadline: Duration,
+    program: PathBuf,
+    deadline: Duration,
+    scribe: RefCell<Option<Scribe>>,
 }
 
 impl Default for Writer {
     /// This very program, and five seconds.
     fn default() -> Self {
-        Self { program: "/proc/self/exe".into(), deadline: Duration::from_secs(5) }
+        Self::new("/proc/self/exe", Duration::from_secs(5))
     }
 }
 
 impl Writer {
+    /// `program` is run as `PROGRAM write-attributes` and speaks as [`serve`] does. `deadline` is how long a write may take.
+    pub fn new(program: impl Into<PathBuf>, deadline: Duration) -> Self {
+        Self { program: program.into(), deadline, scribe: RefCell::new(None) }
+    }
+
+    /// How long a write may take.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// Writes a line to an attribute. When the deadline passes the child is left alone: one that hangs in a driver cannot
     /// even be killed.
     ///
@@ -53,32 +66,72 @@ impl Writer {
     /// The child's system call's, with its `errno`.
     pub fn write(&self, path: &Path, value: &str) -> Result<Outcome> {
         let doing = || format!("writing `{value}` to {}", path.display());
-        let mut child = Command::new(&self.program)
-            .arg("write-attribute")
-            .args([path.as_os_str(), value.as_ref()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .doing(|| format!("running {} for {}", self.program.display(), doing()))?;
-        // Nothing is ever read: the pipe's other end closes when the child is gone.
-        if let Some(pipe) = &child.stdout {
-            let timeout = PollTimeout::try_from(self.deadline).unwrap_or(PollTimeout::MAX);
-            let mut ends = [PollFd::new(pipe.as_fd(), PollFlags::empty())];
-            let ready = loop {
-                match poll(&mut ends, timeout) {
-                    Err(nix::errno::Errno::EINTR) => {}
-                    ready => break ready.doing(|| format!("waiting for {}", doing()))?,
-                }
-            };
-            if ready == 0 {
-                return Ok(Outcome::Hung);
-            }
-        }
-        let status = child.wait().doing(doing)?;
-        match status.code() {
-            Some(0) => Ok(Outcome::Written),
-            Some(errno) if errno < i32::from(u8::MAX) => Err(Error::because(doing(), io::Error::from_raw_os_error(errno))),
-            _ => Err(Error::new(format!("{}: the writer ended with {status}", doing()))),
+        let mut scribe = match self.scribe.take() {
+            Some(scribe) => scribe,
+            None => Scribe::hire(&self.program).doing(|| format!("running {} for {}", self.program.display(), doing()))?,
+        };
+        let Some(errno) = scribe.write(path, value, self.deadline).doing(doing)? else { return Ok(Outcome::Hung) };
+        self.scribe.replace(Some(scribe));
+        match errno {
+            0 => Ok(Outcome::Written),
+            errno => Err(Error::because(doing(), io::Error::from_raw_os_error(errno))),
         }
     }
+}
+
+/// The child that writes. It ends when nobody holds the other end of its input.
+#[derive(Debug)]
+struct Scribe {
+    input: ChildStdin,
+    output: ChildStdout,
+}
+
+impl Scribe {
+    fn hire(program: &Path) -> io::Result<Self> {
+        let mut child = Command::new(program).arg("write-attributes").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err(ErrorKind::BrokenPipe.into()) };
+        Ok(Self { input, output })
+    }
+
+    /// The errno of one write, 0 for none; `None` if it did not return in time.
+    fn write(&mut self, path: &Path, value: &str, deadline: Duration) -> io::Result<Option<i32>> {
+        let until = Instant::now() + deadline;
+        self.input.write_all(&[path.as_os_str().as_bytes(), b"\n", value.as_bytes(), b"\n"].concat())?;
+        let mut reply = Vec::new();
+        while reply.last() != Some(&b'\n') {
+            let timeout = PollTimeout::try_from(until.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.output.as_fd(), PollFlags::POLLIN)], timeout) {
+                Ok(0) => return Ok(None),
+                Err(nix::errno::Errno::EINTR) => continue,
+                ready => ready?,
+            };
+            let mut part = [0; 16];
+            match self.output.read(&mut part)? {
+                0 => return Err(io::Error::other("the child that writes has ended")),
+                length => reply.extend_from_slice(&part[..length]),
+            }
+        }
+        let errno = std::str::from_utf8(&reply).ok().and_then(|text| text.trim().parse().ok());
+        errno.map(Some).ok_or_else(|| io::Error::other("the child that writes answered with nonsense"))
+    }
+}
+
+/// The child's side: reads a path and a value, a line each, writes the value, and answers with the errno, 0 for none; until its
+/// input ends.
+///
+/// # Errors
+/// When nobody reads the answers.
+pub fn serve(input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<()> {
+    let line = |input: &mut dyn BufRead| -> io::Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        input.read_until(b'\n', &mut bytes)?;
+        Ok((bytes.pop() == Some(b'\n')).then_some(bytes))
+    };
+    while let (Some(path), Some(value)) = (line(input)?, line(input)?) {
+        let written = write_now(Path::new(OsStr::from_bytes(&path)), &String::from_utf8_lossy(&value));
+        let errno = written.map_or_else(|error| error.raw_os_error().unwrap_or(nix::libc::EIO), |()| 0);
+        writeln!(output, "{errno}")?;
+        output.flush()?;
+    }
+    Ok(())
 }

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How the kernel is reached where that can hang or is not a plain file.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Kernel {
     /// Writes what may hang.
     pub writer: Writer,
@@ -116,7 +116,7 @@ impl Device<'_> {
             Outcome::Hung => {
                 self.mark_hung();
                 let what = format!("reboot required: writing `{value}` to {}", attribute.display());
-                Err(Error::new(format!("{what} has not returned after {:?}", writer.deadline))
+                Err(Error::new(format!("{what} has not returned after {:?}", writer.deadline()))
                     .mend("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver need be unbound"))
             }
         }
@@ -148,7 +148,7 @@ impl Device<'_> {
         done: impl Fn(Option<&str>) -> bool,
         act: impl Fn(Option<&str>) -> Result<()>,
     ) -> Result<()> {
-        let until = Instant::now() + writer.deadline;
+        let until = Instant::now() + writer.deadline();
         loop {
             let driver = self.driver();
             if done(driver.as_deref()) {
@@ -165,7 +165,7 @@ impl Device<'_> {
             }
             if Instant::now() >= until {
                 let driver = driver.map_or("no driver".to_owned(), |driver| format!("the driver {driver}"));
-                let why = format!("{doing}: {} still has {driver} after {:?}", self.address, writer.deadline);
+                let why = format!("{doing}: {} still has {driver} after {:?}", self.address, writer.deadline());
                 return Err(match result {
                     Err(error) => Error::because(why, error),
                     Ok(()) => Error::new(why).mend("the kernel log says why (`journalctl -k`)"),

@@ -1,6 +1,6 @@
 //! Reserving, binding and releasing, and above all: undoing.
 
-use super::kernel::{kernel, written};
+use super::kernel::{kernel, program, written};
 use super::tree::Tree;
 use super::{SHIPPED, at, listing, read, reference};
 use nix::sys::stat::Mode;
@@ -182,7 +182,7 @@ esac"#;
 #[test]
 fn a_driver_that_will_not_let_go_is_given_up_at_the_deadline() {
     let (_folder, tree, mut kernel) = machine("case $file in */xhci_hcd/unbind) exit 16;; esac");
-    kernel.writer.deadline = Duration::from_secs(3);
+    kernel.writer = Writer::new(program(&tree), Duration::from_secs(3));
     fails_and_leaves_no_trace(&tree, &kernel, "0000:0c:00.3 still has the driver xhci_hcd");
 }
 
@@ -192,8 +192,7 @@ fn a_driver_that_hangs_leaves_the_caller_alive_and_the_device_alone() {
     let unbind = tree.at("sys/bus/pci/drivers/xhci_hcd/unbind");
     fs::remove_file(&unbind).unwrap();
     nix::unistd::mkfifo(&unbind, Mode::S_IRWXU).unwrap();
-    let kernel =
-        Kernel { writer: Writer { program: env!("CARGO_BIN_EXE_persona").into(), deadline: Duration::from_secs(1) }, ..Kernel::default() };
+    let kernel = Kernel { writer: Writer::new(env!("CARGO_BIN_EXE_persona"), Duration::from_secs(1)), ..Kernel::default() };
     let settings = listing(&["0000:0c:00.3"]);
     let plan = || Plan::new(&settings, &read(&tree), Stage::Launch);
     let message = bind(&tree.paths(), &plan(), &kernel).unwrap_err().to_string();
@@ -213,8 +212,7 @@ fn an_override_that_hangs_is_neither_waited_for_nor_read() {
     let attribute = tree.at(&format!("{USB}/driver_override"));
     fs::remove_file(&attribute).unwrap();
     nix::unistd::mkfifo(&attribute, Mode::S_IRWXU).unwrap();
-    let kernel =
-        Kernel { writer: Writer { program: env!("CARGO_BIN_EXE_persona").into(), deadline: Duration::from_secs(1) }, ..Kernel::default() };
+    let kernel = Kernel { writer: Writer::new(env!("CARGO_BIN_EXE_persona"), Duration::from_secs(1)), ..Kernel::default() };
     let settings = listing(&["0000:0c:00.3"]);
     // A link put where the mark will be is not followed, and counts as one.
     let planted = tree.at("planted");
@@ -240,7 +238,7 @@ fn an_override_that_hangs_is_neither_waited_for_nor_read() {
 #[test]
 fn the_writer_tells_what_the_kernel_said() {
     let folder = tempfile::tempdir().unwrap();
-    let writer = Writer { program: env!("CARGO_BIN_EXE_persona").into(), deadline: Duration::from_secs(60) };
+    let writer = Writer::new(env!("CARGO_BIN_EXE_persona"), Duration::from_secs(60));
     let file = folder.path().join("attribute");
     assert_eq!(writer.write(&file, "x").unwrap_err().errno(), Some(nix::libc::ENOENT));
     assert!(!file.exists());

@@ -4,16 +4,20 @@ use super::tree::Tree;
 use persona::passthrough::{Kernel, Writer};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Each device's host driver is in its `host_driver`; `misfortune` is shell code that runs first, with `$file` and `$value`
 /// written and `$dev` the device's folder unless it is an override. All writes are noted in `log`.
 pub(crate) fn kernel(tree: &Tree, misfortune: &str) -> Kernel {
     let root = tree.at("").display().to_string();
-    let program = tree.at("kernel.sh");
+    let program = program(tree);
     let script = format!(
         r#"#!/bin/sh
-root={root}; file=$2; value=$3; dev=${{root}}sys/bus/pci/devices/$value
+root={root}
+while IFS= read -r file && IFS= read -r value; do
+(
+dev=${{root}}sys/bus/pci/devices/$value
 echo "${{file#$root}} $value" >> ${{root}}log
 {misfortune}
 case $file in
@@ -30,12 +34,21 @@ case $file in
     case $driver in ''|'(null)') driver=$(cat "$dev/host_driver" 2>/dev/null) ;; esac
     [ -z "$driver" ] || ln -s "../../../../bus/pci/drivers/$driver" "$dev/driver" ;;
 esac
+exit 0
+) > /dev/null
+echo $?
+done
 "#
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     tree.file("sys/bus/pci/drivers/vfio-pci/unbind", "");
-    Kernel { writer: Writer { program, deadline: Duration::from_secs(60) }, group_is_viable: |_| Ok(true), ..Kernel::default() }
+    Kernel { writer: Writer::new(program, Duration::from_secs(60)), group_is_viable: |_| Ok(true), ..Kernel::default() }
+}
+
+/// The script that is the kernel.
+pub(crate) fn program(tree: &Tree) -> PathBuf {
+    tree.at("kernel.sh")
 }
 
 /// What was written so far, overrides left out: attribute and value.

@@ -108,6 +108,36 @@ impl Paths {
         self.at("/sys/module").join(name)
     }
 
+    /// The running kernel's release, as `uname -r` prints it.
+    pub fn kernel_release(&self) -> PathBuf {
+        self.at("/proc/sys/kernel/osrelease")
+    }
+
+    /// The modules of a kernel, by its release.
+    pub fn kernel_modules(&self, release: &str) -> PathBuf {
+        self.at("/usr/lib/modules").join(release)
+    }
+
+    /// Where distributions keep the names of PCI devices: Arch and Fedora, Debian.
+    pub fn pci_ids(&self) -> [PathBuf; 2] {
+        ["/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids"].map(|place| self.at(place))
+    }
+
+    /// Who uses which range of physical memory.
+    pub fn io_memory(&self) -> PathBuf {
+        self.at("/proc/iomem")
+    }
+
+    /// The folder of all framebuffers.
+    pub fn graphics_class(&self) -> PathBuf {
+        self.at("/sys/class/graphics")
+    }
+
+    /// The folder of what draws the text consoles.
+    pub fn virtual_consoles(&self) -> PathBuf {
+        self.at("/sys/class/vtconsole")
+    }
+
     /// The folder of all network interfaces.
     pub fn network_interfaces(&self) -> PathBuf {
         self.at("/sys/class/net")

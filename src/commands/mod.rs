@@ -13,7 +13,7 @@ pub mod status;
 
 use crate::error::{Context, Error, Result};
 use crate::menu::paint::Gallery;
-use crate::passthrough::attribute;
+use crate::passthrough::{Machine, Plan, Stage, attribute};
 use crate::paths::Paths;
 use crate::settings::{Persona, Settings};
 use serde::Serialize;
@@ -47,6 +47,17 @@ pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
     })
 }
 
+/// The plan for launching now. The functions get names only if there is something to tell about them: the list is long.
+fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
+    let mut machine = Machine::read(paths)?;
+    let plan = Plan::new(settings, &machine, Stage::Launch);
+    if plan.refused.is_empty() && plan.notes.is_empty() {
+        return Ok(plan);
+    }
+    machine.name_functions(paths);
+    Ok(Plan::new(settings, &machine, Stage::Launch))
+}
+
 /// The owner's emblems; one that cannot be used is told, and replaced by the painter.
 fn gallery(paths: &Paths, settings: &Settings) -> Gallery {
     let (gallery, errors) = Gallery::load(paths, settings.personas.iter().map(|persona| &persona.emblem));
@@ -68,7 +79,7 @@ fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
 /// The hidden subcommand that writes attributes, in a process that may hang without harm.
 ///
 /// # Errors
-/// When nobody reads the answers.
+/// When its input cannot be read.
 pub fn write_attributes(out: &mut dyn Write) -> Result<()> {
     attribute::serve(&mut std::io::stdin().lock(), out).doing(|| "writing attributes for another process".into())
 }

@@ -1,9 +1,9 @@
 //! `persona plan`: every step a boot and a launch would take. Changes nothing.
 
-use super::{Output, find_persona, or_absent, print, print_json};
+use super::{Output, find_persona, launch_plan, or_absent, print, print_json};
 use crate::error::Result;
 use crate::legion::{self, Cartridge, Firmware, slot};
-use crate::passthrough::{self, Machine, Stage, Step};
+use crate::passthrough::{self, Step};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::settings::{BindTime, Legion, OnPoweroff, Persona, Settings, Starts};
@@ -60,7 +60,7 @@ pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Wri
         Some(name) => find_persona(&settings, name)?,
         None => settings.default_persona(last.as_deref()),
     };
-    let plan = Plan::of(paths, &settings, persona, &Machine::read(paths)?);
+    let plan = Plan::of(paths, persona, &launch_plan(paths, &settings)?);
     match output {
         Output::Json => print_json(out, &plan),
         Output::Text => print(out, &plan.text()),
@@ -68,8 +68,7 @@ pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Wri
 }
 
 impl Plan {
-    fn of(paths: &Paths, settings: &Settings, persona: &Persona, machine: &Machine) -> Self {
-        let launch = passthrough::Plan::new(settings, machine, Stage::Launch);
+    fn of(paths: &Paths, persona: &Persona, launch: &passthrough::Plan) -> Self {
         let reserve = &launch.reserve;
         let mut plan = Self {
             persona: persona.name.clone(),
@@ -94,7 +93,7 @@ impl Plan {
                 plan.starts.clone_from(unit);
                 plan.steps.push(format!("systemctl start {unit}"));
             }
-            Starts::Legion(legion) => plan.launch(paths, legion, &launch),
+            Starts::Legion(legion) => plan.launch(paths, legion, launch),
         }
         plan
     }

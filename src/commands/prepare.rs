@@ -1,10 +1,10 @@
 //! `persona prepare`: what root does before legion starts. Binds and proves the devices, inserts the cartridge.
 
-use super::{find_persona, or_absent};
+use super::{find_persona, launch_plan, or_absent};
 use crate::account::Account;
 use crate::error::{Context, Error, Result};
 use crate::legion::{Cartridge, DiskKind, LegionLock, kvm, network, slot};
-use crate::passthrough::{self, Kernel, Machine, Plan, Stage};
+use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
 use crate::settings::value::Network;
 use crate::settings::{Legion, Settings};
@@ -45,7 +45,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
     // What needs nothing to be undone is checked first.
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
     kvm::ensure(paths)?;
-    let plan = Plan::new(&settings, &Machine::read(paths)?, Stage::Launch);
+    let plan = launch_plan(paths, &settings)?;
     // Recorded first: `release` gives back what was taken even if this process does not live to say so.
     plan.bound_devices().write(paths)?;
     passthrough::bind(paths, &plan, &Kernel::default())?;

@@ -117,10 +117,10 @@ impl Scribe {
 }
 
 /// The child's side: reads a path and a value, a line each, writes the value, and answers with the errno, 0 for none; until its
-/// input ends.
+/// input ends or nobody reads the answers any more.
 ///
 /// # Errors
-/// When nobody reads the answers.
+/// When its input cannot be read.
 pub fn serve(input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<()> {
     let line = |input: &mut dyn BufRead| -> io::Result<Option<Vec<u8>>> {
         let mut bytes = Vec::new();
@@ -130,8 +130,9 @@ pub fn serve(input: &mut dyn BufRead, output: &mut dyn Write) -> io::Result<()> 
     while let (Some(path), Some(value)) = (line(input)?, line(input)?) {
         let written = write_now(Path::new(OsStr::from_bytes(&path)), &String::from_utf8_lossy(&value));
         let errno = written.map_or_else(|error| error.raw_os_error().unwrap_or(nix::libc::EIO), |()| 0);
-        writeln!(output, "{errno}")?;
-        output.flush()?;
+        if writeln!(output, "{errno}").and_then(|()| output.flush()).is_err() {
+            break;
+        }
     }
     Ok(())
 }

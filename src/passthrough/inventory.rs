@@ -2,7 +2,9 @@
 
 use super::VFIO_PCI;
 use super::duties::{Duties, Tree};
+use super::holders::holders;
 use super::machine::{Function, Machine};
+use super::vfio::Vfio;
 use crate::error::{Context, Result};
 use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
@@ -17,6 +19,7 @@ impl Machine {
     /// When there is no PCI bus to be seen. A function that vanishes meanwhile is left out, with a line in the log.
     pub fn read(paths: &Paths) -> Result<Self> {
         let folder = paths.pci_devices();
+        let tree = Tree::new(paths);
         let mut functions = BTreeMap::new();
         for entry in fs::read_dir(&folder).doing(|| format!("looking for PCI devices in {}", folder.display()))? {
             let name = entry.doing(|| format!("reading {}", folder.display()))?.file_name();
@@ -25,16 +28,20 @@ impl Machine {
                 log::debug!("leaving out the PCI device {}", name.display());
                 continue;
             };
-            match function(paths, address) {
+            match function(paths, &tree, address) {
                 Ok(function) => _ = functions.insert(address, function),
                 Err(error) => log::warn!("leaving out a PCI device: {error}"),
             }
         }
-        let tree = Tree::new(paths);
         let duties = Duties::read(&tree, &functions);
         for (address, duty) in duties.held {
             if let Some(function) = functions.get_mut(&address) {
                 function.duties.push(duty);
+            }
+        }
+        for (address, holder) in holders(paths, &tree) {
+            if let Some(function) = functions.get_mut(&address) {
+                function.holders.push(holder);
             }
         }
         let mut other_keyboards = 0;
@@ -47,7 +54,8 @@ impl Machine {
         Ok(Self {
             functions,
             iommu: fs::read_dir(paths.iommu_groups()).is_ok_and(|mut groups| groups.next().is_some()),
-            vfio_pci: paths.pci_driver(VFIO_PCI).exists() || paths.kernel_module("vfio_pci").exists(),
+            vfio: Vfio::read(paths),
+            acs_override: acs_override(&fs::read_to_string(paths.kernel_command_line()).unwrap_or_default()),
             root_is_known: duties.root_is_known,
             route_is_known: duties.route_is_known,
             other_keyboards,
@@ -55,7 +63,7 @@ impl Machine {
     }
 }
 
-fn function(paths: &Paths, address: PciAddress) -> Result<Function> {
+fn function(paths: &Paths, tree: &Tree, address: PciAddress) -> Result<Function> {
     let folder = &paths.pci_device(address);
     let driver = link_name(&folder.join("driver"));
     let hung = is_hung(paths, address);
@@ -67,6 +75,8 @@ fn function(paths: &Paths, address: PciAddress) -> Result<Function> {
         id: PciId { vendor: hex(folder, "vendor")? as u16, device: hex(folder, "device")? as u16 },
         class: hex(folder, "class")?,
         subsystem: optional("subsystem_vendor", "subsystem_device"),
+        name: None,
+        upstream: upstream(folder, tree, address),
         driver_override: if hung { None } else { idle_override(folder, driver.as_deref()) },
         driver,
         hung,
@@ -74,7 +84,20 @@ fn function(paths: &Paths, address: PciAddress) -> Result<Function> {
         boot_vga: first_line(&folder.join("boot_vga")).as_deref() == Some("1"),
         duties: Vec::new(),
         keyboards: 0,
+        holders: Vec::new(),
     })
+}
+
+/// The functions in the real path of its folder but for itself.
+fn upstream(folder: &Path, tree: &Tree, address: PciAddress) -> Vec<PciAddress> {
+    let mut above = tree.canonical(folder).map(|path| tree.functions_in(&path)).unwrap_or_default();
+    above.retain(|bridge| *bridge != address);
+    above
+}
+
+/// The patch that many kernels carry has one word (`pcie_acs_override=downstream,multifunction`).
+fn acs_override(command_line: &str) -> Option<String> {
+    command_line.split_whitespace().find(|word| word.starts_with("pcie_acs_override=")).map(str::to_owned)
 }
 
 fn hex(folder: &Path, attribute: &str) -> Result<u32> {

@@ -1,5 +1,6 @@
 //! The snapshot: PCI functions, and what the host needs each of them for.
 
+use super::vfio::Vfio;
 use crate::pci::{PciAddress, PciId};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,8 +12,10 @@ pub struct Machine {
     pub functions: BTreeMap<PciAddress, Function>,
     /// Whether an IOMMU is on: there is at least one IOMMU group.
     pub iommu: bool,
-    /// Whether the vfio-pci driver is there, built in or loaded.
-    pub vfio_pci: bool,
+    /// Where the vfio-pci driver is.
+    pub vfio: Vfio,
+    /// The kernel command line's word by which the kernel splits IOMMU groups that the hardware does not isolate.
+    pub acs_override: Option<String>,
     /// Whether the file system at `/` could be traced to its disks. Not so in an initramfs.
     pub root_is_known: bool,
     /// Whether there is a default route, and it could be traced to its network cards.
@@ -32,6 +35,10 @@ pub struct Function {
     pub class: u32,
     /// What the maker of the board says it is.
     pub subsystem: Option<PciId>,
+    /// What people call it, once [`Machine::name_functions`] has looked.
+    pub name: Option<String>,
+    /// The bridges above it, the root port first.
+    pub upstream: Vec<PciAddress>,
     /// The driver bound to it.
     pub driver: Option<String>,
     /// The only driver that may bind to it, if one was set. Not looked at while it has a host driver.
@@ -46,6 +53,26 @@ pub struct Function {
     pub duties: Vec<Duty>,
     /// How many keyboards hang below it.
     pub keyboards: usize,
+    /// What holds it beside its driver.
+    pub holders: Vec<Holder>,
+}
+
+/// What uses a graphics card without being its driver.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// The framebuffer that the firmware left behind, by the kernel's name for it.
+    FirmwareFramebuffer(String),
+    /// The text console, on the framebuffer of that name.
+    TextConsole(String),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FirmwareFramebuffer(name) => write!(f, "the firmware's framebuffer ({name})"),
+            Self::TextConsole(name) => write!(f, "the text console (on {name})"),
+        }
+    }
 }
 
 /// Something the host cannot do without.
@@ -105,7 +132,15 @@ impl Function {
         matches!(self.class >> 16, 0x02 | 0x0d) || self.subclass() == 0x0c06
     }
 
-    /// What it is, in words, by its class code (PCI Code and ID Assignment Specification).
+    /// What it is called and what it is: `Intel I225-V network card`.
+    pub fn words(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{name} {}", self.kind()),
+            None => self.kind().to_owned(),
+        }
+    }
+
+    /// What it is, by its class code (PCI Code and ID Assignment Specification).
     pub fn kind(&self) -> &'static str {
         match self.subclass() {
             0x0106 => "SATA controller",
@@ -133,9 +168,9 @@ impl Function {
 }
 
 impl fmt::Display for Function {
-    /// Such as `VGA controller 0000:0a:00.0`.
+    /// Such as `Intel I225-V network card 0000:06:00.0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind(), self.address)
+        write!(f, "{} {}", self.words(), self.address)
     }
 }
 

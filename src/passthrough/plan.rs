@@ -1,7 +1,7 @@
 //! What would be done to the machine, decided from settings and snapshot alone.
 
 use super::closure::{Closure, Member, closures};
-use super::machine::Machine;
+use super::machine::{Function, Holder, Machine};
 use super::refusal::{Refusal, refusals};
 use super::step::Step;
 use super::{HANGS_ON_UNBIND, VFIO_PCI};
@@ -49,6 +49,7 @@ impl Plan {
         let (closures, mut notes) = closures(&settings.passthrough, machine);
         let display = display(settings.menu.display, machine, &closures);
         notes.extend(no_menu_card(machine, &closures, display));
+        notes.extend(acs_override(machine, &closures));
         let refused = refusals(settings, machine, &closures, display, stage);
         let members = || closures.iter().flat_map(|closure| &closure.members);
         // A later boot reserves what only comes too late for this one.
@@ -58,6 +59,7 @@ impl Plan {
             Vec::new()
         };
         let bind = if refused.is_empty() { members().map(|member| (member.address, member.at)).collect() } else { Vec::new() };
+        notes.extend(held(machine, &closures, &refused, stage));
         let steps = match stage {
             Stage::Boot => {
                 let bound = |member: &&Member| member.driver.as_deref().is_some_and(|driver| driver != VFIO_PCI);
@@ -109,6 +111,30 @@ fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddr
     Some(format!("{card} is the only graphics card: there is no menu, and the default starts after its timeout"))
 }
 
+/// vfio-pci sends the firmware's framebuffer away by itself, but only from a VGA controller.
+fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Stage) -> Vec<String> {
+    if stage == Stage::Boot || !refused.is_empty() {
+        return Vec::new();
+    }
+    let functions = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
+    let told = |function: &Function, holder: &Holder| match holder {
+        Holder::TextConsole(_) => Some(format!("{function} shows the text console, which goes dark when legion takes it")),
+        Holder::FirmwareFramebuffer(_) if function.subclass() == 0x0300 => None,
+        Holder::FirmwareFramebuffer(_) => Some(format!(
+            "{holder} lies in {function}, and vfio-pci does not send it away: make the other card primary in the firmware setup, or add initcall_blacklist=sysfb_init to the kernel command line"
+        )),
+    };
+    functions.flat_map(|function| function.holders.iter().filter_map(|holder| told(function, holder)).collect::<Vec<_>>()).collect()
+}
+
+/// The groups are what every promise here rests on, and these were cut by decree.
+fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<String> {
+    let word = machine.acs_override.as_ref().filter(|_| !closures.is_empty())?;
+    Some(format!(
+        "the kernel splits IOMMU groups by {word}, not by what the hardware isolates: legion's devices may reach the memory of others behind the same port"
+    ))
+}
+
 /// The card to draw on when there are no settings that say which is legion's: nothing is taken from the host then.
 pub fn menu_card(machine: &Machine) -> Option<PciAddress> {
     display(Display::Auto, machine, &[])
@@ -140,7 +166,7 @@ fn launch_steps(bind: &[(PciAddress, BindTime)], machine: &Machine) -> Vec<Step>
     let addresses: Vec<PciAddress> = bind.iter().map(|(address, _)| *address).collect();
     let functions = || addresses.iter().filter_map(|address| machine.function(*address));
     let mut steps: Vec<Step> = overrides(&addresses, machine).collect();
-    if !machine.vfio_pci {
+    if !machine.vfio.is_ready() {
         steps.push(Step::LoadVfio);
     }
     for function in functions() {

@@ -3,7 +3,8 @@
 use super::closure::{Closure, Member};
 use super::machine::{Function, Machine};
 use super::plan::{Stage, hangs_on_unbind};
-use crate::pci::{PciAddress, PciId};
+use super::vfio::Vfio;
+use crate::pci::PciAddress;
 use crate::settings::{BindTime, Display, Passthrough, Settings};
 use std::fmt;
 
@@ -55,6 +56,9 @@ pub(super) fn refusals(
             "turn on AMD-Vi or VT-d (\"IOMMU\") in the firmware setup, and add intel_iommu=on (Intel) and iommu=pt to the kernel command line",
         ));
     }
+    if stage == Stage::Launch {
+        all.extend(no_vfio(machine.vfio));
+    }
     all.extend(settings.passthrough.iter().filter_map(|entry| identity(entry, &settings.passthrough, machine)));
     all.extend(display_is_there(settings.menu.display, machine));
     for member in closures.iter().flat_map(|closure| &closure.members) {
@@ -66,22 +70,47 @@ pub(super) fn refusals(
     all
 }
 
+/// Before coldplug the module need not be there yet.
+fn no_vfio(vfio: Vfio) -> Option<Refusal> {
+    match vfio {
+        Vfio::BuiltIn | Vfio::Loaded | Vfio::Loadable | Vfio::Unknown => None,
+        Vfio::Absent => Some(Refusal::new(
+            None,
+            "this kernel has no vfio-pci, neither built in nor as a module".into(),
+            "boot a kernel that was built with CONFIG_VFIO_PCI, such as Arch's linux or linux-lts",
+        )),
+        Vfio::Replaced => Some(Refusal {
+            reboot_mends: true,
+            ..Refusal::new(
+                None,
+                "vfio-pci cannot be loaded: the running kernel's modules are gone, as after an upgrade of the kernel".into(),
+                "reboot the machine into the new kernel",
+            )
+        }),
+    }
+}
+
 /// The device is there, and is the one the owner meant.
 fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> Option<Refusal> {
     let named = entry.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
     let address = entry.device;
-    let reason = match (machine.function(address), entry.id) {
-        (Some(function), _) if function.is_bridge() => {
+    let reason = match machine.function(address) {
+        Some(function) if function.is_bridge() => {
             let reason = format!("{function}{named} is a bridge, which cannot be given to legion");
             return Some(Refusal::new(address, reason, "list the device behind it"));
         }
-        (Some(function), Some(id)) if function.id != id => {
-            format!("another device is at {address}: {} {}, not {id}{named}", function.kind(), function.id)
+        Some(function) if is_meant(entry, function) => return None,
+        Some(function) => {
+            let boards = match (entry.subsystem, function.subsystem) {
+                (Some(meant), Some(found)) if entry.id.is_none_or(|id| id == function.id) => format!("board {found}, not {meant}"),
+                (Some(meant), None) => format!("board unknown, not {meant}"),
+                _ => format!("{}, not {}", function.id, entry.id.map(|id| id.to_string()).unwrap_or_default()),
+            };
+            format!("another device is at {address}: {} {boards}{named}", function.words())
         }
-        (Some(_), _) => return None,
-        (None, _) => format!("there is no device at {address}{named}"),
+        None => format!("there is no device at {address}{named}"),
     };
-    Some(match entry.id.and_then(|id| moved_to(id, listed, machine)) {
+    Some(match moved_to(entry, listed, machine) {
         Some(now) => Refusal::new(
             address,
             format!("{reason}; it is now at {now}"),
@@ -91,9 +120,15 @@ fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> O
     })
 }
 
-/// Where the one device with that identity is, unless another entry names it.
-fn moved_to(id: PciId, listed: &[Passthrough], machine: &Machine) -> Option<PciAddress> {
-    let free = |function: &&Function| function.id == id && listed.iter().all(|entry| entry.device != function.address);
+/// Whether a function is what the owner wrote down, as far as that was pinned.
+fn is_meant(entry: &Passthrough, function: &Function) -> bool {
+    entry.id.is_none_or(|id| id == function.id) && entry.subsystem.is_none_or(|board| Some(board) == function.subsystem)
+}
+
+/// Where the one device with the entry's identity is, unless another entry names it.
+fn moved_to(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> Option<PciAddress> {
+    entry.id.or(entry.subsystem)?;
+    let free = |function: &&Function| is_meant(entry, function) && listed.iter().all(|entry| entry.device != function.address);
     let mut matching = machine.functions.values().filter(free);
     matching.next().filter(|_| matching.next().is_none()).map(|function| function.address)
 }
@@ -114,7 +149,11 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     let address = member.address;
     let named = member.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
     let subject = if member.is_listed() || address.same_slot(member.brought_by) {
-        format!("{function}{named}")
+        // The owner's name for it is better than any list's.
+        match member.label {
+            Some(_) => format!("{} {address}{named}", function.kind()),
+            None => function.to_string(),
+        }
     } else {
         let group = member.group.map(|group| format!("IOMMU group {group} of ")).unwrap_or_default();
         format!("{function}, in {group}{}{named},", member.brought_by)

@@ -54,7 +54,8 @@ fn passthrough(entries: &[file::Passthrough]) -> Checked<Vec<Passthrough>> {
                 return Err(Problem::at(entry.device.span(), format!("{device} is listed twice")).mend("remove one of the two entries"));
             }
             let id = entry.id.as_ref().map(parse::<PciId>).transpose()?;
-            Ok(Passthrough { device, id, label: entry.label.clone(), bind: entry.bind })
+            let subsystem = entry.subsystem.as_ref().map(parse::<PciId>).transpose()?;
+            Ok(Passthrough { device, id, subsystem, label: entry.label.clone(), bind: entry.bind })
         })
         .collect()
 }

@@ -44,6 +44,7 @@ pub(super) struct Legion {
 pub(super) struct Passthrough {
     pub(super) device: Spanned<String>,
     pub(super) id: Option<Spanned<String>>,
+    pub(super) subsystem: Option<Spanned<String>>,
     pub(super) label: Option<String>,
     pub(super) bind: Option<BindTime>,
 }

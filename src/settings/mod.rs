@@ -61,6 +61,8 @@ pub struct Passthrough {
     pub device: PciAddress,
     /// What must be found at that address, if the owner pinned it.
     pub id: Option<PciId>,
+    /// What the maker of its board must have written on it, if the owner pinned that too: it tells two cards with one chip apart.
+    pub subsystem: Option<PciId>,
     /// The owner's name for it.
     pub label: Option<String>,
     /// When it is taken from the host; by its class if the owner left it open.

@@ -1,7 +1,7 @@
 //! What holds on whatever machine, with whatever settings.
 
 use super::{Settings, settings};
-use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step};
+use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step, Vfio};
 use persona::pci::{PciAddress, PciId};
 use persona::settings::BindTime;
 use proptest::collection::{btree_map, btree_set, vec};
@@ -23,6 +23,9 @@ fn function() -> impl Strategy<Value = Function> {
             id: PciId { vendor: 0x1234, device },
             class,
             subsystem: None,
+            name: None,
+            upstream: Vec::new(),
+            holders: Vec::new(),
             driver: driver.map(str::to_owned),
             driver_override: None,
             hung: device == 3 && keyboards == 1,
@@ -39,7 +42,7 @@ fn machine() -> impl Strategy<Value = Machine> {
     (btree_map(address(), function(), 0..12), proptest::bool::weighted(0.9), any::<bool>(), any::<bool>(), 0..2usize).prop_map(
         |(mut functions, iommu, root_is_known, route_is_known, other_keyboards)| {
             functions.iter_mut().for_each(|(address, function)| function.address = *address);
-            Machine { functions, iommu, vfio_pci: false, root_is_known, route_is_known, other_keyboards }
+            Machine { functions, iommu, vfio: Vfio::Loaded, acs_override: None, root_is_known, route_is_known, other_keyboards }
         },
     )
 }

@@ -1,7 +1,7 @@
 //! What is refused, what comes along, and when things are taken.
 
 use super::{Settings, at, listing, read, reference, settings};
-use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step};
+use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step, Vfio};
 use persona::settings::BindTime;
 
 const CARD: &str = "0000:0a:00.0";
@@ -218,7 +218,7 @@ fn the_menu_gets_a_card_of_the_hosts() {
 #[test]
 fn steps_that_would_do_nothing_are_left_out() {
     let ready = machine(|machine| {
-        machine.vfio_pci = true;
+        machine.vfio = Vfio::Loaded;
         for number in 0..4 {
             let function = function(machine, &format!("0000:0a:00.{number}"));
             function.driver = Some("vfio-pci".into());

@@ -129,7 +129,7 @@ fn the_reference_machine_is_read() {
     let (_folder, tree) = super::reference();
     let machine = read(&tree);
     let function = |address| machine.function(at(address)).unwrap();
-    assert!(machine.iommu && !machine.vfio_pci && machine.root_is_known && machine.route_is_known);
+    assert!(machine.iommu && !machine.vfio.is_ready() && machine.root_is_known && machine.route_is_known);
     assert_eq!((machine.keyboards(), machine.other_keyboards, function("0000:0c:00.3").keyboards), (1, 0, 1));
     assert_eq!(function("0000:01:00.0").duties, [Duty::Mount("/".into()), Duty::Swap]);
     assert_eq!(function("0000:05:00.0").duties, [Duty::DefaultRoute("enp5s0".into())]);

@@ -1,0 +1,97 @@
+//! What a function is like beside what a plan needs: how it is reset, whether it sleeps, which of its BARs can grow.
+
+use super::inventory::first_line;
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use std::fs;
+use std::path::Path;
+
+/// Facts about one function, read when somebody asks (Documentation/ABI/testing/sysfs-bus-pci).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The ways to reset it, in the order the kernel tries them: `flr`, `bus`, `pm` and others. `None` before Linux 5.15.
+    pub reset_methods: Option<Vec<String>>,
+    /// Its power state: `D0`, `D3hot`, `D3cold`, `unknown`. `None` before Linux 5.12.
+    pub power_state: Option<String>,
+    /// Whether it may be switched off altogether.
+    pub d3cold_allowed: Option<bool>,
+    /// Its memory regions that can be made another size.
+    pub resizable_bars: Vec<ResizableBar>,
+}
+
+/// A base address register whose size can be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResizableBar {
+    /// Which, 0 to 5.
+    pub number: u8,
+    /// Its size now, in bytes.
+    pub size: u64,
+    /// The largest that the device offers, in bytes.
+    pub largest: u64,
+}
+
+impl Details {
+    /// Reads what is there; what is not is left out.
+    pub fn read(paths: &Paths, address: PciAddress) -> Self {
+        let folder = paths.pci_device(address);
+        let reset = folder.join("reset_method");
+        Self {
+            // An empty file is an answer too: there is no way.
+            reset_methods: fs::read_to_string(&reset).ok().map(|text| text.split_whitespace().map(str::to_owned).collect()),
+            power_state: first_line(&folder.join("power_state")),
+            d3cold_allowed: first_line(&folder.join("d3cold_allowed")).map(|text| text == "1"),
+            resizable_bars: resizable_bars(&folder),
+        }
+    }
+}
+
+fn resizable_bars(folder: &Path) -> Vec<ResizableBar> {
+    let resources = fs::read_to_string(folder.join("resource")).unwrap_or_default();
+    let bars = resources.lines().zip(0..6).filter_map(|(line, number)| {
+        // A bit map of sizes: bit 0 is 1 MiB, bit 1 is 2 MiB, and so on.
+        let sizes = hex(&first_line(&folder.join(format!("resource{number}_resize")))?)?;
+        let largest = 1 << 20_u32.checked_add(sizes.checked_ilog2()?).filter(|shift| *shift < u64::BITS)?;
+        let mut words = line.split_whitespace().map(hex);
+        let (first, last) = (words.next()??, words.next()??);
+        Some(ResizableBar { number, size: last.checked_sub(first)?.checked_add(1)?, largest })
+    });
+    bars.collect()
+}
+
+fn hex(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn details(files: &[(&str, &str)]) -> Details {
+        let root = tempfile::tempdir().unwrap();
+        let (paths, address) = (Paths::new(root.path(), None), "0000:0a:00.0".parse().unwrap());
+        fs::create_dir_all(paths.pci_device(address)).unwrap();
+        for (file, text) in files {
+            fs::write(paths.pci_device(address).join(file), text).unwrap();
+        }
+        Details::read(&paths, address)
+    }
+
+    #[test]
+    fn no_way_to_reset_is_told_from_no_answer() {
+        assert_eq!(details(&[]), Details::default());
+        assert_eq!(details(&[("reset_method", "\n")]).reset_methods, Some(vec![]));
+        assert_eq!(details(&[("reset_method", "flr bus\n")]).reset_methods, Some(vec!["flr".into(), "bus".into()]));
+    }
+
+    #[test]
+    fn a_bar_that_could_be_larger() {
+        let resource = "0x00000000fb000000 0x00000000fbffffff 0x0000000000040200\n\
+            0x0000007fe0000000 0x0000007fefffffff 0x000000000014220c\n";
+        let found = details(&[("resource", resource), ("resource1_resize", "0000000000003fc0\n"), ("resource0_resize", "0\n")]);
+        assert_eq!(found.resizable_bars, [ResizableBar { number: 1, size: 256 << 20, largest: 8 << 30 }]);
+        for nonsense in ["x", "", "ffffffffffffffff"] {
+            assert_eq!(details(&[("resource", resource), ("resource1_resize", nonsense)]).resizable_bars, []);
+        }
+    }
+}

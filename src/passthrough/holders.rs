@@ -1,0 +1,81 @@
+//! What holds a card beside its driver: the firmware's framebuffer and the text console.
+
+use super::duties::Tree;
+use super::inventory::first_line;
+use super::machine::Holder;
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use std::fs;
+
+/// What the kernel calls the memory of a framebuffer that the firmware left behind: the region itself, and the drivers that
+/// may draw on it.
+const FIRMWARE_FRAMEBUFFERS: [&str; 7] = ["BOOTFB", "efifb", "vesafb", "simplefb", "simpledrm", "efidrm", "vesadrm"];
+
+/// Every holder with the function it holds.
+pub(super) fn holders(paths: &Paths, tree: &Tree) -> Vec<(PciAddress, Holder)> {
+    let mut found = firmware_framebuffers(&fs::read_to_string(paths.io_memory()).unwrap_or_default());
+    let framebuffer = paths.graphics_class().join("fb0");
+    if console_is_graphical(paths)
+        && let Some(address) = tree.canonical(&framebuffer).and_then(|path| tree.functions_in(&path).last().copied())
+    {
+        let name = first_line(&framebuffer.join("name")).unwrap_or_else(|| "fb0".to_owned());
+        found.push((address, Holder::TextConsole(name)));
+    }
+    found
+}
+
+/// Whether the text console is on a framebuffer (Documentation/driver-api/console.rst), which is then the first.
+fn console_is_graphical(paths: &Paths) -> bool {
+    let consoles = fs::read_dir(paths.virtual_consoles()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let draws = |folder: std::path::PathBuf| {
+        first_line(&folder.join("bind")).as_deref() == Some("1")
+            && first_line(&folder.join("name")).is_some_and(|name| name.contains("frame buffer"))
+    };
+    consoles.map(draws).any(|draws| draws)
+}
+
+/// `/proc/iomem` is a tree by indentation: what lies inside a function's region is on the lines below it. Only root sees the
+/// numbers, but everybody sees the names.
+fn firmware_framebuffers(io_memory: &str) -> Vec<(PciAddress, Holder)> {
+    let mut found: Vec<(PciAddress, Holder)> = Vec::new();
+    let mut above: Vec<(usize, PciAddress)> = Vec::new();
+    for line in io_memory.lines() {
+        let depth = line.len() - line.trim_start().len();
+        let Some((_, name)) = line.split_once(" : ") else { continue };
+        above.retain(|(above, _)| *above < depth);
+        if let Ok(address) = name.parse() {
+            above.push((depth, address));
+        } else if let Some((_, address)) = above.last()
+            && FIRMWARE_FRAMEBUFFERS.contains(&name)
+            && found.iter().all(|(known, _)| known != address)
+        {
+            found.push((*address, Holder::FirmwareFramebuffer(name.to_owned())));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_framebuffer_belongs_to_the_function_around_it() {
+        let io_memory = "\
+d0000000-fec2ffff : PCI Bus 0000:00
+  d0000000-e1ffffff : PCI Bus 0000:0a
+    d0000000-dfffffff : 0000:0a:00.0
+      d0000000-d07e8fff : BOOTFB
+        d0000000-d07e8fff : efifb
+    e0000000-e1ffffff : 0000:0a:00.0
+  f0000000-f1ffffff : 0000:09:00.0
+    f0000000-f00fffff : amdgpu
+e0000000-e0ffffff : BOOTFB
+nonsense
+";
+        let expected = ("0000:0a:00.0".parse(), Holder::FirmwareFramebuffer("BOOTFB".to_owned()));
+        let found = firmware_framebuffers(io_memory);
+        assert_eq!(found.len(), 1);
+        assert_eq!((Ok(found[0].0), found[0].1.clone()), expected);
+    }
+}

@@ -1,0 +1,95 @@
+//! Where the vfio-pci driver is: it may be built into the kernel, loaded, waiting to be loaded, or not to be had.
+
+use super::VFIO_PCI;
+use crate::paths::Paths;
+use std::fs;
+
+/// The vfio-pci driver of the running kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Vfio {
+    /// Part of the kernel image.
+    BuiltIn,
+    /// A module that is loaded.
+    Loaded,
+    /// A module that can be loaded.
+    Loadable,
+    /// The kernel has it neither built in nor as a module.
+    Absent,
+    /// The running kernel's modules are no longer on the disk: a newer kernel has replaced it since the machine booted.
+    Replaced,
+    /// Nothing tells: there are no lists of modules, as in a small initramfs. Loading is tried.
+    #[default]
+    Unknown,
+}
+
+impl Vfio {
+    /// Looks for the driver. The module's long list is read only if the driver is not there yet.
+    pub(super) fn read(paths: &Paths) -> Self {
+        let module = paths.kernel_module("vfio_pci");
+        if paths.pci_driver(VFIO_PCI).exists() || module.exists() {
+            // Only what was loaded has a state of initialisation (Documentation/ABI/stable/sysfs-module).
+            return if module.join("initstate").exists() { Self::Loaded } else { Self::BuiltIn };
+        }
+        let Ok(release) = fs::read_to_string(paths.kernel_release()) else { return Self::Unknown };
+        let modules = paths.kernel_modules(release.trim());
+        let lists = |file: &str| Some(lists_vfio(&fs::read_to_string(modules.join(file)).ok()?));
+        match (lists("modules.builtin"), lists("modules.dep")) {
+            (Some(true), _) => Self::BuiltIn,
+            (_, Some(true)) => Self::Loadable,
+            (_, Some(false)) => Self::Absent,
+            // Another kernel's modules are there, so ours should be.
+            (_, None) if !modules.exists() && modules.parent().is_some_and(has_entries) => Self::Replaced,
+            (_, None) => Self::Unknown,
+        }
+    }
+
+    /// Whether devices can be bound at once.
+    pub fn is_ready(self) -> bool {
+        matches!(self, Self::BuiltIn | Self::Loaded)
+    }
+}
+
+/// Whether `modules.dep` or `modules.builtin` (`modules.dep(5)`) has the driver, compressed or not.
+fn lists_vfio(list: &str) -> bool {
+    list.lines().any(|line| {
+        let path = line.split(':').next().unwrap_or_default();
+        path.rsplit('/').next().is_some_and(|file| file.starts_with("vfio-pci.ko"))
+    })
+}
+
+fn has_entries(folder: &std::path::Path) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn found(files: &[(&str, &str)]) -> Vfio {
+        let root = tempfile::tempdir().unwrap();
+        for (file, text) in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Vfio::read(&Paths::new(root.path(), None))
+    }
+
+    #[test]
+    fn each_place_has_its_name() {
+        const RELEASE: (&str, &str) = ("proc/sys/kernel/osrelease", "6.9.1-arch1-1\n");
+        const DEP: &str = "usr/lib/modules/6.9.1-arch1-1/modules.dep";
+        let core = "kernel/drivers/vfio/pci/vfio-pci-core.ko.zst:\n";
+        let module = "kernel/drivers/vfio/pci/vfio-pci.ko.zst: kernel/drivers/vfio/pci/vfio-pci-core.ko.zst\n";
+        assert_eq!(found(&[("sys/module/vfio_pci/initstate", "live\n")]), Vfio::Loaded);
+        assert_eq!(found(&[("sys/module/vfio_pci/parameters/ids", "\n")]), Vfio::BuiltIn);
+        assert_eq!(found(&[("sys/bus/pci/drivers/vfio-pci/unbind", "")]), Vfio::BuiltIn);
+        assert_eq!(found(&[RELEASE, (DEP, &format!("{core}{module}"))]), Vfio::Loadable);
+        assert_eq!(found(&[RELEASE, (DEP, core)]), Vfio::Absent);
+        assert_eq!(found(&[RELEASE, ("usr/lib/modules/6.9.1-arch1-1/modules.builtin", module), (DEP, core)]), Vfio::BuiltIn);
+        assert_eq!(found(&[RELEASE, ("usr/lib/modules/6.9.2-arch1-1/modules.dep", module)]), Vfio::Replaced);
+        assert_eq!(found(&[RELEASE]), Vfio::Unknown);
+        assert_eq!(found(&[]), Vfio::Unknown);
+    }
+}

@@ -26,12 +26,12 @@ pub(super) fn holders(paths: &Paths, tree: &Tree) -> Vec<(PciAddress, Holder)> {
 
 /// Whether the text console is on a framebuffer (Documentation/driver-api/console.rst), which is then the first.
 fn console_is_graphical(paths: &Paths) -> bool {
-    let consoles = fs::read_dir(paths.virtual_consoles()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut consoles = fs::read_dir(paths.virtual_consoles()).into_iter().flatten().flatten().map(|entry| entry.path());
     let draws = |folder: std::path::PathBuf| {
         first_line(&folder.join("bind")).as_deref() == Some("1")
             && first_line(&folder.join("name")).is_some_and(|name| name.contains("frame buffer"))
     };
-    consoles.map(draws).any(|draws| draws)
+    consoles.any(draws)
 }
 
 /// `/proc/iomem` is a tree by indentation: what lies inside a function's region is on the lines below it. Only root sees the

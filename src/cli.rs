@@ -40,6 +40,8 @@ enum Command {
     Next(Next),
     /// Every step a boot and a launch would take; changes nothing
     Plan(Plan),
+    /// Look at this machine and print a settings file for it
+    Detect,
     /// The menu's very pixels as a PNG
     Preview(commands::preview::Preview),
     /// Keep host drivers off the passthrough devices (run in the initramfs, before coldplug)
@@ -121,6 +123,7 @@ impl Cli {
                 None => commands::next::clear(&paths, out),
             },
             Command::Plan(plan) => commands::plan::plan(&paths, plan.name.as_deref(), format(plan.json), out),
+            Command::Detect => commands::detect::detect(&paths, out),
             Command::Preview(preview) => commands::preview::preview(&paths, &preview, out),
             Command::Reserve => commands::reserve::reserve(&paths),
             Command::Menu(menu) => commands::menu::menu(&paths, menu.restore_console),

@@ -31,6 +31,7 @@ pub mod atomic;
 pub mod cli;
 pub mod commands;
 pub mod console;
+pub mod detect;
 pub mod error;
 pub mod kernel_command_line;
 pub mod legion;

@@ -173,6 +173,11 @@ impl Paths {
         self.at("/dev/kvm")
     }
 
+    /// How much memory there is, and for what it is used.
+    pub fn memory_info(&self) -> PathBuf {
+        self.at("/proc/meminfo")
+    }
+
     /// What the processors can.
     pub fn cpu_info(&self) -> PathBuf {
         self.at("/proc/cpuinfo")

@@ -15,6 +15,10 @@ pub struct Details {
     pub power_state: Option<String>,
     /// Whether it may be switched off altogether.
     pub d3cold_allowed: Option<bool>,
+    /// How many PCI Express lanes it could use.
+    pub link_width: Option<u8>,
+    /// The largest window to its memory that it has or could have, in bytes.
+    pub memory_window: u64,
     /// Its memory regions that can be made another size.
     pub resizable_bars: Vec<ResizableBar>,
 }
@@ -34,28 +38,38 @@ impl Details {
     /// Reads what is there; what is not is left out.
     pub fn read(paths: &Paths, address: PciAddress) -> Self {
         let folder = paths.pci_device(address);
+        let resizable_bars: Vec<ResizableBar> = resizable_bars(&folder).collect();
         let reset = folder.join("reset_method");
         Self {
             // An empty file is an answer too: there is no way.
             reset_methods: fs::read_to_string(&reset).ok().map(|text| text.split_whitespace().map(str::to_owned).collect()),
             power_state: first_line(&folder.join("power_state")),
             d3cold_allowed: first_line(&folder.join("d3cold_allowed")).map(|text| text == "1"),
-            resizable_bars: resizable_bars(&folder),
+            link_width: first_line(&folder.join("max_link_width")).and_then(|text| text.parse().ok()),
+            memory_window: regions(&folder).map(|(_, size)| size).chain(resizable_bars.iter().map(|bar| bar.largest)).max().unwrap_or(0),
+            resizable_bars,
         }
     }
 }
 
-fn resizable_bars(folder: &Path) -> Vec<ResizableBar> {
+/// The function's own memory regions: number and size in bytes. `resource` has a line for each: first, last, flags.
+fn regions(folder: &Path) -> impl Iterator<Item = (u8, u64)> + use<> {
     let resources = fs::read_to_string(folder.join("resource")).unwrap_or_default();
-    let bars = resources.lines().zip(0..6).filter_map(|(line, number)| {
+    let lines: Vec<String> = resources.lines().map(str::to_owned).collect();
+    lines.into_iter().zip(0..6).filter_map(|(line, number)| {
+        let mut words = line.split_whitespace().map(hex);
+        let (first, last) = (words.next()??, words.next()??);
+        Some((number, last.checked_sub(first)?.checked_add(1)?)).filter(|_| last > 0)
+    })
+}
+
+fn resizable_bars(folder: &Path) -> impl Iterator<Item = ResizableBar> {
+    regions(folder).filter_map(|(number, size)| {
         // A bit map of sizes: bit 0 is 1 MiB, bit 1 is 2 MiB, and so on.
         let sizes = hex(&first_line(&folder.join(format!("resource{number}_resize")))?)?;
         let largest = 1 << 20_u32.checked_add(sizes.checked_ilog2()?).filter(|shift| *shift < u64::BITS)?;
-        let mut words = line.split_whitespace().map(hex);
-        let (first, last) = (words.next()??, words.next()??);
-        Some(ResizableBar { number, size: last.checked_sub(first)?.checked_add(1)?, largest })
-    });
-    bars.collect()
+        Some(ResizableBar { number, size, largest })
+    })
 }
 
 fn hex(text: &str) -> Option<u64> {

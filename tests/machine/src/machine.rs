@@ -1,7 +1,8 @@
 //! A running machine.
 
 use crate::artifacts::Artifacts;
-use crate::hardware::{Boot, Hardware, Head, Keyboard};
+use crate::command_line::Boot;
+use crate::hardware::{Hardware, Head, Keyboard};
 use crate::log::Log;
 use crate::probe::{Output, Probe};
 use crate::qmp::Qmp;

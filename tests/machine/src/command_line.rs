@@ -1,0 +1,149 @@
+//! The PC as QEMU's command line.
+
+use crate::accel::Accel;
+use crate::hardware::{CardFunction, CardModel, Display, Hardware};
+use std::path::{Path, PathBuf};
+
+/// The files one boot needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Boot<'a> {
+    pub(crate) accel: Accel,
+    pub(crate) kernel: &'a Path,
+    pub(crate) initramfs: &'a Path,
+    pub(crate) cmdline: &'a str,
+    pub(crate) disk: &'a Path,
+    /// Sockets, logs and what the guest gets by firmware configuration.
+    pub(crate) folder: &'a Path,
+    pub(crate) ssh_port: u16,
+    /// Items of firmware configuration: name and file.
+    pub(crate) firmware: &'a [(String, PathBuf)],
+    /// Whether windows show the monitors.
+    pub(crate) windows: bool,
+}
+
+impl Hardware {
+    /// What the kernel is told: the console on serial is an addition, tty1 stays the console of a person.
+    pub(crate) fn cmdline(&self, extra: &str) -> String {
+        let iommu = if self.iommu { " intel_iommu=on" } else { "" };
+        format!("root=/dev/vda rootfstype=ext4 rw quiet loglevel=4 console=ttyS0 console=tty0{iommu} {extra}").trim_end().to_owned()
+    }
+
+    /// QEMU's arguments.
+    pub(crate) fn argv(&self, boot: &Boot<'_>) -> Vec<String> {
+        let mut line = Line::default();
+        self.board(&mut line, boot);
+        self.display_side(&mut line);
+        self.root_ports(&mut line);
+        self.host_devices(&mut line, boot);
+        self.legion_devices(&mut line);
+        let monitor = boot.folder.join("qmp");
+        line.add("-chardev", format!("socket,id=qmp,path={},server=on,wait=off", monitor.display()));
+        line.add("-mon", "chardev=qmp,mode=control");
+        // A second monitor, for a person: `busybox nc local:FOLDER/monitor`.
+        let person = boot.folder.join("monitor");
+        line.add("-chardev", format!("socket,id=monitor,path={},server=on,wait=off", person.display()));
+        line.add("-mon", "chardev=monitor,mode=readline");
+        line.add("-serial", format!("file:{}", boot.folder.join("serial.log").display()));
+        for (name, file) in boot.firmware {
+            line.add("-fw_cfg", format!("name=opt/persona/{name},file={}", file.display()));
+        }
+        line.0
+    }
+
+    fn board(&self, line: &mut Line, boot: &Boot<'_>) {
+        // Interrupt remapping wants the interrupt controller in QEMU, wholly or in part. No PS/2: its keyboard would be
+        // a third one.
+        let (machine, cpu) = match boot.accel {
+            Accel::Tcg => ("q35,i8042=off,kernel-irqchip=off", "max"),
+            Accel::Kvm => ("q35,i8042=off,kernel-irqchip=split", "host"),
+        };
+        line.add("-machine", machine).add("-cpu", cpu);
+        line.add(
+            "-accel",
+            match boot.accel {
+                Accel::Tcg => "tcg,thread=multi,tb-size=512",
+                Accel::Kvm => "kvm",
+            },
+        );
+        line.flag("-nodefaults").add("-display", if boot.windows { "gtk,show-tabs=on" } else { "none" });
+        line.add("-smp", self.cpus.to_string()).add("-m", self.memory.to_string());
+        line.add("-kernel", boot.kernel.display().to_string());
+        line.add("-initrd", boot.initramfs.display().to_string());
+        line.add("-append", boot.cmdline);
+        if self.iommu {
+            line.add("-device", "intel-iommu,intremap=on,caching-mode=on");
+        }
+    }
+
+    fn display_side(&self, line: &mut Line) {
+        if let Some(Display { model, width, height }) = &self.display {
+            let model = match model {
+                CardModel::Virtio => "virtio-vga",
+                CardModel::Bochs => "bochs-display",
+            };
+            line.add("-device", format!("{model},id=display,addr=2,xres={width},yres={height},edid=on"));
+        }
+        line.add("-device", "qemu-xhci,id=hostusb,addr=3");
+        if self.host_keyboard {
+            let console = if self.display.is_some() { ",display=display" } else { "" };
+            line.add("-device", format!("usb-kbd,bus=hostusb.0,id=hostkbd{console}"));
+        }
+    }
+
+    fn host_devices(&self, line: &mut Line, boot: &Boot<'_>) {
+        line.add("-drive", format!("if=none,id=root,file={},format=qcow2,cache=unsafe", boot.disk.display()));
+        let (disk, network) = if self.host_behind_ports { ("bus=diskport", "bus=networkport") } else { ("addr=4", "addr=5") };
+        line.add("-device", format!("virtio-blk-pci,drive=root,{disk}"));
+        line.add("-netdev", format!("user,id=net,hostfwd=tcp:127.0.0.1:{}-:22", boot.ssh_port));
+        line.add("-device", format!("virtio-net-pci,netdev=net,{network},romfile="));
+        line.add("-device", "virtio-serial-pci,id=serial,addr=6");
+        line.add("-chardev", format!("socket,id=probe,path={},server=on,wait=off", boot.folder.join("probe").display()));
+        line.add("-device", format!("virtserialport,bus=serial.0,chardev=probe,name={}", crate::wire::PROBE_PORT));
+        line.add("-device", "virtio-rng-pci,addr=7");
+    }
+
+    /// One for each slot behind them. The firmware numbers their buses in this order.
+    fn root_ports(&self, line: &mut Line) {
+        let mut ports = vec!["cardport", "usbport"];
+        if self.host_behind_ports {
+            ports.extend(["diskport", "networkport"]);
+        }
+        for (index, port) in ports.into_iter().enumerate() {
+            // Functions of one slot that nothing keeps apart are one IOMMU group; ports in slots of their own never are.
+            let place = if self.acs {
+                format!("addr={}", index + 8)
+            } else {
+                format!("addr=8.{index},disable-acs=on{}", if index == 0 { ",multifunction=on" } else { "" })
+            };
+            let number = index + 1;
+            line.add("-device", format!("pcie-root-port,id={port},chassis={number},slot={number},{place}"));
+        }
+    }
+
+    fn legion_devices(&self, line: &mut Line) {
+        for (number, function) in self.card.iter().enumerate() {
+            let multifunction = if number == 0 && self.card.len() > 1 { ",multifunction=on" } else { "" };
+            line.add("-device", format!("{},bus=cardport,addr=0.{number}{multifunction}", function.device()));
+        }
+        line.add("-device", "nec-usb-xhci,id=legionusb,bus=usbport");
+        if self.legion_keyboard {
+            let console = if self.card.contains(&CardFunction::Graphics) { ",display=card" } else { "" };
+            line.add("-device", format!("usb-kbd,bus=legionusb.0,id=legionkbd{console}"));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Line(Vec<String>);
+
+impl Line {
+    fn flag(&mut self, flag: &str) -> &mut Self {
+        self.0.push(flag.to_owned());
+        self
+    }
+
+    fn add(&mut self, option: &str, value: impl Into<String>) -> &mut Self {
+        self.0.extend([option.to_owned(), value.into()]);
+        self
+    }
+}

@@ -42,8 +42,10 @@ fn give_back(paths: &Paths) -> Result<()> {
     let bound = BoundDevices::read(paths)?.unwrap_or_default();
     // Neither keeps the other from being given back.
     let tap = network::detach(paths);
-    passthrough::release(paths, &bound, &Kernel::default())?;
-    atomic::remove(&paths.bound_devices()).and(tap)
+    let released = passthrough::release(paths, &bound, &Kernel::default());
+    let nodes = passthrough::take_groups_back(paths, &bound);
+    released?;
+    atomic::remove(&paths.bound_devices()).and(nodes).and(tap)
 }
 
 /// How it ended, once and for all: a supervisor that did not live to say so was killed.

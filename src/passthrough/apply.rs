@@ -2,6 +2,7 @@
 
 use super::VFIO_PCI;
 use super::device::{Device, Kernel, verify_group};
+use super::inventory::link_name;
 use super::plan::Plan;
 use super::step::Step;
 use super::undo::Undo;
@@ -110,4 +111,14 @@ pub fn give_groups_to(paths: &Paths, groups: &BTreeSet<u32>, uid: u32, gid: u32)
         let node = paths.vfio_group(*group);
         chown(&node, Some(uid), Some(gid)).doing(|| format!("giving {} to user {uid}", node.display()))
     })
+}
+
+/// Makes root the owner again of those nodes that stay because reserved devices do: what is not running needs none.
+///
+/// # Errors
+/// When a node cannot be taken back.
+pub fn take_groups_back(paths: &Paths, bound: &BoundDevices) -> Result<()> {
+    let group = |address| link_name(&paths.pci_device(address).join("iommu_group"))?.parse().ok();
+    let groups = bound.devices.iter().filter_map(|device| group(device.address));
+    give_groups_to(paths, &groups.filter(|group| paths.vfio_group(*group).exists()).collect(), 0, 0)
 }

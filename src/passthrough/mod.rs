@@ -22,7 +22,7 @@ mod step;
 mod undo;
 mod vfio;
 
-pub use apply::{bind, give_groups_to, reserve};
+pub use apply::{bind, give_groups_to, reserve, take_groups_back};
 pub use attribute::Writer;
 pub use closure::{Closure, Member};
 pub use details::{Details, ResizableBar};

@@ -46,6 +46,16 @@ impl Device<'_> {
         link_name(&self.paths.pci_device(self.address).join("driver"))
     }
 
+    /// Whether it is on its bus: a device can be pulled out, or fall off.
+    pub(super) fn is_there(self) -> bool {
+        self.paths.pci_device(self.address).exists()
+    }
+
+    fn gone(self) -> Error {
+        Error::new(format!("{} is gone: it was pulled out, or fell off its bus", self.address))
+            .mend("`lspci` lists what is there; a reboot may bring it back")
+    }
+
     /// The only driver that may bind, empty if any may, and if it is not looked at because a host driver has the device.
     pub(super) fn idle_override(self) -> String {
         idle_override(&self.paths.pci_device(self.address), self.driver().as_deref()).unwrap_or_default()
@@ -111,7 +121,7 @@ impl Device<'_> {
 
     /// Writes to an attribute that calls into a driver, or waits for one. A hang is remembered for this boot.
     fn write(self, attribute: &Path, value: &str, writer: &Writer) -> Result<()> {
-        match writer.write(attribute, value)? {
+        match writer.write(attribute, value).map_err(|error| if self.is_there() { error } else { self.gone() })? {
             Outcome::Written => Ok(()),
             Outcome::Hung => {
                 self.mark_hung();
@@ -153,6 +163,9 @@ impl Device<'_> {
             let driver = self.driver();
             if done(driver.as_deref()) {
                 return Ok(());
+            }
+            if !self.is_there() {
+                return Err(self.gone());
             }
             let result = act(driver.as_deref());
             match &result {

@@ -6,14 +6,18 @@ use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::state::{BoundDevice, BoundDevices};
 
-/// Gives back the devices that the host had before the choice. Reserved ones stay on vfio-pci. One that fails does not keep
-/// the others.
+/// Gives back the devices that the host had before the choice. Reserved ones stay on vfio-pci. One that fails or has gone
+/// does not keep the others.
 ///
 /// # Errors
 /// When at least one could not be given back; the message names each.
 pub fn release(paths: &Paths, bound: &BoundDevices, kernel: &Kernel) -> Result<()> {
     let mut failures = Vec::new();
     for bound in bound.devices.iter().rev().filter(|bound| bound.give_back) {
+        if !(Device { paths, address: bound.address }).is_there() {
+            log::warn!("{} is gone: there is nothing to give back", bound.address);
+            continue;
+        }
         match give_back(paths, bound, kernel) {
             Ok(()) => log::info!("gave {} back to the host", bound.address),
             Err(error) => failures.push(format!("giving {} back to the host: {error}", bound.address)),

@@ -6,7 +6,7 @@
 //! | when | command | decides, purely | acts |
 //! |---|---|---|---|
 //! | initramfs, before coldplug | [`commands::reserve`] | [`passthrough::Plan`] | [`passthrough::reserve`] |
-//! | the real root, beside the boot | [`commands::menu`] | [`menu::state::Menu`], [`menu::paint`] | [`menu::session`] with [`screen`], [`menu::keyboards`], [`console`], [`uevent`] |
+//! | the real root, beside the boot | [`commands::menu`] | [`menu::state::Menu`], [`persona_paint`] | [`menu::session`] with [`screen`], [`menu::keyboards`], [`console`], [`uevent`] |
 //! | after the choice, as root | [`commands::prepare`] | [`passthrough::Plan`] | [`passthrough::bind`], [`legion::slot`] |
 //! | then, as the user legion | [`commands::run`] | [`legion::argv()`], [`legion::ladder`], [`legion::ending`] | [`legion::supervise`] |
 //! | after the guest's end, as root | [`commands::release`] | what `prepare` recorded | [`passthrough::release()`] |
@@ -19,7 +19,8 @@
 //!
 //! [`settings`] are checked before anything is done with them. [`paths::Paths`] alone knows where things are, below
 //! `--root`. [`error::Error`] says what was being done, to what, why it failed and how to mend it. [`atomic`] writes files
-//! and symlinks whole. [`sys`] has the few system calls that need `unsafe`.
+//! and symlinks whole. [`sys`] has the few system calls that need `unsafe`. [`persona_paint`] is a crate of its own, for the
+//! compiler's sake: what paints is made fast, everything else small.
 //!
 //! # When in doubt
 //!

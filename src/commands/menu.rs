@@ -5,7 +5,6 @@ use crate::console;
 use crate::error::Result;
 use crate::kernel_command_line::KernelCommandLine;
 use crate::menu::monitors::Monitors;
-use crate::menu::paint::Gallery;
 use crate::menu::session::{Session, Subject};
 use crate::menu::state::Menu;
 use crate::passthrough::{Machine, Plan, Stage, menu_card};
@@ -13,6 +12,7 @@ use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::settings::value::Timeout;
 use crate::state::{Choice, Last, Override, Reason};
+use persona_paint::Gallery;
 
 /// Runs the menu; with `restore_console` only brings the console back.
 ///

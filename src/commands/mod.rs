@@ -13,10 +13,11 @@ pub mod run;
 pub mod status;
 
 use crate::error::{Context, Error, Result};
-use crate::menu::paint::Gallery;
+use crate::menu::gallery;
 use crate::passthrough::{Machine, Plan, Stage, attribute};
 use crate::paths::Paths;
 use crate::settings::{Persona, Settings};
+use persona_paint::Gallery;
 use serde::Serialize;
 use std::io::Write;
 
@@ -61,7 +62,7 @@ fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
 
 /// The owner's emblems; one that cannot be used is told, and replaced by the painter.
 fn gallery(paths: &Paths, settings: &Settings) -> Gallery {
-    let (gallery, errors) = Gallery::load(paths, settings.personas.iter().map(|persona| &persona.emblem));
+    let (gallery, errors) = gallery::load(paths, settings.personas.iter().map(|persona| &persona.emblem));
     for error in errors {
         log::warn!("{error}");
     }

@@ -2,12 +2,12 @@
 
 use super::{find_persona, gallery};
 use crate::error::{Context, Error, Result};
-use crate::menu::paint::{Painter, write_png};
 use crate::menu::state::{Event, Menu};
-use crate::menu::view::View;
+use crate::menu::view::view;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use clap::Args;
+use persona_paint::{Painter, write_png};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -37,19 +37,19 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     let mut menu = Menu::new(&settings, &default, None, settings.menu.timeout);
     menu.handle(Event::Shown, Duration::ZERO);
     let host = std::fs::read_to_string(paths.hostname()).unwrap_or_default();
-    let mut view =
-        View::of(&settings, &menu, Duration::ZERO, host.trim(), None).ok_or_else(|| Error::new("the menu has nothing to show"))?;
+    let mut view = view(&settings, &menu, Duration::ZERO, host.trim(), None).ok_or_else(|| Error::new("the menu has nothing to show"))?;
     if let Some(index) = highlighted.and_then(|wanted| settings.personas.iter().position(|persona| persona == wanted)) {
         view.highlighted = index;
     }
     let mut painter = Painter::with_gallery(preview.size.0, preview.size.1, gallery(paths, &settings));
     painter.paint(&view);
+    let writing = || "writing the menu's picture".to_owned();
     match &preview.out {
-        Some(file) => write_png(&painter, File::create(file).doing(|| format!("making {}", file.display()))?),
+        Some(file) => write_png(&painter, File::create(file).doing(|| format!("making {}", file.display()))?).doing(writing),
         None if std::io::stdout().is_terminal() => {
             Err(Error::usage("a PNG does not belong on a terminal").mend("name a file with --out, or redirect the output"))
         }
-        None => write_png(&painter, out),
+        None => write_png(&painter, out).doing(writing),
     }
 }
 

@@ -1,12 +1,11 @@
 //! The display card with a painter for each of its monitors: opened when the card is there, closed when it fails,
 //! opened again when it is back. What the menu shows outlives all of that.
 
-use super::paint::{Gallery, Painter};
-use super::view::View;
 use crate::console::ConsoleAside;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::screen::{Screen, card_node};
+use persona_paint::{Gallery, Painter, View};
 
 /// The monitors the menu is on.
 pub struct Monitors {

@@ -4,7 +4,7 @@
 use super::keyboards::Keyboards;
 use super::monitors::Monitors;
 use super::state::{Effect, Event, Menu};
-use super::view::{Stage, View};
+use super::view::{Stage, View, view};
 use crate::error::{Context, Result};
 use crate::paths::Paths;
 use crate::settings::{Settings, Starts};
@@ -188,7 +188,7 @@ impl Session {
         let now = self.now();
         let view = match &self.subject {
             Subject::Broken { why } => Some(View::broken(&self.host, why.clone())),
-            Subject::Personas { settings, menu, notice } => View::of(settings, menu, now, &self.host, notice.as_deref()),
+            Subject::Personas { settings, menu, notice } => view(settings, menu, now, &self.host, notice.as_deref()),
         };
         let shown = view.is_some_and(|view| self.monitors.show(&view));
         if shown && self.record.first_frame_ms.is_none() {

@@ -1,92 +1,26 @@
-//! What the menu shows at one instant: data for the painter, which knows nothing of time, devices or settings files.
+//! What the menu shows at one instant, as the painter wants it.
 
 use super::state::Menu;
-use crate::settings::value::Color;
-use crate::settings::{Emblem, Settings};
+use crate::settings::Settings;
 use std::time::Duration;
 
-/// Everything on the screen.
-#[derive(Debug, Clone, PartialEq)]
-pub struct View {
-    /// The personas, in menu order. Empty only in [`Stage::Broken`].
-    pub cards: Vec<Card>,
-    /// Index into `cards` of the highlighted one.
-    pub highlighted: usize,
-    /// What is going on.
-    pub stage: Stage,
-    /// The machine's name.
-    pub host: String,
-    /// One quiet line of warning, if there is one.
-    pub notice: Option<String>,
-}
+pub use persona_paint::{Card, Stage, View};
 
-impl View {
-    /// What the menu of these settings shows at `now`; nothing while the console has the screen.
-    pub fn of(settings: &Settings, menu: &Menu, now: Duration, host: &str, notice: Option<&str>) -> Option<Self> {
-        let cards = settings.personas.iter().enumerate().map(|(index, persona)| Card {
-            title: persona.title.clone(),
-            tagline: persona.tagline.clone(),
-            accent: persona.accent,
-            emblem: persona.emblem.clone(),
-            is_default: index == menu.default(),
-            is_legion: persona.legion().is_some(),
-        });
-        Some(Self {
-            cards: cards.collect(),
-            highlighted: menu.highlighted(),
-            stage: menu.stage(now)?,
-            host: host.to_owned(),
-            notice: notice.map(str::to_owned),
-        })
-    }
-
-    /// The screen that stands in for the menu when there is none to show.
-    pub fn broken(host: &str, why: String) -> Self {
-        Self { cards: Vec::new(), highlighted: 0, stage: Stage::Broken { why }, host: host.to_owned(), notice: None }
-    }
-}
-
-/// One persona as a cartridge on the shelf.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Card {
-    /// Its name on the label.
-    pub title: String,
-    /// A line of description; may be empty.
-    pub tagline: String,
-    /// Its colour.
-    pub accent: Color,
-    /// Its picture.
-    pub emblem: Emblem,
-    /// Whether it is what starts when nobody picks.
-    pub is_default: bool,
-    /// Whether it is legion, whose picture is on another screen.
-    pub is_legion: bool,
-}
-
-/// What the menu is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stage {
-    /// The default starts when `remaining` reaches zero.
-    Countdown {
-        /// Time left.
-        remaining: Duration,
-        /// The whole countdown (for a ring or bar); never less than `remaining`.
-        total: Duration,
-    },
-    /// Nothing starts until a person picks.
-    Waiting,
-    /// The highlighted persona was chosen and is on its way.
-    Starting,
-    /// The highlighted persona runs; the picture is on the other screen if it is legion's.
-    Running,
-    /// The highlighted persona could not start, or died.
-    Failed {
-        /// One sentence, perhaps with a mend on a second line.
-        why: String,
-    },
-    /// There is no menu to show (unreadable settings): the reason, as many lines.
-    Broken {
-        /// What is wrong and how to mend it.
-        why: String,
-    },
+/// What the menu of these settings shows at `now`; nothing while the console has the screen.
+pub fn view(settings: &Settings, menu: &Menu, now: Duration, host: &str, notice: Option<&str>) -> Option<View> {
+    let cards = settings.personas.iter().enumerate().map(|(index, persona)| Card {
+        title: persona.title.clone(),
+        tagline: persona.tagline.clone(),
+        accent: persona.accent,
+        emblem: persona.emblem.clone(),
+        is_default: index == menu.default(),
+        is_legion: persona.legion().is_some(),
+    });
+    Some(View {
+        cards: cards.collect(),
+        highlighted: menu.highlighted(),
+        stage: menu.stage(now)?,
+        host: host.to_owned(),
+        notice: notice.map(str::to_owned),
+    })
 }

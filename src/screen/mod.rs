@@ -11,10 +11,10 @@ pub use output::Output;
 use output::preferred_mode;
 
 use crate::error::{Context, Error, Result};
-use crate::menu::paint::Rect;
 use card::Card;
 use drm::Device;
 use drm::control::{Device as ControlDevice, Mode, connector};
+use persona_paint::Rect;
 use std::path::Path;
 use std::rc::Rc;
 

@@ -2,10 +2,10 @@
 
 use super::card::Card;
 use crate::error::{Context, Error, Result};
-use crate::menu::paint::Rect;
 use drm::buffer::{Buffer, DrmFourcc};
 use drm::control::dumbbuffer::DumbBuffer;
 use drm::control::{ClipRect, Device as ControlDevice, Mode, ModeTypeFlags, ResourceHandles, connector, crtc, framebuffer};
+use persona_paint::Rect;
 use std::rc::Rc;
 
 /// A connected output of the display card, ready to show pictures of its size.

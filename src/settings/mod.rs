@@ -11,6 +11,7 @@ pub mod value;
 use crate::error::{Context, Result};
 use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
+pub use persona_paint::{BuiltInEmblem, Emblem};
 use std::path::PathBuf;
 use value::{Color, Cpus, MemorySize, Network, Timeout};
 
@@ -152,52 +153,6 @@ pub enum OnPoweroff {
     Poweroff,
     /// The host at its console.
     Host,
-}
-
-/// A persona's picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Emblem {
-    /// None given: the title's first letter stands in.
-    Initial,
-    /// One that Persona draws itself.
-    BuiltIn(BuiltInEmblem),
-    /// The owner's PNG.
-    Png(PathBuf),
-}
-
-/// The emblems Persona draws itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BuiltInEmblem {
-    /// `leaf`
-    Leaf,
-    /// `tree`
-    Tree,
-    /// `mountain`
-    Mountain,
-    /// `eye`
-    Eye,
-    /// `flame`
-    Flame,
-    /// `anvil`
-    Anvil,
-    /// `ship`
-    Ship,
-    /// `star`
-    Star,
-}
-
-impl BuiltInEmblem {
-    /// All of them with the names that settings use.
-    pub const ALL: [(&'static str, Self); 8] = [
-        ("leaf", Self::Leaf),
-        ("tree", Self::Tree),
-        ("mountain", Self::Mountain),
-        ("eye", Self::Eye),
-        ("flame", Self::Flame),
-        ("anvil", Self::Anvil),
-        ("ship", Self::Ship),
-        ("star", Self::Star),
-    ];
 }
 
 impl Settings {

@@ -3,8 +3,8 @@
 //! A Gaussian is separable, so that a pixel costs one multiplication a channel and light.
 
 use super::canvas::{Canvas, PIXEL};
+use super::color::Color;
 use super::theme::{FLOOR, SKY, mix};
-use crate::settings::value::Color;
 
 /// A soft light.
 #[derive(Debug, Clone, Copy, PartialEq)]

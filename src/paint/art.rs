@@ -1,11 +1,9 @@
-//! The owner's own emblems: PNG files, read once and kept as pixels.
+//! The owner's own emblems: PNG files, decoded once and kept as pixels.
 
 use super::canvas::{Canvas, PIXEL};
 use super::geometry::Area;
-use crate::error::{Context, Error, Result};
 use png::{ColorType, Decoder, Limits, Transformations};
-use std::io::{BufReader, Cursor};
-use std::path::Path;
+use std::io::{self, BufReader, Cursor};
 use tiny_skia::{FilterQuality, PixmapMut, PixmapPaint, PixmapRef, Transform};
 
 /// The longest side an emblem may have, in pixels: 64 MiB of memory at most.
@@ -18,33 +16,20 @@ pub struct Art {
 }
 
 impl Art {
-    /// Reads the PNG file `path`.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or is no PNG of at most 4096 by 4096 pixels. The menu then shows the title's first
-    /// letter instead.
-    pub fn load(path: &Path) -> Result<Self> {
-        let doing = || format!("reading the emblem {}", path.display());
-        let mend = "give `emblem` a PNG of at most 4096 by 4096 pixels, or one of the built-in names";
-        let file = std::fs::read(path).doing(doing).map_err(|error| error.mend(mend))?;
-        Self::decode(&file).doing(doing).map_err(|error| error.mend(mend))
-    }
-
     /// Reads a PNG file from memory.
     ///
     /// # Errors
     /// When it is no PNG of at most 4096 by 4096 pixels.
-    pub fn decode(file: &[u8]) -> Result<Self> {
-        let doing = || "decoding a PNG".to_owned();
+    pub fn decode(file: &[u8]) -> io::Result<Self> {
         let mut decoder = Decoder::new_with_limits(BufReader::new(Cursor::new(file)), Limits { bytes: 128 << 20 });
         decoder.set_transformations(Transformations::normalize_to_color8() | Transformations::ALPHA);
-        let mut reader = decoder.read_info().doing(doing)?;
+        let mut reader = decoder.read_info()?;
         let (width, height) = (reader.info().width, reader.info().height);
         if width > LONGEST || height > LONGEST {
-            return Err(Error::new(format!("the picture has {width} by {height} pixels")));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the picture has {width} by {height} pixels")));
         }
         let mut data = vec![0; reader.output_buffer_size().unwrap_or(0)];
-        let info = reader.next_frame(&mut data).doing(doing)?;
+        let info = reader.next_frame(&mut data)?;
         let rgba: fn(&[u8]) -> [u8; 4] = match info.color_type {
             ColorType::Rgba => |p| [p[0], p[1], p[2], p[3]],
             ColorType::GrayscaleAlpha => |p| [p[0], p[0], p[0], p[1]],

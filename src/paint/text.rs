@@ -1,8 +1,8 @@
 //! Text: which face, how wide, how to make it fit, and its glyphs as coverage masks.
 
 use super::canvas::Canvas;
+use super::color::Color;
 use super::geometry::Area;
-use crate::settings::value::Color;
 use fontdue::{Font, FontSettings};
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -29,9 +29,9 @@ impl Face {
     fn font(self) -> &'static Font {
         static FONTS: [OnceLock<Font>; 3] = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
         let (slot, data): (_, &[u8]) = match self {
-            Self::Title => (&FONTS[0], include_bytes!("../fonts/InterDisplay-Bold.otf")),
-            Self::Text => (&FONTS[1], include_bytes!("../fonts/Inter-Medium.otf")),
-            Self::Mono => (&FONTS[2], include_bytes!("../fonts/JetBrainsMono-Medium.ttf")),
+            Self::Title => (&FONTS[0], include_bytes!("fonts/InterDisplay-Bold.otf")),
+            Self::Text => (&FONTS[1], include_bytes!("fonts/Inter-Medium.otf")),
+            Self::Mono => (&FONTS[2], include_bytes!("fonts/JetBrainsMono-Medium.ttf")),
         };
         slot.get_or_init(|| {
             let settings = FontSettings { scale: 120.0, load_substitutions: false, ..FontSettings::default() };
@@ -208,7 +208,7 @@ impl Glyphs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::menu::paint::theme::INK;
+    use crate::theme::INK;
 
     const STYLE: Style = Style::new(Face::Text, 20.0, INK);
 

@@ -2,16 +2,14 @@
 
 use super::Painter;
 use super::canvas::PIXEL;
-use crate::error::{Context, Result};
 use png::{BitDepth, ColorType, Compression, Encoder, Filter};
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Writes what `painter` shows as a PNG file.
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write_png(painter: &Painter, out: impl Write) -> Result<()> {
-    let doing = || "writing the menu's picture".to_owned();
+pub fn write_png(painter: &Painter, out: impl Write) -> io::Result<()> {
     let (width, height) = painter.size();
     let mut encoder = Encoder::new(out, width, height);
     encoder.set_color(ColorType::Rgb);
@@ -19,7 +17,7 @@ pub fn write_png(painter: &Painter, out: impl Write) -> Result<()> {
     encoder.set_compression(Compression::Balanced);
     encoder.set_filter(Filter::Adaptive);
     let pixels: Vec<u8> = painter.pixels().chunks_exact(PIXEL).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]).collect();
-    let mut writer = encoder.write_header().doing(doing)?;
-    writer.write_image_data(&pixels).doing(doing)?;
-    writer.finish().doing(doing)
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(&pixels)?;
+    Ok(writer.finish()?)
 }

@@ -1,6 +1,6 @@
 //! Colours, and how they mix.
 
-use crate::settings::value::Color;
+use super::color::Color;
 
 /// What is read first.
 pub(super) const INK: Color = Color::rgb(0xf3, 0xf5, 0xf9);

@@ -3,8 +3,8 @@
 //! Pixels are B,G,R,A bytes, alpha premultiplied: on the screen (opaque) that is XRGB8888 as DRM names it.
 
 use super::background::threshold;
+use super::color::Color;
 use super::geometry::{Area, Rect};
-use crate::settings::value::Color;
 
 /// Bytes of one pixel.
 pub(super) const PIXEL: usize = 4;

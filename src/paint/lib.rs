@@ -1,4 +1,4 @@
-//! The painter: a [`View`] in, pixels out. It knows no clock, no device and no file.
+//! The painter: a [`View`] in, pixels out. It knows no clock, no device, no file and no settings.
 //!
 //! A view is first laid out as a scene, a list of things with their places; that is compared with the scene on the
 //! picture, and what differs is drawn: everything, or, while only the countdown runs, the few pixels of its ring and
@@ -8,6 +8,7 @@ mod art;
 mod background;
 mod canvas;
 mod cartridge;
+mod color;
 mod emblem;
 mod geometry;
 mod png;
@@ -19,14 +20,17 @@ mod sprites;
 mod stages;
 mod text;
 mod theme;
+mod view;
 
 pub use self::png::write_png;
 pub use art::Art;
+pub use color::Color;
+pub use emblem::BuiltInEmblem;
 pub use geometry::{Area, Rect};
 pub use splash::splash;
 pub use sprites::Gallery;
+pub use view::{Card, Emblem, Stage, View};
 
-use super::view::View;
 use canvas::Canvas;
 use scene::{Item, Scene};
 use sprites::Sprites;

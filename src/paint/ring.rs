@@ -1,10 +1,10 @@
 //! The countdown's ring and the pointer: shapes drawn by their distance.
 
 use super::canvas::Canvas;
+use super::color::Color;
 use super::geometry::Area;
 use super::scene::Countdown;
 use super::theme::{BLACK, WHITE, mix};
-use crate::settings::value::Color;
 use std::f32::consts::TAU;
 
 /// Draws the ring: the track whole, what is left clockwise from the top, with round ends.

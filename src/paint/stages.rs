@@ -6,7 +6,7 @@ use super::scene::{Countdown, Frame, Item, Scene, keycap_area};
 use super::shelf::{Focus, LIT, Shelf};
 use super::text::{CAPITAL, Face, Line, Style};
 use super::theme::{BLACK, INK, MUTED, NIGHT, PLASTIC, RED, WHITE, mix, vivid};
-use crate::menu::view::{Card, View};
+use super::view::{Card, View};
 use std::time::Duration;
 
 /// Where the cartridges stand, in units below the top of the middle block.

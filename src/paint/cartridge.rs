@@ -3,13 +3,13 @@
 use super::art::Art;
 use super::background::threshold;
 use super::canvas::{Canvas, PIXEL, pixels_mut};
+use super::color::Color;
 use super::emblem::{self, paint, path};
 use super::geometry::Area;
 use super::text::{CAPITAL, Face, Glyphs, Line, Style};
 use super::theme::{BLACK, GOLD, INK, NIGHT, PLASTIC, WHITE, mix, vivid};
-use crate::menu::view::Card;
-use crate::settings::Emblem;
-use crate::settings::value::Color;
+use super::view::Card;
+use super::view::Emblem;
 use tiny_skia::{FillRule, GradientStop, LineJoin, LinearGradient, Paint, PixmapMut, Point, SpreadMode, Stroke, Transform};
 
 /// The size of a cartridge in the units of its drawing.

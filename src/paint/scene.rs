@@ -5,12 +5,12 @@
 
 use super::background::{Background, Light};
 use super::cartridge::Look;
+use super::color::Color;
 use super::geometry::Area;
 use super::stages;
 use super::text::{CAPITAL, Face, Line, Style};
 use super::theme::{AMBER, FAINT, INK, MUTED, NIGHT, PLASTIC, WHITE, mix, vivid};
-use crate::menu::view::{Stage, View};
-use crate::settings::value::Color;
+use super::view::{Stage, View};
 
 /// A thing to draw.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,9 +4,7 @@ use super::art::Art;
 use super::canvas::Canvas;
 use super::cartridge::{self, Look};
 use super::text::Glyphs;
-use crate::error::Error;
-use crate::paths::Paths;
-use crate::settings::Emblem;
+use super::view::Emblem;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -18,20 +16,7 @@ pub struct Gallery {
 }
 
 impl Gallery {
-    /// Reads the PNG files among `emblems`. Those that cannot be read are left out and come back as errors to report.
-    pub fn load<'a>(paths: &Paths, emblems: impl IntoIterator<Item = &'a Emblem>) -> (Self, Vec<Error>) {
-        let mut errors = Vec::new();
-        let files = emblems.into_iter().filter_map(|emblem| match emblem {
-            Emblem::Png(path) => Some(path),
-            Emblem::Initial | Emblem::BuiltIn(_) => None,
-        });
-        let art = files
-            .filter_map(|path| Art::load(&paths.at(path)).map_err(|error| errors.push(error)).ok().map(|art| (path.clone(), art)))
-            .collect();
-        (Self { art: Rc::new(art) }, errors)
-    }
-
-    /// A gallery of pictures that are already there.
+    /// A gallery of these pictures, each with the path that [`Emblem::Png`] names it by.
     pub fn of(art: impl IntoIterator<Item = (PathBuf, Art)>) -> Self {
         Self { art: Rc::new(art.into_iter().collect()) }
     }

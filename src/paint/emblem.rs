@@ -1,9 +1,43 @@
 //! The emblems Persona draws itself: vector pictures in a square of 100 by 100, in five tones of the accent.
 
+use super::color::Color;
 use super::theme::{BLACK, WHITE, mix, vivid};
-use crate::settings::BuiltInEmblem;
-use crate::settings::value::Color;
 use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, PixmapMut, Stroke, Transform};
+
+/// The emblems Persona draws itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltInEmblem {
+    /// `leaf`
+    Leaf,
+    /// `tree`
+    Tree,
+    /// `mountain`
+    Mountain,
+    /// `eye`
+    Eye,
+    /// `flame`
+    Flame,
+    /// `anvil`
+    Anvil,
+    /// `ship`
+    Ship,
+    /// `star`
+    Star,
+}
+
+impl BuiltInEmblem {
+    /// All of them with the names that settings use.
+    pub const ALL: [(&'static str, Self); 8] = [
+        ("leaf", Self::Leaf),
+        ("tree", Self::Tree),
+        ("mountain", Self::Mountain),
+        ("eye", Self::Eye),
+        ("flame", Self::Flame),
+        ("anvil", Self::Anvil),
+        ("ship", Self::Ship),
+        ("star", Self::Star),
+    ];
+}
 
 /// A tone of the accent.
 #[derive(Clone, Copy)]
@@ -176,7 +210,7 @@ pub(super) fn path(outline: &str) -> Option<Path> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::menu::paint::canvas::Canvas;
+    use crate::canvas::Canvas;
 
     #[test]
     fn every_outline_is_read_whole_and_stays_in_its_square() {

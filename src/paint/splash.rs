@@ -2,9 +2,9 @@
 
 use super::LONGEST;
 use super::canvas::{Canvas, PIXEL};
+use super::color::Color;
 use super::text::{Face, Glyphs, Line, Style};
 use super::theme::{NIGHT, WHITE, brightness};
-use crate::settings::value::Color;
 
 /// A picture of `width` by `height` pixels (1 to 16384), all `accent` but for the words in its middle. B,G,R,X bytes,
 /// rows of exactly 4 · width.

@@ -1,0 +1,48 @@
+//! The owner's emblems: PNG files that the settings name, read once for all painters.
+
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use crate::settings::Emblem;
+use persona_paint::{Art, Gallery};
+use std::path::Path;
+
+/// Reads the PNG files among `emblems`. Those that cannot be read are left out and come back as errors to report; the
+/// menu then shows the title's first letter instead.
+pub fn load<'a>(paths: &Paths, emblems: impl IntoIterator<Item = &'a Emblem>) -> (Gallery, Vec<Error>) {
+    let mut errors = Vec::new();
+    let files = emblems.into_iter().filter_map(|emblem| match emblem {
+        Emblem::Png(path) => Some(path),
+        Emblem::Initial | Emblem::BuiltIn(_) => None,
+    });
+    let art = files
+        .filter_map(|path| read(&paths.at(path)).map_err(|error| errors.push(error)).ok().map(|art| (path.clone(), art)))
+        .collect::<Vec<_>>();
+    (Gallery::of(art), errors)
+}
+
+fn read(path: &Path) -> Result<Art> {
+    std::fs::read(path)
+        .and_then(|file| Art::decode(&file))
+        .doing(|| format!("reading the emblem {}", path.display()))
+        .map_err(|error| error.mend("give `emblem` a PNG of at most 4096 by 4096 pixels, or one of the built-in names"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_picture_that_cannot_be_used_is_told_and_left_out() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("owner.png"), b"no picture").unwrap();
+        let emblems = [Emblem::Png("/nowhere.png".into()), Emblem::Initial, Emblem::Png("/owner.png".into())];
+        let (_, errors) = load(&Paths::new(root.path(), None), &emblems);
+        assert_eq!(errors.len(), 2);
+        for (error, file) in errors.iter().zip(["nowhere.png", "owner.png"]) {
+            let error = error.to_string();
+            assert!(error.contains(file) && error.contains("mend:"), "{error}");
+        }
+    }
+}

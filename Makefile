@@ -43,8 +43,13 @@ setup:
 demo: setup build
 	$(MACHINE) demo
 
+# An initramfs carries the binary: it is to stay below 3 MiB.
+.PHONY: small
+small: build
+	@size=$$(wc -c < $(BINARY)) && echo "$(BINARY): $$size bytes of at most 3145728" && test "$$size" -le 3145728
+
 # The boots share two processors with their emulator: one at a time.
-test: setup build
+test: setup build small
 	cargo test --workspace --locked --exclude persona-machine
 	cargo test --locked -p persona-machine -- --test-threads 1 --nocapture
 

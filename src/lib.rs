@@ -20,7 +20,7 @@
 //! [`settings`] are checked before anything is done with them. [`paths::Paths`] alone knows where things are, below
 //! `--root`. [`error::Error`] says what was being done, to what, why it failed and how to mend it. [`atomic`] writes files
 //! and symlinks whole. [`sys`] has the few system calls that need `unsafe`. [`persona_paint`] is a crate of its own, for the
-//! compiler's sake: what paints is made fast, everything else small.
+//! compiler's sake: what paints is made fast.
 //!
 //! # When in doubt
 //!

@@ -4,7 +4,6 @@ use super::canvas::{Canvas, PIXEL};
 use super::geometry::Area;
 use png::{ColorType, Decoder, Limits, Transformations};
 use std::io::{self, BufReader, Cursor};
-use tiny_skia::{FilterQuality, PixmapMut, PixmapPaint, PixmapRef, Transform};
 
 /// The longest side an emblem may have, in pixels: 64 MiB of memory at most.
 const LONGEST: u32 = 4096;
@@ -46,7 +45,7 @@ impl Art {
     }
 
     /// Draws it as large as it fits into `place`, in its own proportions.
-    pub(super) fn draw(&self, pixmap: &mut PixmapMut<'_>, place: Area) {
+    pub(super) fn draw(&self, canvas: &mut Canvas, place: Area) {
         let scale = (place.width / self.canvas.width as f32).min(place.height / self.canvas.height as f32);
         // Bilinear sampling sees two pixels each way: what is to become much smaller is halved first.
         let mut halved = None;
@@ -58,11 +57,24 @@ impl Art {
         let source = halved.as_ref().unwrap_or(&self.canvas);
         let (width, height) = (source.width as f32 * remaining, source.height as f32 * remaining);
         let (center_x, center_y) = place.center();
-        let place = Transform::from_row(remaining, 0.0, 0.0, remaining, center_x - width / 2.0, center_y - height / 2.0);
-        if let Some(source) = PixmapRef::from_bytes(&source.data, source.width, source.height) {
-            pixmap.draw_pixmap(0, 0, source, &PixmapPaint { quality: FilterQuality::Bilinear, ..PixmapPaint::default() }, place, None);
-        }
+        let place = Area::new(center_x - width / 2.0, center_y - height / 2.0, width, height);
+        canvas.lay(place, |x, y| sample(source, x / remaining - 0.5, y / remaining - 0.5));
     }
+}
+
+/// The colour between the centres of four pixels, in proportion; beyond the edge it goes on as it is there.
+fn sample(from: &Canvas, x: f32, y: f32) -> [f32; PIXEL] {
+    let (x, y) = (x.clamp(0.0, from.width as f32 - 1.0), y.clamp(0.0, from.height as f32 - 1.0));
+    let (right, down) = (x.fract(), y.fract());
+    let at = |x: usize, y: usize, channel: usize| {
+        let (x, y) = (x.min(from.width as usize - 1), y.min(from.height as usize - 1));
+        f32::from(from.data[(y * from.width as usize + x) * PIXEL + channel])
+    };
+    let (x, y) = (x as usize, y as usize);
+    std::array::from_fn(|channel| {
+        let across = |y: usize| at(x, y, channel) + (at(x + 1, y, channel) - at(x, y, channel)) * right;
+        across(y) + (across(y + 1) - across(y)) * down
+    })
 }
 
 /// Half as wide and high, each pixel the mean of four.

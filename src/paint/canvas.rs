@@ -17,6 +17,19 @@ pub(super) struct Canvas {
     pub(super) data: Vec<u8>,
 }
 
+/// How much of each pixel something covers: a glyph, or a shape.
+#[derive(Debug)]
+pub(super) struct Mask {
+    /// Pixels from the left edge, or right of the pen.
+    pub(super) left: i32,
+    /// Pixels from the top edge, or below the line on which letters stand.
+    pub(super) top: i32,
+    /// Width and height in pixels.
+    pub(super) size: (u32, u32),
+    /// Rows of `size.0` bytes.
+    pub(super) cover: Vec<u8>,
+}
+
 impl Canvas {
     /// A transparent picture.
     pub(super) fn new(width: u32, height: u32) -> Self {
@@ -116,15 +129,18 @@ impl Canvas {
         });
     }
 
-    /// One glyph's coverage mask, rows of `width` bytes, in `color`.
-    pub(super) fn stencil(&mut self, left: i32, top: i32, (width, height): (u32, u32), mask: &[u8], color: Color, opacity: f32) {
+    /// Lays ink over the pixels of `mask`, shifted by (`right`, `down`). `ink` gives each row's colour and opacity (0.0
+    /// to 1.0) by its y on this canvas.
+    pub(super) fn stencil(&mut self, mask: &Mask, (right, down): (i32, i32), ink: impl Fn(u32) -> (Color, f32)) {
+        let (left, top, (width, height)) = (mask.left.saturating_add(right), mask.top.saturating_add(down), mask.size);
         let Some(seen) = Rect::clipped(left, top, width, height, self.bounds()) else { return };
-        let strength = (opacity * 256.0) as u32;
         let skip_x = (i64::from(seen.x) - i64::from(left)) as usize;
         let skip_y = (i64::from(seen.y) - i64::from(top)) as usize;
         for y in 0..seen.height {
             let start = (skip_y + y as usize) * width as usize + skip_x;
-            let source = &mask[start..start + seen.width as usize];
+            let source = &mask.cover[start..start + seen.width as usize];
+            let (color, opacity) = ink(seen.y + y);
+            let strength = (opacity * 256.0) as u32;
             for (pixel, covered) in pixels_mut(self.row(seen.y + y, seen.x, seen.width)).zip(source) {
                 if *covered > 0 {
                     let alpha = ((u32::from(*covered) + u32::from(*covered >> 7)) * strength) >> 8;
@@ -133,11 +149,22 @@ impl Canvas {
             }
         }
     }
+
+    /// Lays the pixels that `picture` gives (premultiplied, 0.0 to 255.0) for the centres of those in `area`, seen from
+    /// its top left.
+    pub(super) fn lay(&mut self, area: Area, picture: impl Fn(f32, f32) -> [f32; PIXEL]) {
+        let Some(seen) = area.covered(self.bounds()) else { return };
+        for y in seen.y..seen.y + seen.height {
+            for (x, pixel) in (seen.x..).zip(pixels_mut(self.row(y, seen.x, seen.width))) {
+                over(pixel, picture(x as f32 + 0.5 - area.x, y as f32 + 0.5 - area.y).map(|part| (part + 0.5) as u32));
+            }
+        }
+    }
 }
 
 /// `color` at `alpha` of 256, in the order of a pixel's bytes.
 fn premultiplied(color: Color, alpha: u32) -> [u32; PIXEL] {
-    [color.blue, color.green, color.red, 255].map(|part| (u32::from(part) * alpha) >> 8)
+    [color.blue, color.green, color.red, 255].map(|part| (u32::from(part) * alpha + 128) >> 8)
 }
 
 /// "Source over", for one pixel.

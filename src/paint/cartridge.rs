@@ -2,15 +2,15 @@
 
 use super::art::Art;
 use super::background::threshold;
-use super::canvas::{Canvas, PIXEL, pixels_mut};
+use super::canvas::{Canvas, Mask, PIXEL, pixels_mut};
 use super::color::Color;
-use super::emblem::{self, paint, path};
+use super::emblem;
 use super::geometry::Area;
+use super::outline::{Outline, Place};
 use super::text::{CAPITAL, Face, Glyphs, Line, Style};
 use super::theme::{BLACK, GOLD, INK, NIGHT, PLASTIC, WHITE, mix, vivid};
 use super::view::Card;
 use super::view::Emblem;
-use tiny_skia::{FillRule, GradientStop, LineJoin, LinearGradient, Paint, PixmapMut, Point, SpreadMode, Stroke, Transform};
 
 /// The size of a cartridge in the units of its drawing.
 pub(super) const WIDTH: f32 = 264.0;
@@ -46,7 +46,7 @@ pub(super) fn sprite(look: &Look, art: Option<&Art>, glyphs: &mut Glyphs) -> Can
     let pixels = |units: f32| (units * look.scale).ceil().max(1.0) as u32;
     let mut canvas = Canvas::new(pixels(WIDTH + 2.0 * MARGIN), pixels(HEIGHT + 2.0 * MARGIN));
     halo(&mut canvas, look);
-    let mut pen = Pen { canvas: &mut canvas, place: Transform::from_translate(MARGIN, MARGIN).post_scale(look.scale, look.scale) };
+    let mut pen = Pen { canvas: &mut canvas, place: Place { scale: look.scale, origin: (MARGIN * look.scale, MARGIN * look.scale) } };
     pen.shell(look);
     pen.label(look);
     picture(&mut canvas, look, placed(EMBLEM, look.scale), art, glyphs);
@@ -108,51 +108,59 @@ fn blurred_step(length: usize, start: f32, end: f32, blur: f32) -> Vec<f32> {
     (0..length).map(|at| at as f32 + 0.5).map(|at| rise((at - start) / blur) - rise((at - end) / blur)).collect()
 }
 
+/// What an outline is filled with: from one colour and opacity to another, between two heights of the drawing.
+type Ink = [(f32, Color, f32); 2];
+
+fn plain(color: Color, opacity: f32) -> Ink {
+    [(0.0, color, opacity), (1.0, color, opacity)]
+}
+
 struct Pen<'a> {
     canvas: &'a mut Canvas,
-    place: Transform,
+    place: Place,
 }
 
 impl Pen<'_> {
-    fn fill(&mut self, outline: &str, paint: &Paint<'_>) {
-        let (width, height) = (self.canvas.width, self.canvas.height);
-        if let Some((path, mut pixmap)) = path(outline).zip(PixmapMut::from_bytes(&mut self.canvas.data, width, height)) {
-            pixmap.fill_path(&path, paint, FillRule::Winding, self.place, None);
-        }
+    fn fill(&mut self, outline: &str, ink: Ink) {
+        self.stencil(&Outline::read(outline, self.place).fill(), ink);
     }
 
-    fn stroke(&mut self, outline: &str, width: f32, paint: &Paint<'_>) {
-        let stroke = Stroke { width, line_join: LineJoin::Round, ..Stroke::default() };
-        let (width, height) = (self.canvas.width, self.canvas.height);
-        if let Some((path, mut pixmap)) = path(outline).zip(PixmapMut::from_bytes(&mut self.canvas.data, width, height)) {
-            pixmap.stroke_path(&path, paint, &stroke, self.place, None);
-        }
+    fn stroke(&mut self, outline: &str, width: f32, ink: Ink) {
+        self.stencil(&Outline::read(outline, self.place).stroke(width * self.place.scale), ink);
+    }
+
+    fn stencil(&mut self, mask: &Mask, [(top, above, strong), (bottom, below, weak)]: Ink) {
+        let Place { scale, origin } = self.place;
+        self.canvas.stencil(mask, (0, 0), |y| {
+            let share = (((y as f32 + 0.5 - origin.1) / scale - top) / (bottom - top)).clamp(0.0, 1.0);
+            (mix(above, below, share), strong + (weak - strong) * share)
+        });
     }
 
     fn shell(&mut self, look: &Look) {
         let accent = look.card.accent;
         if look.lit {
-            self.stroke(SHELL, 18.0, &paint(mix(vivid(accent), WHITE, 0.2)));
-            self.stroke(SHELL, 9.0, &paint(NIGHT));
+            self.stroke(SHELL, 18.0, plain(mix(vivid(accent), WHITE, 0.2), 1.0));
+            self.stroke(SHELL, 9.0, plain(NIGHT, 1.0));
         }
         let lift = if look.lit { 0.10 } else { 0.0 };
         let top = mix(mix(PLASTIC, accent, 0.16), WHITE, 0.06 + lift);
         let bottom = mix(mix(PLASTIC, accent, 0.08), BLACK, 0.5 - lift);
-        self.fill(SHELL, &fade((0.0, 0.0), (0.0, HEIGHT), [(top, 1.0), (bottom, 1.0)]));
-        self.stroke(SHELL, 2.0, &fade((0.0, 0.0), (0.0, 120.0), [(WHITE, 0.34), (WHITE, 0.05)]));
+        self.fill(SHELL, [(0.0, top, 1.0), (HEIGHT, bottom, 1.0)]);
+        self.stroke(SHELL, 2.0, [(0.0, WHITE, 0.34), (120.0, WHITE, 0.05)]);
         // The grip: grooves across the head, each with a lit lower edge.
         let grooves = |x: f32, width: f32| (0..7).map(|groove| pill(x + 9.0 * groove as f32, 14.0, width, 24.0)).collect::<String>();
-        self.fill(&grooves(105.0, 4.0), &alpha(BLACK, 0.5));
-        self.fill(&grooves(108.4, 1.1), &alpha(WHITE, 0.16));
+        self.fill(&grooves(105.0, 4.0), plain(BLACK, 0.5));
+        self.fill(&grooves(108.4, 1.1), plain(WHITE, 0.16));
         // The connector with its contacts.
         self.fill(
             "M46 318 L218 318 Q222 318 222 322 L222 348 Q222 352 218 352 L46 352 Q42 352 42 348 L42 322 Q42 318 46 318 Z",
-            &alpha(BLACK, 0.55),
+            plain(BLACK, 0.55),
         );
         let gold = mix(GOLD, BLACK, if look.lit { 0.0 } else { 0.3 });
         let pins: String = (0..12).map(|pin| pill(50.0 + 14.0 * pin as f32, 324.0, 9.0, 25.0)).collect();
-        self.fill(&pins, &fade((0.0, 322.0), (0.0, 352.0), [(gold, 1.0), (mix(gold, BLACK, 0.5), 1.0)]));
-        self.fill("M0 300 L264 300 L264 302 L0 302 Z", &alpha(BLACK, 0.22));
+        self.fill(&pins, [(322.0, gold, 1.0), (352.0, mix(gold, BLACK, 0.5), 1.0)]);
+        self.fill("M0 300 L264 300 L264 302 L0 302 Z", plain(BLACK, 0.22));
     }
 
     fn label(&mut self, look: &Look) {
@@ -161,7 +169,7 @@ impl Pen<'_> {
         let top = mix(mix(accent, NIGHT, 0.52), BLACK, depth);
         let bottom = mix(mix(accent, NIGHT, 0.82), BLACK, depth);
         // The recess the label sits in.
-        self.stroke(LABEL_OUTLINE, 7.0, &alpha(BLACK, 0.42));
+        self.stroke(LABEL_OUTLINE, 7.0, plain(BLACK, 0.42));
         let glow = vivid(accent);
         let [from, to, light] = [top, bottom, glow].map(|color| [color.blue, color.green, color.red].map(f32::from));
         let strength = if look.lit { 0.44 } else { 0.28 };
@@ -177,24 +185,22 @@ impl Pen<'_> {
                 (ground + (light[i] - ground) * glow).max(0.0)
             })
         });
-        self.stroke("O132 144 78", 1.4, &alpha(glow, 0.26));
-        self.fill(TITLE_BAND, &alpha(BLACK, 0.34));
-        self.fill("M19 235 L245 235 L245 237 L19 237 Z", &alpha(glow, 0.55));
-        self.fill(SHEEN, &alpha(WHITE, 0.05));
-        self.stroke(LABEL_OUTLINE, 1.6, &alpha(mix(glow, WHITE, 0.3), if look.lit { 0.5 } else { 0.25 }));
+        self.stroke("O132 144 78", 1.4, plain(glow, 0.26));
+        self.fill(TITLE_BAND, plain(BLACK, 0.34));
+        self.fill("M19 235 L245 235 L245 237 L19 237 Z", plain(glow, 0.55));
+        self.fill(SHEEN, plain(WHITE, 0.05));
+        self.stroke(LABEL_OUTLINE, 1.6, plain(mix(glow, WHITE, 0.3), if look.lit { 0.5 } else { 0.25 }));
     }
 }
 
 /// The emblem in `place`; the title's first letter where there is no picture.
 fn picture(canvas: &mut Canvas, look: &Look, place: Area, art: Option<&Art>, glyphs: &mut Glyphs) {
-    let (width, height) = (canvas.width, canvas.height);
     let accent = look.card.accent;
-    match (&look.card.emblem, art, PixmapMut::from_bytes(&mut canvas.data, width, height)) {
-        (Emblem::BuiltIn(built_in), _, Some(mut pixmap)) => {
-            let scale = place.width / 100.0;
-            emblem::draw(&mut pixmap, *built_in, accent, Transform::from_row(scale, 0.0, 0.0, scale, place.x, place.y));
+    match (&look.card.emblem, art) {
+        (Emblem::BuiltIn(built_in), _) => {
+            emblem::draw(canvas, *built_in, accent, Place { scale: place.width / 100.0, origin: (place.x, place.y) });
         }
-        (Emblem::Png(_), Some(art), Some(mut pixmap)) => art.draw(&mut pixmap, place),
+        (Emblem::Png(_), Some(art)) => art.draw(canvas, place),
         _ => {
             let style = Style::new(Face::Title, place.width, mix(vivid(accent), WHITE, 0.25));
             let letter = look.card.title.trim_start().chars().next().into_iter().flat_map(char::to_uppercase).collect::<String>();
@@ -262,26 +268,4 @@ fn pill(x: f32, y: f32, width: f32, height: f32) -> String {
         x + round,
         bottom - round
     )
-}
-
-fn tone(color: Color, opacity: f32) -> tiny_skia::Color {
-    let mut tone = tiny_skia::Color::from_rgba8(color.blue, color.green, color.red, 255);
-    tone.set_alpha(opacity);
-    tone
-}
-
-fn alpha(color: Color, opacity: f32) -> Paint<'static> {
-    let mut paint = paint(color);
-    paint.set_color(tone(color, opacity));
-    paint
-}
-
-/// A linear gradient between two points, or its first colour where tiny-skia cannot make one.
-fn fade(from: (f32, f32), to: (f32, f32), ends: [(Color, f32); 2]) -> Paint<'static> {
-    let stops = ends.iter().zip([0.0, 1.0]).map(|((color, opacity), at)| GradientStop::new(at, tone(*color, *opacity))).collect();
-    let (from, to) = (Point::from_xy(from.0, from.1), Point::from_xy(to.0, to.1));
-    match LinearGradient::new(from, to, stops, SpreadMode::Pad, Transform::identity()) {
-        Some(shader) => Paint { shader, anti_alias: true, ..Paint::default() },
-        None => paint(ends[0].0),
-    }
 }

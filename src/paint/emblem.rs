@@ -1,8 +1,9 @@
 //! The emblems Persona draws itself: vector pictures in a square of 100 by 100, in five tones of the accent.
 
+use super::canvas::Canvas;
 use super::color::Color;
+use super::outline::{Outline, Place};
 use super::theme::{BLACK, WHITE, mix, vivid};
-use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, PixmapMut, Stroke, Transform};
 
 /// The emblems Persona draws itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,8 +153,8 @@ fn shapes(emblem: BuiltInEmblem) -> &'static [Shape] {
     }
 }
 
-/// Draws an emblem; `place` maps its square of 100 by 100 onto the picture.
-pub(super) fn draw(pixmap: &mut PixmapMut<'_>, emblem: BuiltInEmblem, accent: Color, place: Transform) {
+/// Draws an emblem; its square is 100 units of `place` wide and high.
+pub(super) fn draw(canvas: &mut Canvas, emblem: BuiltInEmblem, accent: Color, place: Place) {
     let accent = vivid(accent);
     let tone = |tone| match tone {
         Light => mix(accent, WHITE, 0.5),
@@ -163,54 +164,19 @@ pub(super) fn draw(pixmap: &mut PixmapMut<'_>, emblem: BuiltInEmblem, accent: Co
         Deep => mix(accent, BLACK, 0.72),
     };
     for shape in shapes(emblem) {
-        match shape {
-            Fill(color, outline) => {
-                if let Some(path) = path(outline) {
-                    pixmap.fill_path(&path, &paint(tone(*color)), FillRule::Winding, place, None);
-                }
-            }
-            Line(color, width, outline) => {
-                let stroke = Stroke { width: *width, line_cap: LineCap::Round, line_join: LineJoin::Round, ..Stroke::default() };
-                if let Some(path) = path(outline) {
-                    pixmap.stroke_path(&path, &paint(tone(*color)), &stroke, place, None);
-                }
-            }
-        }
+        let (color, mask) = match shape {
+            Fill(color, outline) => (color, Outline::read(outline, place).fill()),
+            Line(color, width, outline) => (color, Outline::read(outline, place).stroke(width * place.scale)),
+        };
+        canvas.stencil(&mask, (0, 0), |_| (tone(*color), 1.0));
     }
-}
-
-/// A plain colour for tiny-skia, whose R,G,B,A are our B,G,R,A.
-pub(super) fn paint(color: Color) -> Paint<'static> {
-    let mut paint = Paint { anti_alias: true, ..Paint::default() };
-    paint.set_color_rgba8(color.blue, color.green, color.red, 255);
-    paint
-}
-
-/// Reads an outline as SVG's path data has it: M, L, C, Q, Z with absolute coordinates, and `O x y r` for a circle.
-/// None if there is nothing to draw.
-pub(super) fn path(outline: &str) -> Option<Path> {
-    let mut builder = PathBuilder::new();
-    let spaced = outline.replace(|letter: char| letter.is_ascii_uppercase(), " ");
-    let mut numbers = spaced.split_whitespace().filter_map(|word| word.parse::<f32>().ok());
-    for command in outline.chars().filter(char::is_ascii_uppercase) {
-        let mut next = || numbers.next().unwrap_or_default();
-        match command {
-            'M' => builder.move_to(next(), next()),
-            'L' => builder.line_to(next(), next()),
-            'Q' => builder.quad_to(next(), next(), next(), next()),
-            'C' => builder.cubic_to(next(), next(), next(), next(), next(), next()),
-            'O' => builder.push_circle(next(), next(), next()),
-            _ => builder.close(),
-        }
-    }
-    builder.finish()
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::canvas::Canvas;
+
+    const UNITS: Place = Place { scale: 1.0, origin: (0.0, 0.0) };
 
     #[test]
     fn every_outline_is_read_whole_and_stays_in_its_square() {
@@ -229,8 +195,8 @@ mod tests {
                     .sum();
                 let numbers = outline.split(|c: char| c.is_ascii_uppercase() || c.is_whitespace()).filter(|word| !word.is_empty());
                 assert_eq!(numbers.filter(|word| word.parse::<f32>().is_ok()).count(), wanted, "{name}: {outline}");
-                let bounds = path(outline).unwrap().bounds();
-                assert!(bounds.left() >= 0.0 && bounds.top() >= 0.0 && bounds.right() <= 100.0 && bounds.bottom() <= 100.0, "{name}");
+                let bounds = Outline::read(outline, UNITS).bounds();
+                assert!(bounds.iter().all(|at| (0.0..=100.0).contains(at)), "{name}: {bounds:?}");
             }
         }
     }
@@ -239,8 +205,7 @@ mod tests {
     fn every_emblem_fills_a_good_part_of_its_square() {
         for (name, emblem) in BuiltInEmblem::ALL {
             let mut canvas = Canvas::new(100, 100);
-            let mut pixmap = PixmapMut::from_bytes(&mut canvas.data, 100, 100).unwrap();
-            draw(&mut pixmap, emblem, Color::rgb(0x7f, 0xb0, 0x69), Transform::identity());
+            draw(&mut canvas, emblem, Color::rgb(0x7f, 0xb0, 0x69), UNITS);
             let inked = canvas.data.chunks_exact(4).filter(|pixel| pixel[3] > 128).count();
             assert!((1500..8000).contains(&inked), "{name}: {inked}");
         }

@@ -11,6 +11,7 @@ mod cartridge;
 mod color;
 mod emblem;
 mod geometry;
+mod outline;
 mod png;
 mod ring;
 mod scene;

@@ -1,6 +1,6 @@
 //! Text: which face, how wide, how to make it fit, and its glyphs as coverage masks.
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, Mask};
 use super::color::Color;
 use super::geometry::Area;
 use fontdue::{Font, FontSettings};
@@ -164,18 +164,10 @@ impl Line {
     }
 }
 
-struct Glyph {
-    left: i32,
-    /// From the baseline down to its top row; negative above.
-    top: i32,
-    size: (u32, u32),
-    mask: Vec<u8>,
-}
-
 /// Draws lines, and keeps the glyphs it has drawn.
 #[derive(Default)]
 pub(super) struct Glyphs {
-    drawn: HashMap<(Face, u16, u32), Glyph>,
+    drawn: HashMap<(Face, u16, u32), Mask>,
 }
 
 impl Glyphs {
@@ -194,12 +186,11 @@ impl Glyphs {
         let mut pen = line.x;
         for (glyph, kern, advance) in style.advances(&line.text) {
             let drawn = self.drawn.entry((style.face, glyph, style.size.to_bits())).or_insert_with(|| {
-                let (metrics, mask) = style.face.font().rasterize_indexed(glyph, style.size);
+                let (metrics, cover) = style.face.font().rasterize_indexed(glyph, style.size);
                 let top = -metrics.ymin - metrics.height as i32;
-                Glyph { left: metrics.xmin, top, size: (metrics.width as u32, metrics.height as u32), mask }
+                Mask { left: metrics.xmin, top, size: (metrics.width as u32, metrics.height as u32), cover }
             });
-            let left = (pen + kern).round() as i32 + drawn.left;
-            canvas.stencil(left, baseline + drawn.top, drawn.size, &drawn.mask, style.color, style.opacity);
+            canvas.stencil(drawn, ((pen + kern).round() as i32, baseline), |_| (style.color, style.opacity));
             pen += advance;
         }
     }

@@ -73,7 +73,8 @@ impl Outline {
     }
 
     fn circle(&mut self, center: Point, radius: f32) {
-        let pieces = pieces(radius * TAU).max(8);
+        // Half as long: every chord lies inside, and many small circles are drawn.
+        let pieces = 2 * pieces(radius * TAU).max(8);
         let angles = (0..=pieces).map(|piece| piece as f32 / pieces as f32 * TAU);
         self.lines.push(angles.map(|angle| (center.0 + radius * angle.cos(), center.1 + radius * angle.sin())).collect());
     }

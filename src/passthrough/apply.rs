@@ -77,13 +77,13 @@ fn perform(step: &Step, paths: &Paths, kernel: &Kernel, undo: &mut Undo) -> Resu
         Step::LoadVfio => load_vfio(paths, kernel),
         Step::Unbind(address, _) => {
             undo.unbound(*address);
-            device(address).unbind(Some(VFIO_PCI), &kernel.writer)
+            device(address).leave_host(&kernel.writer)
         }
         Step::Probe(address) => {
             undo.bound(*address);
             device(address).bind_to_vfio(&kernel.writer)
         }
-        Step::Verify(address) => device(address).verify(),
+        Step::Verify(address) => device(address).verify(&kernel.writer),
         Step::VerifyGroup(group) => verify_group(paths, *group, kernel),
     }
 }

@@ -86,9 +86,9 @@ impl Device<'_> {
         if now == driver { Ok(()) } else { Err(Error::new(format!("{} is `{now}` after writing `{driver}`", path.display()))) }
     }
 
-    /// Takes the device from its driver, whichever it is meanwhile, unless it is `keep`.
-    pub(super) fn unbind(self, keep: Option<&str>, writer: &Writer) -> Result<()> {
-        let free = |driver: Option<&str>| driver.is_none() || driver == keep;
+    /// Takes the device from its host driver, whichever it is meanwhile.
+    pub(super) fn leave_host(self, writer: &Writer) -> Result<()> {
+        let free = |driver: Option<&str>| driver.is_none_or(|driver| driver == VFIO_PCI);
         self.settle("unbinding", writer, free, |driver| match driver {
             Some(driver) if hangs_on_unbind(driver) => Err(Error::new(format!(
                 "reboot required: {} has the driver {driver}, which is known to hang when it is unbound",
@@ -104,7 +104,7 @@ impl Device<'_> {
     pub(super) fn bind_to_vfio(self, writer: &Writer) -> Result<()> {
         let bound = |driver: Option<&str>| driver == Some(VFIO_PCI);
         self.settle("binding to vfio-pci", writer, bound, |driver| match driver {
-            Some(_) => self.unbind(Some(VFIO_PCI), writer),
+            Some(_) => self.leave_host(writer),
             None => self.probe(writer),
         })
     }
@@ -144,9 +144,20 @@ impl Device<'_> {
         }
     }
 
-    /// Lets the kernel find a driver until the device has one.
+    /// Takes the device from vfio-pci. Whatever driver gets it then may keep it.
+    pub(super) fn leave_vfio(self, writer: &Writer) -> Result<()> {
+        let left = |driver: Option<&str>| driver != Some(VFIO_PCI);
+        let unbind = self.paths.pci_driver(VFIO_PCI).join("unbind");
+        self.settle("unbinding", writer, left, |_| self.write(&unbind, &self.address.to_string(), writer))
+    }
+
+    /// Lets the kernel find a driver until the device has one of the host's.
     pub(super) fn return_to_host(self, writer: &Writer) -> Result<()> {
-        self.settle("giving back to the host", writer, |driver| driver.is_some_and(|driver| driver != VFIO_PCI), |_| self.probe(writer))
+        let returned = |driver: Option<&str>| driver.is_some_and(|driver| driver != VFIO_PCI);
+        self.settle("giving back to the host", writer, returned, |driver| match driver {
+            Some(_) => self.leave_vfio(writer),
+            None => self.probe(writer),
+        })
     }
 
     /// Acts until the driver is what is wanted. udev may be probing or unbinding the same device at the same time: then
@@ -188,8 +199,18 @@ impl Device<'_> {
         }
     }
 
+    /// Waits for vfio-pci to finish its probing of the device. The link to a driver is there as soon as that begins, so if
+    /// somebody else made it begin, much is still missing. Binding waits for the end, and is refused because it is done.
+    fn finish_binding(self, writer: &Writer) -> Result<()> {
+        match self.write(&self.paths.pci_driver(VFIO_PCI).join("bind"), &self.address.to_string(), writer) {
+            Err(error) if error.errno() != Some(nix::libc::EBUSY) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The driver is vfio-pci, and the device answers: a card that fell off the bus reads all ones.
-    pub(super) fn verify(self) -> Result<()> {
+    pub(super) fn verify(self, writer: &Writer) -> Result<()> {
+        self.finish_binding(writer)?;
         if self.driver().as_deref() != Some(VFIO_PCI) {
             return Err(Error::new(format!(
                 "{} is not bound to vfio-pci but to {}",

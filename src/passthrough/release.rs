@@ -32,9 +32,7 @@ fn give_back(paths: &Paths, bound: &BoundDevice, kernel: &Kernel) -> Result<()> 
         return Err(Error::new("reboot required: a driver hangs on it"));
     }
     device.set_override("", &kernel.writer)?;
-    if device.driver().as_deref() == Some(VFIO_PCI) {
-        device.unbind(None, &kernel.writer)?;
-    }
+    device.leave_vfio(&kernel.writer)?;
     match bound.driver_before.as_str() {
         // What it had is not known to have been a host driver, so none is insisted on.
         "" | VFIO_PCI => device.probe(&kernel.writer),

@@ -31,8 +31,8 @@ impl Undo {
         self.bound.push(address);
     }
 
-    /// Undoes it all, latest first: off vfio-pci, then the overrides, and only then back to the host drivers, which an
-    /// override would keep away. What cannot be undone is logged, and the rest still undone.
+    /// Undoes it all, latest first: the overrides, lest udev gives to vfio-pci again what was taken from it, then off
+    /// vfio-pci, and only then back to the host drivers. What cannot be undone is logged, and the rest still undone.
     pub(super) fn run(self, paths: &Paths, writer: &Writer) {
         let device = |address: &PciAddress| Device { paths, address: *address };
         let undone = |what: &str, address: &PciAddress, result: crate::error::Result<()>| match result {
@@ -47,11 +47,11 @@ impl Undo {
             hung
         };
         let has_vfio = |address: &&PciAddress| device(address).driver().as_deref() == Some(VFIO_PCI);
-        for address in self.bound.iter().rev().filter(has_vfio).filter(|address| !hung(address)) {
-            undone("binding", address, device(address).unbind(None, writer));
-        }
         for (address, before) in self.overridden.iter().rev().filter(|(address, _)| !hung(&address)) {
             undone("overriding", address, device(address).set_override(before, writer));
+        }
+        for address in self.bound.iter().rev().filter(has_vfio).filter(|address| !hung(address)) {
+            undone("binding", address, device(address).leave_vfio(writer));
         }
         for address in self.unbound.iter().rev().filter(|address| !hung(address)) {
             undone("unbinding", address, device(address).return_to_host(writer));

@@ -111,7 +111,7 @@ fn bound_devices_are_on_vfio_and_go_back() {
     let card = (0..4).map(|number| (format!("0000:0a:00.{number}"), "", false));
     assert_eq!(told, card.chain([("0000:0c:00.3".to_owned(), "xhci_hcd", true)]).collect::<Vec<_>>());
     assert!(bound.devices.iter().all(|device| driver(&tree, &device.address.to_string()).as_deref() == Some("vfio-pci")));
-    assert_eq!(written(&tree)[4], "sys/bus/pci/drivers/xhci_hcd/unbind 0000:0c:00.3");
+    assert_eq!(written(&tree)[8], "sys/bus/pci/drivers/xhci_hcd/unbind 0000:0c:00.3");
 
     release(&tree.paths(), &bound, &kernel).unwrap();
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
@@ -177,6 +177,24 @@ esac"#;
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("vfio-pci"));
     let unbinds = written(&tree).into_iter().filter(|line| line.contains("xhci_hcd/unbind")).count();
     assert_eq!(unbinds, 3);
+}
+
+#[test]
+fn udev_at_work_while_all_is_undone_brings_nothing_back() {
+    // Whatever leaves vfio-pci is probed at once.
+    let race = r#"
+case $file in
+*/vfio-pci/unbind)
+    rm "$dev/driver"
+    read -r driver < "$dev/driver_override"
+    case $driver in ''|'(null)') driver=$(cat "$dev/host_driver" 2>/dev/null) ;; esac
+    [ -z "$driver" ] || ln -s "../../../../bus/pci/drivers/$driver" "$dev/driver"
+    exit 0 ;;
+esac"#;
+    let (_folder, tree, kernel) = machine(race);
+    fails_and_leaves_no_trace(&tree, &Kernel { group_is_viable: |_| Ok(false), ..kernel }, "not viable");
+    let unbinds = written(&tree).into_iter().filter(|line| line.contains("xhci_hcd/unbind")).count();
+    assert_eq!(unbinds, 1, "what the host got back was left to it");
 }
 
 #[test]

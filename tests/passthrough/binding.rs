@@ -1,8 +1,7 @@
 //! Reserving, binding and releasing, and above all: undoing.
 
 use super::kernel::{kernel, program, written};
-use super::tree::Tree;
-use super::{SHIPPED, at, listing, read, reference};
+use super::{SHIPPED, Tree, at, listing, paths, read, reference};
 use nix::sys::stat::Mode;
 use persona::passthrough::attribute::{Outcome, Writer};
 use persona::passthrough::{Kernel, Plan, Stage, bind, give_groups_to, release, reserve};
@@ -15,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const CARD: &str = "sys/devices/pci0000:00/0000:00:03.2";
-const USB: &str = "sys/devices/pci0000:00/0000:00:07.1/0000:0c:00.3";
+const USB: &str = "sys/devices/pci0000:00/0000:00:08.1/0000:0c:00.3";
 
 fn shipped() -> Settings {
     Settings::parse(SHIPPED, "persona.toml").unwrap()
@@ -26,7 +25,6 @@ fn machine(misfortune: &str) -> (tempfile::TempDir, Tree, Kernel) {
     let (folder, tree) = reference();
     tree.file("dev/vfio/25", "");
     tree.file("dev/vfio/29", "");
-    tree.file(&format!("{USB}/host_driver"), "xhci_hcd\n");
     let kernel = kernel(&tree, misfortune);
     (folder, tree, kernel)
 }
@@ -63,7 +61,7 @@ fn changed(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<PathBuf, String>
 /// Binding fails, saying `why`, and leaves everything as it was.
 fn fails_and_leaves_no_trace(tree: &Tree, kernel: &Kernel, why: &str) {
     let before = state(tree);
-    let message = bind(&tree.paths(), &launch(tree), kernel).unwrap_err().to_string();
+    let message = bind(&paths(&tree), &launch(tree), kernel).unwrap_err().to_string();
     assert!(message.contains(why), "{message}");
     assert_eq!(changed(&before, &state(tree)), BTreeMap::new(), "{why}");
 }
@@ -73,7 +71,7 @@ fn reserving_writes_the_overrides_of_early_devices_and_nothing_else() {
     let (_folder, tree) = reference();
     let before = state(&tree);
     let plan = Plan::new(&shipped(), &read(&tree), Stage::Boot);
-    assert_eq!(reserve(&tree.paths(), &plan).unwrap(), plan.reserve);
+    assert_eq!(reserve(&paths(&tree), &plan).unwrap(), plan.reserve);
     let overrides = (0..4).map(|number| PathBuf::from(format!("{CARD}/0000:0a:00.{number}/driver_override")));
     let written = overrides.map(|path| (path, Some("vfio-pci".to_owned())));
     assert_eq!(changed(&before, &state(&tree)), written.collect());
@@ -84,7 +82,7 @@ fn a_reservation_that_fails_is_taken_back_as_a_whole() {
     let (_folder, tree) = reference();
     fs::remove_file(tree.at(&format!("{CARD}/0000:0a:00.2/driver_override"))).unwrap();
     let before = state(&tree);
-    let error = reserve(&tree.paths(), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap_err();
+    let error = reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap_err();
     assert!(error.to_string().contains("reserving 0000:0a:00.2 for legion"), "{error}");
     assert_eq!(changed(&before, &state(&tree)), BTreeMap::new());
 }
@@ -95,8 +93,8 @@ fn a_refused_plan_reserves_nothing_and_binds_nothing() {
     let before = state(&tree);
     let settings = listing(&["0000:0a:00.0", "0000:01:00.0"]);
     let plan = |stage| Plan::new(&settings, &read(&tree), stage);
-    assert_eq!(reserve(&tree.paths(), &plan(Stage::Boot)).unwrap(), []);
-    let message = bind(&tree.paths(), &plan(Stage::Launch), &kernel).unwrap_err().to_string();
+    assert_eq!(reserve(&paths(&tree), &plan(Stage::Boot)).unwrap(), []);
+    let message = bind(&paths(&tree), &plan(Stage::Launch), &kernel).unwrap_err().to_string();
     assert!(message.contains("legion stays off: NVMe disk 0000:01:00.0 holds the file system at /"), "{message}");
     assert_eq!(changed(&before, &state(&tree)), BTreeMap::new());
 }
@@ -104,16 +102,16 @@ fn a_refused_plan_reserves_nothing_and_binds_nothing() {
 #[test]
 fn bound_devices_are_on_vfio_and_go_back() {
     let (_folder, tree, kernel) = machine("");
-    reserve(&tree.paths(), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap();
+    reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap();
     let reserved = state(&tree);
-    let bound = bind(&tree.paths(), &launch(&tree), &kernel).unwrap();
+    let bound = bind(&paths(&tree), &launch(&tree), &kernel).unwrap();
     let told: Vec<_> = bound.devices.iter().map(|d| (d.address.to_string(), d.driver_before.as_str(), d.give_back)).collect();
     let card = (0..4).map(|number| (format!("0000:0a:00.{number}"), "", false));
     assert_eq!(told, card.chain([("0000:0c:00.3".to_owned(), "xhci_hcd", true)]).collect::<Vec<_>>());
     assert!(bound.devices.iter().all(|device| driver(&tree, &device.address.to_string()).as_deref() == Some("vfio-pci")));
     assert_eq!(written(&tree)[8], "sys/bus/pci/drivers/xhci_hcd/unbind 0000:0c:00.3");
 
-    release(&tree.paths(), &bound, &kernel).unwrap();
+    release(&paths(&tree), &bound, &kernel).unwrap();
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
     assert_eq!(driver(&tree, "0000:0a:00.0").as_deref(), Some("vfio-pci"));
     let usb = |state: &BTreeMap<PathBuf, String>| state[Path::new(&format!("{USB}/driver_override"))].clone();
@@ -155,7 +153,7 @@ fn whatever_step_fails_those_before_it_are_undone() {
 #[test]
 fn undoing_gives_the_keyboard_back_although_its_override_was_written() {
     let (_folder, tree, kernel) = machine("");
-    reserve(&tree.paths(), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap();
+    reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap();
     fails_and_leaves_no_trace(&tree, &Kernel { group_is_viable: |_| Ok(false), ..kernel }, "not viable");
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
     let touched = written(&tree);
@@ -173,7 +171,7 @@ case $file in
     [ "$value" = 0000:0c:00.3 ] && once probe && { ln -s ../../../../bus/pci/drivers/xhci_hcd "$dev/driver"; exit 0; } ;;
 esac"#;
     let (_folder, tree, kernel) = machine(race);
-    bind(&tree.paths(), &launch(&tree), &kernel).unwrap();
+    bind(&paths(&tree), &launch(&tree), &kernel).unwrap();
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("vfio-pci"));
     let unbinds = written(&tree).into_iter().filter(|line| line.contains("xhci_hcd/unbind")).count();
     assert_eq!(unbinds, 3);
@@ -213,12 +211,12 @@ fn a_driver_that_hangs_leaves_the_caller_alive_and_the_device_alone() {
     let kernel = Kernel { writer: Writer::new(env!("CARGO_BIN_EXE_persona"), Duration::from_secs(1)), ..Kernel::default() };
     let settings = listing(&["0000:0c:00.3"]);
     let plan = || Plan::new(&settings, &read(&tree), Stage::Launch);
-    let message = bind(&tree.paths(), &plan(), &kernel).unwrap_err().to_string();
+    let message = bind(&paths(&tree), &plan(), &kernel).unwrap_err().to_string();
     assert!(message.starts_with("reboot required: writing `0000:0c:00.3`"), "{message}");
     let again = plan();
     assert!(again.refusal_text().unwrap().starts_with("reboot required"), "{again:?}");
     let bound = BoundDevice { address: at("0000:0c:00.3"), id: String::new(), driver_before: "xhci_hcd".into(), give_back: true };
-    let message = release(&tree.paths(), &BoundDevices { devices: vec![bound] }, &kernel).unwrap_err().to_string();
+    let message = release(&paths(&tree), &BoundDevices { devices: vec![bound] }, &kernel).unwrap_err().to_string();
     assert!(message.contains("reboot required"), "{message}");
     // Reading it lets the child end.
     assert_eq!(fs::read_to_string(&unbind).unwrap(), "0000:0c:00.3\n");
@@ -234,10 +232,10 @@ fn an_override_that_hangs_is_neither_waited_for_nor_read() {
     let settings = listing(&["0000:0c:00.3"]);
     // A link put where the mark will be is not followed, and counts as one.
     let planted = tree.at("planted");
-    fs::create_dir_all(tree.paths().run_dir()).unwrap();
+    fs::create_dir_all(paths(&tree).run_dir()).unwrap();
     let plan = Plan::new(&settings, &read(&tree), Stage::Launch);
-    symlink(&planted, tree.paths().hung_device(at("0000:0c:00.3"))).unwrap();
-    let message = bind(&tree.paths(), &plan, &kernel).unwrap_err().to_string();
+    symlink(&planted, paths(&tree).hung_device(at("0000:0c:00.3"))).unwrap();
+    let message = bind(&paths(&tree), &plan, &kernel).unwrap_err().to_string();
     assert!(message.starts_with("reboot required: writing `vfio-pci`"), "{message}");
     assert!(!planted.exists());
     assert!(read(&tree).function(at("0000:0c:00.3")).unwrap().hung);
@@ -245,11 +243,11 @@ fn an_override_that_hangs_is_neither_waited_for_nor_read() {
     // Reading it lets the child end: one, for the undoing left the device alone.
     assert_eq!(fs::read_to_string(&attribute).unwrap(), "vfio-pci\n");
 
-    fs::remove_file(tree.paths().hung_device(at("0000:0c:00.3"))).unwrap();
+    fs::remove_file(paths(&tree).hung_device(at("0000:0c:00.3"))).unwrap();
     let bound = BoundDevice { address: at("0000:0c:00.3"), id: String::new(), driver_before: "xhci_hcd".into(), give_back: true };
-    let message = release(&tree.paths(), &BoundDevices { devices: vec![bound] }, &kernel).unwrap_err().to_string();
+    let message = release(&paths(&tree), &BoundDevices { devices: vec![bound] }, &kernel).unwrap_err().to_string();
     assert!(message.contains("reboot required: writing ``"), "{message}");
-    assert!(tree.paths().hung_device(at("0000:0c:00.3")).is_file());
+    assert!(paths(&tree).hung_device(at("0000:0c:00.3")).is_file());
     assert_eq!(fs::read_to_string(&attribute).unwrap(), "\n");
 }
 
@@ -269,14 +267,12 @@ fn the_writer_tells_what_the_kernel_said() {
 #[test]
 fn one_device_that_cannot_go_back_does_not_keep_the_others() {
     let (_folder, tree, kernel) = machine("");
-    let settings = listing(&["0000:0c:00.3", "0000:07:00.3"]);
+    let settings = listing(&["0000:0c:00.3", "0000:06:00.3"]);
     tree.file("dev/vfio/16", "");
-    let other = "sys/devices/pci0000:00/0000:00:01.2/0000:07:00.3";
-    tree.file(&format!("{other}/host_driver"), "xhci_hcd\n");
-    let bound = bind(&tree.paths(), &Plan::new(&settings, &read(&tree), Stage::Launch), &kernel).unwrap();
-    fs::remove_file(tree.at(&format!("{other}/driver_override"))).unwrap();
-    let message = release(&tree.paths(), &bound, &kernel).unwrap_err().to_string();
-    assert!(message.contains("giving 0000:07:00.3 back"), "{message}");
+    let bound = bind(&paths(&tree), &Plan::new(&settings, &read(&tree), Stage::Launch), &kernel).unwrap();
+    fs::remove_file(tree.at("sys/bus/pci/devices/0000:06:00.3/driver_override")).unwrap();
+    let message = release(&paths(&tree), &bound, &kernel).unwrap_err().to_string();
+    assert!(message.contains("giving 0000:06:00.3 back"), "{message}");
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
 }
 
@@ -303,7 +299,7 @@ fn a_device_that_vanishes_is_named_and_does_not_keep_the_others() {
 fn a_group_without_a_node_cannot_be_given_away() {
     let (_folder, tree, _) = machine("");
     let node = fs::metadata(tree.at("dev/vfio/25")).unwrap();
-    give_groups_to(&tree.paths(), &[25, 29].into(), node.uid(), node.gid()).unwrap();
-    let message = give_groups_to(&tree.paths(), &[30].into(), node.uid(), node.gid()).unwrap_err().to_string();
+    give_groups_to(&paths(&tree), &[25, 29].into(), node.uid(), node.gid()).unwrap();
+    let message = give_groups_to(&paths(&tree), &[30].into(), node.uid(), node.gid()).unwrap_err().to_string();
     assert!(message.contains("dev/vfio/30"), "{message}");
 }

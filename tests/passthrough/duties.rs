@@ -1,7 +1,6 @@
 //! Which devices the host is found to need.
 
-use super::tree::Tree;
-use super::{at, read};
+use super::{Tree, at, read};
 use persona::passthrough::{Duty, Machine};
 
 const DISK: &str = "pci0000:00/0000:01:00.0";

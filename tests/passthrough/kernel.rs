@@ -1,13 +1,13 @@
 //! A kernel of a few lines: it moves `driver` links when `unbind` and `drivers_probe` are written to, and notes overrides.
 
-use super::tree::Tree;
+use super::Tree;
 use persona::passthrough::{Kernel, Writer};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Each device's host driver is in its `host_driver`; `misfortune` is shell code that runs first, with `$file` and `$value`
+/// A device's host driver is the one it has now, or none; `misfortune` is shell code that runs first, with `$file` and `$value`
 /// written and `$dev` the device's folder unless it is an override. All writes are noted in `log`.
 pub(crate) fn kernel(tree: &Tree, misfortune: &str) -> Kernel {
     let root = tree.at("").display().to_string();
@@ -26,12 +26,12 @@ case $file in
     echo "$value" > "$file" ;;
 */unbind)
     # As in the kernel: ENODEV for a device that this driver does not have.
-    [ "$(basename "$(readlink "$dev/driver")")" = "$(basename "$(dirname "$file")")" ] || exit 19
+    [ "$dev/driver/unbind" -ef "$file" ] || exit 19
     rm "$dev/driver" ;;
 */drivers_probe)
     [ -e "$dev/driver" ] && exit 0
     read -r driver < "$dev/driver_override"
-    case $driver in ''|'(null)') driver=$(cat "$dev/host_driver" 2>/dev/null) ;; esac
+    case $driver in ''|'(null)') driver=; [ -e "$dev/host_driver" ] && read -r driver < "$dev/host_driver" ;; esac
     [ -z "$driver" ] || ln -s "../../../../bus/pci/drivers/$driver" "$dev/driver" ;;
 esac
 exit 0
@@ -42,7 +42,12 @@ done
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    tree.file("sys/bus/pci/drivers/vfio-pci/unbind", "");
+    for device in fs::read_dir(tree.at("sys/bus/pci/devices")).unwrap().map(|entry| entry.unwrap().path()) {
+        if let Ok(driver) = fs::read_link(device.join("driver")) {
+            fs::write(device.join("host_driver"), format!("{}\n", driver.file_name().unwrap().display())).unwrap();
+        }
+    }
+    tree.driver("vfio-pci");
     Kernel { writer: Writer::new(program, Duration::from_secs(60)), group_is_viable: |_| Ok(true), ..Kernel::default() }
 }
 

@@ -7,14 +7,13 @@ mod duties;
 mod kernel;
 mod plan;
 mod recorded;
-mod tree;
 
 use persona::passthrough::Machine;
+use persona::paths::Paths;
 use persona::pci::PciAddress;
 use persona::settings::Settings;
-use tree::Tree;
-
-const SHIPPED: &str = include_str!("../../config/persona.toml");
+use persona_recorded::Tree;
+use persona_recorded::machines::{SHIPPED, unreserved};
 
 fn at(address: &str) -> PciAddress {
     address.parse().unwrap()
@@ -30,14 +29,29 @@ fn listing(devices: &[&str]) -> Settings {
     settings(&devices.iter().map(|device| format!("[[legion.passthrough]]\ndevice = \"{device}\"\n")).collect::<String>())
 }
 
-/// The reference machine in a folder of its own.
+/// The reference machine before its devices are reserved, in a folder of its own. Its USB controllers are alone in their slots,
+/// so that a test that lists one is about that one.
 fn reference() -> (tempfile::TempDir, Tree) {
-    let folder = tempfile::tempdir().unwrap();
-    let tree = Tree::new(folder.path());
-    recorded::reference(&tree);
+    let (folder, tree) = build(unreserved);
+    for (group, address) in [(16, "0000:06:00.0"), (16, "0000:06:00.1"), (27, "0000:0c:00.0"), (28, "0000:0c:00.1"), (30, "0000:0c:00.4")] {
+        std::fs::remove_file(tree.at(&format!("sys/bus/pci/devices/{address}"))).unwrap();
+        std::fs::remove_file(tree.at(&format!("sys/kernel/iommu_groups/{group}/devices/{address}"))).unwrap();
+    }
     (folder, tree)
 }
 
+/// A machine in a folder of its own.
+fn build(machine: impl FnOnce(&Tree)) -> (tempfile::TempDir, Tree) {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = Tree::new(folder.path());
+    machine(&tree);
+    (folder, tree)
+}
+
+fn paths(tree: &Tree) -> Paths {
+    Paths::new(tree.root(), None)
+}
+
 fn read(tree: &Tree) -> Machine {
-    Machine::read(&tree.paths()).unwrap()
+    Machine::read(&paths(tree)).unwrap()
 }

@@ -3,6 +3,7 @@
 use super::{Settings, at, listing, read, reference, settings};
 use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step, Vfio};
 use persona::settings::BindTime;
+use std::sync::LazyLock;
 
 const CARD: &str = "0000:0a:00.0";
 const USB: &str = "0000:0c:00.3";
@@ -12,8 +13,8 @@ const DISPLAY: &str = "0000:09:00.0";
 
 /// The reference machine, changed.
 fn machine(change: impl FnOnce(&mut Machine)) -> Machine {
-    let (_folder, tree) = reference();
-    let mut machine = read(&tree);
+    static REFERENCE: LazyLock<Machine> = LazyLock::new(|| read(&reference().1));
+    let mut machine = REFERENCE.clone();
     change(&mut machine);
     machine
 }
@@ -43,7 +44,7 @@ fn every_reason_names_the_device_in_words() {
     let cases: [(Settings, Machine, &str); 12] = [
         (listing(&[NVME]), machine(none), "NVMe disk 0000:01:00.0 holds the file system at / and holds the swap space"),
         (listing(&[NIC]), machine(none), "network card 0000:05:00.0 carries the default route (enp5s0)"),
-        (listing(&["0000:0b:00.0"]), machine(none), "there is no device at 0000:0b:00.0"),
+        (listing(&["0000:0e:00.0"]), machine(none), "there is no device at 0000:0e:00.0"),
         (listing(&["0000:00:03.2"]), machine(none), "bridge 0000:00:03.2 is a bridge, which cannot be given to legion"),
         (
             pinned.clone(),
@@ -52,14 +53,14 @@ fn every_reason_names_the_device_in_words() {
         ),
         (
             pinned.clone(),
-            machine(|machine| move_function(machine, CARD, "0000:0b:00.0")),
-            "there is no device at 0000:0a:00.0 (RTX); it is now at 0000:0b:00.0",
+            machine(|machine| move_function(machine, CARD, "0000:0e:00.0")),
+            "there is no device at 0000:0a:00.0 (RTX); it is now at 0000:0e:00.0",
         ),
         (
             pinned.clone(),
             machine(|machine| {
-                move_function(machine, CARD, "0000:0b:00.0");
-                let twin = Function { address: at("0000:0d:00.0"), ..function(machine, "0000:0b:00.0").clone() };
+                move_function(machine, CARD, "0000:0e:00.0");
+                let twin = Function { address: at("0000:0d:00.0"), ..function(machine, "0000:0e:00.0").clone() };
                 machine.functions.insert(twin.address, twin);
             }),
             "there is no device at 0000:0a:00.0 (RTX)",
@@ -80,9 +81,9 @@ fn every_reason_names_the_device_in_words() {
             "VGA controller 0000:09:00.0 draws the menu",
         ),
         (
-            settings(&format!("[menu]\ndisplay = \"0000:0b:00.0\"\n[[legion.passthrough]]\ndevice = \"{CARD}\"")),
+            settings(&format!("[menu]\ndisplay = \"0000:0e:00.0\"\n[[legion.passthrough]]\ndevice = \"{CARD}\"")),
             machine(none),
-            "menu.display names 0000:0b:00.0, and there is no such device",
+            "menu.display names 0000:0e:00.0, and there is no such device",
         ),
         (
             settings(&format!("[[legion.passthrough]]\ndevice = \"{USB}\"\nbind = \"boot\"")),
@@ -105,8 +106,8 @@ fn the_only_card_may_be_legions_and_then_there_is_no_menu() {
 
 #[test]
 fn a_moved_device_is_not_the_one_that_another_entry_names() {
-    let text = "[[legion.passthrough]]\ndevice = \"0000:0b:00.0\"\nid = \"10de:1e84\"\n[[legion.passthrough]]\ndevice = \"0000:0a:00.0\"";
-    assert_eq!(refused(&settings(text), &machine(|_| ())).0, "there is no device at 0000:0b:00.0");
+    let text = "[[legion.passthrough]]\ndevice = \"0000:0e:00.0\"\nid = \"10de:1e84\"\n[[legion.passthrough]]\ndevice = \"0000:0a:00.0\"";
+    assert_eq!(refused(&settings(text), &machine(|_| ())).0, "there is no device at 0000:0e:00.0");
 }
 
 #[test]
@@ -172,10 +173,10 @@ fn overlapping_closures_become_one_and_keep_their_times() {
         function(machine, USB).iommu_group = Some(25);
         function(machine, "0000:00:03.2").iommu_group = Some(25);
     });
-    let plan = Plan::new(&listing(&["0000:07:00.3", USB, CARD]), &machine, Stage::Launch);
+    let plan = Plan::new(&listing(&["0000:06:00.3", USB, CARD]), &machine, Stage::Launch);
     assert_eq!(plan.closures.len(), 2);
     let launch: Vec<_> = plan.bind.iter().filter(|(_, time)| *time == BindTime::Launch).map(|(address, _)| *address).collect();
-    assert_eq!(launch, [at("0000:07:00.3"), at(USB)]);
+    assert_eq!(launch, [at("0000:06:00.3"), at(USB)]);
     assert_eq!((plan.bind.len(), plan.reserve.len()), (6, 4));
 }
 
@@ -188,7 +189,7 @@ fn the_last_usb_controller_stays_while_no_keyboard_is_to_be_seen() {
             machine.functions.retain(|address, function| !function.is_usb() || others.iter().any(|other| at(other) == *address));
         })
     };
-    assert_eq!(Plan::new(&boot, &before_coldplug(&[USB, "0000:07:00.3"]), Stage::Boot).reserve, [at(USB)]);
+    assert_eq!(Plan::new(&boot, &before_coldplug(&[USB, "0000:06:00.3"]), Stage::Boot).reserve, [at(USB)]);
     let plan = Plan::new(&boot, &before_coldplug(&[USB]), Stage::Boot);
     assert!(plan.reserve.is_empty() && plan.refused[0].reason.contains("last USB controller"));
     // A PS/2 keyboard is left.
@@ -210,7 +211,7 @@ fn the_menu_gets_a_card_of_the_hosts() {
         function(machine, DISPLAY).class = 0x030200;
     });
     assert_eq!(chosen(&nothing, &no_outputs), Some(at(CARD)));
-    assert_eq!(chosen(&settings("[menu]\ndisplay = \"0000:0b:00.0\""), &no_hint), Some(at("0000:0b:00.0")));
+    assert_eq!(chosen(&settings("[menu]\ndisplay = \"0000:0e:00.0\""), &no_hint), Some(at("0000:0e:00.0")));
     let headless = machine(|machine| machine.functions.retain(|_, function| !function.is_display()));
     assert_eq!(Plan::new(&nothing, &headless, Stage::Boot).refused, []);
 }

@@ -1,6 +1,7 @@
 //! What hangs on PCI functions: disks, network interfaces, keyboards, screens.
 
-use crate::tree::{Tree, name_of};
+use crate::tree::{Tree, done, name_of};
+use std::fs;
 
 /// What a usual keyboard has in `capabilities/key`.
 const KEYBOARD: &str = "1000000000007 ff9f207ac14057ff febeffdfffefffff fffffffffffffffe\n";
@@ -38,9 +39,7 @@ impl Tree {
     fn virtual_block(&self, name: &str, number: &str, parts: &[&str]) {
         self.block(&format!("virtual/block/{name}"), number);
         for part in parts {
-            let link = self.at(&format!("sys/class/block/{part}"));
-            let target = crate::tree::done(std::fs::read_link(&link), &link).display().to_string();
-            self.link(&format!("sys/devices/virtual/block/{name}/slaves/{part}"), target.trim_start_matches("../"));
+            self.link(&format!("sys/devices/virtual/block/{name}/slaves/{part}"), &self.real(&format!("sys/class/block/{part}")));
         }
     }
 
@@ -66,18 +65,28 @@ impl Tree {
         }
     }
 
-    /// A virtual interface above another one that is there: a VLAN, a bond, a bridge (which has ports besides).
-    pub fn interface_above(&self, name: &str, below: &str, is_bridge: bool) {
-        let link = self.at(&format!("sys/class/net/{below}"));
-        let target = crate::tree::done(std::fs::read_link(&link), &link).display().to_string();
-        let target = target.trim_start_matches("../");
+    /// A virtual interface above others that are there: a VLAN, a bond.
+    pub fn interface_above(&self, name: &str, below: &[&str]) {
         self.interface(name, "");
-        let folder = format!("sys/devices/virtual/net/{name}");
-        self.link(&format!("{folder}/lower_{below}"), target);
-        if is_bridge {
-            self.file(&format!("{target}/brport/state"), "3\n");
-            self.link(&format!("{folder}/brif/{below}"), &format!("{target}/brport"));
+        for below in below {
+            self.link(&format!("sys/devices/virtual/net/{name}/lower_{below}"), &self.real(&format!("sys/class/net/{below}")));
         }
+    }
+
+    /// A bridge with these interfaces, which are there, as ports.
+    pub fn bridge(&self, name: &str, ports: &[&str]) {
+        self.interface_above(name, ports);
+        for port in ports {
+            let folder = format!("{}/brport", self.real(&format!("sys/class/net/{port}")));
+            self.file(&format!("{folder}/state"), "3\n");
+            self.link(&format!("sys/devices/virtual/net/{name}/brif/{port}"), &folder);
+        }
+    }
+
+    /// Where a link of this tree leads.
+    fn real(&self, link: &str) -> String {
+        let place = self.at(link);
+        done(fs::read_link(&place), &place).display().to_string().trim_start_matches("../").to_owned()
     }
 
     /// An IPv4 default route.

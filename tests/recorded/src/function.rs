@@ -188,6 +188,9 @@ impl Tree {
         if let Some(group) = group {
             self.link(&format!("sys/kernel/iommu_groups/{group}/devices/{address}"), &folder);
             self.link(&format!("{folder}/iommu_group"), &format!("sys/kernel/iommu_groups/{group}"));
+            if *driver == "vfio-pci" {
+                self.file(&format!("dev/vfio/{group}"), "");
+            }
         }
         if !driver.is_empty() {
             self.driver(driver);

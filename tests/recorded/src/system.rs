@@ -148,9 +148,4 @@ impl Tree {
     pub fn pci_ids(&self) {
         self.file("usr/share/hwdata/pci.ids", PCI_IDS);
     }
-
-    /// The kernel's nodes of IOMMU groups that vfio-pci has.
-    pub fn vfio_groups(&self, groups: &[u32]) {
-        groups.iter().for_each(|group| self.file(&format!("dev/vfio/{group}"), ""));
-    }
 }

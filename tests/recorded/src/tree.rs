@@ -46,8 +46,7 @@ impl Tree {
 
     /// Writes a file, and the folders above it.
     pub fn file(&self, path: &str, contents: impl AsRef<[u8]>) {
-        let place = self.place(path);
-        done(fs::write(&place, contents), &place);
+        self.make(path, |place| fs::write(place, contents.as_ref()));
     }
 
     /// Adds a line to a file that is there.
@@ -60,9 +59,11 @@ impl Tree {
     /// A link as sysfs has them: relative, so that the tree can lie anywhere. Both are paths in the tree; the target is made a
     /// folder if it is not there.
     pub fn link(&self, path: &str, target: &str) {
-        done(fs::create_dir_all(self.at(target)), &self.at(target));
-        let place = self.place(path);
-        done(symlink(format!("{}{target}", "../".repeat(path.matches('/').count())), &place), &place);
+        if !self.at(target).exists() {
+            done(fs::create_dir_all(self.at(target)), &self.at(target));
+        }
+        let relative = format!("{}{target}", "../".repeat(path.matches('/').count()));
+        self.make(path, |place| symlink(&relative, place));
     }
 
     /// Every file with its text and every link with its target.
@@ -87,12 +88,14 @@ impl Tree {
         found
     }
 
-    fn place(&self, path: &str) -> PathBuf {
+    /// Makes something, and the folders above it where they are missing.
+    fn make(&self, path: &str, make: impl Fn(&Path) -> io::Result<()>) {
         let place = self.at(path);
-        if let Some(folder) = place.parent() {
-            done(fs::create_dir_all(folder), folder);
-        }
-        place
+        let made = make(&place).or_else(|error| match place.parent() {
+            Some(folder) if error.kind() == io::ErrorKind::NotFound => fs::create_dir_all(folder).and_then(|()| make(&place)),
+            _ => Err(error),
+        });
+        done(made, &place);
     }
 }
 

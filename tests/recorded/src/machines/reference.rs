@@ -43,6 +43,19 @@ pub fn no_iommu(tree: &Tree) {
     board.installed(SHIPPED);
 }
 
+/// The same after a second NVMe disk was put in: all buses behind it have moved by one, and the settings are the old ones. Their
+/// card's address is now the host's card's, nothing is at their USB controller's, and the host's drivers have everything.
+pub fn moved(tree: &Tree) {
+    let board = X570 { tree, iommu: true, second_disk: true };
+    cards(&board, |function| function);
+    let card = format!("{}.0", board.lower_slot());
+    tree.drm(&card, 0, &[("DP-4", false), ("HDMI-A-2", true)]);
+    tree.framebuffer_console(&card, "nouveaudrmfb");
+    tree.address_space(None);
+    tree.kernel(KERNEL, "initrd=\\initramfs-linux.img root=/dev/nvme0n1p2 rw amd_iommu=on iommu=pt", Vfio::Modules);
+    board.installed(SHIPPED);
+}
+
 fn cards(board: &X570<'_>, legions: fn(Function) -> Function) {
     let host = rx_560(&board.upper_slot(), MSI);
     let [graphics, rest @ ..] = rtx_2070_super(&board.lower_slot(), MSI);

@@ -42,7 +42,21 @@ impl Artifacts {
     /// # Errors
     /// When a tool is missing or fails.
     pub fn build(log: &Log) -> Result<Self> {
-        let folder = folders::output()?;
+        Self::build_in(folders::output()?, &[], log)
+    }
+
+    /// The same with `packages` of Debian in the root file system, which the ordinary machine does not have: in a folder
+    /// `name` of their own, so that only those who need them wait for them.
+    ///
+    /// # Errors
+    /// As [`Artifacts::build`].
+    pub fn build_with(name: &str, packages: &[&str], log: &Log) -> Result<Self> {
+        let folder = folders::output()?.join(name);
+        overlay::make_folder(&folder)?;
+        Self::build_in(folder, packages, log)
+    }
+
+    fn build_in(folder: PathBuf, packages: &[&str], log: &Log) -> Result<Self> {
         let lock = fs::File::create(folder.join("lock")).doing(|| format!("writing to {}", folder.display()))?;
         let waiting = |(_, errno)| Error::because("waiting for another build of the machine", errno);
         let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(waiting)?;
@@ -51,7 +65,7 @@ impl Artifacts {
         let example = folders::repository().join("config/persona.toml");
         let settings = settings::for_machine(&fs::read_to_string(&example).doing(|| format!("reading {}", example.display()))?)?;
         let parsed = Settings::parse(&settings, "the machine's settings")?;
-        let debian = debian::tree(&folder, log)?;
+        let debian = debian::tree(&folder, packages, log)?;
         let ssh_key = ssh_key(&folder)?;
         let public = ssh_key.with_extension("pub");
         let public = fs::read_to_string(&public).doing(|| format!("reading {}", public.display()))?;
@@ -89,6 +103,11 @@ impl Artifacts {
             ImageKind::Busybox => &self.images[0],
             ImageKind::Systemd => &self.images[1],
         }
+    }
+
+    /// A static program that does nothing, or what a shell does.
+    pub(crate) fn busybox(&self) -> PathBuf {
+        self.debian.tree.join("usr/bin/busybox")
     }
 
     /// What Persona's hook adds to an initramfs.

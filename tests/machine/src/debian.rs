@@ -55,26 +55,27 @@ pub(crate) struct Debian {
     pub(crate) recipe: String,
 }
 
-/// Makes the tree below `output`, unless it is there already.
+/// Makes the tree below `output`, with `more` packages than every machine has, unless it is there already.
 ///
 /// # Errors
 /// When the packages cannot be had.
-pub(crate) fn tree(output: &Path, log: &Log) -> Result<Debian> {
+pub(crate) fn tree(output: &Path, more: &[&str], log: &Log) -> Result<Debian> {
     let tree = output.join("debian");
-    let recipe = format!("{SUITE}\n{}\n{}\n", PACKAGES.join("\n"), LEFT_OUT.join("\n"));
+    let packages = [&PACKAGES, more].concat();
+    let recipe = format!("{SUITE}\n{}\n{}\n", packages.join("\n"), LEFT_OUT.join("\n"));
     if !folders::is_current(&tree, &recipe) {
         log.step("making a Debian tree (once; downloads about 200 MB)");
         folders::forget_recipe(&tree);
         Tool::new("rm").args(["-rf", "--one-file-system", "--"]).arg(&tree).by_root().run()?;
-        bootstrap(&tree)?;
+        bootstrap(&tree, &packages)?;
         folders::keep_recipe(&tree, &recipe)?;
         log.step("the Debian tree is there");
     }
     Ok(Debian { tree, recipe })
 }
 
-fn bootstrap(tree: &Path) -> Result<()> {
-    let packages = format!("--include={}", PACKAGES.join(","));
+fn bootstrap(tree: &Path, packages: &[&str]) -> Result<()> {
+    let packages = format!("--include={}", packages.join(","));
     // INITRD=No: the image is made by our own hooks.
     if Tool::exists("mmdebstrap") {
         let without = LEFT_OUT.iter().map(|pattern| format!("--dpkgopt=path-exclude={pattern}"));

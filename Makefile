@@ -53,8 +53,9 @@ test: setup build small
 	cargo test --workspace --locked --exclude persona-machine
 	cargo test --locked -p persona-machine -- --test-threads 1 --nocapture
 
+# Planning is measured in the bench's own process.
 bench: setup build
-	$(MACHINE) bench
+	cargo run --release --quiet --locked -p persona-machine -- bench
 
 lint: static
 	cargo fmt --all --check

@@ -1,21 +1,12 @@
-//! `make bench`: how soon the menu is on the screen, and how small Persona is, each against its rival or limit.
+//! How soon the menu is on the screen, against libdrm's own tool.
 
-use crate::artifacts::Artifacts;
-use crate::hardware::Hardware;
-use crate::initramfs::{Growth, ImageKind};
-use crate::journey::STEP;
-use crate::log::Log;
+use super::median;
 use crate::machine::Machine;
-use crate::scenario::Scenario;
-use persona::error::{Context, Error, Result};
+use persona::error::{Error, Result};
 use std::collections::HashMap;
-use std::io::Write;
 
 /// Each program is started this often, in turn.
 const ROUNDS: usize = 7;
-
-/// The design's limit for the static binary, in bytes.
-const LARGEST_BINARY: u64 = 3 << 20;
 
 /// The kernel itself takes the times of both programs: when they were executed, and when `drm_mode_setcrtc`, by which a
 /// picture gets on a monitor, returned to them.
@@ -40,44 +31,31 @@ const MODETEST: &str = r#"
 connector=$(modetest -M virtio_gpu -c | awk '$3 == "connected" { print $1; exit }')
 modetest -M virtio_gpu -s "$connector:1920x1080" < /dev/null"#;
 
-/// Runs the benchmark. `out` gets the figures.
+/// The kernel has better things to do afterwards.
+const STOP_TRACE: &str = "cd /sys/kernel/tracing && echo 0 > events/enable && cat trace && echo > kprobe_events";
+
+/// Measures both programs on a machine that has booted and shows no menu.
 ///
 /// # Errors
-/// When the machine does not boot or a program does not do its work.
-pub fn bench(out: &mut dyn Write) -> Result<()> {
-    let artifacts = Artifacts::build(&Log::new("image"))?;
-    let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &Scenario::new("bench").cmdline("persona.timeout=never"))?;
-    machine.wait_for_menu()?;
-    machine.wait_until("the boot is over", "systemctl is-system-running --wait || :", STEP)?;
-    machine.run("systemctl stop persona-menu.service")?;
+/// When one of them does not get a picture on the screen.
+pub(super) fn measure(machine: &mut Machine) -> Result<Vec<String>> {
     machine.run(START_TRACE)?;
     for round in 1..=ROUNDS {
-        machine.log().step(format!("round {round} of {ROUNDS}"));
+        machine.log().step(format!("menu: round {round} of {ROUNDS}"));
         machine.run(MENU)?;
         machine.run(MODETEST)?;
     }
-    let trace = machine.run("cat /sys/kernel/tracing/trace")?;
-    drop(machine);
-    let [persona, modetest] = ["persona", "modetest"].map(|program| median(first_frames(&trace, program)));
-    let persona = persona.ok_or_else(|| Error::new(format!("the kernel saw no first frame of persona:\n{trace}")))?;
-    let modetest = modetest.ok_or_else(|| Error::new(format!("the kernel saw no first frame of modetest:\n{trace}")))?;
-
-    let size = std::fs::metadata(&artifacts.persona).doing(|| format!("measuring {}", artifacts.persona.display()))?.len();
-    let mut say = |line: String| writeln!(out, "{line}").doing(|| "printing the figures".into());
-    say(format!("\nfrom exec to the first frame on the screen, 1920x1080, median of {ROUNDS} (emulated processor)"))?;
-    say(format!("  persona menu   {:7.1} ms", persona * 1e3))?;
-    say(format!("  modetest -s    {:7.1} ms   ratio {:.2}", modetest * 1e3, persona / modetest))?;
-    say("static binary".into())?;
-    say(format!("  persona        {size} bytes   {:.3} of the limit of 3 MiB", size as f64 / LARGEST_BINARY as f64))?;
-    say("initramfs growth".into())?;
-    for kind in ImageKind::ALL {
-        let Growth { without, with, compressed } = artifacts.growth(kind)?;
-        let part = |(without, with): (u64, u64)| {
-            format!("{:+.2} MiB, ratio {:.3}", with.saturating_sub(without) as f64 / f64::from(1 << 20), with as f64 / without as f64)
-        };
-        say(format!("  {:14} {} unpacked; {} as zstd", kind.name(), part((without, with)), part(compressed)))?;
-    }
-    Ok(())
+    let trace = machine.run(STOP_TRACE)?;
+    let seconds = |program: &str| {
+        let seconds = median(first_frames(&trace, program));
+        seconds.ok_or_else(|| Error::new(format!("the kernel saw no first frame of {program}:\n{trace}")))
+    };
+    let (persona, modetest) = (seconds("persona")?, seconds("modetest")?);
+    Ok(vec![
+        format!("from exec to the first frame on the screen, 1920x1080, median of {ROUNDS} (emulated processor)"),
+        format!("  persona menu   {:7.1} ms", persona * 1e3),
+        format!("  modetest -s    {:7.1} ms   ratio {:.2}", modetest * 1e3, persona / modetest),
+    ])
 }
 
 /// Seconds from each execution of `program` to its first return from `drm_mode_setcrtc`, from ftrace's text: lines such
@@ -99,11 +77,6 @@ fn first_frames(trace: &str, program: &str) -> Vec<f64> {
     seconds
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +92,5 @@ mod tests {
             modetest-11 [000] d..1.  2.500000: setcrtc: (x <- drm_mode_setcrtc)\n";
         assert_eq!(first_frames(trace, "persona"), [0.25]);
         assert_eq!(first_frames(trace, "modetest"), [0.5]);
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(Vec::new()), None);
     }
 }

@@ -1,0 +1,56 @@
+//! `make bench`: how fast and how small Persona is, each figure against a rival or a limit from the same run.
+
+mod binding;
+mod menu;
+mod planning;
+mod reserving;
+mod size;
+
+use crate::artifacts::Artifacts;
+use crate::journey::STEP;
+use crate::log::Log;
+use crate::machine::Machine;
+use crate::scenario::Scenario;
+use persona::error::{Context, Result};
+use std::io::Write;
+
+/// Runs the benchmark. `out` gets the figures of each subject as soon as they are there.
+///
+/// # Errors
+/// When the machine does not boot or a program does not do its work.
+pub fn bench(out: &mut dyn Write) -> Result<()> {
+    let mut say = |lines: Vec<String>| writeln!(out, "{}\n", lines.join("\n")).doing(|| "printing the figures".into());
+    let artifacts = Artifacts::build_with("bench", &binding::PACKAGES, &Log::new("image"))?;
+    say(size::measure(&artifacts)?)?;
+    say(planning::measure()?)?;
+    say(reserving::measure(&artifacts)?)?;
+
+    let scenario = Scenario::new("bench").cmdline("persona.timeout=never").settings(&binding::settings(&artifacts.settings)?);
+    let mut machine = Machine::power_on(&artifacts, &binding::hardware(), &scenario)?;
+    machine.wait_for_menu()?;
+    machine.wait_until("the boot is over", "systemctl is-system-running --wait || :", STEP)?;
+    machine.run("systemctl stop persona-menu.service")?;
+    say(menu::measure(&mut machine)?)?;
+    say(binding::measure(&mut machine)?)
+}
+
+/// A folder that is gone when it is dropped. In memory, as sysfs is, wherever that can be had.
+fn temporary_folder() -> Result<tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).doing(|| "making a folder for temporary files".into())
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_in_the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(Vec::new()), None);
+    }
+}

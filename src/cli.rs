@@ -5,11 +5,14 @@ use crate::error::Result;
 use crate::paths::Paths;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// One PC, one virtual machine, a menu of cartridges.
 #[derive(Debug, Parser)]
 #[command(name = "persona", version, about, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 it could not be done (the message says why), 2 wrong usage or bad settings.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 it could not be done (the message says why), 2 wrong usage or bad settings. Of `persona doctor`: 0 well, 1 warnings, 2 broken."
+)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -42,6 +45,8 @@ enum Command {
     Plan(Plan),
     /// Look at this machine and print a settings file for it
     Detect,
+    /// The machine against the settings, each finding with its mend; exits 0 well, 1 warnings, 2 broken
+    Doctor(Json),
     /// The menu's very pixels as a PNG
     Preview(commands::preview::Preview),
     /// Keep host drivers off the passthrough devices (run in the initramfs, before coldplug)
@@ -102,11 +107,11 @@ struct Prepare {
 }
 
 impl Cli {
-    /// Does what was asked. Data goes to `out`, messages to the log.
+    /// Does what was asked, and returns the exit code. Data goes to `out`, messages to the log.
     ///
     /// # Errors
     /// With the reason and the exit code.
-    pub fn run(self, out: &mut dyn std::io::Write) -> Result<()> {
+    pub fn run(self, out: &mut dyn std::io::Write) -> Result<ExitCode> {
         let paths = Paths::new(self.global.root, self.global.config);
         let verbosity = self.global.verbose;
         let format = |json: Json| if json.json { Output::Json } else { Output::Text };
@@ -115,7 +120,8 @@ impl Cli {
             Command::Reserve => crate::logger::to_kernel_log(&paths, verbosity),
             _ => crate::logger::to_standard_error(verbosity),
         }
-        match self.command {
+        let done = match self.command {
+            Command::Doctor(json) => return commands::doctor::doctor(&paths, format(json), out),
             Command::List(json) => commands::list::list(&paths, format(json), out),
             Command::Status(json) => commands::status::status(&paths, format(json), out),
             Command::Next(next) => match next.name {
@@ -137,6 +143,7 @@ impl Cli {
             Command::Run => commands::run::run(&paths),
             Command::Release => commands::release::release(&paths),
             Command::WriteAttributes => commands::write_attributes(out),
-        }
+        };
+        done.map(|()| ExitCode::SUCCESS)
     }
 }

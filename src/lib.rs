@@ -15,6 +15,8 @@
 //! `choice.toml` starts `legion.service` (by `legion.path`), `legion.toml` tells the menu and `persona status` what has
 //! become of it.
 //!
+//! [`doctor`] looks at all of it beforehand, and changes nothing.
+//!
 //! # What everything stands on
 //!
 //! [`settings`] are checked before anything is done with them. [`paths::Paths`] alone knows where things are, below
@@ -33,6 +35,7 @@ pub mod cli;
 pub mod commands;
 pub mod console;
 pub mod detect;
+pub mod doctor;
 pub mod error;
 pub mod kernel_command_line;
 pub mod legion;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match Cli::parse().run(&mut stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // A reader that has gone away (`persona list | head`) is told nothing; it would not read it.
             let _ = writeln!(stderr(), "persona: {error}");

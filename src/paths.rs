@@ -183,6 +183,16 @@ impl Paths {
         self.at("/proc/cpuinfo")
     }
 
+    /// What the firmware tells the kernel about the machine.
+    pub fn acpi_tables(&self) -> PathBuf {
+        self.at("/sys/firmware/acpi/tables")
+    }
+
+    /// The program that the units and the initramfs hook name.
+    pub fn program(&self) -> PathBuf {
+        self.at("/usr/bin/persona")
+    }
+
     /// VFIO's container node.
     pub fn vfio_container(&self) -> PathBuf {
         self.at("/dev/vfio/vfio")

@@ -1,6 +1,7 @@
 //! One file per subcommand: what it reads, what it decides through the pure modules, what it prints.
 
 pub mod detect;
+pub mod doctor;
 pub mod list;
 pub mod menu;
 pub mod next;

@@ -50,7 +50,7 @@ fn group_may_open(node: &std::path::Path) -> Result<bool> {
 }
 
 /// The module for a processor with these `/proc/cpuinfo` flags.
-fn module(cpu_info: &str) -> Option<&'static str> {
+pub(crate) fn module(cpu_info: &str) -> Option<&'static str> {
     let flags = cpu_info.lines().find(|line| line.starts_with("flags"))?;
     flags.split_whitespace().find_map(|flag| match flag {
         "svm" => Some("kvm_amd"),

@@ -1,0 +1,87 @@
+//! What a device is like that is to survive many starts of legion: does it answer, can it be reset, does it sleep too deeply,
+//! who draws on it.
+
+use super::{Area, Case};
+use crate::passthrough::{Closure, Details, Function, Holder, Machine, Plan, VFIO_PCI};
+use std::fs::File;
+use std::io::Read;
+
+pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
+    let (Some(machine), Some(plan)) = (&case.machine, &case.plan) else { return };
+    // Linux before 5.15 tells no reset methods at all; later ones leave them out where there are none.
+    let tells_resets = machine.functions.keys().any(|address| case.paths.pci_device(*address).join("reset_method").exists());
+    for function in closure.members.iter().filter_map(|member| machine.function(member.address)).filter(|function| !function.hung) {
+        let details = Details::read(case.paths, function.address);
+        let subject = function.address.to_string();
+        if !answers(case, function) {
+            area.broken(
+                &subject,
+                format!("{function} does not answer: its configuration space reads ff"),
+                "power the machine off and on; a reboot may not be enough",
+            );
+            continue;
+        }
+        power(function, &details, area);
+        if tells_resets && details.reset_methods.as_ref().is_none_or(Vec::is_empty) && !bus_resets(function, machine, plan) {
+            area.warning(
+                &subject,
+                format!("{function} cannot be reset: it may not survive a second start of legion before the machine is rebooted"),
+                "see whether the machine's firmware or a newer kernel helps; some AMD cards need the module vendor-reset",
+            );
+        }
+        for holder in &function.holders {
+            if let Holder::FirmwareFramebuffer(_) = holder
+                && function.subclass() == 0x0300
+            {
+                area.good(&subject, format!("{holder} lies in {}: vfio-pci sends it away", function.address));
+            }
+        }
+        for bar in details.resizable_bars.iter().filter(|bar| function.is_display() && bar.size < bar.largest) {
+            let what =
+                format!("{}: BAR {} has {} of {} that it could have", function.address, bar.number, size(bar.size), size(bar.largest));
+            area.good(&subject, what);
+        }
+    }
+}
+
+/// A card that fell off the bus, or cannot wake up, reads all ones. What cannot be read is not known to be gone.
+fn answers(case: &Case<'_>, function: &Function) -> bool {
+    let mut identity = [0; 4];
+    let config = case.paths.pci_device(function.address).join("config");
+    let read = File::open(config).and_then(|mut file| file.read_exact(&mut identity));
+    read.is_err() || identity != [0xff; 4]
+}
+
+/// A host driver may let its device sleep. A function without a driver is in a state that the kernel calls unknown; with one it
+/// is not.
+fn power(function: &Function, details: &Details, area: &mut Area) {
+    let state = match details.power_state.as_deref() {
+        Some("D3cold") if function.driver.as_deref().is_none_or(|driver| driver == VFIO_PCI) => "D3cold",
+        Some("unknown") if function.driver.as_deref() == Some(VFIO_PCI) => "an unknown state",
+        _ => return,
+    };
+    area.warning(
+        &function.address.to_string(),
+        format!("{function} is in {state}: it may be stuck there when legion starts"),
+        format!(
+            "keep it from sleeping: `echo 0 > /sys/bus/pci/devices/{}/d3cold_allowed`, and for good \
+             `options vfio-pci disable_idle_d3=1` in /etc/modprobe.d/vfio.conf",
+            function.address
+        ),
+    );
+}
+
+/// Whether vfio-pci can reset the whole bus instead: there is a port above it, and all that is on the bus is legion's
+/// (`vfio_pci_dev_set_hot_reset` in the kernel's drivers/vfio/pci/vfio_pci_core.c).
+fn bus_resets(function: &Function, machine: &Machine, plan: &Plan) -> bool {
+    let is_legions = |other: &Function| plan.members().any(|member| member.address == other.address);
+    let on_bus = |other: &&Function| (other.address.domain, other.address.bus) == (function.address.domain, function.address.bus);
+    !function.upstream.is_empty() && machine.functions.values().filter(on_bus).all(is_legions)
+}
+
+fn size(bytes: u64) -> String {
+    match bytes >> 20 {
+        mebibytes if mebibytes >= 1024 => format!("{} GiB", mebibytes >> 10),
+        mebibytes => format!("{mebibytes} MiB"),
+    }
+}

@@ -1,0 +1,168 @@
+//! The "newc" archive format of initramfs images (Documentation/driver-api/early-userspace/buffer-format.rst).
+
+use std::io::{self, ErrorKind, Read, sink};
+
+/// What a reader counts the bytes of.
+pub(super) struct Counted<R> {
+    inner: R,
+    position: u64,
+}
+
+impl<R: Read> Counted<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, position: 0 }
+    }
+
+    /// Passes over padding and reads the six bytes that say what follows. `None` at the end.
+    fn magic(&mut self) -> io::Result<Option<[u8; 6]>> {
+        let mut magic = [0; 6];
+        loop {
+            match self.read_exact(&mut magic[..1]) {
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+                result => result?,
+            }
+            if magic[0] != 0 {
+                self.read_exact(&mut magic[1..])?;
+                return Ok(Some(magic));
+            }
+        }
+    }
+
+    fn skip(&mut self, count: u64) -> io::Result<()> {
+        let skipped = io::copy(&mut self.by_ref().take(count), &mut sink())?;
+        if skipped == count { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+/// What ends a row of archives.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// Nothing.
+    End,
+    /// Something else, which begins so, at that byte.
+    Other([u8; 6], u64),
+}
+
+/// What is done with an entry: its name without a slash in front, and its contents, of which as much may be read as is wanted.
+pub(super) type Visit<'a> = dyn FnMut(&str, &mut dyn Read) -> io::Result<()> + 'a;
+
+/// Reads archives, one after the other, until something else comes.
+///
+/// # Errors
+/// When there is nothing, or an archive ends too early.
+pub(super) fn archives(input: &mut Counted<impl Read>, visit: &mut Visit<'_>) -> io::Result<Rest> {
+    let mut is_whole = false;
+    while let Some(magic) = input.magic()? {
+        if !matches!(&magic, b"070701" | b"070702") {
+            return Ok(Rest::Other(magic, input.position - magic.len() as u64));
+        }
+        is_whole = entry(input, visit)? == "TRAILER!!!";
+    }
+    if is_whole { Ok(Rest::End) } else { Err(ErrorKind::UnexpectedEof.into()) }
+}
+
+/// An entry after its magic: twelve more numbers of eight hexadecimal digits and the checksum, the name, the contents; the
+/// last two padded to four bytes, counted from the magic. Returns the name.
+fn entry(input: &mut Counted<impl Read>, visit: &mut Visit<'_>) -> io::Result<String> {
+    const MOST: u32 = 4096;
+    let wrong = || io::Error::new(ErrorKind::InvalidData, "a damaged archive");
+    let mut header = [0; 104];
+    input.read_exact(&mut header)?;
+    let field = |number: usize| -> io::Result<u32> {
+        let digits = std::str::from_utf8(&header[number * 8..][..8]).map_err(|_| wrong())?;
+        u32::from_str_radix(digits, 16).map_err(|_| wrong())
+    };
+    let (size, name_size) = (u64::from(field(6)?), field(11)?);
+    // PATH_MAX counts the zero at its end, as this does.
+    if !(1..=MOST).contains(&name_size) {
+        return Err(wrong());
+    }
+    let mut name = vec![0; (110 + name_size as usize).next_multiple_of(4) - 110];
+    input.read_exact(&mut name)?;
+    name.truncate(name_size as usize - 1);
+    let name = String::from_utf8_lossy(&name);
+    let name = name.strip_prefix("./").unwrap_or(&name).trim_start_matches('/');
+    let end = input.position + size;
+    visit(name, &mut input.by_ref().take(size))?;
+    input.skip(end - input.position)?;
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// An archive of files, as `cpio -o -H newc` writes it.
+    pub(in crate::doctor) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (name, contents) in files.iter().copied().chain([("TRAILER!!!", &b""[..])]) {
+            let fields = [1, 0o100_644, 0, 0, 1, 0, contents.len(), 0, 0, 0, 0, name.len() + 1, 0];
+            bytes.extend_from_slice(b"070701");
+            fields.iter().for_each(|field| bytes.extend_from_slice(format!("{field:08x}").as_bytes()));
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.push(0);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes.extend_from_slice(contents);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        bytes
+    }
+
+    fn names(bytes: &[u8]) -> io::Result<(Vec<String>, Rest)> {
+        let mut names = Vec::new();
+        let rest = archives(&mut Counted::new(bytes), &mut |name, contents| {
+            let mut text = String::new();
+            // Not all of it: the rest is passed over.
+            contents.take(3).read_to_string(&mut text)?;
+            names.push(format!("{name}={text}"));
+            Ok(())
+        })?;
+        Ok((names, rest))
+    }
+
+    #[test]
+    fn archives_in_a_row_with_padding_and_what_follows() {
+        let mut bytes = archive(&[("kernel/x86/microcode/AuthenticAMD.bin", b"abcdefg")]);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+        bytes.extend(archive(&[("./a", b"1"), ("/bb", b""), ("ccc", b"12345")]));
+        let compressed = bytes.len() as u64;
+        bytes.extend(b"\x28\xb5\x2f\xfd....");
+        let (names, rest) = names(&bytes).unwrap();
+        let expected = ["kernel/x86/microcode/AuthenticAMD.bin=abc", "TRAILER!!!=", "a=1", "bb=", "ccc=123", "TRAILER!!!="];
+        assert_eq!(names, expected);
+        assert_eq!(rest, Rest::Other(*b"\x28\xb5\x2f\xfd..", compressed));
+    }
+
+    #[test]
+    fn a_damaged_archive_is_an_error_wherever_it_is_cut_or_changed() {
+        let whole = archive(&[("usr/bin/persona", b"binary"), ("etc/persona/persona.toml", b"[menu]")]);
+        // Only padding may be missing.
+        let needed = whole.len() - 3;
+        for end in 0..needed {
+            assert!(names(&whole[..end]).is_err(), "{end}");
+        }
+        for at in 0..whole.len() {
+            for byte in [0, b'f', 0xff] {
+                let mut changed = whole.clone();
+                changed[at] = byte;
+                let _ = names(&changed);
+            }
+        }
+        let mut huge = whole.clone();
+        huge[54..62].copy_from_slice(b"ffffffff");
+        assert!(names(&huge).is_err());
+        huge[94..102].copy_from_slice(b"ffffffff");
+        assert!(names(&huge).is_err());
+        assert!(names(b"").is_err());
+        assert!(names(b"abc").is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! Looking into an image: archives as they are, then a compressed one, perhaps all of it in a unified kernel image.
+
+use super::cpio::{Counted, Rest, archives};
+use super::pe;
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What an image holds of what Persona needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Contents {
+    /// The fingerprint of its `persona`.
+    pub(super) binary: Option<u64>,
+    /// Its settings file.
+    pub(super) settings: Option<Vec<u8>>,
+    /// Whether it has the module vfio-pci.
+    pub(super) vfio: bool,
+}
+
+/// Why an image could not be looked into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It is not there.
+    Absent,
+    /// This user may not read it.
+    Forbidden,
+    /// The program that unpacks it is not there.
+    NoTool(&'static str),
+    /// It is no image, or a damaged one.
+    Damaged(String),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::Absent,
+            ErrorKind::PermissionDenied => Self::Forbidden,
+            ErrorKind::UnexpectedEof => Self::Damaged("it ends too early".to_owned()),
+            _ => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+/// Reads an image through to its end, keeping nothing of it but what is asked for.
+pub(super) fn read(path: &Path) -> Result<Contents, Unreadable> {
+    let mut file = File::open(path)?;
+    let (start, size) = pe::initrd(&mut file)?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut contents = Contents::default();
+    let rest = archives(&mut Counted::new(BufReader::new(file.take(size))), &mut |name, data| contents.visit(name, data))?;
+    let Rest::Other(magic, offset) = rest else { return Ok(contents) };
+    let tool = tool(&magic).ok_or_else(|| Unreadable::Damaged("it is no initramfs image of a known kind".to_owned()))?;
+    let mut packed = File::open(path)?;
+    packed.seek(SeekFrom::Start(start + offset))?;
+    unpack(tool, packed, &mut contents)?;
+    Ok(contents)
+}
+
+/// Lets a program unpack the rest of the file, and reads what comes out.
+fn unpack(tool: &'static str, packed: File, contents: &mut Contents) -> Result<(), Unreadable> {
+    let spawned = Command::new(tool).arg("-dc").stdin(packed).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut child = spawned.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Unreadable::NoTool(tool),
+        _ => Unreadable::Damaged(format!("running {tool}: {error}")),
+    })?;
+    let read = match child.stdout.take() {
+        Some(output) => archives(&mut Counted::new(BufReader::new(output)), &mut |name, data| contents.visit(name, data)),
+        None => Err(ErrorKind::BrokenPipe.into()),
+    };
+    // The pipe is closed by now, so it ends. How, tells nothing: whatever follows the image in its file is an error to some.
+    let _ = child.wait();
+    match read? {
+        Rest::End => Ok(()),
+        Rest::Other(..) => Err(Unreadable::Damaged(format!("what {tool} unpacks is no archive"))),
+    }
+}
+
+/// The program that unpacks what begins so (`lib/decompress.c` of the kernel has the list). All of them take `-dc`.
+fn tool(magic: &[u8; 6]) -> Option<&'static str> {
+    match magic {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] | [0x5d, 0, 0, ..] => Some("xz"),
+        [0x02, 0x21, 0x4c, 0x18, ..] | [0x04, 0x22, 0x4d, 0x18, ..] => Some("lz4"),
+        [b'B', b'Z', b'h', ..] => Some("bzip2"),
+        [0x89, b'L', b'Z', b'O', ..] => Some("lzop"),
+        _ => None,
+    }
+}
+
+impl Contents {
+    fn visit(&mut self, name: &str, data: &mut dyn Read) -> io::Result<()> {
+        const MOST: u64 = 1 << 20;
+        match name {
+            "usr/bin/persona" => self.binary = Some(fingerprint(data)?),
+            "etc/persona/persona.toml" => {
+                let mut text = Vec::new();
+                data.take(MOST).read_to_end(&mut text)?;
+                self.settings = Some(text);
+            }
+            _ => self.vfio |= name.rsplit('/').next().is_some_and(|file| file.starts_with("vfio-pci.ko")),
+        }
+        Ok(())
+    }
+}
+
+/// A number for comparing files within this process.
+pub(super) fn fingerprint(data: &mut dyn Read) -> io::Result<u64> {
+    struct Digest(DefaultHasher);
+    impl Write for Digest {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Byte by byte counts the same however the reads fell.
+            bytes.iter().for_each(|byte| self.0.write_u8(*byte));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hasher = Digest(DefaultHasher::new());
+    io::copy(data, &mut hasher)?;
+    Ok(hasher.0.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::cpio::tests::archive;
+    use super::*;
+
+    const FILES: [(&str, &[u8]); 4] = [
+        ("usr/bin/busybox", b"......"),
+        ("usr/bin/persona", b"binary"),
+        ("etc/persona/persona.toml", b"[menu]\n"),
+        ("usr/lib/modules/6.12.10-arch1-1/kernel/drivers/vfio/pci/vfio-pci.ko.zst", b"module"),
+    ];
+
+    fn read_bytes(bytes: &[u8]) -> Result<Contents, Unreadable> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        read(file.path())
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        Command::new("gzip").arg("-c").arg(file.path()).output().unwrap().stdout
+    }
+
+    fn expected() -> Contents {
+        Contents { binary: Some(fingerprint(&mut &b"binary"[..]).unwrap()), settings: Some(b"[menu]\n".to_vec()), vfio: true }
+    }
+
+    #[test]
+    fn plain_and_compressed_behind_microcode() {
+        assert_eq!(read_bytes(&archive(&FILES)), Ok(expected()));
+        let mut image = archive(&[("kernel/x86/microcode/GenuineIntel.bin", b"....")]);
+        image.resize(1024, 0);
+        image.extend(gzip(&archive(&FILES)));
+        assert_eq!(read_bytes(&image), Ok(expected()));
+        assert_eq!(read_bytes(&archive(&FILES[..1])), Ok(Contents::default()));
+    }
+
+    #[test]
+    fn inside_a_unified_kernel_image() {
+        let image = pe::tests::unified(&gzip(&archive(&FILES)));
+        assert_eq!(read_bytes(&image), Ok(expected()));
+        assert!(matches!(read_bytes(b"MZ, a program of old"), Err(Unreadable::Damaged(_))));
+    }
+
+    #[test]
+    fn what_is_no_image_is_said_to_be_none() {
+        let damaged = |bytes: &[u8]| assert!(matches!(read_bytes(bytes), Err(Unreadable::Damaged(_))), "{bytes:?}");
+        damaged(b"#!/bin/sh\n");
+        damaged(&archive(&FILES)[..150]);
+        damaged(&gzip(b"no archive at all"));
+        damaged(b"\x1f\x8b nothing that gzip knows");
+        assert_eq!(read(Path::new("/nowhere")), Err(Unreadable::Absent));
+    }
+}

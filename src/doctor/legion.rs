@@ -1,0 +1,141 @@
+//! What legion needs of the host beside its devices: KVM, programs, memory, processors, a bridge.
+
+use super::memory::{self, Memory};
+use super::unit_file::Unit;
+use super::{Area, Case, Level};
+use crate::legion::argv::QEMU;
+use crate::legion::kvm;
+use crate::paths::Paths;
+use crate::settings::value::{Cpus, Network};
+use crate::settings::{Guest, Legion, Persona};
+use std::collections::BTreeSet;
+
+pub(super) fn check(case: &Case<'_>) -> Area {
+    let mut area = Area::new("legion");
+    if case.settings.is_some() && case.legions().next().is_none() {
+        area.good("legion", "no persona starts legion");
+        return area;
+    }
+    virtualisation(case, &mut area);
+    programs(case, &mut area);
+    if case.passes_devices() {
+        locked_memory(case.paths, &mut area);
+    }
+    memory::check(case, &Memory::read(case.paths), &mut area);
+    for (persona, legion) in case.legions() {
+        processors(case, persona, legion, &mut area);
+        bridge(case, persona, legion, &mut area);
+    }
+    area
+}
+
+fn virtualisation(case: &Case<'_>, area: &mut Area) {
+    const SUBJECT: &str = "kvm";
+    if case.paths.kvm().exists() {
+        area.good(SUBJECT, "KVM is there");
+        return;
+    }
+    match (kvm::module(&case.host.cpu_info), case.host.cpu("flags")) {
+        (Some(module), _) => area.good(SUBJECT, format!("KVM is not there yet: legion loads {module} when it starts")),
+        (None, Some(_)) => area.broken(
+            SUBJECT,
+            "no KVM: this processor's virtualisation is missing or switched off",
+            "switch on SVM (AMD) or VT-x (Intel) in the firmware setup",
+        ),
+        (None, None) => area.warning(
+            SUBJECT,
+            "there is no /dev/kvm, and whether the processor can is not to be seen",
+            "try it: `modprobe -a kvm_amd kvm_intel`",
+        ),
+    }
+}
+
+fn programs(case: &Case<'_>, area: &mut Area) {
+    if is_program(case.paths, QEMU) {
+        area.good(QEMU, "QEMU is there");
+    } else {
+        area.broken(QEMU, format!("there is no {QEMU}"), "install QEMU: qemu-system-x86 (Arch, Debian), qemu-kvm (Fedora)");
+    }
+    let loads = case.machine.as_ref().is_some_and(|machine| !machine.vfio.is_ready());
+    if loads && case.passes_devices() && !is_program(case.paths, "modprobe") {
+        area.broken("modprobe", "there is no modprobe to load vfio-pci with", "install kmod");
+    }
+    if case.legions().any(|(_, legion)| matches!(legion.network, Network::Bridge(_))) && !is_program(case.paths, "ip") {
+        area.warning("ip", "there is no ip to put legion's network card into a bridge", "install iproute2");
+    }
+    if let Some((persona, _)) = case.legions().find(|(_, legion)| legion.guest == Guest::Windows) {
+        if is_program(case.paths, "swtpm") {
+            area.good("swtpm", "swtpm is there");
+        } else {
+            area.warning("swtpm", format!("there is no swtpm: Windows 11 in {} wants a TPM", persona.name), "install swtpm");
+        }
+    }
+}
+
+/// In one of the folders where services look for programs (`systemd.exec(5)`).
+fn is_program(paths: &Paths, name: &str) -> bool {
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"].iter().any(|folder| paths.at(folder).join(name).is_file())
+}
+
+fn locked_memory(paths: &Paths, area: &mut Area) {
+    const SUBJECT: &str = "LimitMEMLOCK";
+    let Some(unit) = Unit::read(paths, "legion.service") else { return };
+    match unit.last("Service", "LimitMEMLOCK") {
+        Some((value, _)) if is_infinite(value) => area.good(SUBJECT, "legion may lock all of its memory"),
+        other => {
+            let (value, place) = other.unwrap_or(("not set", "legion.service"));
+            area.broken(
+                SUBJECT,
+                format!("legion may not lock all of its memory, as vfio must: LimitMEMLOCK is {value} in {place}"),
+                "`systemctl edit legion`, and write LimitMEMLOCK=infinity below [Service]",
+            );
+        }
+    }
+}
+
+/// `infinity`, or `soft:hard`, of which the soft one counts (`systemd.exec(5)`).
+fn is_infinite(value: &str) -> bool {
+    value.split(':').next().is_some_and(|soft| soft.trim() == "infinity")
+}
+
+fn processors(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Area) {
+    let lines = case.host.cpu_info.lines().filter_map(|line| line.split_once(':'));
+    let there: BTreeSet<u16> =
+        lines.filter(|(key, _)| key.trim() == "processor").filter_map(|(_, number)| number.trim().parse().ok()).collect();
+    if there.is_empty() {
+        return;
+    }
+    let name = &persona.name;
+    match &legion.cpus {
+        Cpus::Pinned(wanted) => {
+            let absent: Vec<String> = wanted.iter().filter(|cpu| !there.contains(cpu)).map(ToString::to_string).collect();
+            if !absent.is_empty() {
+                area.tell(
+                    Level::Warning.max(case.without(persona)),
+                    name,
+                    format!("{name} is pinned to host CPUs that are not there: {}", absent.join(", ")),
+                    Some("correct `cpus` in the settings (`lscpu` shows them)".to_owned()),
+                );
+            }
+        }
+        Cpus::Count(count) if usize::from(*count) > there.len() => area.warning(
+            name,
+            format!("{name} has {count} virtual CPUs, and the host only {}", there.len()),
+            "give it fewer: `cpus` in the settings",
+        ),
+        Cpus::Count(_) => {}
+    }
+}
+
+fn bridge(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Area) {
+    let Network::Bridge(bridge) = &legion.network else { return };
+    if case.paths.network_interfaces().join(bridge).join("bridge").is_dir() {
+        return;
+    }
+    area.tell(
+        case.without(persona),
+        &persona.name,
+        format!("there is no bridge {bridge} for the network card of {}", persona.name),
+        Some("set the bridge up on the host, or write network = \"user\" in the settings".to_owned()),
+    );
+}

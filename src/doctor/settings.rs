@@ -1,0 +1,60 @@
+//! The settings, and what overrides them for a boot.
+
+use super::{Area, Case, Level};
+use crate::error::Error;
+use crate::kernel_command_line::KernelCommandLine;
+use crate::menu::gallery;
+use crate::state::Override;
+
+pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
+    let mut area = Area::new("settings");
+    const FILE: &str = "persona.toml";
+    if let Some(trouble) = trouble {
+        area.error(Level::Broken, FILE, trouble);
+    }
+    if let Some(settings) = &case.settings {
+        let default = settings.default_persona(case.last.as_deref());
+        let count = settings.personas.len();
+        let personas = if count == 1 { "1 persona".to_owned() } else { format!("{count} personas") };
+        area.good(FILE, format!("{personas}, the default is {}", default.name));
+        let (_, errors) = gallery::load(case.paths, settings.personas.iter().map(|persona| &persona.emblem));
+        errors.iter().for_each(|error| area.error(Level::Warning, "emblem", error));
+    }
+    next_boot(case, &mut area);
+    command_line(case, &mut area);
+    area
+}
+
+fn is_known(case: &Case<'_>, name: &str) -> bool {
+    case.settings.as_ref().is_none_or(|settings| settings.persona(name).is_some())
+}
+
+fn next_boot(case: &Case<'_>, area: &mut Area) {
+    const SUBJECT: &str = "override";
+    match Override::read(case.paths) {
+        Ok(Some(next)) if !is_known(case, &next.persona) => area.warning(
+            SUBJECT,
+            format!("the next boot is set to {}, and there is no such persona: the default starts", next.persona),
+            "`persona next --clear`, or name one that `persona list` shows",
+        ),
+        Ok(_) => {}
+        Err(error) => area.error(Level::Warning, SUBJECT, &error),
+    }
+}
+
+fn command_line(case: &Case<'_>, area: &mut Area) {
+    let ours = KernelCommandLine::parse(&case.host.command_line);
+    if ours.off {
+        area.warning(
+            "persona=off",
+            "persona=off is on the kernel command line: nothing was reserved in this boot",
+            "boot without it; if it comes back, remove it from the boot loader's entry",
+        );
+    } else if let Some(name) = ours.persona.filter(|name| !is_known(case, name)) {
+        area.warning(
+            "persona=",
+            format!("the kernel command line names the persona {name}, which does not exist"),
+            "name one that `persona list` shows, or remove persona= from the boot loader's entry",
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! What the menu needs: a card with a driver, and keyboards.
 
 use super::{Area, Case};
-use crate::passthrough::{Function, Machine, VFIO_PCI, menu_card};
+use crate::passthrough::{Function, Machine, VFIO_PCI};
 use crate::pci::PciAddress;
 use crate::screen::card_node;
 use std::fs;
@@ -9,10 +9,7 @@ use std::fs;
 pub(super) fn check(case: &Case<'_>) -> Area {
     let mut area = Area::new("menu");
     let Some(machine) = &case.machine else { return area };
-    let card = match &case.plan {
-        Some(plan) => plan.display,
-        None => menu_card(machine),
-    };
+    let card = case.plan.as_ref().and_then(|plan| plan.display);
     // That there is none, or not the one that the settings name, the plan tells.
     if let Some(function) = card.and_then(|address| machine.function(address)).filter(|function| function.is_display()) {
         display(case, function, &mut area);

@@ -280,18 +280,18 @@ fn one_device_that_cannot_go_back_does_not_keep_the_others() {
 fn a_device_that_vanishes_is_named_and_does_not_keep_the_others() {
     let (_folder, tree, kernel) = machine(r#"case $file in */xhci_hcd/unbind) rm "$dev"; exit 19;; esac"#);
     let before = state(&tree);
-    let message = bind(&tree.paths(), &launch(&tree), &kernel).unwrap_err().to_string();
+    let message = bind(&paths(&tree), &launch(&tree), &kernel).unwrap_err().to_string();
     assert!(message.contains("0000:0c:00.3 is gone"), "{message}");
     let after = changed(&before, &state(&tree));
     assert!(after.keys().all(|path| path.to_string_lossy().contains("0000:0c:00.3")), "{after:?}");
 
     let (_folder, tree, kernel) = machine("");
-    let settings = listing(&["0000:0c:00.3", "0000:07:00.3"]);
+    let settings = listing(&["0000:0c:00.3", "0000:06:00.3"]);
     tree.file("dev/vfio/16", "");
-    tree.file("sys/devices/pci0000:00/0000:00:01.2/0000:07:00.3/host_driver", "xhci_hcd\n");
-    let bound = bind(&tree.paths(), &Plan::new(&settings, &read(&tree), Stage::Launch), &kernel).unwrap();
-    fs::remove_file(tree.at("sys/bus/pci/devices/0000:07:00.3")).unwrap();
-    release(&tree.paths(), &bound, &kernel).unwrap();
+    tree.file("sys/devices/pci0000:00/0000:00:01.2/0000:06:00.3/host_driver", "xhci_hcd\n");
+    let bound = bind(&paths(&tree), &Plan::new(&settings, &read(&tree), Stage::Launch), &kernel).unwrap();
+    fs::remove_file(tree.at("sys/bus/pci/devices/0000:06:00.3")).unwrap();
+    release(&paths(&tree), &bound, &kernel).unwrap();
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
 }
 

@@ -1,0 +1,355 @@
+//! Passthrough on the machines that go wrong in the field; each test is one machine.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use persona::error::{Error, Result};
+use persona_machine::wire::Report;
+use persona_machine::{
+    Artifacts, CardFunction, CardModel, Display, Hardware, Head, Keyboard, LEGIONS, Log, Machine, Picture, STEP, Scenario, address,
+};
+use serde_json::{Value, json};
+
+/// The four functions of a graphics card.
+const FOUR_FUNCTIONS: [&str; 4] = [address::CARD, address::CARD_AUDIO, address::CARD_THIRD, address::CARD_FOURTH];
+
+/// What is legion's where the card has four functions.
+const FIVE: [&str; 5] = [address::CARD, address::CARD_AUDIO, address::CARD_THIRD, address::CARD_FOURTH, address::LEGION_USB];
+
+/// The same as the host has them.
+const AT_HOME: [&str; 5] = ["bochs-drm (null)", "none (null)", "xhci_hcd (null)", "serial (null)", "xhci_hcd (null)"];
+
+/// How many times the devices are taken and given back while the host is busy with them.
+const RACES: usize = 20;
+
+/// How many times legion is launched and released.
+const LAUNCHES: usize = 10;
+
+fn power_on(hardware: &Hardware, scenario: &Scenario) -> Result<Machine> {
+    Machine::power_on(&Artifacts::build(&Log::new("image"))?, hardware, scenario)
+}
+
+#[track_caller]
+fn check(outcome: Result<()>) {
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// `driver override` of each function; `gone` if it is not there.
+fn drivers(machine: &mut Machine, addresses: &[&str]) -> Result<Vec<String>> {
+    let script = format!(
+        r#"for a in {}; do
+            d=/sys/bus/pci/devices/$a
+            [ -e $d ] || {{ echo gone; continue; }}
+            driver=$(readlink $d/driver || echo none)
+            echo "${{driver##*/}} $(cat $d/driver_override)"
+        done"#,
+        addresses.join(" ")
+    );
+    Ok(machine.run(&script)?.lines().map(str::to_owned).collect())
+}
+
+/// Has the persona started, as the menu does it.
+fn choose(machine: &mut Machine, persona: &str) -> Result<()> {
+    let choice = format!("persona = \"{persona}\"\nreason = \"remote\"\n");
+    machine.run(&format!("cd /run/persona && printf '{choice}' > .choice && mv .choice choice.toml")).map(drop)
+}
+
+/// Stops legion as somebody in a hurry does, and waits until it is over.
+fn stop(machine: &mut Machine) -> Result<()> {
+    machine.run("pid=$(systemctl show -P MainPID legion.service); kill -TERM $pid; kill -INT $pid")?;
+    over(machine)
+}
+
+/// Waits until legion is over and all is given back.
+fn over(machine: &mut Machine) -> Result<()> {
+    let script = "systemctl show -P ActiveState legion.service | grep -xE 'inactive|failed'";
+    machine.wait_until("legion.service is over", script, STEP).map(drop)
+}
+
+/// Drivers, overrides, groups, modules in use, pinned memory and processes: what a launch changes and its end must
+/// bring back.
+fn state_of_hardware(machine: &mut Machine) -> Result<String> {
+    machine.run(
+        r#"cd /sys/bus/pci/devices
+        for a in *; do driver=$(readlink $a/driver || echo none); echo "$a ${driver##*/} $(cat $a/driver_override)"; done
+        ls -l /dev/vfio | awk 'NR > 1 { print $1, $3, $4, $NF }'
+        awk '/^vfio|^bochs |^xhci/ { print "module", $1, $3 }' /proc/modules | sort
+        cat /proc/sys/vm/stat_refresh
+        awk '/^nr_foll_pin/ { n[$1] = $2 } END { print "pinned", n["nr_foll_pin_acquired"] - n["nr_foll_pin_released"] }' /proc/vmstat
+        grep Mlocked /proc/meminfo
+        echo processes $(ps -eo user=,comm= | grep -E 'legion|persona|qemu' | sort)
+        echo namespaces $(lsns -nt mnt | wc -l)"#,
+    )
+}
+
+/// What a launch leaves behind for the next.
+fn state_of_files(machine: &mut Machine) -> Result<String> {
+    machine.run(
+        "cd /; find run/persona var/lib/persona var/lib/legion -printf '%p %u %g %m %l\n' | sort
+        cat run/persona/choice.toml run/persona/legion.toml",
+    )
+}
+
+/// The kernel has nothing to complain of: no oops, no warning, nothing that hangs.
+fn the_kernel_is_fine(machine: &mut Machine) -> Result<()> {
+    let complaints = machine.run("dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|blocked for more than' || :")?;
+    assert_eq!(complaints, "");
+    Ok(())
+}
+
+/// The host answers, its root file system can be written to, and it has its default route.
+fn the_host_is_fine(machine: &mut Machine) -> Result<()> {
+    machine.wait_for_ssh()?;
+    machine.ssh("echo fine > /root/fine && sync /root/fine && rm /root/fine")?;
+    let route = machine.ssh("ip route show default")?;
+    assert!(route.starts_with("default via "), "{route:?}");
+    Ok(())
+}
+
+fn a_card_of_four_functions() -> Result<()> {
+    let hardware = Hardware {
+        display: Some(Display { model: CardModel::Bochs, width: 1280, height: 800 }),
+        card: vec![CardFunction::Graphics, CardFunction::Audio, CardFunction::Usb, CardFunction::UsbC],
+        acs: false,
+        ..Hardware::standard()
+    };
+    let artifacts = Artifacts::build(&Log::new("image"))?;
+    // Rivendale comes and goes many times, and need not boot.
+    let settings = artifacts.settings.replace("name = \"rivendale\"", "name = \"rivendale\"\nmemory = \"96M\"");
+    let scenario = Scenario::new("four-functions").settings(&settings).cmdline("persona.timeout=never");
+    let mut machine = Machine::power_on(&artifacts, &hardware, &scenario)?;
+    machine.wait_for_menu()?;
+
+    // By address: the display card has the same IDs as the card that is legion's.
+    assert_eq!(machine.id(address::DISPLAY)?, machine.id(address::CARD)?);
+    let kept = machine.run("dmesg")?;
+    for function in FOUR_FUNCTIONS {
+        assert!(kept.contains(&format!("persona: reserved {function}")), "{function} was not reserved:\n{kept}");
+    }
+    for (function, state) in FOUR_FUNCTIONS.iter().zip(drivers(&mut machine, &FOUR_FUNCTIONS)?) {
+        assert!(["none vfio-pci", "vfio-pci vfio-pci"].contains(&state.as_str()), "{function}: {state}");
+    }
+    let twin = ["bochs-drm (null)", "xhci_hcd (null)"];
+    assert_eq!(drivers(&mut machine, &[address::DISPLAY, address::LEGION_USB])?, twin);
+    let dump = machine.folder().join("menu.png");
+    machine.screendump(Head::Display, &dump)?;
+    assert!(Picture::read(&dump)?.colours() > 1000, "the menu is on the card that stays");
+
+    machine.wait_until("the boot is over", "systemctl is-system-running --wait || :", STEP)?;
+    let before = state_of_hardware(&mut machine)?;
+    machine.press(Keyboard::Host, "2")?;
+    machine.press(Keyboard::Host, "ret")?;
+    machine.wait_for_legion("running")?;
+    assert_eq!(drivers(&mut machine, &FOUR_FUNCTIONS)?, ["vfio-pci vfio-pci"; 4]);
+    assert_eq!(drivers(&mut machine, &[address::DISPLAY, address::LEGION_USB])?, ["bochs-drm (null)", "vfio-pci vfio-pci"]);
+
+    // The guest finds one card with four functions, the first of which it draws on.
+    let reports = machine.wait_for_picture()?;
+    let seen = |id: &str| {
+        reports.iter().find_map(|report| match report {
+            Report::Pci { address, id: seen, .. } if seen == id => Some(address.clone()),
+            _ => None,
+        })
+    };
+    let card: Vec<Option<String>> = ["1234:1111", "8086:2668", "1b36:000d", "1234:11e8"].into_iter().map(seen).collect();
+    let slot = card[0].as_deref().unwrap().trim_end_matches('0').to_owned();
+    let expected: Vec<Option<String>> = (0..4).map(|number| Some(format!("{slot}{number}"))).collect();
+    assert_eq!(card, expected, "{reports:?}");
+    stop(&mut machine)?;
+    machine.wait_until("the menu waits again", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    assert_eq!(state_of_hardware(&mut machine)?, before);
+
+    machine.run("systemctl stop persona-menu.service")?;
+    let (mut before, mut files) = (String::new(), String::new());
+    for round in 0..=LAUNCHES {
+        machine.log().step(format!("launch {round} of {LAUNCHES}"));
+        choose(&mut machine, "rivendale")?;
+        machine.wait_for_legion("running")?;
+        let during = drivers(&mut machine, &[address::CARD, address::LEGION_USB])?;
+        assert_eq!(during, ["vfio-pci vfio-pci"; 2], "launch {round}");
+        stop(&mut machine)?;
+        if round == 0 {
+            // The first is the one that the others are compared with: the menu is gone.
+            (before, files) = (state_of_hardware(&mut machine)?, state_of_files(&mut machine)?);
+        }
+    }
+    assert_eq!(state_of_hardware(&mut machine)?, before, "after {LAUNCHES} launches");
+    assert_eq!(state_of_files(&mut machine)?, files, "after {LAUNCHES} launches");
+    the_kernel_is_fine(&mut machine)
+}
+
+#[test]
+fn four_functions_beside_a_twin_come_and_go_as_often_as_they_like() {
+    check(a_card_of_four_functions());
+}
+
+#[test]
+fn a_group_with_the_hosts_disk_and_network_card_stays_with_the_host() {
+    check((|| {
+        let hardware = Hardware { acs: false, host_behind_ports: true, ..Hardware::standard() };
+        let mut machine = power_on(&hardware, &Scenario::new("shared-group").cmdline("persona.timeout=never"))?;
+        machine.wait_for_menu()?;
+        the_host_is_fine(&mut machine)?;
+        machine.press(Keyboard::Host, "ret")?;
+        machine.wait_for_legion("failed")?;
+        over(&mut machine)?;
+
+        let status = machine.ssh("persona status")?;
+        assert!(status.contains("legion    failed: rivendale\n"), "{status}");
+        for (function, duty) in
+            [(address::DISK_BEHIND_PORT, "holds the file system at /"), (address::NETWORK_BEHIND_PORT, "carries the default route (")]
+        {
+            let named = |line: &&str| line.contains(function) && line.contains(address::CARD) && line.contains(duty);
+            assert!(status.lines().find(named).is_some(), "not that {function} {duty}:\n{status}");
+        }
+        let plan: Value = machine.persona_json("plan rivendale")?;
+        let empty = json!([]);
+        assert_eq!([&plan["reserve"], &plan["bind"], &plan["steps"]], [&empty; 3], "{plan:#}");
+        let refused: Vec<&str> = plan["refused"].as_array().unwrap().iter().map(|refusal| refusal["address"].as_str().unwrap()).collect();
+        for function in [address::DISK_BEHIND_PORT, address::NETWORK_BEHIND_PORT] {
+            assert!(refused.contains(&function), "{plan:#}");
+        }
+
+        assert_eq!(
+            drivers(&mut machine, &LEGIONS)?,
+            ["bochs-drm (null)", "none (null)", "xhci_hcd (null)"],
+            "nothing was reserved or bound"
+        );
+        let hosts = drivers(&mut machine, &[address::DISK_BEHIND_PORT, address::NETWORK_BEHIND_PORT])?;
+        assert_eq!(hosts, ["virtio-pci (null)"; 2]);
+        assert!(!machine.run("dmesg")?.contains("persona: reserved"), "nothing was reserved");
+        the_host_is_fine(&mut machine)
+    })());
+}
+
+/// Programs that use the card and the serial port on it: a picture on the monitor, a terminal held open.
+const USERS: &str = r##"
+set -- $(modetest -M bochs-drm -c | awk '$3 == "connected" { c = $1 } $1 == "#0" { print c, $2; exit }')
+systemd-run -q --unit=picture sh -c "sleep infinity | modetest -M bochs-drm -s $1:$2"
+systemd-run -q --unit=terminal sh -c "exec 3<> /dev/$(ls /sys/bus/pci/devices/0000:01:00.2/tty); exec sleep infinity"
+"##;
+
+/// Succeeds once both are held open.
+const IN_USE: &str = r#"
+for node in dri/$(cd /sys/bus/pci/devices/0000:01:00.0/drm && echo card*) $(ls /sys/bus/pci/devices/0000:01:00.2/tty); do
+    ls -l /proc/[0-9]*/fd | grep -- "-> /dev/$node\$" || exit 1
+done"#;
+
+fn taken_while_in_use() -> Result<()> {
+    let hardware = Hardware { card: vec![CardFunction::Graphics, CardFunction::Audio, CardFunction::Serial], ..Hardware::standard() };
+    let artifacts = Artifacts::build(&Log::new("image"))?;
+    // The initramfs has an older copy of the settings, which names no devices.
+    let mut older: toml_edit::DocumentMut = artifacts.settings.parse().unwrap();
+    older["legion"].as_table_mut().unwrap().remove("passthrough").unwrap();
+    let scenario = Scenario::new("in-use").initramfs_settings(&older.to_string()).script("modprobe bochs").cmdline("persona.timeout=never");
+    let mut machine = Machine::power_on(&artifacts, &hardware, &scenario)?;
+    machine.wait_for_menu()?;
+    machine.wait_until("the menu has both keyboards", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    let legions = [address::CARD, address::CARD_AUDIO, address::CARD_THIRD, address::LEGION_USB];
+    // Reserved too late, by the real root.
+    let late = drivers(&mut machine, &legions)?;
+    assert_eq!(late, ["bochs-drm vfio-pci", "vfio-pci vfio-pci", "serial vfio-pci", "xhci_hcd (null)"]);
+    let told = format!("persona: {} already has the driver bochs-drm: it was reserved too late", address::CARD);
+    assert!(machine.run("dmesg")?.contains(&told));
+
+    machine.run(USERS)?;
+    machine.wait_until("card and port are in use", IN_USE, STEP)?;
+    machine.key(Keyboard::Legion, "a", true)?;
+    machine.press(Keyboard::Host, "ret")?;
+    machine.wait_for_legion("running")?;
+    machine.key(Keyboard::Legion, "a", false)?;
+    assert_eq!(drivers(&mut machine, &legions)?, ["vfio-pci vfio-pci"; 4]);
+    stop(&mut machine)?;
+    // What is to be reserved at boot stays legion's, the keyboard comes back.
+    let kept = ["vfio-pci vfio-pci", "vfio-pci vfio-pci", "vfio-pci vfio-pci", "xhci_hcd (null)"];
+    assert_eq!(drivers(&mut machine, &legions)?, kept);
+    machine.wait_until("the menu has both keyboards again", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    the_kernel_is_fine(&mut machine)?;
+    the_host_is_fine(&mut machine)
+}
+
+#[test]
+fn what_was_bound_and_is_in_use_is_moved_over() {
+    check(taken_while_in_use());
+}
+
+/// udev handles legion's devices again and again, somebody lets drivers bind to them, and no processor is ever idle.
+fn busy(functions: &[&str]) -> String {
+    format!(
+        "systemd-run -q --unit=busy-udev sh -c 'while :; do udevadm trigger --action=add -s pci -s drm -s usb; udevadm settle; done'
+        systemd-run -q --unit=busy-probing sh -c 'while :; do for a in {}; do echo $a > /sys/bus/pci/drivers_probe; done; done'
+        systemd-run -q --nice=19 --unit=busy-processor sh -c 'while :; do :; done'",
+        functions.join(" ")
+    )
+}
+
+fn races_and_losses() -> Result<()> {
+    let hardware = Hardware {
+        card: vec![CardFunction::Graphics, CardFunction::Audio, CardFunction::Usb, CardFunction::Serial],
+        ..Hardware::standard()
+    };
+    let artifacts = Artifacts::build(&Log::new("image"))?;
+    let mut settings: toml_edit::DocumentMut = artifacts.settings.parse().unwrap();
+    for device in settings["legion"]["passthrough"].as_array_of_tables_mut().unwrap().iter_mut() {
+        device.insert("bind", toml_edit::value("launch"));
+    }
+    let scenario = Scenario::new("races").settings(&settings.to_string()).cmdline("persona.timeout=never");
+    let mut machine = Machine::power_on(&artifacts, &hardware, &scenario)?;
+    machine.wait_for_menu()?;
+    machine.wait_until("the boot is over", "systemctl is-system-running --wait || :", STEP)?;
+    assert_eq!(drivers(&mut machine, &FIVE)?, AT_HOME);
+
+    machine.run("systemctl stop legion.path")?;
+    choose(&mut machine, "gondor")?;
+    machine.run(&busy(&FIVE))?;
+    for race in 1..=RACES {
+        machine.log().step(format!("race {race} of {RACES}"));
+        machine.run("persona prepare").map_err(|error| Error::because(format!("race {race}"), error))?;
+        assert_eq!(drivers(&mut machine, &FIVE)?, ["vfio-pci vfio-pci"; 5], "race {race}");
+        machine.run("persona release").map_err(|error| Error::because(format!("race {race}"), error))?;
+        assert_eq!(drivers(&mut machine, &FIVE)?, AT_HOME, "race {race}");
+    }
+    machine.run("systemctl stop 'busy-*'; udevadm settle; rm /run/persona/legion.toml; systemctl start legion.path")?;
+    the_host_is_fine(&mut machine)?;
+
+    // Gone between the plan and its steps: loading vfio-pci takes it away.
+    let vanishing = format!("install vfio-pci echo 1 > /sys/bus/pci/devices/{}/remove; modprobe -i vfio-pci", address::LEGION_USB);
+    machine.run(&format!("echo '{vanishing}' > /etc/modprobe.d/vanishing.conf; modprobe -r vfio-pci"))?;
+    choose(&mut machine, "gondor")?;
+    machine.wait_for_legion("failed")?;
+    over(&mut machine)?;
+    let gone = [&AT_HOME[..4], &["gone"]].concat();
+    assert_eq!(drivers(&mut machine, &FIVE)?, gone, "the others are the host's again");
+    let status = machine.ssh("persona status")?;
+    assert!(status.contains(&format!("{} is gone", address::LEGION_USB)), "{status}");
+    machine.run("rm /etc/modprobe.d/vanishing.conf; echo 1 > /sys/bus/pci/rescan")?;
+    machine.wait_until("the keyboard is back", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    assert_eq!(drivers(&mut machine, &FIVE)?, AT_HOME);
+
+    // Pulled out while legion has it: the kernel asks legion for it, and waits.
+    choose(&mut machine, "gondor")?;
+    machine.wait_for_legion("running")?;
+    machine.qmp().execute("device_del", json!({ "id": "legionusb" }))?;
+    machine.wait_until("legion is asked", "dmesg | grep 'vfio-pci 0000:02:00.0: Relaying device request to user'", STEP)?;
+    the_host_is_fine(&mut machine)?;
+    let status = machine.ssh("persona status")?;
+    assert!(status.contains("legion    running: gondor\n"), "{status}");
+    stop(&mut machine)?;
+    machine.wait_until("the controller is gone", &format!("! test -e /sys/bus/pci/devices/{}", address::LEGION_USB), STEP)?;
+    assert_eq!(drivers(&mut machine, &FIVE)?, gone, "the others are the host's again");
+    let status = machine.ssh("persona status")?;
+    assert!(status.contains("legion    ended: gondor\n") && status.contains(&format!("{} absent ", address::LEGION_USB)), "{status}");
+
+    // Gone before the plan.
+    choose(&mut machine, "gondor")?;
+    machine.wait_for_legion("failed")?;
+    over(&mut machine)?;
+    let status = machine.ssh("persona status")?;
+    assert!(status.contains(&format!("there is no device at {} (front USB)", address::LEGION_USB)), "{status}");
+    assert_eq!(drivers(&mut machine, &FIVE)?, gone, "nothing was touched");
+    the_kernel_is_fine(&mut machine)?;
+    the_host_is_fine(&mut machine)
+}
+
+#[test]
+fn a_busy_host_and_devices_that_vanish_leave_all_where_it_belongs() {
+    check(races_and_losses());
+}

@@ -37,7 +37,7 @@ struct Contender {
     give_back: String,
 }
 
-/// The first is Persona. All load what they need at once; the modules are there already.
+/// The first is Persona, which besides binding reads the machine, plans, proves each function and group, and inserts the cartridge.
 fn contenders() -> [Contender; 4] {
     let each = |command: &str| FUNCTIONS.map(|function| command.replace("ADDRESS", function)).join("\n");
     let virsh = |command: &str| {

@@ -59,18 +59,23 @@ impl Writer {
         self.deadline
     }
 
-    /// Writes a line to an attribute. When the deadline passes the child is left alone: one that hangs in a driver cannot
+    /// How long a write may take by which a host driver gets a device: amdgpu needs 5 to 10 s on an idle machine.
+    pub fn deadline_of_drivers(&self) -> Duration {
+        self.deadline * 6
+    }
+
+    /// Writes a line to an attribute. When `deadline` passes the child is left alone: one that hangs in a driver cannot
     /// even be killed.
     ///
     /// # Errors
     /// The child's system call's, with its `errno`.
-    pub fn write(&self, path: &Path, value: &str) -> Result<Outcome> {
+    pub fn write(&self, path: &Path, value: &str, deadline: Duration) -> Result<Outcome> {
         let doing = || format!("writing `{value}` to {}", path.display());
         let mut scribe = match self.scribe.take() {
             Some(scribe) => scribe,
             None => Scribe::hire(&self.program).doing(|| format!("running {} for {}", self.program.display(), doing()))?,
         };
-        let Some(errno) = scribe.write(path, value, self.deadline).doing(doing)? else { return Ok(Outcome::Hung) };
+        let Some(errno) = scribe.write(path, value, deadline).doing(doing)? else { return Ok(Outcome::Hung) };
         self.scribe.replace(Some(scribe));
         match errno {
             0 => Ok(Outcome::Written),

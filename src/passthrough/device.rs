@@ -64,7 +64,7 @@ impl Device<'_> {
     /// Sets the override, or clears it with an empty value. The kernel takes the lock for it that it holds while a driver is
     /// probing or letting go.
     pub(super) fn set_override(self, driver: &str, writer: &Writer) -> Result<()> {
-        self.write(&self.override_file(), driver, writer)?;
+        self.write(&self.override_file(), driver, writer, writer.deadline())?;
         self.verify_override(driver)
     }
 
@@ -89,13 +89,13 @@ impl Device<'_> {
     /// Takes the device from its host driver, whichever it is meanwhile.
     pub(super) fn leave_host(self, writer: &Writer) -> Result<()> {
         let free = |driver: Option<&str>| driver.is_none_or(|driver| driver == VFIO_PCI);
-        self.settle("unbinding", writer, free, |driver| match driver {
+        self.settle("unbinding", writer.deadline(), free, |driver| match driver {
             Some(driver) if hangs_on_unbind(driver) => Err(Error::new(format!(
                 "reboot required: {} has the driver {driver}, which is known to hang when it is unbound",
                 self.address
             ))
             .mend("rebuild the initramfs and reboot: then the device is reserved before the driver loads")),
-            Some(driver) => self.write(&self.paths.pci_driver(driver).join("unbind"), &self.address.to_string(), writer),
+            Some(driver) => self.write(&self.paths.pci_driver(driver).join("unbind"), &self.address.to_string(), writer, writer.deadline()),
             None => Ok(()),
         })
     }
@@ -103,7 +103,7 @@ impl Device<'_> {
     /// Gives the device to vfio-pci, taking it from whatever driver got it meanwhile.
     pub(super) fn bind_to_vfio(self, writer: &Writer) -> Result<()> {
         let bound = |driver: Option<&str>| driver == Some(VFIO_PCI);
-        self.settle("binding to vfio-pci", writer, bound, |driver| match driver {
+        self.settle("binding to vfio-pci", writer.deadline(), bound, |driver| match driver {
             Some(_) => self.leave_host(writer),
             None => self.probe(writer),
         })
@@ -111,7 +111,7 @@ impl Device<'_> {
 
     /// Lets the kernel find a driver.
     pub(super) fn probe(self, writer: &Writer) -> Result<()> {
-        self.write(&self.paths.pci_drivers_probe(), &self.address.to_string(), writer)
+        self.write(&self.paths.pci_drivers_probe(), &self.address.to_string(), writer, writer.deadline_of_drivers())
     }
 
     /// Whether a driver hung on it in this boot, so that whoever touches it may hang too.
@@ -120,13 +120,13 @@ impl Device<'_> {
     }
 
     /// Writes to an attribute that calls into a driver, or waits for one. A hang is remembered for this boot.
-    fn write(self, attribute: &Path, value: &str, writer: &Writer) -> Result<()> {
-        match writer.write(attribute, value).map_err(|error| if self.is_there() { error } else { self.gone() })? {
+    fn write(self, attribute: &Path, value: &str, writer: &Writer, deadline: Duration) -> Result<()> {
+        match writer.write(attribute, value, deadline).map_err(|error| if self.is_there() { error } else { self.gone() })? {
             Outcome::Written => Ok(()),
             Outcome::Hung => {
                 self.mark_hung();
                 let what = format!("reboot required: writing `{value}` to {}", attribute.display());
-                Err(Error::new(format!("{what} has not returned after {:?}", writer.deadline()))
+                Err(Error::new(format!("{what} has not returned after {deadline:?}"))
                     .mend("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver need be unbound"))
             }
         }
@@ -148,13 +148,13 @@ impl Device<'_> {
     pub(super) fn leave_vfio(self, writer: &Writer) -> Result<()> {
         let left = |driver: Option<&str>| driver != Some(VFIO_PCI);
         let unbind = self.paths.pci_driver(VFIO_PCI).join("unbind");
-        self.settle("unbinding", writer, left, |_| self.write(&unbind, &self.address.to_string(), writer))
+        self.settle("unbinding", writer.deadline(), left, |_| self.write(&unbind, &self.address.to_string(), writer, writer.deadline()))
     }
 
     /// Lets the kernel find a driver until the device has one of the host's.
     pub(super) fn return_to_host(self, writer: &Writer) -> Result<()> {
         let returned = |driver: Option<&str>| driver.is_some_and(|driver| driver != VFIO_PCI);
-        self.settle("giving back to the host", writer, returned, |driver| match driver {
+        self.settle("giving back to the host", writer.deadline_of_drivers(), returned, |driver| match driver {
             Some(_) => self.leave_vfio(writer),
             None => self.probe(writer),
         })
@@ -165,11 +165,11 @@ impl Device<'_> {
     fn settle(
         self,
         doing: &str,
-        writer: &Writer,
+        deadline: Duration,
         done: impl Fn(Option<&str>) -> bool,
         act: impl Fn(Option<&str>) -> Result<()>,
     ) -> Result<()> {
-        let until = Instant::now() + writer.deadline();
+        let until = Instant::now() + deadline;
         loop {
             let driver = self.driver();
             if done(driver.as_deref()) {
@@ -189,7 +189,7 @@ impl Device<'_> {
             }
             if Instant::now() >= until {
                 let driver = driver.map_or("no driver".to_owned(), |driver| format!("the driver {driver}"));
-                let why = format!("{doing}: {} still has {driver} after {:?}", self.address, writer.deadline());
+                let why = format!("{doing}: {} still has {driver} after {deadline:?}", self.address);
                 return Err(match result {
                     Err(error) => Error::because(why, error),
                     Ok(()) => Error::new(why).mend("the kernel log says why (`journalctl -k`)"),
@@ -202,7 +202,7 @@ impl Device<'_> {
     /// Waits for vfio-pci to finish its probing of the device. The link to a driver is there as soon as that begins, so if
     /// somebody else made it begin, much is still missing. Binding waits for the end, and is refused because it is done.
     fn finish_binding(self, writer: &Writer) -> Result<()> {
-        match self.write(&self.paths.pci_driver(VFIO_PCI).join("bind"), &self.address.to_string(), writer) {
+        match self.write(&self.paths.pci_driver(VFIO_PCI).join("bind"), &self.address.to_string(), writer, writer.deadline()) {
             Err(error) if error.errno() != Some(nix::libc::EBUSY) => Err(error),
             _ => Ok(()),
         }

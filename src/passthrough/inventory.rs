@@ -88,9 +88,9 @@ fn function(paths: &Paths, tree: &Tree, address: PciAddress) -> Result<Function>
     })
 }
 
-/// The functions in the real path of its folder but for itself.
+/// The functions in its folder's path but for itself. The link in the bus's list has it whole.
 fn upstream(folder: &Path, tree: &Tree, address: PciAddress) -> Vec<PciAddress> {
-    let mut above = tree.canonical(folder).map(|path| tree.functions_in(&path)).unwrap_or_default();
+    let mut above = fs::read_link(folder).map(|path| tree.functions_in(&path)).unwrap_or_default();
     above.retain(|bridge| *bridge != address);
     above
 }

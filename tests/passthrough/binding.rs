@@ -256,11 +256,11 @@ fn the_writer_tells_what_the_kernel_said() {
     let folder = tempfile::tempdir().unwrap();
     let writer = Writer::new(env!("CARGO_BIN_EXE_persona"), Duration::from_secs(60));
     let file = folder.path().join("attribute");
-    assert_eq!(writer.write(&file, "x").unwrap_err().errno(), Some(nix::libc::ENOENT));
+    assert_eq!(writer.write(&file, "x", writer.deadline()).unwrap_err().errno(), Some(nix::libc::ENOENT));
     assert!(!file.exists());
-    assert_eq!(writer.write(folder.path(), "x").unwrap_err().errno(), Some(nix::libc::EISDIR));
+    assert_eq!(writer.write(folder.path(), "x", writer.deadline()).unwrap_err().errno(), Some(nix::libc::EISDIR));
     fs::write(&file, "").unwrap();
-    assert_eq!(writer.write(&file, "0000:0c:00.3").unwrap(), Outcome::Written);
+    assert_eq!(writer.write(&file, "0000:0c:00.3", writer.deadline()).unwrap(), Outcome::Written);
     assert_eq!(fs::read_to_string(&file).unwrap(), "0000:0c:00.3\n");
 }
 

@@ -30,11 +30,7 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
     let cartridge = match Cartridge::inspect(case.paths, &legion.cartridges, name) {
         Ok(cartridge) => cartridge,
         Err(error) if error.errno() == Some(nix::libc::EACCES) => {
-            area.warning(
-                name,
-                format!("{} may not be looked into by this user", error.reason()),
-                "look again as root: `sudo persona doctor`",
-            );
+            area.warning(name, error.reason(), "look again as root: `sudo persona doctor`");
             return;
         }
         Err(error) => return area.error(without, name, &error),

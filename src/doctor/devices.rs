@@ -23,7 +23,8 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
         area.tell(Level::Warning, &subject(address), note.clone(), None);
     }
     for closure in &plan.closures {
-        let is_about = |refusal: &&Refusal| closure.members.iter().any(|member| Some(member.address) == refusal.address);
+        let is_member = |address| closure.members.iter().any(|member| member.address == address);
+        let is_about = |refusal: &&Refusal| refusal.address.is_none_or(is_member);
         let refusals = || plan.refused.iter().filter(is_about);
         match standing(case, closure, images) {
             Standing::Well(how) if refusals().next().is_none() => summary(closure, machine, &how, &mut area),

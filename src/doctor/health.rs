@@ -10,6 +10,7 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
     let (Some(machine), Some(plan)) = (&case.machine, &case.plan) else { return };
     // Linux before 5.15 tells no reset methods at all; later ones leave them out where there are none.
     let tells_resets = machine.functions.keys().any(|address| case.paths.pci_device(*address).join("reset_method").exists());
+    let mut not_reset: Vec<&Function> = Vec::new();
     for function in closure.members.iter().filter_map(|member| machine.function(member.address)).filter(|function| !function.hung) {
         let details = Details::read(case.paths, function.address);
         let subject = function.address.to_string();
@@ -23,11 +24,7 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
         }
         power(function, &details, area);
         if tells_resets && details.reset_methods.as_ref().is_none_or(Vec::is_empty) && !bus_resets(function, machine, plan) {
-            area.warning(
-                &subject,
-                format!("{function} cannot be reset: it may not survive a second start of legion before the machine is rebooted"),
-                "see whether the machine's firmware or a newer kernel helps; some AMD cards need the module vendor-reset",
-            );
+            not_reset.push(function);
         }
         for holder in &function.holders {
             if let Holder::FirmwareFramebuffer(_) = holder
@@ -41,6 +38,14 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
                 format!("{}: BAR {} has {} of {} that it could have", function.address, bar.number, size(bar.size), size(bar.largest));
             area.good(&subject, what);
         }
+    }
+    if let [first, more @ ..] = not_reset.as_slice() {
+        let more: String = more.iter().map(|function| format!(", {}", function.address)).collect();
+        area.warning(
+            &first.address.to_string(),
+            format!("{first}{more} cannot be reset, neither alone nor with the bus: legion may start with it only once in a boot"),
+            "see whether newer firmware or a newer kernel helps; for some AMD cards there is the module vendor-reset",
+        );
     }
 }
 

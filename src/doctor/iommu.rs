@@ -4,6 +4,7 @@ use super::{Area, Case, Level};
 use crate::error::Error;
 use crate::paths::Paths;
 use std::collections::BTreeSet;
+use std::fs;
 
 const SUBJECT: &str = "iommu";
 
@@ -15,8 +16,10 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
     let Some(machine) = &case.machine else { return area };
     if machine.iommu {
         let groups: BTreeSet<u32> = machine.functions.values().filter_map(|function| function.iommu_group).collect();
-        let direct = ["iommu=pt", "iommu.passthrough=1", "iommu=nopt"].iter().any(|word| case.host.words().any(|other| other == *word));
-        let advice = if direct { "" } else { "; iommu=pt on the kernel command line would spare the host's own devices the translation" };
+        let advice = match translates_all(case.paths) {
+            true => "; iommu=pt on the kernel command line would spare the host's own devices the translation",
+            false => "",
+        };
         area.good(SUBJECT, format!("on, with {} groups{advice}", groups.len()));
     } else if case.settings.is_some() && !case.passes_devices() {
         area.good(SUBJECT, "off, and no device is listed that would need it");
@@ -26,6 +29,14 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
         area.broken(SUBJECT, format!("off: {why}"), mend);
     }
     area
+}
+
+/// Whether every group says that its devices' addresses are translated, the host's included (the attribute `type`,
+/// Documentation/ABI/testing/sysfs-kernel-iommu_groups).
+fn translates_all(paths: &Paths) -> bool {
+    let groups = fs::read_dir(paths.iommu_groups()).into_iter().flatten().flatten();
+    let mut types = groups.map(|group| fs::read_to_string(group.path().join("type")).unwrap_or_default()).peekable();
+    types.peek().is_some() && types.all(|kind| kind.starts_with("DMA"))
 }
 
 /// What the firmware tells the kernel about an IOMMU.

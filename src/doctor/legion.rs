@@ -2,7 +2,7 @@
 
 use super::memory::{self, Memory};
 use super::unit_file::Unit;
-use super::{Area, Case, Level};
+use super::{Area, Case};
 use crate::legion::argv::QEMU;
 use crate::legion::kvm;
 use crate::paths::Paths;
@@ -74,7 +74,9 @@ fn programs(case: &Case<'_>, area: &mut Area) {
 
 /// In one of the folders where services look for programs (`systemd.exec(5)`).
 fn is_program(paths: &Paths, name: &str) -> bool {
-    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"].iter().any(|folder| paths.at(folder).join(name).is_file())
+    ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"]
+        .iter()
+        .any(|folder| paths.at(folder).join(name).symlink_metadata().is_ok())
 }
 
 fn locked_memory(paths: &Paths, area: &mut Area) {
@@ -111,7 +113,7 @@ fn processors(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Ar
             let absent: Vec<String> = wanted.iter().filter(|cpu| !there.contains(cpu)).map(ToString::to_string).collect();
             if !absent.is_empty() {
                 area.tell(
-                    Level::Warning.max(case.without(persona)),
+                    case.without(persona),
                     name,
                     format!("{name} is pinned to host CPUs that are not there: {}", absent.join(", ")),
                     Some("correct `cpus` in the settings (`lscpu` shows them)".to_owned()),

@@ -6,7 +6,7 @@
 mod set_up;
 
 use persona_recorded::machines::{MACHINES, SHIPPED, reference};
-use persona_recorded::{Recorded, Tree};
+use persona_recorded::{Function, Recorded, Tree};
 use serde_json::Value;
 use set_up::{IMAGE, archive, console_on_the_hosts_card, image, set_up};
 use std::path::Path;
@@ -157,6 +157,14 @@ fn faults_of_devices() {
     brings("warning vfio vfio-pci.ids vfio-pci may take the host's AMD Radeon RX 460/560D", "remove", |tree| {
         tree.append("proc/cmdline", "vfio-pci.ids=1002:67ef");
     });
+}
+
+#[test]
+fn a_card_is_reset_with_its_bus_unless_others_are_on_it() {
+    // No function of the card can be reset by itself; the slot's bus can, as long as nothing but legion's is on it.
+    let stranger = Function::new("pci0000:00/0000:00:03.2/0000:0a:01.0", "1022:7901", 0x01_0601).group(99).driver("ahci");
+    let fault = "warning devices 0000:0a:00.0 NVIDIA GeForce RTX 2070 SUPER VGA controller 0000:0a:00.0, 0000:0a:00.1";
+    brings(fault, "vendor-reset", |tree| tree.add(&stranger));
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use std::io::{self, ErrorKind, Read, sink};
 
 /// What a reader counts the bytes of.
-pub(super) struct Counted<R> {
-    inner: R,
+pub(super) struct Counted<'a> {
+    inner: &'a mut dyn Read,
     position: u64,
 }
 
-impl<R: Read> Counted<R> {
-    pub(super) fn new(inner: R) -> Self {
+impl<'a> Counted<'a> {
+    pub(super) fn new(inner: &'a mut dyn Read) -> Self {
         Self { inner, position: 0 }
     }
 
@@ -34,7 +34,7 @@ impl<R: Read> Counted<R> {
     }
 }
 
-impl<R: Read> Read for Counted<R> {
+impl Read for Counted<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.position += count as u64;
@@ -58,7 +58,7 @@ pub(super) type Visit<'a> = dyn FnMut(&str, &mut dyn Read) -> io::Result<()> + '
 ///
 /// # Errors
 /// When there is nothing, or an archive ends too early.
-pub(super) fn archives(input: &mut Counted<impl Read>, visit: &mut Visit<'_>) -> io::Result<Rest> {
+pub(super) fn archives(input: &mut Counted<'_>, visit: &mut Visit<'_>) -> io::Result<Rest> {
     let mut is_whole = false;
     while let Some(magic) = input.magic()? {
         if !matches!(&magic, b"070701" | b"070702") {
@@ -71,7 +71,7 @@ pub(super) fn archives(input: &mut Counted<impl Read>, visit: &mut Visit<'_>) ->
 
 /// An entry after its magic: twelve more numbers of eight hexadecimal digits and the checksum, the name, the contents; the
 /// last two padded to four bytes, counted from the magic. Returns the name.
-fn entry(input: &mut Counted<impl Read>, visit: &mut Visit<'_>) -> io::Result<String> {
+fn entry(input: &mut Counted<'_>, visit: &mut Visit<'_>) -> io::Result<String> {
     const MOST: u32 = 4096;
     let wrong = || io::Error::new(ErrorKind::InvalidData, "a damaged archive");
     let mut header = [0; 104];
@@ -117,9 +117,9 @@ pub(super) mod tests {
         bytes
     }
 
-    fn names(bytes: &[u8]) -> io::Result<(Vec<String>, Rest)> {
+    fn names(mut bytes: &[u8]) -> io::Result<(Vec<String>, Rest)> {
         let mut names = Vec::new();
-        let rest = archives(&mut Counted::new(bytes), &mut |name, contents| {
+        let rest = archives(&mut Counted::new(&mut bytes), &mut |name, contents| {
             let mut text = String::new();
             // Not all of it: the rest is passed over.
             contents.take(3).read_to_string(&mut text)?;

@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<Contents, Unreadable> {
     let (start, size) = pe::initrd(&mut file)?;
     file.seek(SeekFrom::Start(start))?;
     let mut contents = Contents::default();
-    let rest = archives(&mut Counted::new(BufReader::new(file.take(size))), &mut |name, data| contents.visit(name, data))?;
+    let rest = archives(&mut Counted::new(&mut BufReader::new(file.take(size))), &mut |name, data| contents.visit(name, data))?;
     let Rest::Other(magic, offset) = rest else { return Ok(contents) };
     let tool = tool(&magic).ok_or_else(|| Unreadable::Damaged("it is no initramfs image of a known kind".to_owned()))?;
     let mut packed = File::open(path)?;
@@ -66,7 +66,7 @@ fn unpack(tool: &'static str, packed: File, contents: &mut Contents) -> Result<(
         _ => Unreadable::Damaged(format!("running {tool}: {error}")),
     })?;
     let read = match child.stdout.take() {
-        Some(output) => archives(&mut Counted::new(BufReader::new(output)), &mut |name, data| contents.visit(name, data)),
+        Some(output) => archives(&mut Counted::new(&mut BufReader::new(output)), &mut |name, data| contents.visit(name, data)),
         None => Err(ErrorKind::BrokenPipe.into()),
     };
     // The pipe is closed by now, so it ends. How, tells nothing: whatever follows the image in its file is an error to some.

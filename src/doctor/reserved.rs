@@ -104,7 +104,7 @@ fn why_not(case: &Case<'_>, images: &Initramfs) -> (String, String) {
         NextBoot::NotThere => ("no initramfs image holds Persona".into(), reboot(images.how_to_add())),
         NextBoot::Stale => ("the initramfs holds older settings".into(), reboot(images.how_to_rebuild())),
         NextBoot::Reserves => (
-            "the initramfs was made, or the settings changed, after this boot".into(),
+            "the initramfs as it is now would do it".into(),
             "reboot; if it is so again, the kernel log says why: `dmesg | grep persona`".into(),
         ),
         NextBoot::Unknown => (

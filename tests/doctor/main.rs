@@ -120,7 +120,7 @@ fn a_device_that_was_not_reserved_is_told_with_the_reason() {
     const CARD: &str = "sys/bus/pci/devices/0000:0a:00.0/driver_override";
     let fault = "warning devices 0000:0a:00.0 NVIDIA GeForce RTX 2070 SUPER VGA controller 0000:0a:00.0 was not reserved in this boot: ";
     let open = |tree: &Tree| tree.file(CARD, "(null)\n");
-    brings(&format!("{fault}the initramfs was made"), "reboot", open);
+    brings(&format!("{fault}the initramfs as it is now"), "reboot", open);
     let (_, report) = findings(|tree| {
         open(tree);
         tree.append("proc/cmdline", "persona=off");

@@ -61,7 +61,7 @@ fn changed(before: &BTreeMap<PathBuf, String>, after: &BTreeMap<PathBuf, String>
 /// Binding fails, saying `why`, and leaves everything as it was.
 fn fails_and_leaves_no_trace(tree: &Tree, kernel: &Kernel, why: &str) {
     let before = state(tree);
-    let message = bind(&paths(&tree), &launch(tree), kernel).unwrap_err().to_string();
+    let message = bind(&paths(tree), &launch(tree), kernel).unwrap_err().to_string();
     assert!(message.contains(why), "{message}");
     assert_eq!(changed(&before, &state(tree)), BTreeMap::new(), "{why}");
 }

@@ -10,8 +10,7 @@ const NIC: &str = "pci0000:00/0000:04:00.0";
 
 /// Two disk controllers, a USB controller and a network card.
 fn machine(build: impl FnOnce(&Tree)) -> Machine {
-    let folder = tempfile::tempdir().unwrap();
-    let tree = Tree::new(folder.path());
+    let (_folder, tree) = super::build(|_| ());
     tree.pci(DISK, "144d:a808", 0x010802, Some(1), "nvme");
     tree.pci(SECOND, "1022:7901", 0x010601, Some(2), "ahci");
     tree.pci(USB, "1022:149c", 0x0c0330, Some(3), "xhci_hcd");
@@ -201,7 +200,7 @@ fn an_ipv6_default_route_counts_and_a_rejecting_one_does_not() {
     let machine = machine(|tree| {
         tree.interface("eno1", NIC);
         tree.interface("usb0", USB);
-        tree.file("proc/net/ipv6_route", &format!("{}{}", route("00450003", "eno1"), route("00200203", "usb0")));
+        tree.file("proc/net/ipv6_route", format!("{}{}", route("00450003", "eno1"), route("00200203", "usb0")));
     });
     assert_eq!(machine.function(at("0000:04:00.0")).unwrap().duties, [Duty::DefaultRoute("eno1".into())]);
     assert!(machine.function(at("0000:03:00.0")).unwrap().duties.is_empty());

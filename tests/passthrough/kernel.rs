@@ -32,7 +32,7 @@ case $file in
     [ -e "$dev/driver" ] && exit 0
     read -r driver < "$dev/driver_override"
     case $driver in ''|'(null)') driver=; [ -e "$dev/host_driver" ] && read -r driver < "$dev/host_driver" ;; esac
-    [ -z "$driver" ] || ln -s "../../../../bus/pci/drivers/$driver" "$dev/driver" ;;
+    [ -z "$driver" ] || ln -s "${{root}}sys/bus/pci/drivers/$driver" "$dev/driver" ;;
 esac
 exit 0
 ) > /dev/null

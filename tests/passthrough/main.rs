@@ -1,11 +1,15 @@
 //! Passthrough against trees that look like sysfs and procfs: reading, deciding, binding, undoing.
 #![allow(clippy::unwrap_used)]
 
+mod any_failure;
 mod any_machine;
+mod any_tree;
 mod binding;
 mod duties;
 mod kernel;
+mod machines;
 mod plan;
+mod random_tree;
 mod recorded;
 
 use persona::passthrough::Machine;
@@ -42,7 +46,9 @@ fn reference() -> (tempfile::TempDir, Tree) {
 
 /// A machine in a folder of its own.
 fn build(machine: impl FnOnce(&Tree)) -> (tempfile::TempDir, Tree) {
-    let folder = tempfile::tempdir().unwrap();
+    // In memory where that can be had: a machine is hundreds of small files.
+    let memory = std::path::Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
     let tree = Tree::new(folder.path());
     machine(&tree);
     (folder, tree)

@@ -2,9 +2,9 @@
 //!
 //! `PERSONA_BLESS=1 cargo test --test passthrough` writes trees and golden files anew.
 
-use super::{SHIPPED, at, paths, read};
+use super::{paths, read};
 use persona::commands::{self, Output};
-use persona::passthrough::{Duty, Plan, Stage};
+use persona::passthrough::{Plan, Stage};
 use persona::paths::Paths;
 use persona::settings::Settings;
 use persona_recorded::{MACHINES, Recorded, Tree};
@@ -22,7 +22,7 @@ fn own_settings(tree: &Tree) -> Settings {
     Settings::load(&paths(tree)).unwrap()
 }
 
-fn plans(tree: &Tree) -> (Plan, Plan) {
+pub(crate) fn plans(tree: &Tree) -> (Plan, Plan) {
     let (settings, machine) = (own_settings(tree), read(tree));
     (Plan::new(&settings, &machine, Stage::Boot), Plan::new(&settings, &machine, Stage::Launch))
 }
@@ -44,9 +44,14 @@ fn told(plan: &Plan) -> String {
     text
 }
 
-/// What `persona plan --json` prints.
+/// What `persona plan --json` prints. QEMU's command line has golden files of its own, and depends on the file system below the
+/// disk.
 fn json(tree: &Tree) -> String {
-    printed(tree, |paths, out| commands::plan::plan(paths, None, Output::Json, out))
+    let printed = printed(tree, |paths, out| commands::plan::plan(paths, None, Output::Json, out));
+    let mut plan: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let qemu = plan.as_object_mut().unwrap().remove("qemu").unwrap();
+    assert!(!qemu.as_array().unwrap().is_empty(), "{printed}");
+    format!("{plan:#}\n")
 }
 
 /// What a command prints, without the folder's own name.
@@ -57,10 +62,12 @@ fn printed(tree: &Tree, command: impl FnOnce(&Paths, &mut dyn std::io::Write) ->
 }
 
 /// Each is compared with `tests/machines/NAME.EXTENSION`.
-const GOLDENS: [(&str, fn(&Tree) -> String); 2] = [("plan", steps), ("plan.json", json)];
+type Golden = (&'static str, fn(&Tree) -> String);
+
+const GOLDENS: [Golden; 2] = [("plan", steps), ("plan.json", json)];
 
 /// A recorded machine, from its folder, after all folders and golden files have been written anew if that is wanted.
-fn recorded(name: &str) -> Tree {
+pub(crate) fn recorded(name: &str) -> Tree {
     static BLESSED: Once = Once::new();
     BLESSED.call_once(|| {
         if std::env::var_os("PERSONA_BLESS").is_some() {
@@ -90,60 +97,5 @@ fn every_machine_is_recorded_and_understood_as_before() {
             let golden = machines().join(format!("{name}.{extension}"));
             assert_eq!(tell(&tree), fs::read_to_string(&golden).unwrap(), "compare with {}", golden.display());
         }
-    }
-}
-
-#[test]
-fn the_reference_machine_is_planned_as_designed() {
-    let (boot, launch) = plans(&recorded("reference"));
-    let card = ["0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.2", "0000:0a:00.3"].map(at);
-    assert_eq!(boot.reserve, card);
-    assert_eq!(boot.display, Some(at("0000:09:00.0")));
-    assert_eq!(launch.refusal_text(), None);
-    // The USB controller brings the other functions of its slot.
-    assert_eq!(launch.bind.len(), 8);
-    assert_eq!(launch.groups().into_iter().collect::<Vec<_>>(), [25, 27, 28, 29, 30]);
-}
-
-#[test]
-fn without_an_iommu_nothing_happens() {
-    let (boot, launch) = plans(&recorded("no-iommu"));
-    for plan in [boot, launch] {
-        assert!(plan.reserve.is_empty() && plan.bind.is_empty() && plan.steps.is_empty());
-        assert!(plan.refusal_text().unwrap().starts_with("no IOMMU"));
-    }
-}
-
-#[test]
-fn the_reference_machine_is_read() {
-    let machine = read(&recorded("reference"));
-    let function = |address| machine.function(at(address)).unwrap();
-    assert!(machine.iommu && !machine.vfio.is_ready() && machine.root_is_known && machine.route_is_known);
-    assert_eq!((machine.keyboards(), machine.other_keyboards, function("0000:0c:00.3").keyboards), (1, 0, 1));
-    assert_eq!(function("0000:01:00.0").duties, [Duty::Mount("/".into()), Duty::Swap]);
-    assert_eq!(function("0000:05:00.0").duties, [Duty::DefaultRoute("enp5s0".into())]);
-    assert!(function("0000:09:00.0").duties.is_empty());
-    assert_eq!(function("0000:09:00.0").driver.as_deref(), Some("amdgpu"));
-    assert_eq!(function("0000:0a:00.2").to_string(), "USB controller 0000:0a:00.2");
-    assert_eq!((function("0000:0a:00.0").iommu_group, function("0000:0a:00.0").boot_vga), (Some(25), true));
-}
-
-#[test]
-fn a_root_without_a_pci_bus_is_an_error_that_names_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let message = persona::passthrough::Machine::read(&Paths::new(folder.path(), None)).unwrap_err().to_string();
-    assert!(message.contains("sys/bus/pci/devices"), "{message}");
-}
-
-#[test]
-fn a_machine_can_be_made_as_large_as_is_wanted() {
-    for (devices, groups) in [(14, 5), (60, 12)] {
-        let (_folder, tree) = super::build(|tree| persona_recorded::synthetic(tree, devices, groups));
-        let machine = read(&tree);
-        assert_eq!(machine.functions.len(), devices as usize);
-        let found: std::collections::BTreeSet<u32> = machine.functions.values().filter_map(|function| function.iommu_group).collect();
-        assert_eq!(found.len(), groups as usize);
-        let plan = Plan::new(&Settings::parse(SHIPPED, "persona.toml").unwrap(), &machine, Stage::Launch);
-        assert_eq!((plan.refusal_text(), plan.bind.len()), (None, 5));
     }
 }

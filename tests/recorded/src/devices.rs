@@ -36,6 +36,13 @@ impl Tree {
         self.virtual_block(&format!("md{number}"), &format!("9:{number}"), parts);
     }
 
+    /// A mounted Btrfs file system on block devices, named as in `sys/class/block`.
+    pub fn btrfs(&self, uuid: &str, members: &[&str]) {
+        for member in members {
+            self.link(&format!("sys/fs/btrfs/{uuid}/devices/{member}"), &self.real(&format!("sys/class/block/{member}")));
+        }
+    }
+
     fn virtual_block(&self, name: &str, number: &str, parts: &[&str]) {
         self.block(&format!("virtual/block/{name}"), number);
         for part in parts {

@@ -66,10 +66,7 @@ pub fn vfio_built_in(tree: &Tree) {
     tree.nvme(&disk, 0, 2);
     // Btrfs is mounted under a number that is no block device's.
     tree.mount("0:25", "/", "btrfs", "/dev/nvme0n1p2");
-    tree.link(
-        "sys/fs/btrfs/6f0d9a5e-4a53-4a06-8d0f-1b6a5a0a3c11/devices/nvme0n1p2",
-        &format!("sys/devices/{disk}/nvme/nvme0/nvme0n1/nvme0n1p2"),
-    );
+    tree.btrfs("6f0d9a5e-4a53-4a06-8d0f-1b6a5a0a3c11", &["nvme0n1p2"]);
     tree.mount("259:1", "/efi", "vfat", "/dev/nvme0n1p1");
     tree.interface("enp4s0", &network);
     tree.default_route("enp4s0");

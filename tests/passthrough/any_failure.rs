@@ -93,7 +93,7 @@ fn undoing_restores_every_driver_and_override() {
         undone.borrow_mut().insert(std::mem::discriminant(step));
         Ok(())
     };
-    let config = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 100, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default() };
     let failure = prop::sample::select(vec![Failure::Before, Failure::After]);
     TestRunner::new(config).run(&(spec(), any::<usize>(), failure), check).unwrap();
     assert!(undone.borrow().len() >= 4, "few kinds of steps have failed: {undone:?}");

@@ -9,6 +9,7 @@ mod duties;
 mod kernel;
 mod machines;
 mod plan;
+mod random_layers;
 mod random_tree;
 mod recorded;
 

@@ -67,7 +67,7 @@ fn cards(machine: &Machine, facts: &Facts, left: &mut Vec<String>) -> Option<(Pr
     let all: Vec<&Function> = ranked_displays(machine, facts);
     let [only] = all[..] else {
         // From the other end: the menu's best card is the last that should be legion's.
-        return all.iter().rev().find_map(|card| {
+        return all.iter().rev().filter(|card| !is_integrated(card, machine)).find_map(|card| {
             let display = all.iter().copied().find(|other| !other.address.same_slot(card.address))?;
             let refused = match refusals(machine, display.address, &[card.address]) {
                 Ok(()) => return Some((wanted(card, &all, machine, facts), kept(display, facts))),
@@ -126,7 +126,7 @@ fn wanted(card: &Function, all: &[&Function], machine: &Machine, facts: &Facts) 
     } else if others().all(|other| is_integrated(other, machine) || fact(other, facts).memory_window < memory_window) {
         "the larger card, by the window to its memory".to_owned()
     } else {
-        "as large as the other, which suits the menu better".to_owned()
+        "no smaller than any other".to_owned()
     };
     Proposed { address: card.address, why }
 }
@@ -167,7 +167,12 @@ fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, l
 /// Why the devices cannot be legion's, now or after a reboot.
 fn refusals(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Result<(), Vec<String>> {
     let refused: Vec<Refusal> = plan(machine, display, devices).refused.into_iter().filter(|refusal| !refusal.reboot_mends).collect();
-    if refused.is_empty() { Ok(()) } else { Err(refused.iter().map(ToString::to_string).collect()) }
+    let told = |refusal: &Refusal| match refusal.address {
+        // Leaving it to the host, as is done here, is the mend.
+        Some(_) => refusal.reason.clone(),
+        None => refusal.to_string(),
+    };
+    if refused.is_empty() { Ok(()) } else { Err(refused.iter().map(told).collect()) }
 }
 
 fn plan(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Plan {

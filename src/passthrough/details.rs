@@ -9,7 +9,8 @@ use std::path::Path;
 /// Facts about one function, read when somebody asks (Documentation/ABI/testing/sysfs-bus-pci).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
-    /// The ways to reset it, in the order the kernel tries them: `flr`, `bus`, `pm` and others. `None` before Linux 5.15.
+    /// The ways to reset it, in the order the kernel tries them: `flr`, `bus`, `pm` and others. `None` if the
+    /// kernel shows no such attribute: there is no way, or Linux is older than 5.15.
     pub reset_methods: Option<Vec<String>>,
     /// Its power state: `D0`, `D3hot`, `D3cold`, `unknown`. `None` before Linux 5.12.
     pub power_state: Option<String>,

@@ -54,6 +54,11 @@ fn json(tree: &Tree) -> String {
     format!("{plan:#}\n")
 }
 
+/// What `persona detect` prints.
+fn detected(tree: &Tree) -> String {
+    printed(tree, commands::detect::detect)
+}
+
 /// What a command prints, without the folder's own name.
 fn printed(tree: &Tree, command: impl FnOnce(&Paths, &mut dyn std::io::Write) -> persona::error::Result<()>) -> String {
     let mut out = Vec::new();
@@ -64,7 +69,7 @@ fn printed(tree: &Tree, command: impl FnOnce(&Paths, &mut dyn std::io::Write) ->
 /// Each is compared with `tests/machines/NAME.EXTENSION`.
 type Golden = (&'static str, fn(&Tree) -> String);
 
-const GOLDENS: [Golden; 2] = [("plan", steps), ("plan.json", json)];
+const GOLDENS: [Golden; 3] = [("plan", steps), ("plan.json", json), ("detect", detected)];
 
 /// A recorded machine, from its folder, after all folders and golden files have been written anew if that is wanted.
 pub(crate) fn recorded(name: &str) -> Tree {
@@ -97,5 +102,28 @@ fn every_machine_is_recorded_and_understood_as_before() {
             let golden = machines().join(format!("{name}.{extension}"));
             assert_eq!(tell(&tree), fs::read_to_string(&golden).unwrap(), "compare with {}", golden.display());
         }
+    }
+}
+
+/// Whatever is proposed parses, and is refused by nothing but a reboot that is due.
+#[test]
+fn what_is_detected_would_be_launched() {
+    for Recorded { name, .. } in MACHINES {
+        let tree = recorded(name);
+        let settings = Settings::parse(&detected(&tree), name).unwrap();
+        let machine = read(&tree);
+        let plan = Plan::new(&settings, &machine, Stage::Launch);
+        assert!(plan.refused.iter().all(|refusal| refusal.reboot_mends), "{name}: {:#?}", plan.refused);
+        let proposed: Vec<String> = settings.passthrough.iter().map(|entry| entry.device.to_string()).collect();
+        let expected: &[&str] = match name {
+            "reference" => &["0000:0a:00.0", "0000:0c:00.3"],
+            "moved" => &["0000:0b:00.0", "0000:0d:00.3"],
+            "two-identical" => &["0000:0a:00.0", "0000:0c:00.3"],
+            "threadripper" => &["0000:21:00.0", "0000:63:00.3"],
+            "laptop" => &["0000:01:00.0"],
+            "vfio-built-in" => &["0000:01:00.0", "0000:05:00.0"],
+            _ => &[],
+        };
+        assert_eq!(proposed, expected, "{name}");
     }
 }

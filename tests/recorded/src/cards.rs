@@ -33,11 +33,11 @@ pub fn rtx_2070_super(slot: &str, board: Board) -> [Function; 4] {
     ]
 }
 
-/// AMD Radeon RX 560 (Polaris 11): graphics and sound, no reset.
+/// AMD Radeon RX 560 (Polaris 11): graphics and sound on eight lanes, no reset.
 pub fn rx_560(slot: &str, board: Board) -> [Function; 2] {
     let bars = [Bar::prefetchable(0, 256).resizable(0x1f00), Bar::prefetchable(2, 2), Bar::io(4, 256), Bar::narrow(5, 256), Bar::rom(128)];
     [
-        function(slot, 0, "1002:67ef", VGA, board).revision(0xcf).driver("amdgpu").bars(&bars),
+        function(slot, 0, "1002:67ef", VGA, board).lanes(8).revision(0xcf).driver("amdgpu").bars(&bars),
         function(slot, 1, "1002:aae0", AUDIO, board).revision(0).driver("snd_hda_intel").bars(&[Bar::wide(0, 16)]),
     ]
 }

@@ -17,6 +17,7 @@ pub struct Function {
     reset: &'static str,
     power: &'static str,
     d3cold: bool,
+    lanes: Option<u8>,
     bars: Vec<Bar>,
 }
 
@@ -92,6 +93,8 @@ impl Function {
             reset,
             power: "D0",
             d3cold: true,
+            // As most graphics cards; of others nobody asks.
+            lanes: (class >> 16 == 0x03).then_some(16),
             bars,
         }
     }
@@ -139,6 +142,11 @@ impl Function {
     /// It must not lose its power.
     pub fn no_d3cold(self) -> Self {
         Self { d3cold: false, ..self }
+    }
+
+    /// How many PCI Express lanes it was built for; 0 for a part of the processor.
+    pub fn lanes(self, lanes: u8) -> Self {
+        Self { lanes: Some(lanes).filter(|lanes| *lanes > 0), ..self }
     }
 
     /// Its windows, in place of the usual ones.
@@ -204,6 +212,9 @@ impl Tree {
         file("subsystem_device", format!("{:#06x}\n", board.1));
         file("driver_override", format!("{}\n", function.only_driver));
         file("d3cold_allowed", format!("{}\n", u8::from(function.d3cold)));
+        if let Some(lanes) = function.lanes {
+            file("max_link_width", format!("{lanes}\n"));
+        }
         if function.class >> 8 == 0x0300 {
             file("boot_vga", format!("{}\n", u8::from(function.boot_vga)));
         }

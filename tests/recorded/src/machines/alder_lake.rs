@@ -38,7 +38,7 @@ pub fn vfio_built_in(tree: &Tree) {
     tree.add_group(1, [internal("00.0", "8086:4660", 0x06_0000)]);
     let card = rtx_3080(&format!("{ROOT}:01.0/0000:01:00"), Board("1043:87b2")).map(|function| function.driver("vfio-pci"));
     tree.add_group(2, [port("01.0", "8086:460d")].into_iter().chain(card));
-    let graphics = internal("02.0", "8086:4680", 0x03_0000).revision(0x0c).boot_vga().driver("i915").reset("flr");
+    let graphics = internal("02.0", "8086:4680", 0x03_0000).revision(0x0c).boot_vga().driver("i915").reset("flr").lanes(0);
     tree.add_group(0, [graphics.bars(&[Bar::wide(0, 16 << 10), Bar::prefetchable(2, 256), Bar::io(4, 64)])]);
     tree.add_group(3, [port("06.0", "8086:464d")]);
     let disk = format!("{ROOT}:06.0/0000:02:00.0");

@@ -38,7 +38,7 @@ starts = "host"
 pub fn laptop(tree: &Tree) {
     let internal = |at: &str, id, class| Function::new(format!("{ROOT}:{at}"), id, class).board(LENOVO).revision(1).no_d3cold();
     tree.add(&internal("00.0", "8086:9a14", 0x06_0000).group(1));
-    let graphics = internal("02.0", "8086:9a49", 0x03_0000).boot_vga().driver("i915").reset("flr");
+    let graphics = internal("02.0", "8086:9a49", 0x03_0000).boot_vga().driver("i915").reset("flr").lanes(0);
     tree.add(&graphics.bars(&[Bar::wide(0, 16 << 10), Bar::prefetchable(2, 256), Bar::io(4, 64)]).group(0));
     tree.add_group(2, [Function::new(format!("{ROOT}:06.0"), "8086:9a09", 0x06_0400).driver("pcieport")]);
     let vmd = internal("0e.0", "8086:9a0b", 0x01_0400).driver("vmd").bars(&[

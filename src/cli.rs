@@ -49,6 +49,8 @@ enum Command {
     Doctor(Json),
     /// The menu's very pixels as a PNG
     Preview(commands::preview::Preview),
+    /// What this host cannot do without, for `reserve` to know (run when the initramfs is built)
+    Needs,
     /// Keep host drivers off the passthrough devices (run in the initramfs, before coldplug)
     Reserve,
     /// Show the menu and write the choice
@@ -131,6 +133,7 @@ impl Cli {
             Command::Plan(plan) => commands::plan::plan(&paths, plan.name.as_deref(), format(plan.json), out),
             Command::Detect => commands::detect::detect(&paths, out),
             Command::Preview(preview) => commands::preview::preview(&paths, &preview, out),
+            Command::Needs => commands::needs::needs(&paths, out),
             Command::Reserve => commands::reserve::reserve(&paths),
             Command::Menu(menu) => commands::menu::menu(&paths, menu.restore_console),
             Command::Prepare(prepare) => {

@@ -33,6 +33,11 @@ impl Paths {
         self.settings.clone().unwrap_or_else(|| self.at("/etc/persona/persona.toml"))
     }
 
+    /// What the host needed when the initramfs was built; there in the initramfs only.
+    pub fn needs(&self) -> PathBuf {
+        self.at("/etc/persona/needs.toml")
+    }
+
     /// The kernel command line.
     pub fn kernel_command_line(&self) -> PathBuf {
         self.at("/proc/cmdline")

@@ -4,6 +4,7 @@ pub mod detect;
 pub mod doctor;
 pub mod list;
 pub mod menu;
+pub mod needs;
 pub mod next;
 pub mod plan;
 pub mod prepare;

@@ -4,6 +4,7 @@ use super::VFIO_PCI;
 use super::duties::{Duties, Tree};
 use super::holders::holders;
 use super::machine::{Function, Machine};
+use super::needs::Needs;
 use super::vfio::Vfio;
 use crate::error::{Context, Result};
 use crate::paths::Paths;
@@ -51,7 +52,7 @@ impl Machine {
                 None => other_keyboards += 1,
             }
         }
-        Ok(Self {
+        let mut machine = Self {
             functions,
             iommu: fs::read_dir(paths.iommu_groups()).is_ok_and(|mut groups| groups.next().is_some()),
             vfio: Vfio::read(paths),
@@ -59,7 +60,9 @@ impl Machine {
             root_is_known: duties.root_is_known,
             route_is_known: duties.route_is_known,
             other_keyboards,
-        })
+        };
+        Needs::read(paths).remind(&mut machine);
+        Ok(machine)
     }
 }
 

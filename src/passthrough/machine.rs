@@ -84,6 +84,8 @@ pub enum Duty {
     Swap,
     /// The default route goes out through this interface of it.
     DefaultRoute(String),
+    /// What it did for the host when the initramfs was built, in words.
+    Recorded(String),
 }
 
 impl fmt::Display for Duty {
@@ -92,7 +94,29 @@ impl fmt::Display for Duty {
             Self::Mount(point) => write!(f, "holds the file system at {point}"),
             Self::Swap => f.write_str("holds the swap space"),
             Self::DefaultRoute(interface) => write!(f, "carries the default route ({interface})"),
+            Self::Recorded(why) => write!(f, "{why}, as of when the initramfs was built"),
         }
+    }
+}
+
+impl Duty {
+    /// All of them as one phrase: `holds the file systems at / and /boot and the swap space`.
+    pub fn in_words(duties: &[Self]) -> String {
+        let mounts = duties.iter().filter_map(|duty| match duty {
+            Self::Mount(point) => Some(point.as_str()),
+            _ => None,
+        });
+        let mut held = match mounts.collect::<Vec<_>>()[..] {
+            [] => Vec::new(),
+            [point] => vec![format!("the file system at {point}")],
+            [ref points @ .., last] => vec![format!("the file systems at {} and {last}", points.join(", "))],
+        };
+        if duties.contains(&Self::Swap) {
+            held.push("the swap space".to_owned());
+        }
+        let held = (!held.is_empty()).then(|| format!("holds {}", held.join(" and ")));
+        let others = duties.iter().filter(|duty| !matches!(duty, Self::Mount(_) | Self::Swap)).map(ToString::to_string);
+        held.into_iter().chain(others).collect::<Vec<_>>().join(" and ")
     }
 }
 

@@ -1,7 +1,7 @@
 //! Why legion stays off. No switch allows any of it.
 
 use super::closure::{Closure, Member};
-use super::machine::{Function, Machine};
+use super::machine::{Duty, Function, Machine};
 use super::plan::{Stage, hangs_on_unbind};
 use super::vfio::Vfio;
 use crate::pci::PciAddress;
@@ -61,12 +61,16 @@ pub(super) fn refusals(
     }
     all.extend(settings.passthrough.iter().filter_map(|entry| identity(entry, &settings.passthrough, machine)));
     all.extend(display_is_there(settings.menu.display, machine));
-    for member in closures.iter().flat_map(|closure| &closure.members) {
-        if let Some(function) = machine.function(member.address) {
-            all.extend(needed(member, function, machine, display, stage));
-        }
+    let members = || closures.iter().flat_map(|closure| &closure.members);
+    let functions = || members().filter_map(|member| Some((member, machine.function(member.address)?)));
+    for (member, function) in functions() {
+        all.extend(needed(member, function, machine, display, stage));
     }
     all.extend(last_keyboard(machine, closures));
+    // A reboot mends nothing else.
+    if all.is_empty() && stage == Stage::Launch {
+        all.extend(functions().filter_map(|(member, function)| driver_hangs(member, function)));
+    }
     all
 }
 
@@ -116,7 +120,12 @@ fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> O
             format!("{reason}; it is now at {now}"),
             format!("write device = \"{now}\" in the settings and rebuild the initramfs"),
         ),
-        None => Refusal::new(address, reason, "look for it with `lspci -nn` and correct device and id in the settings"),
+        None => {
+            let alike: Vec<String> = alike(entry, listed, machine).map(|address| address.to_string()).collect();
+            let look =
+                if alike.is_empty() { "look for it with `lspci -nn`".to_owned() } else { format!("devices like it are at {}", alike.join(", ")) };
+            Refusal::new(address, reason, format!("{look}; correct device and id in the settings and rebuild the initramfs"))
+        }
     })
 }
 
@@ -127,10 +136,16 @@ fn is_meant(entry: &Passthrough, function: &Function) -> bool {
 
 /// Where the one device with the entry's identity is, unless another entry names it.
 fn moved_to(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> Option<PciAddress> {
-    entry.id.or(entry.subsystem)?;
-    let free = |function: &&Function| is_meant(entry, function) && listed.iter().all(|entry| entry.device != function.address);
-    let mut matching = machine.functions.values().filter(free);
-    matching.next().filter(|_| matching.next().is_none()).map(|function| function.address)
+    let mut matching = alike(entry, listed, machine);
+    matching.next().filter(|_| matching.next().is_none())
+}
+
+/// Where devices with the entry's identity are that no entry names.
+fn alike(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> impl Iterator<Item = PciAddress> {
+    let is_pinned = entry.id.or(entry.subsystem).is_some();
+    let free =
+        move |function: &&Function| is_pinned && is_meant(entry, function) && listed.iter().all(|entry| entry.device != function.address);
+    machine.functions.values().filter(free).map(|function| function.address)
 }
 
 /// A display card that the settings name must exist: addresses that moved may have made it legion's.
@@ -147,17 +162,7 @@ fn display_is_there(wish: Display, machine: &Machine) -> Option<Refusal> {
 /// The host can do without the function, and it can be had.
 fn needed(member: &Member, function: &Function, machine: &Machine, display: Option<PciAddress>, stage: Stage) -> Vec<Refusal> {
     let address = member.address;
-    let named = member.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
-    let subject = if member.is_listed() || address.same_slot(member.brought_by) {
-        // The owner's name for it is better than any list's.
-        match member.label {
-            Some(_) => format!("{} {address}{named}", function.kind()),
-            None => function.to_string(),
-        }
-    } else {
-        let group = member.group.map(|group| format!("IOMMU group {group} of ")).unwrap_or_default();
-        format!("{function}, in {group}{}{named},", member.brought_by)
-    };
+    let subject = subject(member, function);
     let leave = format!("leave {} to the host, or put it in a slot with an IOMMU group of its own", member.brought_by);
     let refuse = |reason: String| Refusal::new(address, reason, leave.clone());
     let mut all = Vec::new();
@@ -169,8 +174,7 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
         ));
     }
     if !function.duties.is_empty() {
-        let duties: Vec<String> = function.duties.iter().map(ToString::to_string).collect();
-        all.push(refuse(format!("{subject} {}", duties.join(" and "))));
+        all.push(refuse(format!("{subject} {}", Duty::in_words(&function.duties))));
     } else if stage == Stage::Launch && !machine.root_is_known && function.is_storage() {
         all.push(refuse(format!("{subject} may hold the file system at /, which could not be traced to its disk")));
     } else if stage == Stage::Launch && !machine.route_is_known && function.is_network() {
@@ -188,19 +192,39 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
         let reason = format!("reboot required: {subject} hung when its driver was changed");
         all.push(Refusal { reboot_mends: true, ..Refusal::new(address, reason, "reboot the machine") });
     }
-    if let Some(driver) = function.driver.as_deref().filter(|driver| stage == Stage::Launch && hangs_on_unbind(driver)) {
-        let reason = format!("reboot required: {subject} has the driver {driver}, which is known to hang when it is unbound");
-        all.push(match member.at {
-            BindTime::Boot => Refusal {
-                reboot_mends: true,
-                ..Refusal::new(address, reason, "rebuild the initramfs and reboot: then the device is reserved before the driver loads")
-            },
-            BindTime::Launch => {
-                Refusal::new(address, reason, format!("keep {driver} off the host, or reserve the device with bind = \"boot\""))
-            }
-        });
-    }
     all
+}
+
+/// What people call it, and what it has to do with legion.
+fn subject(member: &Member, function: &Function) -> String {
+    let address = member.address;
+    let named = member.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
+    if member.is_listed() || address.same_slot(member.brought_by) {
+        // The owner's name for it is better than any list's.
+        match member.label {
+            Some(_) => format!("{} {address}{named}", function.kind()),
+            None => function.to_string(),
+        }
+    } else {
+        let group = member.group.map(|group| format!("IOMMU group {group} of ")).unwrap_or_default();
+        format!("{function}, in {group}{}{named},", member.brought_by)
+    }
+}
+
+/// A driver that cannot be unbound keeps the device until the next boot.
+fn driver_hangs(member: &Member, function: &Function) -> Option<Refusal> {
+    let driver = function.driver.as_deref().filter(|driver| hangs_on_unbind(driver))?;
+    let reason =
+        format!("reboot required: {} has the driver {driver}, which is known to hang when it is unbound", subject(member, function));
+    Some(match member.at {
+        BindTime::Boot => Refusal {
+            reboot_mends: true,
+            ..Refusal::new(member.address, reason, "rebuild the initramfs and reboot: then the device is reserved before the driver loads")
+        },
+        BindTime::Launch => {
+            Refusal::new(member.address, reason, format!("keep {driver} off the host, or reserve the device with bind = \"boot\""))
+        }
+    })
 }
 
 /// The menu needs a keyboard, so what is taken before it must leave one.

@@ -2,7 +2,7 @@
 
 use super::random_tree::{Spec, Truth, spec};
 use super::{Settings, build, read, settings};
-use persona::passthrough::{Plan, Stage, Step};
+use persona::passthrough::{Needs, Plan, Stage, Step};
 use persona::pci::PciAddress;
 use proptest::collection::vec;
 use proptest::option;
@@ -75,6 +75,12 @@ fn nothing_that_the_host_needs_is_reserved_or_bound() {
         let reserved = Plan::new(&settings, &early, Stage::Boot).reserve;
         let lost = reserved.iter().find(|address| truth.needed.contains(address) && !truth.by_usb.contains(address));
         prop_assert_eq!(lost, None, "reserved before anybody could see that it is needed");
+        // With what was written down when the initramfs was built, so are those of USB devices.
+        let (_folder, tree) = build(|tree| spec.hardware(tree));
+        tree.file("etc/persona/needs.toml", &Needs::of(&machine).to_toml().unwrap());
+        let reserved = Plan::new(&settings, &read(&tree), Stage::Boot).reserve;
+        let lost = reserved.iter().find(|address| truth.needed.contains(address));
+        prop_assert_eq!(lost, None, "reserved although it was written down that it is needed");
         Ok(())
     };
     let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };

@@ -170,7 +170,7 @@ fn a_built_in_vfio_is_not_loaded_and_what_it_has_is_kept() {
 fn a_group_with_the_disk_or_the_network_card_in_it_is_refused_by_name() {
     let card = "in IOMMU group 1 of 0000:04:00.0 (GTX 1050 Ti)";
     for (name, needed) in [
-        ("nvme-in-group", format!("NVMe disk 0000:05:00.0, {card}, holds the file system at /")),
+        ("nvme-in-group", format!("NVMe disk 0000:05:00.0, {card}, holds the file systems at / and /boot and the swap space")),
         ("nic-in-group", format!("network card 0000:06:00.0, {card}, carries the default route (enp6s0)")),
     ] {
         let (boot, launch) = plans(&recorded(name));

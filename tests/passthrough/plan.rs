@@ -42,7 +42,7 @@ fn every_reason_names_the_device_in_words() {
     let pinned = settings(&format!("[[legion.passthrough]]\ndevice = \"{CARD}\"\nid = \"10de:1e84\"\nlabel = \"RTX\""));
     let none = |_: &mut Machine| ();
     let cases: [(Settings, Machine, &str); 12] = [
-        (listing(&[NVME]), machine(none), "NVMe disk 0000:01:00.0 holds the file system at / and holds the swap space"),
+        (listing(&[NVME]), machine(none), "NVMe disk 0000:01:00.0 holds the file system at / and the swap space"),
         (listing(&[NIC]), machine(none), "network card 0000:05:00.0 carries the default route (enp5s0)"),
         (listing(&["0000:0e:00.0"]), machine(none), "there is no device at 0000:0e:00.0"),
         (listing(&["0000:00:03.2"]), machine(none), "bridge 0000:00:03.2 is a bridge, which cannot be given to legion"),
@@ -68,7 +68,7 @@ fn every_reason_names_the_device_in_words() {
         (
             pinned.clone(),
             machine(|machine| function(machine, NVME).iommu_group = Some(25)),
-            "NVMe disk 0000:01:00.0, in IOMMU group 25 of 0000:0a:00.0 (RTX), holds the file system at / and holds the swap space",
+            "NVMe disk 0000:01:00.0, in IOMMU group 25 of 0000:0a:00.0 (RTX), holds the file system at / and the swap space",
         ),
         (
             pinned.clone(),
@@ -241,4 +241,36 @@ fn a_device_that_hung_in_this_boot_is_left_alone() {
 fn a_mounted_disk_below_a_usb_controller_is_refused_in_words() {
     let machine = machine(|machine| function(machine, USB).duties.push(Duty::Mount("/".into())));
     assert_eq!(refused(&listing(&[USB]), &machine).0, "USB controller 0000:0c:00.3 holds the file system at /");
+}
+
+#[test]
+fn what_was_needed_when_the_initramfs_was_built_is_not_reserved() {
+    let settings = settings(&format!("[[legion.passthrough]]\ndevice = \"{USB}\"\nbind = \"boot\""));
+    let plan = |id: &str| {
+        let (_folder, tree) = reference();
+        let needs = format!("[[device]]\naddress = \"{USB}\"\nid = \"{id}\"\nwhy = \"holds the file system at /\"\n");
+        tree.file("etc/persona/needs.toml", &needs);
+        tree.input("virtual/../platform/i8042/serio0/input/input1", true);
+        Plan::new(&settings, &read(&tree), Stage::Boot)
+    };
+    let kept = plan("1022:149c");
+    assert_eq!(kept.reserve, []);
+    assert!(kept.refused[0].reason.ends_with("holds the file system at /, as of when the initramfs was built"), "{:?}", kept.refused);
+    // Another device is there now: what was written down says nothing about it.
+    assert!(plan("1022:43ee").reserve.contains(&at(USB)));
+}
+
+#[test]
+fn duties_are_told_as_a_person_would() {
+    let mount = |point: &str| Duty::Mount(point.into());
+    let words = |duties: &[Duty]| Duty::in_words(duties);
+    assert_eq!(
+        words(&[mount("/"), mount("/boot"), mount("/home"), Duty::Swap]),
+        "holds the file systems at /, /boot and /home and the swap space"
+    );
+    assert_eq!(words(&[Duty::Swap]), "holds the swap space");
+    assert_eq!(
+        words(&[mount("/srv"), Duty::DefaultRoute("eno1".into())]),
+        "holds the file system at /srv and carries the default route (eno1)"
+    );
 }

@@ -28,7 +28,7 @@ fn golden(persona: &str, firmware: Option<&Firmware>) {
     let devices = addresses(&["0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.2", "0000:0a:00.3", "0000:0c:00.0", "0000:0c:00.3"]);
     let argv = line(&shipped(persona), &cartridge(persona, DiskKind::Qcow2, true), firmware, &devices);
     let text = argv.join("\n") + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/argv").join(persona);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/argv").join(persona);
     if std::env::var_os("PERSONA_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, &text).unwrap();

@@ -37,7 +37,7 @@ impl Needs {
     /// The file's text.
     ///
     /// # Errors
-    /// Never in practice: it is text and lists of text.
+    /// Never in practice: it is text only.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).doing(|| "writing down what the host needs".into())
     }

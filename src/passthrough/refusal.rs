@@ -122,8 +122,11 @@ fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> O
         ),
         None => {
             let alike: Vec<String> = alike(entry, listed, machine).map(|address| address.to_string()).collect();
-            let look =
-                if alike.is_empty() { "look for it with `lspci -nn`".to_owned() } else { format!("devices like it are at {}", alike.join(", ")) };
+            let look = if alike.is_empty() {
+                "look for it with `lspci -nn`".to_owned()
+            } else {
+                format!("devices like it are at {}", alike.join(", "))
+            };
             Refusal::new(address, reason, format!("{look}; correct device and id in the settings and rebuild the initramfs"))
         }
     })

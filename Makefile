@@ -12,6 +12,7 @@ help:
 	@echo 'make demo      boot the test machine, pick a persona, run legion; pictures and report in target/demo/'
 	@echo 'make test      everything that must hold, boots in QEMU included'
 	@echo 'make bench     how fast and how small, against stated rivals'
+	@echo 'make bless     recorded machines and golden files anew, to be looked at before they are committed'
 	@echo 'make build     the static binary: $(BINARY)'
 	@echo 'make install   every file in its place below DESTDIR'
 	@echo 'make lint      formatting, clippy, rustdoc'
@@ -54,6 +55,13 @@ test: setup build small
 	cargo test --locked -p persona-machine -- --test-threads 1 --nocapture
 
 # Planning is measured in the bench's own process.
+# Recorded machines and golden files anew, as the code is now. Look at what `git diff` shows before you commit it.
+.PHONY: bless
+bless:
+	PERSONA_BLESS=1 cargo test --locked --test passthrough
+	PERSONA_BLESS=1 cargo test --locked --test doctor --test paint
+	PERSONA_BLESS=1 cargo test --locked -p persona-lib
+
 bench: setup build
 	cargo run --release --quiet --locked -p persona-machine -- bench
 

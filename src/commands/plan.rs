@@ -25,9 +25,9 @@ struct Plan {
     /// What legion gets, in order.
     bind: Vec<Bind>,
     /// Why legion stays off; empty if it may start.
-    refused: Vec<Refused>,
+    refused: Vec<Told>,
     /// What differs from the settings without being refused.
-    notes: Vec<String>,
+    notes: Vec<Told>,
     /// All steps from power-on to the guest's end, in order.
     steps: Vec<String>,
     /// QEMU's command line; empty unless it starts legion and the cartridge can be used.
@@ -41,12 +41,16 @@ struct Bind {
 }
 
 #[derive(Serialize)]
-struct Refused {
+struct Told {
     /// The device it is about, if it is about one.
     address: Option<String>,
     reason: String,
     /// What can be done about it.
     mend: Option<String>,
+}
+
+fn told(address: Option<PciAddress>, reason: &str, mend: Option<&str>) -> Told {
+    Told { address: address.map(|address| address.to_string()), reason: reason.to_owned(), mend: mend.map(str::to_owned) }
 }
 
 /// Prints the plan of a persona, the default if none is named.
@@ -77,7 +81,7 @@ impl Plan {
             reserve: reserve.iter().map(ToString::to_string).collect(),
             bind: Vec::new(),
             refused: Vec::new(),
-            notes: launch.notes.clone(),
+            notes: launch.notes.iter().map(|note| told(note.address, &note.what, note.mend.as_deref())).collect(),
             steps: reserve
                 .iter()
                 .map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI))
@@ -101,15 +105,7 @@ impl Plan {
     fn launch(&mut self, paths: &Paths, legion: &Legion, launch: &passthrough::Plan) {
         self.cartridge = Some(legion.cartridge.clone());
         self.bind = launch.bind.iter().map(|(address, at)| Bind { address: address.to_string(), at: *at }).collect();
-        self.refused = launch
-            .refused
-            .iter()
-            .map(|refusal| Refused {
-                address: refusal.address.map(|address| address.to_string()),
-                reason: refusal.reason.clone(),
-                mend: refusal.mend.clone(),
-            })
-            .collect();
+        self.refused = launch.refused.iter().map(|refusal| told(refusal.address, &refusal.reason, refusal.mend.as_deref())).collect();
         let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
         let machine = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)
             .and_then(|cartridge| Ok((cartridge.nvram.map(|size| Firmware::find(paths, size)).transpose()?, cartridge)));
@@ -118,9 +114,7 @@ impl Plan {
                 let machine = legion::Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
                 self.qemu = legion::argv(paths, &machine, None);
             }
-            Err(error) => {
-                self.refused.push(Refused { address: None, reason: error.reason(), mend: error.how_to_mend().map(str::to_owned) })
-            }
+            Err(error) => self.refused.push(told(None, &error.reason(), error.how_to_mend())),
         }
         if !self.refused.is_empty() {
             return;
@@ -155,14 +149,12 @@ impl Plan {
             Some(cartridge) => format!("{} starts legion with the cartridge {cartridge}\n", self.persona),
             None => format!("{} starts {}\n", self.persona, self.starts),
         };
-        for Refused { reason, mend, .. } in &self.refused {
-            let _ = writeln!(text, "\nrefused: {reason}");
+        let all = self.refused.iter().map(|told| ("refused", told)).chain(self.notes.iter().map(|told| ("note", told)));
+        for (kind, Told { reason, mend, .. }) in all {
+            let _ = writeln!(text, "\n{kind}: {reason}");
             if let Some(mend) = mend {
                 let _ = writeln!(text, "  mend: {mend}");
             }
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "\nnote: {note}");
         }
         if !self.refused.is_empty() {
             text += "\nlegion stays off.\n";

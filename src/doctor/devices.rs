@@ -15,12 +15,12 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
         area.good("passthrough", "none is listed: legion has virtual devices only");
         return area;
     }
-    for refusal in plan.refused.iter().filter(|refusal| !is_told_elsewhere(refusal, machine)) {
+    // The IOMMU and vfio-pci have areas of their own, which know more.
+    for refusal in plan.refused.iter().filter(|refusal| refusal.address.is_some()) {
         area.tell(Level::Broken, &subject(refusal.address), refusal.reason.clone(), refusal.mend.clone());
     }
     for note in &plan.notes {
-        let address = note.split(|c: char| !c.is_ascii_hexdigit() && !":.".contains(c)).find_map(|word| word.parse().ok());
-        area.tell(Level::Warning, &subject(address), note.clone(), None);
+        area.tell(Level::Warning, &subject(note.address), note.what.clone(), note.mend.clone());
     }
     for closure in &plan.closures {
         let is_member = |address| closure.members.iter().any(|member| member.address == address);
@@ -41,12 +41,6 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
 
 fn subject(address: Option<PciAddress>) -> String {
     address.map_or_else(|| "plan".to_owned(), |address| address.to_string())
-}
-
-/// The IOMMU and vfio-pci have areas of their own, which know more. A refusal that is not recognised is told twice, not never.
-fn is_told_elsewhere(refusal: &Refusal, machine: &Machine) -> bool {
-    let about = |word: &str| refusal.address.is_none() && refusal.reason.contains(word);
-    (!machine.iommu && about("no IOMMU")) || (!machine.vfio.is_ready() && about("vfio-pci"))
 }
 
 /// One line for what goes to legion as a whole.

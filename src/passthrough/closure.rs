@@ -1,6 +1,7 @@
 //! Closures: what comes along with a listed device, and when it is taken from the host.
 
 use super::machine::{Function, Machine};
+use super::note::Note;
 use crate::pci::{PciAddress, PciId};
 use crate::settings::{BindTime, Passthrough};
 use std::collections::BTreeSet;
@@ -40,7 +41,7 @@ impl Member {
 }
 
 /// The closures of all listed devices that are there, and notes on bind times that are not the owner's wish.
-pub(super) fn closures(listed: &[Passthrough], machine: &Machine) -> (Vec<Closure>, Vec<String>) {
+pub(super) fn closures(listed: &[Passthrough], machine: &Machine) -> (Vec<Closure>, Vec<Note>) {
     let mut notes = Vec::new();
     let closures = merged(listed, machine)
         .into_iter()
@@ -86,7 +87,7 @@ fn reach(listed: PciAddress, machine: &Machine) -> BTreeSet<PciAddress> {
     functions.filter(|function| function.address.same_slot(listed) || in_groups(function)).map(|function| function.address).collect()
 }
 
-fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: &Machine) -> (Closure, Option<String>) {
+fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: &Machine) -> (Closure, Option<Note>) {
     let functions = || addresses.iter().filter_map(|address| machine.function(*address));
     // Before coldplug nothing is mounted and no route is set: nobody can tell which of these the host needs.
     let doubtful = functions().find(|function| function.is_storage() || function.is_network());
@@ -114,11 +115,12 @@ fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: 
     let early = entries.iter().find(|entry| wished(entry.device) == Some(BindTime::Boot));
     let note = doubtful.zip(early).map(|(doubtful, entry)| {
         let why = "before the host is up nobody can tell whether it needs that";
-        if doubtful.address == entry.device {
+        let what = if doubtful.address == entry.device {
             format!("{doubtful} is bound at launch, not at boot: {why} for its root file system or network")
         } else {
             format!("{} is bound at launch, not at boot: {doubtful} comes along, and {why}", entry.device)
-        }
+        };
+        Note { address: Some(entry.device), what, mend: None }
     });
     (Closure { members }, note)
 }

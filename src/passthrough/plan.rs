@@ -2,6 +2,7 @@
 
 use super::closure::{Closure, Member, closures};
 use super::machine::{Function, Holder, Machine};
+use super::note::Note;
 use super::refusal::{Refusal, refusals};
 use super::step::Step;
 use super::{HANGS_ON_UNBIND, VFIO_PCI};
@@ -35,7 +36,7 @@ pub struct Plan {
     /// Why legion stays off; empty if it may start.
     pub refused: Vec<Refusal>,
     /// What differs from the owner's wish without being refused.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// The card that draws the menu, if there is one.
     pub display: Option<PciAddress>,
     /// What this stage does, in order. Empty if anything is refused.
@@ -65,7 +66,11 @@ impl Plan {
                 let bound = |member: &&Member| member.driver.as_deref().is_some_and(|driver| driver != VFIO_PCI);
                 notes.extend(members().filter(|member| reserve.contains(&member.address)).filter(bound).map(|member| {
                     let driver = member.driver.as_deref().unwrap_or_default();
-                    format!("{} already has the driver {driver}: it was reserved too late", member.address)
+                    Note {
+                        address: Some(member.address),
+                        what: format!("{} already has the driver {driver}: it was reserved too late", member.address),
+                        mend: Some("`persona reserve` must run before udev in the initramfs (HOOKS)".into()),
+                    }
                 }));
                 overrides(&reserve, machine).collect()
             }
@@ -105,34 +110,49 @@ impl Plan {
 }
 
 /// A machine may give its only card away on purpose: without a menu the default starts, and SSH is there.
-fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddress>) -> Option<String> {
+fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddress>) -> Option<Note> {
     let mut members = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
     let card = members.find(|function| function.has_outputs() && display.is_none())?;
-    Some(format!("{card} is the only graphics card: there is no menu, and the default starts after its timeout"))
+    Some(Note {
+        address: Some(card.address),
+        what: format!("{card} is the only graphics card: there is no menu, and the default starts after its timeout"),
+        mend: None,
+    })
 }
 
 /// vfio-pci sends the firmware's framebuffer away by itself, but only from a VGA controller.
-fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Stage) -> Vec<String> {
+fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Stage) -> Vec<Note> {
     if stage == Stage::Boot || !refused.is_empty() {
         return Vec::new();
     }
     let functions = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
-    let told = |function: &Function, holder: &Holder| match holder {
-        Holder::TextConsole(_) => Some(format!("{function} shows the text console, which goes dark when legion takes it")),
-        Holder::FirmwareFramebuffer(_) if function.subclass() == 0x0300 => None,
-        Holder::FirmwareFramebuffer(_) => Some(format!(
-            "{holder} lies in {function}, and vfio-pci does not send it away: make the other card primary in the firmware setup, or add initcall_blacklist=sysfb_init to the kernel command line"
-        )),
+    let primary = "make the other card primary in the firmware setup";
+    let told = |function: &Function, holder: &Holder| {
+        let (what, mend) = match holder {
+            Holder::TextConsole(_) => {
+                (format!("{function} shows the text console, which goes dark when legion takes it"), primary.to_owned())
+            }
+            Holder::FirmwareFramebuffer(_) if function.subclass() == 0x0300 => return None,
+            Holder::FirmwareFramebuffer(_) => (
+                format!("{holder} lies in {function}, and vfio-pci does not send it away"),
+                format!("{primary}, or add initcall_blacklist=sysfb_init to the kernel command line"),
+            ),
+        };
+        Some(Note { address: Some(function.address), what, mend: Some(mend) })
     };
     functions.flat_map(|function| function.holders.iter().filter_map(|holder| told(function, holder)).collect::<Vec<_>>()).collect()
 }
 
 /// The groups are what every promise here rests on, and these were cut by decree.
-fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<String> {
+fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<Note> {
     let word = machine.acs_override.as_ref().filter(|_| !closures.is_empty())?;
-    Some(format!(
-        "the kernel splits IOMMU groups by {word}, not by what the hardware isolates: legion's devices may reach the memory of others behind the same port"
-    ))
+    Some(Note {
+        address: None,
+        what: format!(
+            "the kernel splits IOMMU groups by {word}, not by what the hardware isolates: legion's devices may reach the memory of others behind the same port"
+        ),
+        mend: Some("put legion's devices into slots with groups of their own, and leave that word out".into()),
+    })
 }
 
 /// The card to draw on when there are no settings that say which is legion's: nothing is taken from the host then.

@@ -11,7 +11,7 @@ use std::fmt;
 /// One reason why legion stays off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The function it is about; `None` for the machine as a whole.
+    /// The function it is about; `None` for the machine as a whole: without an IOMMU or without vfio-pci.
     pub address: Option<PciAddress>,
     /// The reason, a sentence without a full stop.
     pub reason: String,

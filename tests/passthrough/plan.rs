@@ -101,7 +101,7 @@ fn every_reason_names_the_device_in_words() {
 fn the_only_card_may_be_legions_and_then_there_is_no_menu() {
     let plan = Plan::new(&listing(&[CARD]), &machine(|machine| drop(machine.functions.remove(&at(DISPLAY)))), Stage::Launch);
     assert_eq!((plan.refused.len(), plan.display, plan.bind.len()), (0, None, 4));
-    assert!(plan.notes.iter().any(|note| note.contains("is the only graphics card")), "{:?}", plan.notes);
+    assert!(plan.notes.iter().any(|note| note.what.contains("is the only graphics card")), "{:?}", plan.notes);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn storage_and_network_are_never_reserved_even_if_the_owner_says_so() {
     let plan = Plan::new(&settings(&text), &machine(free), Stage::Boot);
     assert_eq!(plan.reserve.first(), Some(&at(CARD)));
     assert_eq!(plan.bind[0], (at(NVME), BindTime::Launch));
-    assert!(plan.notes[0].starts_with("NVMe disk 0000:01:00.0 is bound at launch, not at boot"), "{:?}", plan.notes);
+    assert!(plan.notes[0].what.starts_with("NVMe disk 0000:01:00.0 is bound at launch, not at boot"), "{:?}", plan.notes);
     // One that merely comes along keeps its whole closure from being reserved.
     let shared = machine(|machine| {
         free(machine);
@@ -151,7 +151,7 @@ fn storage_and_network_are_never_reserved_even_if_the_owner_says_so() {
     });
     let plan = Plan::new(&listing(&[CARD]), &shared, Stage::Boot);
     assert_eq!((plan.reserve.len(), plan.bind.len(), plan.refused.len()), (0, 5, 0));
-    assert!(plan.notes[0].contains("NVMe disk 0000:01:00.0 comes along"), "{:?}", plan.notes);
+    assert!(plan.notes[0].what.contains("NVMe disk 0000:01:00.0 comes along"), "{:?}", plan.notes);
 }
 
 #[test]

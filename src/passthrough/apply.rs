@@ -83,7 +83,13 @@ fn perform(step: &Step, paths: &Paths, kernel: &Kernel, undo: &mut Undo) -> Resu
             undo.bound(*address);
             device(address).bind_to_vfio(&kernel.writer)
         }
-        Step::Verify(address) => device(address).verify(&kernel.writer),
+        Step::Verify(address) => {
+            // What had vfio-pci already may have got it from somebody else this very moment.
+            if !undo.is_bound(*address) {
+                device(address).finish_binding(&kernel.writer)?;
+            }
+            device(address).verify()
+        }
         Step::VerifyGroup(group) => verify_group(paths, *group, kernel),
     }
 }

@@ -7,6 +7,7 @@ use super::plan::hangs_on_unbind;
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -103,10 +104,18 @@ impl Device<'_> {
     /// Gives the device to vfio-pci, taking it from whatever driver got it meanwhile.
     pub(super) fn bind_to_vfio(self, writer: &Writer) -> Result<()> {
         let bound = |driver: Option<&str>| driver == Some(VFIO_PCI);
+        let by_us = Cell::new(false);
         self.settle("binding to vfio-pci", writer.deadline(), bound, |driver| match driver {
             Some(_) => self.leave_host(writer),
-            None => self.probe(writer),
-        })
+            None => self.attach(writer).map(|()| by_us.set(true)),
+        })?;
+        if by_us.get() { Ok(()) } else { self.finish_binding(writer) }
+    }
+
+    /// Binds to vfio-pci and no other driver; waits for whoever is probing the device, and is refused (`EBUSY`) if it has a
+    /// driver then.
+    fn attach(self, writer: &Writer) -> Result<()> {
+        self.write(&self.paths.pci_driver(VFIO_PCI).join("bind"), &self.address.to_string(), writer, writer.deadline())
     }
 
     /// Lets the kernel find a driver.
@@ -201,16 +210,15 @@ impl Device<'_> {
 
     /// Waits for vfio-pci to finish its probing of the device. The link to a driver is there as soon as that begins, so if
     /// somebody else made it begin, much is still missing. Binding waits for the end, and is refused because it is done.
-    fn finish_binding(self, writer: &Writer) -> Result<()> {
-        match self.write(&self.paths.pci_driver(VFIO_PCI).join("bind"), &self.address.to_string(), writer, writer.deadline()) {
+    pub(super) fn finish_binding(self, writer: &Writer) -> Result<()> {
+        match self.attach(writer) {
             Err(error) if error.errno() != Some(nix::libc::EBUSY) => Err(error),
             _ => Ok(()),
         }
     }
 
     /// The driver is vfio-pci, and the device answers: a card that fell off the bus reads all ones.
-    pub(super) fn verify(self, writer: &Writer) -> Result<()> {
-        self.finish_binding(writer)?;
+    pub(super) fn verify(self) -> Result<()> {
         if self.driver().as_deref() != Some(VFIO_PCI) {
             return Err(Error::new(format!(
                 "{} is not bound to vfio-pci but to {}",

@@ -31,6 +31,11 @@ impl Undo {
         self.bound.push(address);
     }
 
+    /// Whether the device was given to vfio-pci by one of these steps.
+    pub(super) fn is_bound(&self, address: PciAddress) -> bool {
+        self.bound.contains(&address)
+    }
+
     /// Undoes it all, latest first: the overrides, lest udev gives to vfio-pci again what was taken from it, then off
     /// vfio-pci, and only then back to the host drivers. What cannot be undone is logged, and the rest still undone.
     pub(super) fn run(self, paths: &Paths, writer: &Writer) {

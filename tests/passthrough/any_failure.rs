@@ -58,7 +58,7 @@ fn failing(tree: &Tree, step: &Step, failure: Failure) -> Kernel {
     match step {
         Step::Override(address) => kernel(tree, &once(format!("*/{address}/driver_override?vfio-pci"))),
         Step::Unbind(address, driver) => kernel(tree, &once(format!("*/{driver}/unbind?{address}"))),
-        Step::Probe(address) => kernel(tree, &once(format!("*/drivers_probe?{address}"))),
+        Step::Probe(address) => kernel(tree, &once(format!("*/vfio-pci/bind?{address}"))),
         Step::Verify(address) => {
             tree.file(&format!("sys/bus/pci/devices/{address}/config"), [0xff; 64]);
             kernel(tree, "")

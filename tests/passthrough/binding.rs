@@ -109,7 +109,7 @@ fn bound_devices_are_on_vfio_and_go_back() {
     let card = (0..4).map(|number| (format!("0000:0a:00.{number}"), "", false));
     assert_eq!(told, card.chain([("0000:0c:00.3".to_owned(), "xhci_hcd", true)]).collect::<Vec<_>>());
     assert!(bound.devices.iter().all(|device| driver(&tree, &device.address.to_string()).as_deref() == Some("vfio-pci")));
-    assert_eq!(written(&tree)[8], "sys/bus/pci/drivers/xhci_hcd/unbind 0000:0c:00.3");
+    assert_eq!(written(&tree)[4], "sys/bus/pci/drivers/xhci_hcd/unbind 0000:0c:00.3");
 
     release(&paths(&tree), &bound, &kernel).unwrap();
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
@@ -128,7 +128,7 @@ fn whatever_step_fails_those_before_it_are_undone() {
     fails_and_leaves_no_trace(&tree, &kernel, "driver_override");
     assert_eq!(written(&tree), [""; 0], "no driver was touched before all overrides were written");
 
-    let (_folder, tree, kernel) = machine("case $file$value in *drivers_probe0000:0a:00.3) exit 22;; esac");
+    let (_folder, tree, kernel) = machine("case $file$value in */bind0000:0a:00.3) exit 22;; esac");
     fails_and_leaves_no_trace(&tree, &kernel, "Invalid argument");
 
     let (_folder, tree, kernel) = machine("case $file$value in *xhci_hcd/unbind*) exit 22;; esac");
@@ -162,13 +162,13 @@ fn undoing_gives_the_keyboard_back_although_its_override_was_written() {
 
 #[test]
 fn udev_at_work_on_the_same_device_is_waited_for() {
-    // The first unbind meets a device that udev is about to bind; then the host driver wins the first probe.
+    // The first unbind meets a device that udev is about to bind; then the host driver gets it before vfio-pci.
     let race = r#"
 once() { [ -e "${root}once-$1" ] && return 1; : > "${root}once-$1"; }
 case $file in
 */xhci_hcd/unbind) once unbind && exit 13 ;;
-*/drivers_probe)
-    [ "$value" = 0000:0c:00.3 ] && once probe && { ln -s ../../../../bus/pci/drivers/xhci_hcd "$dev/driver"; exit 0; } ;;
+*/bind)
+    [ "$value" = 0000:0c:00.3 ] && once bind && { ln -s ../../../../bus/pci/drivers/xhci_hcd "$dev/driver"; exit 16; } ;;
 esac"#;
     let (_folder, tree, kernel) = machine(race);
     bind(&paths(&tree), &launch(&tree), &kernel).unwrap();

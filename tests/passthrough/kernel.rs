@@ -1,4 +1,4 @@
-//! A kernel of a few lines: it moves `driver` links when `unbind` and `drivers_probe` are written to, and notes overrides.
+//! A kernel of a few lines: it moves `driver` links when `unbind`, `bind` and `drivers_probe` are written to, and notes overrides.
 
 use super::Tree;
 use persona::passthrough::{Kernel, Writer};
@@ -28,6 +28,12 @@ case $file in
     # As in the kernel: ENODEV for a device that this driver does not have.
     [ "$dev/driver/unbind" -ef "$file" ] || exit 19
     rm "$dev/driver" ;;
+*/bind)
+    # As in the kernel: EBUSY for a device that has a driver, ENODEV for one that only another may have.
+    [ -e "$dev/driver" ] && exit 16
+    read -r driver < "$dev/driver_override"
+    [ "${{file%/$driver/bind}}" != "$file" ] || exit 19
+    ln -s "${{file%/bind}}" "$dev/driver" ;;
 */drivers_probe)
     [ -e "$dev/driver" ] && exit 0
     read -r driver < "$dev/driver_override"

@@ -51,11 +51,11 @@ fn menu(text: &mut String, proposal: &Proposal, machine: &Machine, cartridges: &
 
 fn legion(text: &mut String, facts: &Facts) {
     text.push_str("\n[legion]\n");
-    // The host and its containers keep a quarter, at least 4 GiB.
-    let spare = (facts.memory / 4).max(4096);
+    // The host and its containers keep a quarter, at least 4 GiB; on a small machine, half.
+    let spare = (facts.memory / 4).max(4096).min(facts.memory / 2);
     let memory = facts.memory.saturating_sub(spare) / 1024;
     let (memory, told) = match memory {
-        0 => (2, String::new()),
+        0 => (1, String::new()),
         memory => (memory, format!("  # of {} GiB", facts.memory.div_ceil(1024))),
     };
     let _ = writeln!(text, "memory = \"{memory}G\"{told}");

@@ -118,8 +118,10 @@ impl Duties {
         let traced: Vec<(&Mount, BTreeSet<PciAddress>)> = mounts.iter().map(|mount| (mount, under_mount(tree, mount))).collect();
         let root_is_known = traced.iter().any(|(mount, functions)| mount.point == "/" && !functions.is_empty());
         let mut held = BTreeSet::new();
+        // A file system is told by its first place: the others are bind mounts, such as those of a unit's sandbox.
+        let mut told = BTreeSet::new();
         for (mount, functions) in &traced {
-            if !root_is_known || !is_stick(mount, functions, known) {
+            if (!root_is_known || !is_stick(mount, functions, known)) && (functions.is_empty() || told.insert(&mount.number)) {
                 held.extend(functions.iter().map(|address| (*address, Duty::Mount(mount.point.clone()))));
             }
         }

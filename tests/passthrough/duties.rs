@@ -205,3 +205,10 @@ fn an_ipv6_default_route_counts_and_a_rejecting_one_does_not() {
     assert_eq!(machine.function(at("0000:04:00.0")).unwrap().duties, [Duty::DefaultRoute("eno1".into())]);
     assert!(machine.function(at("0000:03:00.0")).unwrap().duties.is_empty());
 }
+
+#[test]
+fn a_file_system_that_is_bound_elsewhere_too_is_told_by_its_first_place() {
+    let (_folder, tree) = super::reference();
+    tree.mount("259:2", "/var/lib/legion", "ext4", "/dev/nvme0n1p2");
+    assert_eq!(read(&tree).function(at("0000:01:00.0")).unwrap().duties, [Duty::Mount("/".into()), Duty::Swap]);
+}

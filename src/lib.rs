@@ -11,6 +11,10 @@
 //! | then, as the user legion | [`commands::run`] | [`legion::argv()`], [`legion::ladder`], [`legion::ending`] | [`legion::supervise`] |
 //! | after the guest's end, as root | [`commands::release`] | what `prepare` recorded | [`passthrough::release()`] |
 //!
+//! Beside it, and changing nothing: [`commands::plan`] tells what a launch would do, [`commands::doctor`] holds the machine
+//! against the settings ([`doctor`]), [`commands::detect`] proposes settings ([`detect`]). All stand on the same
+//! [`passthrough::Machine`] and [`passthrough::Plan`].
+//!
 //! The commands hand over to each other by small files ([`state`]), all below `/run/persona` and `/var/lib/persona`:
 //! `choice.toml` starts `legion.service` (by `legion.path`), `legion.toml` tells the menu and `persona status` what has
 //! become of it.

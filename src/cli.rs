@@ -7,9 +7,9 @@ use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// One PC, one virtual machine, a menu of cartridges.
+/// One PC, one virtual machine, a menu of cartridges: a boot-time console for VFIO passthrough
 #[derive(Debug, Parser)]
-#[command(name = "persona", version, about, max_term_width = 100, propagate_version = true)]
+#[command(name = "persona", version, max_term_width = 100, propagate_version = true)]
 #[command(
     after_help = "Exit codes: 0 done, 1 it could not be done (the message says why), 2 wrong usage or bad settings. Of `persona doctor`: 0 well, 1 warnings, 2 broken."
 )]
@@ -148,5 +148,22 @@ impl Cli {
             Command::WriteAttributes => commands::write_attributes(out),
         };
         done.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_says_what_it_is_for() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        assert!(command.get_about().unwrap().to_string().starts_with("One PC, one virtual machine"));
+        for subcommand in command.get_subcommands() {
+            assert!(subcommand.get_about().is_some(), "{} has no help", subcommand.get_name());
+        }
     }
 }

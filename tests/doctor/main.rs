@@ -6,9 +6,9 @@
 mod set_up;
 
 use persona_recorded::machines::{MACHINES, SHIPPED, reference};
-use persona_recorded::{Function, Recorded, Tree};
+use persona_recorded::{Function, Recorded, Tree, archive};
 use serde_json::Value;
-use set_up::{IMAGE, archive, console_on_the_hosts_card, image, set_up};
+use set_up::{IMAGE, console_on_the_hosts_card, image, set_up};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::{env, fs};

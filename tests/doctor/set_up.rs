@@ -1,6 +1,6 @@
 //! Persona set up on a recorded machine as README says: initramfs, units, SSH.
 
-use persona_recorded::Tree;
+use persona_recorded::{Tree, archive};
 use std::fs;
 use std::os::unix::fs::symlink;
 
@@ -45,23 +45,7 @@ pub(crate) fn image(tree: &Tree, settings: &str) -> Vec<u8> {
     let module = format!("usr/lib/modules/{}/kernel/drivers/vfio/pci/vfio-pci.ko.zst", release.trim());
     let program = fs::read(tree.at("usr/bin/persona")).unwrap();
     let mut image = archive(&[("kernel/x86/microcode/AuthenticAMD.bin", b"microcode")]);
+    image.resize(image.len().next_multiple_of(512), 0);
     image.extend(archive(&[("usr/bin/persona", &program), ("etc/persona/persona.toml", settings.as_bytes()), (&module, b"module")]));
     image
-}
-
-/// Files in the "newc" format, padded as cpio does.
-pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (name, contents) in files.iter().copied().chain([("TRAILER!!!", &b""[..])]) {
-        let fields = [1, 0o100_644, 0, 0, 1, 0, contents.len(), 0, 0, 0, 0, name.len() + 1, 0];
-        bytes.extend_from_slice(b"070701");
-        fields.iter().for_each(|field| bytes.extend_from_slice(format!("{field:08x}").as_bytes()));
-        bytes.extend_from_slice(name.as_bytes());
-        bytes.push(0);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes.extend_from_slice(contents);
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-    }
-    bytes.resize(bytes.len().next_multiple_of(512), 0);
-    bytes
 }

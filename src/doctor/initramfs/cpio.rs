@@ -97,25 +97,10 @@ fn entry(input: &mut Counted<'_>, visit: &mut Visit<'_>) -> io::Result<String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    /// An archive of files, as `cpio -o -H newc` writes it.
-    pub(in crate::doctor) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for (name, contents) in files.iter().copied().chain([("TRAILER!!!", &b""[..])]) {
-            let fields = [1, 0o100_644, 0, 0, 1, 0, contents.len(), 0, 0, 0, 0, name.len() + 1, 0];
-            bytes.extend_from_slice(b"070701");
-            fields.iter().for_each(|field| bytes.extend_from_slice(format!("{field:08x}").as_bytes()));
-            bytes.extend_from_slice(name.as_bytes());
-            bytes.push(0);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-            bytes.extend_from_slice(contents);
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-        }
-        bytes
-    }
+    use persona_recorded::archive;
 
     fn names(mut bytes: &[u8]) -> io::Result<(Vec<String>, Rest)> {
         let mut names = Vec::new();

@@ -128,8 +128,8 @@ pub(super) fn fingerprint(data: &mut dyn Read) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::cpio::tests::archive;
     use super::*;
+    use persona_recorded::archive;
 
     const FILES: [(&str, &[u8]); 4] = [
         ("usr/bin/busybox", b"......"),

@@ -6,6 +6,7 @@
 //! Only what somebody reads is recorded. Everything is written for tests: what cannot be written panics, naming the file.
 
 mod address_space;
+mod archive;
 pub mod cards;
 mod devices;
 mod function;
@@ -15,6 +16,7 @@ mod system;
 mod tree;
 
 pub use address_space::Framebuffer;
+pub use archive::archive;
 pub use function::{Bar, Function};
 pub use machines::{MACHINES, Recorded};
 pub use synthetic::synthetic;

@@ -54,7 +54,8 @@ impl Hardware {
         // Interrupt remapping wants the interrupt controller in QEMU, wholly or in part. No PS/2: its keyboard would be
         // a third one.
         let (machine, cpu) = match boot.accel {
-            Accel::Tcg => ("q35,i8042=off,kernel-irqchip=off", "max"),
+            // Four levels of page tables are fewer to walk in software than five.
+            Accel::Tcg => ("q35,i8042=off,kernel-irqchip=off", "max,la57=off"),
             Accel::Kvm => ("q35,i8042=off,kernel-irqchip=split", "host"),
         };
         line.add("-machine", machine).add("-cpu", cpu);

@@ -43,6 +43,7 @@ mod scenario;
 mod settings;
 mod ssh;
 mod tool;
+mod trial;
 mod wait;
 pub mod wire;
 
@@ -61,3 +62,4 @@ pub use probe::{Output, Probe};
 pub use qmp::Qmp;
 pub use scenario::Scenario;
 pub use settings::for_machine as settings_for_machine;
+pub use trial::trial;

@@ -9,6 +9,7 @@ use crate::qmp::Qmp;
 use crate::scenario::{Scenario, archive};
 use crate::ssh::{Ssh, free_port};
 use crate::tool::{Tool, last_lines};
+use crate::trial::EmulatorFault;
 use crate::wait;
 use crate::wire::{REPORT_FILE, Report};
 use persona::error::{Context, Error, Result};
@@ -130,7 +131,7 @@ impl Machine {
     /// # Errors
     /// When it fails, or there is no answer.
     pub fn run(&mut self, script: &str) -> Result<String> {
-        self.try_run(script)?.success(script)
+        self.try_run(script)?.success(script).map_err(|error| self.explain(error.to_string()))
     }
 
     /// Runs a shell script by the probe, whatever its exit code.
@@ -188,7 +189,7 @@ impl Machine {
     /// # Errors
     /// When it fails, or sshd does not let us in.
     pub fn ssh(&self, command: &str) -> Result<String> {
-        self.try_ssh(command)?.success(command)
+        self.try_ssh(command)?.success(command).map_err(|error| self.explain(error.to_string()))
     }
 
     /// Runs a command over SSH, whatever its exit code (255: no connection).
@@ -304,8 +305,10 @@ impl Machine {
     /// An error with the last lines of the serial console.
     fn explain(&self, message: String) -> Error {
         let serial = std::fs::read(self.folder.join("serial.log")).unwrap_or_default();
-        let told = last_lines(&String::from_utf8_lossy(&serial), TOLD_LINES);
-        Error::new(format!("{}: {}\nThe serial console's last lines:\n{told}", self.log.name(), message.trim_end()))
+        let serial = String::from_utf8_lossy(&serial);
+        let told = last_lines(&serial, TOLD_LINES);
+        let message = format!("{}: {}\nThe serial console's last lines:\n{told}", self.log.name(), message.trim_end());
+        if EmulatorFault::is_told_by(&serial) { Error::because(message, EmulatorFault) } else { Error::new(message) }
     }
 }
 

@@ -4,7 +4,7 @@
 use persona::error::{Error, Result};
 use persona_machine::wire::Report;
 use persona_machine::{
-    Artifacts, CardFunction, CardModel, Display, Hardware, Head, Keyboard, LEGIONS, Log, Machine, Picture, STEP, Scenario, address,
+    Artifacts, CardFunction, CardModel, Display, Hardware, Head, Keyboard, LEGIONS, Log, Machine, Picture, STEP, Scenario, address, trial,
 };
 use serde_json::{Value, json};
 
@@ -25,11 +25,6 @@ const LAUNCHES: usize = 10;
 
 fn power_on(hardware: &Hardware, scenario: &Scenario) -> Result<Machine> {
     Machine::power_on(&Artifacts::build(&Log::new("image"))?, hardware, scenario)
-}
-
-#[track_caller]
-fn check(outcome: Result<()>) {
-    outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// `driver override` of each function; `gone` if it is not there.
@@ -178,12 +173,12 @@ fn a_card_of_four_functions() -> Result<()> {
 
 #[test]
 fn four_functions_beside_a_twin_come_and_go_as_often_as_they_like() {
-    check(a_card_of_four_functions());
+    trial(a_card_of_four_functions);
 }
 
 #[test]
 fn a_group_with_the_hosts_disk_and_network_card_stays_with_the_host() {
-    check((|| {
+    trial(|| {
         let hardware = Hardware { acs: false, host_behind_ports: true, ..Hardware::standard() };
         let mut machine = power_on(&hardware, &Scenario::new("shared-group").cmdline("persona.timeout=never"))?;
         machine.wait_for_menu()?;
@@ -217,7 +212,7 @@ fn a_group_with_the_hosts_disk_and_network_card_stays_with_the_host() {
         assert_eq!(hosts, ["virtio-pci (null)"; 2]);
         assert!(!machine.run("dmesg")?.contains("persona: reserved"), "nothing was reserved");
         the_host_is_fine(&mut machine)
-    })());
+    });
 }
 
 /// Programs that use the card and the serial port on it: a picture on the monitor, a terminal held open.
@@ -268,7 +263,7 @@ fn taken_while_in_use() -> Result<()> {
 
 #[test]
 fn what_was_bound_and_is_in_use_is_moved_over() {
-    check(taken_while_in_use());
+    trial(taken_while_in_use);
 }
 
 /// udev handles legion's devices again and again, somebody lets drivers bind to them, and no processor is ever idle.
@@ -351,5 +346,5 @@ fn races_and_losses() -> Result<()> {
 
 #[test]
 fn a_busy_host_and_devices_that_vanish_leave_all_where_it_belongs() {
-    check(races_and_losses());
+    trial(races_and_losses);
 }

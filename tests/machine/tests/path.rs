@@ -4,7 +4,7 @@
 use persona::error::Result;
 use persona::settings::value::Color;
 use persona_machine::wire::Report;
-use persona_machine::{Artifacts, Hardware, Head, ImageKind, Keyboard, LEGIONS, Log, Machine, Picture, STEP, Scenario, address};
+use persona_machine::{Artifacts, Hardware, Head, ImageKind, Keyboard, LEGIONS, Log, Machine, Picture, STEP, Scenario, address, trial};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -26,11 +26,6 @@ fn picture(machine: &mut Machine, head: Head) -> Result<Picture> {
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {value:#}"))
-}
-
-#[track_caller]
-fn check(outcome: Result<()>) {
-    outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
 fn a_pick() -> Result<()> {
@@ -114,7 +109,7 @@ fn a_pick() -> Result<()> {
 
 #[test]
 fn a_pick_gives_legion_its_hardware_and_its_end_brings_the_menu_back() {
-    check(a_pick());
+    trial(a_pick);
 }
 
 fn an_override() -> Result<()> {
@@ -157,7 +152,7 @@ fn an_override() -> Result<()> {
 
 #[test]
 fn an_override_over_ssh_starts_without_a_key_and_lasts_one_boot() {
-    check(an_override());
+    trial(an_override);
 }
 
 /// legion stays off, the host is fine, and the reason is in `persona status`.
@@ -174,7 +169,7 @@ fn stays_off(machine: &mut Machine, reason: &str) -> Result<()> {
 
 #[test]
 fn without_an_iommu_the_host_keeps_its_devices_and_says_why() {
-    check((|| {
+    trial(|| {
         let hardware = Hardware { iommu: false, ..Hardware::standard() };
         let mut machine = power_on(&hardware, &Scenario::new("no-iommu"))?;
         machine.wait_for_menu()?;
@@ -184,12 +179,12 @@ fn without_an_iommu_the_host_keeps_its_devices_and_says_why() {
         assert_eq!(machine.driver(address::CARD)?.as_deref(), Some("bochs-drm"), "nothing is reserved that legion cannot have");
         // The shelf moves up, and the reason is below it.
         machine.wait_for_change(Head::Display, &dump)
-    })());
+    });
 }
 
 #[test]
 fn without_its_cartridge_legion_stays_off() {
-    check((|| {
+    trial(|| {
         let scenario = Scenario::new("no-cartridge").script("rm -r /var/lib/legion/cartridges/rivendale");
         let mut machine = power_on(&Hardware::standard(), &scenario)?;
         stays_off(&mut machine, "there is no cartridge `rivendale`")?;
@@ -197,12 +192,12 @@ fn without_its_cartridge_legion_stays_off() {
         machine.press(Keyboard::Host, "2")?;
         machine.press(Keyboard::Host, "ret")?;
         machine.wait_for_legion("running")
-    })());
+    });
 }
 
 #[test]
 fn unreadable_settings_leave_a_plain_host_that_says_why() {
-    check((|| {
+    trial(|| {
         let mut machine = power_on(&Hardware::standard(), &Scenario::new("settings").settings("[menu]\ntimout = \"10s\"\n"))?;
         machine.wait_for_menu()?;
         machine.wait_for_ssh()?;
@@ -224,23 +219,23 @@ fn unreadable_settings_leave_a_plain_host_that_says_why() {
             STEP,
         )?;
         Ok(())
-    })());
+    });
 }
 
 #[test]
 fn without_a_keyboard_the_default_starts_after_its_timeout() {
-    check((|| {
+    trial(|| {
         let hardware = Hardware { host_keyboard: false, legion_keyboard: false, ..Hardware::standard() };
         let mut machine = power_on(&hardware, &Scenario::new("no-keyboard"))?;
         assert_eq!(machine.wait_for_choice()?, "persona = \"rivendale\"\nreason = \"timeout\"\n");
         machine.wait_for_ssh()?;
         machine.wait_for_legion("running")
-    })());
+    });
 }
 
 #[test]
 fn without_a_graphics_card_for_the_menu_the_default_starts_after_its_timeout() {
-    check((|| {
+    trial(|| {
         let hardware = Hardware { display: None, ..Hardware::standard() };
         let mut machine = power_on(&hardware, &Scenario::new("no-card"))?;
         assert_eq!(machine.wait_for_choice()?, "persona = \"rivendale\"\nreason = \"timeout\"\n");
@@ -250,12 +245,12 @@ fn without_a_graphics_card_for_the_menu_the_default_starts_after_its_timeout() {
         assert!(status.contains("menu      no screen"), "{status}");
         machine.wait_for_picture()?;
         Ok(())
-    })());
+    });
 }
 
 #[test]
 fn a_killed_menu_gives_the_console_back_and_asks_nobody_twice() {
-    check((|| {
+    trial(|| {
         let mut machine = power_on(&Hardware::standard(), &Scenario::new("killed").cmdline("persona.timeout=0s"))?;
         machine.wait_for_legion("running")?;
         machine.wait_until("the menu has the screen", "grep -qx tty12 /sys/class/tty/tty0/active", STEP)?;
@@ -269,12 +264,12 @@ fn a_killed_menu_gives_the_console_back_and_asks_nobody_twice() {
         machine.run("systemctl stop persona-menu.service")?;
         machine.wait_until("the console is back", "grep -qx tty1 /sys/class/tty/tty0/active", STEP)?;
         Ok(())
-    })());
+    });
 }
 
 #[test]
 fn an_override_of_the_bare_host_lasts_one_boot_too() {
-    check((|| {
+    trial(|| {
         let mut machine = power_on(&Hardware::standard(), &Scenario::new("host").cmdline("persona.timeout=10m"))?;
         machine.wait_for_probe()?;
         machine.wait_for_ssh()?;
@@ -287,5 +282,5 @@ fn an_override_of_the_bare_host_lasts_one_boot_too() {
         assert_eq!(machine.run("systemctl show -P Result legion.service")?.trim(), "exec-condition", "legion is none of it");
         assert!(machine.ssh("persona status")?.contains("legion    off\n"));
         Ok(())
-    })());
+    });
 }

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use persona::settings::Settings;
-use persona_paint::{Art, BuiltInEmblem, Card, Color, Emblem, Gallery, Painter, Rect, Stage, View, splash, text_areas, write_png};
+use persona_paint::{
+    Appearance, Art, BuiltInEmblem, Card, Color, Emblem, Gallery, Painter, Rect, Stage, View, splash, text_areas, write_png,
+};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +21,8 @@ fn cards(count: usize) -> Vec<Card> {
         emblem: persona.emblem.clone(),
         is_default: persona.name == "rivendale",
         is_legion: persona.legion().is_some(),
+        is_locked: false,
+        refused: None,
     });
     let more = [
         ("Númenor", "Ships and the sea", "#3fb8af", Emblem::BuiltIn(BuiltInEmblem::Ship)),
@@ -37,12 +41,14 @@ fn cards(count: usize) -> Vec<Card> {
         emblem,
         is_default: false,
         is_legion: true,
+        is_locked: false,
+        refused: None,
     });
     example.chain(more).take(count).collect()
 }
 
 fn view(count: usize, highlighted: usize, stage: Stage) -> View {
-    View { cards: cards(count), highlighted, stage, host: "moria".into(), notice: None }
+    View { host: "moria".into(), ..View::still(cards(count), highlighted, stage) }
 }
 
 fn countdown(remaining: u64, total: u64) -> Stage {
@@ -93,7 +99,7 @@ impl Small {
 fn golden(name: &str, (width, height): (u32, u32), view: &View) {
     let (red, clear) = ([0xe0, 0x40, 0x30, 0xff], [0, 0, 0, 0]);
     let gallery = Gallery::of([(PathBuf::from("/owner.png"), Art::decode(&checkered(300, red, clear)).unwrap())]);
-    let mut painter = Painter::with_gallery(width, height, gallery);
+    let mut painter = Painter::with(width, height, gallery, Appearance::default());
     painter.paint(view);
     let seen = Small::of(&painter);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/menu");
@@ -142,8 +148,8 @@ fn countdown_on_every_kind_of_screen() {
 fn every_stage() {
     let notice = Some("the settings in the initramfs are older than these: run mkinitcpio -P".into());
     golden("waiting", FULL_HD, &View { notice, ..view(4, 2, Stage::Waiting) });
-    golden("starting", FULL_HD, &view(4, 1, Stage::Starting));
-    golden("running", FULL_HD, &view(4, 1, Stage::Running));
+    golden("starting", FULL_HD, &view(4, 1, Stage::Starting { steps: Vec::new() }));
+    golden("running", FULL_HD, &view(4, 1, Stage::Running { screen: None }));
     let why = "0000:0a:00.0 is 10de:1f02 now, not 10de:1e84: another card is in the slot.\n\
                Put the old card back, or change `id` in /etc/persona/persona.toml.";
     golden("failed", FULL_HD, &view(4, 2, Stage::Failed { why: why.into() }));
@@ -202,7 +208,16 @@ fn any_card() -> impl Strategy<Value = Card> {
         (0..8_usize).prop_map(|index| Emblem::BuiltIn(BuiltInEmblem::ALL[index].1)),
     ];
     (text(60), text(200), any::<[u8; 3]>(), emblem, any::<bool>()).prop_map(|(title, tagline, [red, green, blue], emblem, is_default)| {
-        Card { title, tagline, accent: Color::rgb(red, green, blue), emblem, is_default, is_legion: !is_default }
+        Card {
+            title,
+            tagline,
+            accent: Color::rgb(red, green, blue),
+            emblem,
+            is_default,
+            is_legion: !is_default,
+            is_locked: false,
+            refused: None,
+        }
     })
 }
 
@@ -210,8 +225,8 @@ fn any_stage() -> impl Strategy<Value = Stage> {
     prop_oneof![
         (0..=20_000_000_u64, 0..=20_000_u64).prop_map(|(remaining, total)| countdown(remaining, total)),
         Just(Stage::Waiting),
-        Just(Stage::Starting),
-        Just(Stage::Running),
+        Just(Stage::Starting { steps: Vec::new() }),
+        Just(Stage::Running { screen: None }),
         text(2000).prop_map(|why| Stage::Failed { why }),
         text(4000).prop_map(|why| Stage::Broken { why }),
     ]
@@ -220,11 +235,9 @@ fn any_stage() -> impl Strategy<Value = Stage> {
 fn any_view() -> impl Strategy<Value = View> {
     let cards = prop::collection::vec(any_card(), 0..14);
     (cards, 0..15_usize, any_stage(), text(64), prop::option::of(text(200))).prop_map(|(cards, highlighted, stage, host, notice)| View {
-        cards,
-        highlighted,
-        stage,
         host,
         notice,
+        ..View::still(cards, highlighted, stage)
     })
 }
 

@@ -7,7 +7,7 @@ use crate::menu::view::view;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use clap::Args;
-use persona_paint::{Painter, write_png};
+use persona_paint::{Appearance, Painter, write_png};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     if let Some(index) = highlighted.and_then(|wanted| settings.personas.iter().position(|persona| persona == wanted)) {
         view.highlighted = index;
     }
-    let mut painter = Painter::with_gallery(preview.size.0, preview.size.1, gallery(paths, &settings));
+    let mut painter = Painter::with(preview.size.0, preview.size.1, gallery(paths, &settings), Appearance::default());
     painter.paint(&view);
     let writing = || "writing the menu's picture".to_owned();
     match &preview.out {

@@ -178,7 +178,12 @@ fn refusals(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> R
 fn plan(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Plan {
     let entry = |device: &PciAddress| Passthrough { device: *device, id: None, subsystem: None, label: None, bind: None };
     let settings = Settings {
-        menu: MenuSettings { timeout: Timeout::Never, default: DefaultPersona::Last, display: Display::At(display) },
+        menu: MenuSettings {
+            timeout: Timeout::Never,
+            default: DefaultPersona::Last,
+            display: Display::At(display),
+            ..MenuSettings::default()
+        },
         passthrough: devices.iter().map(entry).collect(),
         personas: Vec::new(),
     };

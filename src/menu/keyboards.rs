@@ -89,7 +89,8 @@ fn open(node: &std::path::Path) -> std::io::Result<Option<Device>> {
 
 /// What a key means to the menu.
 fn meaning(code: KeyCode) -> Key {
-    const NUMBERS: [(KeyCode, KeyCode); 9] = [
+    const DIGITS: [(KeyCode, KeyCode); 10] = [
+        (KeyCode::KEY_0, KeyCode::KEY_KP0),
         (KeyCode::KEY_1, KeyCode::KEY_KP1),
         (KeyCode::KEY_2, KeyCode::KEY_KP2),
         (KeyCode::KEY_3, KeyCode::KEY_KP3),
@@ -105,7 +106,9 @@ fn meaning(code: KeyCode) -> Key {
         KeyCode::KEY_RIGHT | KeyCode::KEY_DOWN => Key::Next,
         KeyCode::KEY_ENTER | KeyCode::KEY_KPENTER | KeyCode::KEY_SPACE => Key::Confirm,
         KeyCode::KEY_ESC => Key::Back,
-        _ => NUMBERS.iter().position(|(row, pad)| code == *row || code == *pad).map_or(Key::Other, Key::Number),
+        KeyCode::KEY_BACKSPACE => Key::Erase,
+        KeyCode::KEY_F1 => Key::Help,
+        _ => DIGITS.iter().position(|(row, pad)| code == *row || code == *pad).map_or(Key::Other, |digit| Key::Digit(digit as u8)),
     }
 }
 
@@ -120,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn digits_count_from_one() {
-        assert_eq!(meaning(KeyCode::KEY_1), Key::Number(0));
-        assert_eq!(meaning(KeyCode::KEY_KP9), Key::Number(8));
-        assert_eq!(meaning(KeyCode::KEY_0), Key::Other);
+    fn digits_are_themselves_on_both_pads() {
+        assert_eq!(meaning(KeyCode::KEY_1), Key::Digit(1));
+        assert_eq!(meaning(KeyCode::KEY_KP9), Key::Digit(9));
+        assert_eq!(meaning(KeyCode::KEY_0), Key::Digit(0));
     }
 }

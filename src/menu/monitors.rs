@@ -5,7 +5,7 @@ use crate::console::ConsoleAside;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::screen::{Screen, card_node};
-use persona_paint::{Gallery, Painter, View};
+use persona_paint::{Appearance, Gallery, Painter, View};
 
 /// The monitors the menu is on.
 pub struct Monitors {
@@ -60,7 +60,7 @@ impl Monitors {
         let console = self.open.take().map(|open| open._console);
         match Screen::open(&node) {
             Ok(screen) => {
-                let painter = |(width, height)| Painter::with_gallery(width, height, self.gallery.clone());
+                let painter = |(width, height)| Painter::with(width, height, self.gallery.clone(), Appearance::default());
                 let painters = screen.outputs().iter().map(|output| painter(output.size())).collect();
                 let console = console.unwrap_or_else(|| ConsoleAside::put(&self.paths));
                 self.open = Some(Open { screen, painters, _console: console });

@@ -51,12 +51,16 @@ pub enum Key {
     Previous,
     /// Arrow right or down.
     Next,
-    /// 1 to 9, counted from 0.
-    Number(usize),
+    /// 0 to 9.
+    Digit(u8),
     /// Enter or Space.
     Confirm,
     /// Escape.
     Back,
+    /// Backspace.
+    Erase,
+    /// F1.
+    Help,
     /// Any other.
     Other,
 }
@@ -176,14 +180,14 @@ impl Menu {
     pub fn stage(&self, now: Duration) -> Option<Stage> {
         Some(match &self.state {
             State::AwaitingScreen => match self.timeout {
-                _ if self.preset.is_some() => Stage::Starting,
+                _ if self.preset.is_some() => Stage::Starting { steps: Vec::new() },
                 Timeout::Never => Stage::Waiting,
                 Timeout::After(total) => Stage::Countdown { remaining: total, total },
             },
             State::CountingDown { ends_at, total } => Stage::Countdown { remaining: ends_at.saturating_sub(now), total: *total },
             State::Waiting => Stage::Waiting,
-            State::Chosen { .. } | State::Starting => Stage::Starting,
-            State::Running => Stage::Running,
+            State::Chosen { .. } | State::Starting => Stage::Starting { steps: Vec::new() },
+            State::Running => Stage::Running { screen: None },
             State::Failed { why } => Stage::Failed { why: why.clone() },
             State::Console => return None,
         })
@@ -266,9 +270,9 @@ impl Menu {
         match key {
             Key::Previous => self.highlighted = self.highlighted.saturating_sub(1),
             Key::Next => self.highlighted = (self.highlighted + 1).min(self.entries.len().saturating_sub(1)),
-            Key::Number(number) if number < self.entries.len() => self.highlighted = number,
+            Key::Digit(digit) if (1..=self.entries.len()).contains(&digit.into()) => self.highlighted = usize::from(digit) - 1,
             Key::Confirm => return self.choose(self.highlighted, Reason::Picked, now),
-            Key::Number(_) | Key::Back | Key::Other => {}
+            Key::Digit(_) | Key::Back | Key::Erase | Key::Help | Key::Other => {}
         }
         Vec::new()
     }

@@ -15,12 +15,9 @@ pub fn view(settings: &Settings, menu: &Menu, now: Duration, host: &str, notice:
         emblem: persona.emblem.clone(),
         is_default: index == menu.default(),
         is_legion: persona.legion().is_some(),
+        is_locked: false,
+        refused: None,
     });
-    Some(View {
-        cards: cards.collect(),
-        highlighted: menu.highlighted(),
-        stage: menu.stage(now)?,
-        host: host.to_owned(),
-        notice: notice.map(str::to_owned),
-    })
+    let still = View::still(cards.collect(), menu.highlighted(), menu.stage(now)?);
+    Some(View { host: host.to_owned(), notice: notice.map(str::to_owned), ..still })
 }

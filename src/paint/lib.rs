@@ -30,7 +30,7 @@ pub use emblem::BuiltInEmblem;
 pub use geometry::{Area, Rect};
 pub use splash::splash;
 pub use sprites::Gallery;
-pub use view::{Card, Emblem, Stage, View};
+pub use view::{Appearance, Card, Emblem, Overlay, PinAnswer, PinKey, Pose, PowerEntry, Progress, Stage, Step, View};
 
 use canvas::Canvas;
 use scene::{Item, Scene};
@@ -53,11 +53,12 @@ pub struct Painter {
 impl Painter {
     /// A painter of pictures of `width` by `height` pixels, each of them 1 to 16384.
     pub fn new(width: u32, height: u32) -> Self {
-        Self::with_gallery(width, height, Gallery::default())
+        Self::with(width, height, Gallery::default(), Appearance::default())
     }
 
-    /// The same, with the owner's emblems. A PNG that is not in the gallery is replaced by the title's first letter.
-    pub fn with_gallery(width: u32, height: u32, gallery: Gallery) -> Self {
+    /// The same, with the owner's emblems and in another appearance. A PNG that is not in the gallery is replaced by the
+    /// title's first letter.
+    pub fn with(width: u32, height: u32, gallery: Gallery, _appearance: Appearance) -> Self {
         let frame = Canvas::new(width.clamp(1, LONGEST), height.clamp(1, LONGEST));
         Self { frame, scene: None, below: None, sprites: Sprites::new(gallery), glyphs: Glyphs::default() }
     }

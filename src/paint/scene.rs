@@ -115,7 +115,7 @@ impl Scene {
         let frame = Frame::new(width, height);
         let accent = view.cards.get(view.highlighted).map_or(MUTED, |card| card.accent);
         let mut scene = Self { background: backdrop(&frame, accent, &view.stage), items: Vec::new(), countdown: None, edges: (0.0, 0.0) };
-        if !matches!(view.stage, Stage::Running) {
+        if !matches!(view.stage, Stage::Running { .. }) {
             header(&mut scene, &frame, view);
         }
         match &view.stage {
@@ -132,8 +132,8 @@ impl Scene {
                 stages::names(&mut scene, &frame, view);
                 stages::hints(&mut scene, &frame, &[(&["←", "→"], "choose"), (&["Enter"], "start"), (&["Esc"], "console")]);
             }
-            Stage::Starting => stages::starting(&mut scene, &frame, view),
-            Stage::Running => stages::running(&mut scene, &frame, view),
+            Stage::Starting { .. } => stages::starting(&mut scene, &frame, view),
+            Stage::Running { .. } => stages::running(&mut scene, &frame, view),
             Stage::Failed { why } => {
                 stages::shelf(&mut scene, &frame, view);
                 stages::failed(&mut scene, &frame, view, why);
@@ -187,9 +187,9 @@ pub(super) fn keycap_area(frame: &Frame, x: f32, y: f32, label: &str) -> Area {
 fn backdrop(frame: &Frame, accent: Color, stage: &Stage) -> Background {
     let (strength, brightness) = match stage {
         Stage::Countdown { .. } | Stage::Waiting => (0.30, 1.0),
-        Stage::Starting => (0.38, 1.0),
+        Stage::Starting { .. } => (0.38, 1.0),
         Stage::Failed { .. } => (0.20, 0.9),
-        Stage::Running => (0.07, 0.45),
+        Stage::Running { .. } => (0.07, 0.45),
         Stage::Broken { .. } => (0.05, 0.9),
     };
     let color = vivid(accent);

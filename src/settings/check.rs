@@ -1,7 +1,7 @@
 //! From the shape of the file to settings that can be acted on.
 
 use super::message::{Problem, nearest};
-use super::value::{Color, Cpus, MemorySize, Network, Timeout};
+use super::value::{Color, Cpus, MemorySize, Network, Rotation};
 use super::{
     BuiltInEmblem, DefaultPersona, Display, Emblem, Guest, Legion, MenuSettings, OnPoweroff, Passthrough, Persona, Settings, Starts, file,
 };
@@ -9,12 +9,10 @@ use crate::pci::{PciAddress, PciId};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 use toml::Spanned;
 
 type Checked<T> = Result<T, Problem>;
 
-const DEFAULT_TIMEOUT: Timeout = Timeout::After(Duration::from_secs(10));
 const DEFAULT_ACCENT: Color = Color::rgb(0x8f, 0xa3, 0xbf);
 
 pub(super) fn check(file: file::File) -> Checked<Settings> {
@@ -41,7 +39,45 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
         Some(text) if text.get_ref() == "auto" => Display::Auto,
         Some(text) => Display::At(parse::<PciAddress>(text)?),
     };
-    Ok(MenuSettings { timeout: menu.timeout.as_ref().map_or(Ok(DEFAULT_TIMEOUT), parse)?, default, display })
+    let usual = MenuSettings::default();
+    Ok(MenuSettings {
+        timeout: menu.timeout.as_ref().map_or(Ok(usual.timeout), parse)?,
+        default,
+        display,
+        motion: menu.motion.unwrap_or(usual.motion),
+        scale: menu.scale.as_ref().map_or(Ok(None), scale)?,
+        rotation: menu.rotation.as_ref().map_or(Ok(None), rotation)?,
+        high_contrast: menu.theme == Some(file::Theme::HighContrast),
+        large_text: menu.large_text.unwrap_or(usual.large_text),
+        beep: menu.beep.unwrap_or(usual.beep),
+    })
+}
+
+/// "auto" is none.
+fn scale(value: &Spanned<toml::Value>) -> Checked<Option<f32>> {
+    let scale = match value.get_ref() {
+        toml::Value::String(word) if word == "auto" => return Ok(None),
+        toml::Value::Integer(number) => *number as f32,
+        toml::Value::Float(number) => *number as f32,
+        _ => f32::NAN,
+    };
+    if (0.5..=3.0).contains(&scale) {
+        return Ok(Some(scale));
+    }
+    Err(Problem::at(value.span(), "scale is \"auto\" or a number from 0.5 to 3").mend("1.5 makes all text half as large again"))
+}
+
+/// "auto" is none.
+fn rotation(value: &Spanned<toml::Value>) -> Checked<Option<Rotation>> {
+    let rotation = match value.get_ref() {
+        toml::Value::String(word) if word == "auto" => return Ok(None),
+        toml::Value::Integer(degrees) => Rotation::from_degrees(*degrees),
+        _ => None,
+    };
+    rotation.map(Some).ok_or_else(|| {
+        Problem::at(value.span(), "rotation is \"auto\" or one of 0, 90, 180, 270")
+            .mend("the degrees by which the picture is turned clockwise on the panel")
+    })
 }
 
 fn passthrough(entries: &[file::Passthrough]) -> Checked<Vec<Passthrough>> {

@@ -23,6 +23,19 @@ pub(super) struct Menu {
     pub(super) timeout: Option<Spanned<String>>,
     pub(super) default: Option<Spanned<String>>,
     pub(super) display: Option<Spanned<String>>,
+    pub(super) motion: Option<bool>,
+    pub(super) scale: Option<Spanned<toml::Value>>,
+    pub(super) rotation: Option<Spanned<toml::Value>>,
+    pub(super) theme: Option<Theme>,
+    pub(super) large_text: Option<bool>,
+    pub(super) beep: Option<bool>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Theme {
+    Standard,
+    HighContrast,
 }
 
 #[derive(Deserialize, Default)]

@@ -13,7 +13,8 @@ use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
 pub use persona_paint::{BuiltInEmblem, Emblem};
 use std::path::PathBuf;
-use value::{Color, Cpus, MemorySize, Network, Timeout};
+use std::time::Duration;
+use value::{Color, Cpus, MemorySize, Network, Rotation, Timeout};
 
 /// All settings, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +36,35 @@ pub struct MenuSettings {
     pub default: DefaultPersona,
     /// The card that draws.
     pub display: Display,
+    /// Whether anything glides; if not, the picture jumps.
+    pub motion: bool,
+    /// How large text is, 1.0 as designed for the screen's height; by the screen's physical size if the owner left it open.
+    pub scale: Option<f32>,
+    /// How the picture is turned; as the panel's driver says if the owner left it open.
+    pub rotation: Option<Rotation>,
+    /// Plain black and white with the accent as the only colour.
+    pub high_contrast: bool,
+    /// All text larger.
+    pub large_text: bool,
+    /// A beep per step of the highlight, as many as its position.
+    pub beep: bool,
+}
+
+impl Default for MenuSettings {
+    /// What holds for every key that the owner left out; the default persona is the remembered one.
+    fn default() -> Self {
+        Self {
+            timeout: Timeout::After(Duration::from_secs(10)),
+            default: DefaultPersona::Last,
+            display: Display::Auto,
+            motion: true,
+            scale: None,
+            rotation: None,
+            high_contrast: false,
+            large_text: false,
+            beep: false,
+        }
+    }
 }
 
 /// `menu.default`.

@@ -46,6 +46,10 @@ fn what_means_nothing_is_named_with_its_line() {
             "listed twice",
         ),
         ("[menu]\ntimeout = 10\n", 2, "invalid type"),
+        ("[menu]\nscale = 0.1\n[[persona]]\nname = \"a\"", 2, "from 0.5 to 3"),
+        ("[menu]\nscale = \"big\"\n[[persona]]\nname = \"a\"", 2, "from 0.5 to 3"),
+        ("[menu]\nrotation = 45\n[[persona]]\nname = \"a\"", 2, "one of 0, 90, 180, 270"),
+        ("[menu]\ntheme = \"high-contrst\"\n[[persona]]\nname = \"a\"", 2, "did you mean `high-contrast`"),
         ("[menu\n", 1, ""),
     ] {
         let message = message(text);

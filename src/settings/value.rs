@@ -53,6 +53,33 @@ impl FromStr for Timeout {
     }
 }
 
+/// How far a picture is turned clockwise on its panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rotation {
+    /// Not at all.
+    #[default]
+    None,
+    /// By 90 degrees.
+    Right,
+    /// By 180 degrees.
+    UpsideDown,
+    /// By 270 degrees.
+    Left,
+}
+
+impl Rotation {
+    /// By so many degrees, if they are a multiple of 90 below 360.
+    pub fn from_degrees(degrees: i64) -> Option<Self> {
+        Some(match degrees {
+            0 => Self::None,
+            90 => Self::Right,
+            180 => Self::UpsideDown,
+            270 => Self::Left,
+            _ => return None,
+        })
+    }
+}
+
 /// An amount of memory, in MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemorySize {

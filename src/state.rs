@@ -150,8 +150,10 @@ impl Last {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Devices are being bound and the cartridge inserted.
+    /// Devices are being bound.
     Preparing,
+    /// The cartridge is being inserted.
+    Inserting,
     /// QEMU is starting.
     Starting,
     /// QMP says the guest runs.
@@ -168,6 +170,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Preparing => "preparing",
+            Self::Inserting => "inserting",
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Stopping => "stopping",

@@ -19,6 +19,8 @@ pub struct Changes {
     pub graphics: bool,
     /// A keyboard or another input device.
     pub input: bool,
+    /// What a plan is made from: PCI devices, disks, network cards.
+    pub machine: bool,
 }
 
 impl Uevents {
@@ -43,7 +45,7 @@ impl Uevents {
             match recv(self.0.as_raw_fd(), &mut message, MsgFlags::empty()) {
                 Ok(length) => changes.note(&message[..length]),
                 // Events were lost: anything may have changed.
-                Err(Errno::ENOBUFS) => changes = Changes { graphics: true, input: true },
+                Err(Errno::ENOBUFS) => changes = Changes { graphics: true, input: true, machine: true },
                 Err(Errno::EINTR) => {}
                 Err(_) => return changes,
             }
@@ -64,6 +66,7 @@ impl Changes {
             match field {
                 b"SUBSYSTEM=drm" => self.graphics = true,
                 b"SUBSYSTEM=input" => self.input = true,
+                b"SUBSYSTEM=pci" | b"SUBSYSTEM=block" | b"SUBSYSTEM=net" => self.machine = true,
                 _ => {}
             }
         }
@@ -78,9 +81,9 @@ mod tests {
     fn only_the_subsystem_counts() {
         let mut changes = Changes::default();
         changes.note(b"add@/devices/x/SUBSYSTEM=drm\0ACTION=add\0SUBSYSTEM=input\0DEVNAME=input/event3\0");
-        assert_eq!(changes, Changes { graphics: false, input: true });
+        assert_eq!(changes, Changes { input: true, ..Changes::default() });
         changes.note(b"change@/devices/y\0SUBSYSTEM=drm\0HOTPLUG=1");
-        assert_eq!(changes, Changes { graphics: true, input: true });
+        assert_eq!(changes, Changes { graphics: true, input: true, machine: false });
         changes.note(b"\xff\xfe");
     }
 }

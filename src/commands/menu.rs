@@ -4,15 +4,17 @@ use super::{gallery, or_absent};
 use crate::console;
 use crate::error::Result;
 use crate::kernel_command_line::KernelCommandLine;
+use crate::menu::facts::Facts;
 use crate::menu::monitors::Monitors;
 use crate::menu::session::{Session, Subject};
 use crate::menu::state::Menu;
-use crate::passthrough::{Machine, Plan, Stage, menu_card};
+use crate::menu::view::appearance;
+use crate::passthrough::{Machine, menu_card};
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::settings::value::Timeout;
 use crate::state::{Choice, Last, Override, Reason};
-use persona_paint::Gallery;
+use persona_paint::{Appearance, Gallery};
 
 /// Runs the menu; with `restore_console` only brings the console back.
 ///
@@ -28,23 +30,19 @@ pub fn menu(paths: &Paths, restore_console: bool) -> Result<()> {
         log::info!("persona=off on the kernel command line: no menu");
         return Ok(());
     }
-    let machine = Machine::read(paths).inspect_err(|error| log::error!("{error}")).ok();
     match Settings::load(paths) {
         Ok(settings) => {
-            let plan = machine.as_ref().map(|machine| Plan::new(&settings, machine, Stage::Launch));
-            let monitors = Monitors::new(paths, plan.as_ref().and_then(|plan| plan.display), gallery(paths, &settings));
-            let notice = plan.and_then(|plan| plan.refusal_text()).and_then(|text| Some(text.lines().next()?.to_owned()));
-            if let Some(notice) = &notice {
-                log::warn!("legion cannot start: {notice}");
-            }
+            let (facts, display) = Facts::gather(paths, &settings);
+            let monitors = Monitors::new(paths, display, gallery(paths, &settings), appearance(&settings.menu));
             let menu = opening(paths, &settings, &command_line);
-            Session::new(paths, Subject::Personas { settings: Box::new(settings), menu, notice }, monitors).run()
+            Session::new(paths, Subject::Personas { settings: Box::new(settings), menu }, facts, monitors).run()
         }
         Err(error) => {
             log::error!("{error}");
             // Without settings no card is legion's.
-            let card = machine.as_ref().and_then(menu_card);
-            Session::new(paths, Subject::Broken { why: error.to_string() }, Monitors::new(paths, card, Gallery::default())).run()
+            let card = Machine::read(paths).inspect_err(|error| log::error!("{error}")).ok().as_ref().and_then(menu_card);
+            let monitors = Monitors::new(paths, card, Gallery::default(), Appearance::default());
+            Session::new(paths, Subject::Broken { why: error.to_string() }, Facts::of_host(paths), monitors).run()
         }
     }
 }

@@ -50,6 +50,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
     plan.bound_devices().write(paths)?;
     passthrough::bind(paths, &plan, &Kernel::default())?;
     passthrough::give_groups_to(paths, &plan.groups(), account.uid, account.gid)?;
+    LegionState::new(Phase::Inserting, &choice.persona).write(paths)?;
     if let Network::Bridge(bridge) = &legion.network {
         network::attach(paths, bridge, account.uid)?;
     }

@@ -2,12 +2,13 @@
 
 use super::{find_persona, gallery};
 use crate::error::{Context, Error, Result};
+use crate::menu::facts::Facts;
 use crate::menu::state::{Event, Menu};
-use crate::menu::view::view;
+use crate::menu::view::{appearance, view};
 use crate::paths::Paths;
 use crate::settings::Settings;
 use clap::Args;
-use persona_paint::{Appearance, Painter, write_png};
+use persona_paint::{Painter, write_png};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -37,11 +38,12 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     let mut menu = Menu::new(&settings, &default, None, settings.menu.timeout);
     menu.handle(Event::Shown, Duration::ZERO);
     let host = std::fs::read_to_string(paths.hostname()).unwrap_or_default();
-    let mut view = view(&settings, &menu, Duration::ZERO, host.trim(), None).ok_or_else(|| Error::new("the menu has nothing to show"))?;
+    let mut view = view(&settings, &menu, &Facts { host: host.trim().to_owned(), ..Facts::default() }, Duration::ZERO)
+        .ok_or_else(|| Error::new("the menu has nothing to show"))?;
     if let Some(index) = highlighted.and_then(|wanted| settings.personas.iter().position(|persona| persona == wanted)) {
-        view.highlighted = index;
+        (view.highlighted, view.pose.shelf) = (index, index as f32);
     }
-    let mut painter = Painter::with(preview.size.0, preview.size.1, gallery(paths, &settings), Appearance::default());
+    let mut painter = Painter::with(preview.size.0, preview.size.1, gallery(paths, &settings), appearance(&settings.menu));
     painter.paint(&view);
     let writing = || "writing the menu's picture".to_owned();
     match &preview.out {

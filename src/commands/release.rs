@@ -53,7 +53,7 @@ fn over(state: LegionState) -> LegionState {
     let phase = match (state.phase, state.outcome) {
         (Phase::Failed, _) | (_, Some(Outcome::Failure)) => Phase::Failed,
         (Phase::Ended, _) | (_, Some(Outcome::GuestPoweroff | Outcome::Stopped)) => Phase::Ended,
-        (Phase::Preparing | Phase::Starting | Phase::Running | Phase::Stopping, None) => {
+        (Phase::Preparing | Phase::Inserting | Phase::Starting | Phase::Running | Phase::Stopping, None) => {
             let why = "its supervisor was killed, and QEMU with it. See: journalctl -u legion";
             return LegionState { phase: Phase::Failed, why: Some(why.into()), outcome: Some(Outcome::Failure), ..state };
         }
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_supervisor_that_was_killed_is_a_failure_with_a_reason() {
-        for phase in [Phase::Preparing, Phase::Starting, Phase::Running] {
+        for phase in [Phase::Preparing, Phase::Inserting, Phase::Starting, Phase::Running] {
             let over = over(state(phase, None));
             assert_eq!(over.phase, Phase::Failed);
             assert!(over.why.is_some_and(|why| why.contains("killed")));

@@ -2,9 +2,14 @@
 //! ([`persona_paint`]), and around them the edges: [`gallery`], [`monitors`], [`keyboards`] and the loop that joins them
 //! ([`session`]).
 
+pub mod facts;
 pub mod gallery;
 pub mod keyboards;
+mod launch;
 pub mod monitors;
+pub mod motion;
+mod overlay;
 pub mod session;
+mod sources;
 pub mod state;
 pub mod view;

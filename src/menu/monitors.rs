@@ -12,6 +12,7 @@ pub struct Monitors {
     paths: Paths,
     card: Option<PciAddress>,
     gallery: Gallery,
+    appearance: Appearance,
     open: Option<Open>,
     refused: bool,
 }
@@ -26,8 +27,8 @@ struct Open {
 impl Monitors {
     /// The monitors of the graphics card at `card`; none for a machine without one. `gallery` has the owner's emblems.
     /// Nothing is opened yet.
-    pub fn new(paths: &Paths, card: Option<PciAddress>, gallery: Gallery) -> Self {
-        Self { paths: paths.clone(), card, gallery, open: None, refused: false }
+    pub fn new(paths: &Paths, card: Option<PciAddress>, gallery: Gallery, appearance: Appearance) -> Self {
+        Self { paths: paths.clone(), card, gallery, appearance, open: None, refused: false }
     }
 
     /// Whether the machine has a card to draw on at all, whatever its driver is doing.
@@ -60,7 +61,7 @@ impl Monitors {
         let console = self.open.take().map(|open| open._console);
         match Screen::open(&node) {
             Ok(screen) => {
-                let painter = |(width, height)| Painter::with(width, height, self.gallery.clone(), Appearance::default());
+                let painter = |(width, height)| Painter::with(width, height, self.gallery.clone(), self.appearance);
                 let painters = screen.outputs().iter().map(|output| painter(output.size())).collect();
                 let console = console.unwrap_or_else(|| ConsoleAside::put(&self.paths));
                 self.open = Some(Open { screen, painters, _console: console });

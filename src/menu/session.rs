@@ -1,21 +1,24 @@
 //! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
 //! says, and shows the result.
 
+use super::facts::Facts;
 use super::keyboards::Keyboards;
+use super::launch::{self, Started};
 use super::monitors::Monitors;
-use super::state::{Effect, Event, Menu};
-use super::view::{Stage, View, view};
-use crate::error::{Context, Result};
+use super::motion::Motion;
+use super::sources::Sources;
+use super::state::{Effect, Event, Light, Menu};
+use super::view::{View, view};
+use crate::error::Result;
 use crate::paths::Paths;
-use crate::settings::{Settings, Starts};
-use crate::state::{Choice, LegionState, MenuState, Override, Phase, Reason};
-use crate::uevent::{Changes, Uevents};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use std::os::fd::AsFd;
-use std::process::{Child, Command};
+use crate::settings::Settings;
+use crate::state::{LegionState, MenuState, Phase, Reason};
+use crate::uevent::Changes;
+use nix::poll::PollTimeout;
+use persona_paint::Pose;
+use std::io::Write;
+use std::os::fd::BorrowedFd;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// How long the menu waits for its card before the countdown runs without it: amdgpu takes 5 to 10 s to come up.
@@ -23,6 +26,15 @@ const SCREEN_DEADLINE: Duration = Duration::from_secs(15);
 
 /// How often a card that another program holds is tried again: the kernel does not tell when it is let go.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How long the machine is left to settle before it is looked at again: changes come in bursts.
+const SETTLING: Duration = Duration::from_millis(500);
+
+/// Between two frames of what moves.
+const FRAME: Duration = Duration::from_micros(16_667);
+
+/// The light of a screen that was read long ago.
+const DIM: f32 = 0.35;
 
 /// What the menu is about.
 pub enum Subject {
@@ -32,8 +44,6 @@ pub enum Subject {
         settings: Box<Settings>,
         /// The state machine.
         menu: Menu,
-        /// A line of warning.
-        notice: Option<String>,
     },
     /// There are no settings to show: why, until a key is pressed.
     Broken {
@@ -46,7 +56,10 @@ pub enum Subject {
 pub struct Session {
     paths: Paths,
     subject: Subject,
-    host: String,
+    facts: Facts,
+    /// When the machine is looked at again.
+    facts_due: Option<Duration>,
+    motion: Motion,
     monitors: Monitors,
     keyboards: Keyboards,
     started: Instant,
@@ -66,17 +79,18 @@ enum Flow {
 }
 
 impl Session {
-    /// A menu that shows `subject` on `monitors`.
-    pub fn new(paths: &Paths, subject: Subject, monitors: Monitors) -> Self {
-        let host = std::fs::read_to_string(paths.hostname()).map(|name| name.trim().to_owned()).unwrap_or_default();
-        let trouble = match &subject {
-            Subject::Broken { why } => Some(why.clone()),
-            Subject::Personas { .. } => None,
+    /// A menu that shows `subject`, and `facts` as they are now, on `monitors`.
+    pub fn new(paths: &Paths, subject: Subject, facts: Facts, monitors: Monitors) -> Self {
+        let (trouble, motion) = match &subject {
+            Subject::Broken { why } => (Some(why.clone()), false),
+            Subject::Personas { settings, .. } => (None, settings.menu.motion),
         };
         Self {
             paths: paths.clone(),
             subject,
-            host,
+            facts,
+            facts_due: None,
+            motion: Motion::new(motion),
             monitors,
             keyboards: Keyboards::default(),
             started: Instant::now(),
@@ -94,58 +108,42 @@ impl Session {
     /// # Errors
     /// When the kernel denies what no menu can do without.
     pub fn run(mut self) -> Result<()> {
-        let mut stop = SigSet::empty();
-        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-            stop.add(signal);
-        }
-        stop.thread_block().doing(|| "blocking signals".into())?;
-        let signals =
-            SignalFd::with_flags(&stop, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(|| "listening for signals".into())?;
-        let uevents = Uevents::subscribe().doing(|| "listening for the kernel's device events".into())?;
-        let run_dir = self.paths.run_dir();
-        std::fs::create_dir_all(&run_dir).doing(|| format!("making the folder {}", run_dir.display()))?;
-        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).doing(|| "watching legion".into())?;
-        inotify.add_watch(&run_dir, AddWatchFlags::IN_MOVED_TO).doing(|| format!("watching {}", run_dir.display()))?;
-
+        let mut sources = Sources::open(&self.paths)?;
         self.take_screen();
-        self.hear_of_legion();
+        self.hear_of_legion(&sources);
+        self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), &sources);
         // An override starts before anything is drawn or waited for.
-        self.tell(Event::Tick);
+        self.tell(Event::Tick, &sources);
         loop {
-            self.refresh();
+            self.refresh(&sources);
             let timeout = self.time_to_wait();
-            let [signalled, device, legion, key] = {
-                let mut fds = vec![
-                    PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-                    PollFd::new(uevents.as_fd(), PollFlags::POLLIN),
-                    PollFd::new(inotify.as_fd(), PollFlags::POLLIN),
-                ];
-                fds.extend(self.keyboards.fds().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-                match poll(&mut fds, timeout) {
-                    Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                    Err(error) => return Err(error).doing(|| "waiting for events".into()),
-                }
-                let ready = |fd: &PollFd<'_>| fd.any() == Some(true);
-                [ready(&fds[0]), ready(&fds[1]), ready(&fds[2]), fds[3..].iter().any(ready)]
-            };
-            if signalled {
+            let keyboards: Vec<BorrowedFd<'_>> = self.keyboards.fds().collect();
+            let woken = sources.wait(&keyboards, timeout)?;
+            drop(keyboards);
+            if woken.stop {
                 log::info!("told to stop");
                 return Ok(());
             }
-            if device {
-                self.devices_changed(uevents.changes());
+            self.devices_changed(woken.devices);
+            if woken.legion {
+                self.hear_of_legion(&sources);
             }
-            if legion {
-                while inotify.read_events().is_ok_and(|events| !events.is_empty()) {}
-                self.hear_of_legion();
+            if woken.facts || woken.devices.machine || woken.devices.graphics {
+                self.look_again(SETTLING);
             }
-            if key && self.keys_pressed() == Flow::Quit {
+            if let Some(right) = woken.pin {
+                self.tell(Event::PinChecked { right }, &sources);
+            }
+            if woken.others.contains(&true) && self.keys_pressed(&sources) == Flow::Quit {
                 return Ok(());
             }
             if self.monitors.were_refused() && !self.menu().is_some_and(Menu::is_on_console) {
                 self.take_screen();
             }
-            self.tell(Event::Tick);
+            if self.facts_due.is_some_and(|due| due <= self.now()) {
+                self.gather_facts(&sources);
+            }
+            self.tell(Event::Tick, &sources);
         }
     }
 
@@ -160,37 +158,46 @@ impl Session {
         }
     }
 
-    /// How long until something is due although nothing happens: the menu's own deadline, the next second of the
-    /// countdown, the end of waiting for a screen.
+    /// How long until something is due although nothing happens.
     fn time_to_wait(&self) -> PollTimeout {
         let now = self.now();
-        let Some(menu) = self.menu() else {
-            return if self.monitors.were_refused() { PollTimeout::try_from(RETRY).unwrap_or(PollTimeout::MAX) } else { PollTimeout::NONE };
-        };
-        let second = match menu.stage(now) {
-            // The picture changes when the number of seconds, rounded up, does.
-            Some(Stage::Countdown { remaining, .. }) if !self.waits_for_screen => {
-                Some(now + Duration::from_nanos(u64::from((remaining.subsec_nanos()).max(1))))
-            }
-            _ => None,
-        };
-        let screen = self.waits_for_screen.then_some(SCREEN_DEADLINE);
-        let retry = self.monitors.were_refused().then_some(now + RETRY);
-        let due = [menu.deadline(), second, screen, retry].into_iter().flatten().min();
+        let menu = self.menu();
+        let dues = [
+            menu.and_then(Menu::deadline),
+            menu.filter(|_| !self.waits_for_screen).and_then(|menu| menu.next_change(now)),
+            self.waits_for_screen.then_some(SCREEN_DEADLINE),
+            self.monitors.were_refused().then_some(now + RETRY),
+            self.motion.is_moving(now).then_some(now + FRAME),
+            self.facts_due,
+        ];
         // A millisecond more than due, so that waking up is never too early.
-        due.map_or(PollTimeout::NONE, |due| {
+        dues.into_iter().flatten().min().map_or(PollTimeout::NONE, |due| {
             PollTimeout::try_from(due.saturating_sub(now) + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         })
     }
 
+    /// What there is to show now; nothing while the console has the screen.
+    fn view(&mut self, now: Duration) -> Option<View> {
+        match &self.subject {
+            Subject::Broken { why } => Some(View { address: self.facts.address.clone(), ..View::broken(&self.facts.host, why.clone()) }),
+            Subject::Personas { settings, menu } => {
+                let mut view = view(settings, menu, &self.facts, now)?;
+                let brightness = match menu.light(now) {
+                    Light::Bright => 1.0,
+                    Light::Dim => DIM,
+                    Light::Dark => 0.0,
+                };
+                self.motion.retarget(now, Pose { brightness, ..view.pose });
+                view.pose = self.motion.pose(now);
+                Some(view)
+            }
+        }
+    }
+
     /// Shows what there is to show, and settles whether there is a screen at all.
-    fn refresh(&mut self) {
+    fn refresh(&mut self, sources: &Sources) {
         let now = self.now();
-        let view = match &self.subject {
-            Subject::Broken { why } => Some(View::broken(&self.host, why.clone())),
-            Subject::Personas { settings, menu, notice } => view(settings, menu, now, &self.host, notice.as_deref()),
-        };
-        let shown = view.is_some_and(|view| self.monitors.show(&view));
+        let shown = self.view(now).is_some_and(|view| self.monitors.show(&view));
         if shown && self.record.first_frame_ms.is_none() {
             let age = process_age(&self.paths);
             log::info!("first frame after {} ms on {}", age.as_millis(), self.monitors.names().join(", "));
@@ -202,7 +209,7 @@ impl Session {
                 log::warn!("there is no screen: the menu goes on without one");
             }
             self.rescan_keyboards();
-            self.tell(if shown { Event::Shown } else { Event::NoScreen });
+            self.tell(if shown { Event::Shown } else { Event::NoScreen }, sources);
         }
         self.record.outputs = self.monitors.names();
         self.record.keyboards = self.keyboards.count();
@@ -211,6 +218,25 @@ impl Session {
                 log::warn!("{error}");
             }
             self.recorded = Some(self.record.clone());
+        }
+    }
+
+    /// Has the machine looked at again in `time`, unless that is due already.
+    fn look_again(&mut self, time: Duration) {
+        let due = self.now() + time;
+        self.facts_due = Some(self.facts_due.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    fn gather_facts(&mut self, sources: &Sources) {
+        self.facts_due = None;
+        let Subject::Personas { settings, .. } = &self.subject else { return };
+        let (facts, _) = Facts::gather(&self.paths, settings);
+        if facts != self.facts {
+            if facts.notice != self.facts.notice {
+                log::info!("legion {}", facts.notice.as_ref().map_or("can start".into(), |why| format!("cannot start: {why}")));
+            }
+            self.facts = facts;
+            self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
         }
     }
 
@@ -235,19 +261,19 @@ impl Session {
         }
     }
 
-    fn keys_pressed(&mut self) -> Flow {
+    fn keys_pressed(&mut self, sources: &Sources) -> Flow {
         let keys = self.keyboards.pressed();
         if !keys.is_empty() && matches!(self.subject, Subject::Broken { .. }) {
             return Flow::Quit;
         }
         for key in keys {
-            self.tell(Event::Key(key));
+            self.tell(Event::Key(key), sources);
         }
         Flow::Continue
     }
 
     /// Reads what legion is doing, and tells the menu if that is news.
-    fn hear_of_legion(&mut self) {
+    fn hear_of_legion(&mut self, sources: &Sources) {
         if self.starting.as_mut().is_some_and(|systemctl| !matches!(systemctl.try_wait(), Ok(None))) {
             self.starting = None;
         }
@@ -261,25 +287,45 @@ impl Session {
         self.legion = state.clone();
         let (Some(state), Subject::Personas { settings, .. }) = (state, &self.subject) else { return };
         let persona = settings.personas.iter().position(|persona| persona.name == state.persona);
-        self.tell(Event::Legion { phase: state.phase, persona, why: state.why });
+        self.tell(Event::Legion { phase: state.phase, persona, why: state.why }, sources);
     }
 
-    fn tell(&mut self, event: Event) {
+    fn tell(&mut self, event: Event, sources: &Sources) {
         let now = self.now();
         let Subject::Personas { menu, .. } = &mut self.subject else { return };
         for effect in menu.handle(event, now) {
-            match effect {
-                Effect::Choose { persona, reason } => {
-                    if let Err(error) = self.choose(persona, reason) {
+            let done = match effect {
+                Effect::Choose { persona, reason } => match self.choose(persona, reason, sources) {
+                    Err(error) => {
                         log::error!("{error}");
-                        self.tell(Event::Legion { phase: Phase::Failed, persona: Some(persona), why: Some(error.to_string()) });
+                        self.tell(Event::Legion { phase: Phase::Failed, persona: Some(persona), why: Some(error.to_string()) }, sources);
+                        Ok(())
                     }
+                    done => done,
+                },
+                Effect::CheckPin { persona, digits } => {
+                    self.check_pin(persona, digits, sources);
+                    Ok(())
+                }
+                Effect::LookAgain => {
+                    self.look_again(Duration::ZERO);
+                    Ok(())
                 }
                 Effect::LeaveToConsole => {
                     self.keyboards = Keyboards::default();
                     self.monitors.close();
+                    Ok(())
                 }
-                Effect::TakeScreen => self.take_screen(),
+                Effect::TakeScreen => {
+                    self.take_screen();
+                    Ok(())
+                }
+                Effect::Restart => launch::restart(),
+                Effect::PowerOff => launch::power_off(),
+            };
+            if let Err(error) = done {
+                log::error!("{error}");
+                self.facts.notice = Some(error.reason());
             }
         }
     }
@@ -289,51 +335,34 @@ impl Session {
         self.rescan_keyboards();
     }
 
-    fn choose(&mut self, persona: usize, reason: Reason) -> Result<()> {
+    fn choose(&mut self, persona: usize, reason: Reason, sources: &Sources) -> Result<()> {
         let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
-        let chosen = &settings.personas[persona];
-        log::info!("choice: {} ({reason})", chosen.name);
-        // The same end twice in a row must be news twice.
-        LegionState::forget(&self.paths)?;
         self.legion = None;
-        let choice = Choice { persona: chosen.name.clone(), reason };
-        choice.write(&self.paths)?;
-        match &chosen.starts {
-            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. Its
-            // answer is not waited for: early in a boot systemd may be slow, and the screen is to say what starts.
-            Starts::Legion(_) => {
-                self.starting =
-                    start_command("legion.service").spawn().inspect_err(|error| log::warn!("starting legion.service: {error}")).ok();
-                Ok(())
-            }
-            Starts::Host => Override::use_up(&self.paths, &choice),
-            Starts::Unit(unit) => {
-                Override::use_up(&self.paths, &choice)?;
-                start_unit(unit)?;
-                self.tell(Event::Legion { phase: Phase::Running, persona: Some(persona), why: None });
-                Ok(())
-            }
+        match launch::choose(&self.paths, &settings.personas[persona], reason)? {
+            Started::Legion(systemctl) => self.starting = systemctl,
+            Started::Unit => self.tell(Event::Legion { phase: Phase::Running, persona: Some(persona), why: None }, sources),
+            Started::Host => {}
+        }
+        Ok(())
+    }
+
+    /// Checks a PIN beside the loop: that takes a tenth of a second and more, on purpose.
+    fn check_pin(&mut self, persona: usize, digits: String, sources: &Sources) {
+        let Subject::Personas { settings, .. } = &self.subject else { return };
+        let Some(pin) = settings.personas.get(persona).and_then(|persona| persona.pin.clone()) else { return };
+        let answers = sources.pin_answers();
+        let checked = answers.and_then(|mut answers| {
+            let check = move || drop(answers.write_all(&[u8::from(pin.verify(&digits))]));
+            std::thread::Builder::new().name("pin".into()).spawn(check)
+        });
+        if let Err(error) = checked {
+            log::error!("checking a PIN: {error}");
+            self.tell(Event::PinChecked { right: false }, sources);
         }
     }
 }
 
-fn start_command(unit: &str) -> Command {
-    let mut command = Command::new("systemctl");
-    command.args(["start", "--no-block", "--", unit]);
-    command
-}
-
-/// Asks systemd to start a unit, without waiting for it to be up.
-fn start_unit(unit: &str) -> Result<()> {
-    let output = start_command(unit).output().doing(|| format!("starting {unit}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(crate::error::Error::because(format!("starting {unit}"), said).mend(format!("see `systemctl status {unit}`")))
-}
-
-/// How long ago this process was started (`proc_pid_stat(5)`, field 22, in ticks of 10 ms since boot).
+/// How long this process has been running (`proc_pid_stat(5)`, field 22, in ticks of 10 ms since boot).
 fn process_age(paths: &Paths) -> Duration {
     const TICK: Duration = Duration::from_millis(10);
     let since_boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();

@@ -9,18 +9,23 @@
 //!                                                |  legion starts          ^      ^
 //!                                                v                         |      | any key
 //!                                  Starting -> Running --- legion ends ----+    Failed
-//!                                                |  Escape (from Waiting and Failed too)
+//!                                                |  stay on the host (from everywhere a person sees the menu)
 //!                                                v
 //!                                             Console ---- legion ends ---> Waiting
 //! ```
 //!
+//! Help, the power menu and a PIN lie over all of that (`overlay`): the countdown goes on below them.
+//!
 //! Time is a [`Duration`] since any fixed instant; the caller asks [`Menu::deadline`] when to come back with
-//! [`Event::Tick`].
+//! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
 
+use super::overlay::{Answer, Over};
 use super::view::Stage;
+use crate::pin::Tries;
 use crate::settings::value::Timeout;
 use crate::settings::{OnPoweroff, Settings, Starts};
 use crate::state::{Phase, Reason};
+use persona_paint::{Overlay, PowerEntry, Progress, Step};
 use std::time::Duration;
 
 /// How much time a key gives a person who is at the keyboard, at least.
@@ -30,11 +35,22 @@ const MORE_TIME: Duration = Duration::from_secs(60);
 /// be busy with the rest of the boot.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the menu says where to look before it dims, and before its outputs go dark: nobody looks at it then, and the
+/// picture would be there for hours.
+const DIMS_AFTER: Duration = Duration::from_secs(12);
+const DARK_AFTER: Duration = Duration::from_secs(30);
+
 /// What the machine needs to know of each persona.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     runs: Runs,
     on_poweroff: OnPoweroff,
+    /// It asks for a PIN.
+    locked: bool,
+    /// It may start with nobody there to ask.
+    unattended: bool,
+    /// The plan or its cartridge forbid it now.
+    refused: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +90,13 @@ pub enum Event {
     NoScreen,
     /// A key went down.
     Key(Key),
+    /// Which personas cannot start now, by index.
+    Refused(Vec<bool>),
+    /// The PIN that was tried is right, or wrong.
+    PinChecked {
+        /// Which.
+        right: bool,
+    },
     /// legion (or a unit) is somewhere else now; `persona` is an index, if it is one of the menu's.
     Legion {
         /// Where it is.
@@ -97,10 +120,34 @@ pub enum Effect {
         /// Why it.
         reason: Reason,
     },
+    /// See whether these digits are the persona's PIN, and come back with [`Event::PinChecked`].
+    CheckPin {
+        /// Index of the persona.
+        persona: usize,
+        /// What was entered.
+        digits: String,
+    },
+    /// Look again what can start, and come back with [`Event::Refused`].
+    LookAgain,
     /// Give screen and keyboards to the console.
     LeaveToConsole,
     /// Take screen and keyboards back.
     TakeScreen,
+    /// Restart the machine.
+    Restart,
+    /// Switch the machine off.
+    PowerOff,
+}
+
+/// How much light the screen gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Light {
+    /// As designed.
+    Bright,
+    /// Little: it was read long ago.
+    Dim,
+    /// None.
+    Dark,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,8 +163,11 @@ enum State {
         patience_ends: Duration,
     },
     /// legion is being prepared or starts.
-    Starting,
-    Running,
+    Starting(Phase),
+    Running {
+        /// When somebody last had reason to look.
+        lit_at: Duration,
+    },
     Failed {
         why: String,
     },
@@ -125,40 +175,45 @@ enum State {
 }
 
 /// The menu.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Menu {
     entries: Vec<Entry>,
-    default: usize,
+    default: Option<usize>,
     highlighted: usize,
     timeout: Timeout,
     preset: Option<(usize, Reason)>,
     state: State,
+    over: Option<Over>,
+    tries: Tries,
 }
 
 impl Menu {
     /// A menu of the settings' personas. `default` is the name of the one that starts when nobody picks, `preset` the
-    /// one that starts without asking (an override).
+    /// one that starts without asking (an override: whoever set it is root on the host, and is asked for no PIN).
+    ///
+    /// A locked persona starts by itself only if the settings say so: if the default is one that may not, the first that
+    /// may takes its place, and if there is none the menu waits.
     pub fn new(settings: &Settings, default: &str, preset: Option<(&str, Reason)>, timeout: Timeout) -> Self {
         let index = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
-        let default = index(default).unwrap_or(0);
         let preset = preset.and_then(|(name, reason)| Some((index(name)?, reason)));
-        let entries = settings
+        let entries: Vec<Entry> = settings
             .personas
             .iter()
-            .map(|persona| match &persona.starts {
-                Starts::Legion(legion) => Entry { runs: Runs::Legion, on_poweroff: legion.on_poweroff },
-                Starts::Unit(_) => Entry { runs: Runs::Unit, on_poweroff: OnPoweroff::Menu },
-                Starts::Host => Entry { runs: Runs::Host, on_poweroff: OnPoweroff::Host },
+            .map(|persona| {
+                let (runs, on_poweroff) = match &persona.starts {
+                    Starts::Legion(legion) => (Runs::Legion, legion.on_poweroff),
+                    Starts::Unit(_) => (Runs::Unit, OnPoweroff::Menu),
+                    Starts::Host => (Runs::Host, OnPoweroff::Host),
+                };
+                Entry { runs, on_poweroff, locked: persona.pin.is_some(), unattended: persona.unattended, refused: false }
             })
             .collect();
-        Self {
-            entries,
-            default,
-            highlighted: preset.map_or(default, |(persona, _)| persona),
-            timeout,
-            preset,
-            state: State::AwaitingScreen,
-        }
+        let starts_alone = |index: &usize| entries.get(*index).is_some_and(|entry: &Entry| !entry.locked || entry.unattended);
+        let named = index(default).unwrap_or(0);
+        let default = Some(named).filter(starts_alone).or_else(|| (0..entries.len()).find(starts_alone));
+        let highlighted = preset.map_or(default.unwrap_or(named), |(persona, _)| persona);
+        let timeout = if default.is_some() { timeout } else { Timeout::Never };
+        Self { entries, default, highlighted, timeout, preset, state: State::AwaitingScreen, over: None, tries: Tries::default() }
     }
 
     /// Index of the highlighted persona.
@@ -166,8 +221,8 @@ impl Menu {
         self.highlighted
     }
 
-    /// Index of the persona that starts when nobody picks.
-    pub fn default(&self) -> usize {
+    /// Index of the persona that starts when nobody picks; none if all are locked.
+    pub fn default(&self) -> Option<usize> {
         self.default
     }
 
@@ -180,17 +235,35 @@ impl Menu {
     pub fn stage(&self, now: Duration) -> Option<Stage> {
         Some(match &self.state {
             State::AwaitingScreen => match self.timeout {
-                _ if self.preset.is_some() => Stage::Starting { steps: Vec::new() },
+                _ if self.preset.is_some() => Stage::Starting { steps: self.steps(Phase::Preparing) },
                 Timeout::Never => Stage::Waiting,
                 Timeout::After(total) => Stage::Countdown { remaining: total, total },
             },
             State::CountingDown { ends_at, total } => Stage::Countdown { remaining: ends_at.saturating_sub(now), total: *total },
             State::Waiting => Stage::Waiting,
-            State::Chosen { .. } | State::Starting => Stage::Starting { steps: Vec::new() },
-            State::Running => Stage::Running { screen: None },
+            State::Chosen { .. } => Stage::Starting { steps: self.steps(Phase::Preparing) },
+            State::Starting(phase) => Stage::Starting { steps: self.steps(*phase) },
+            State::Running { .. } => Stage::Running { screen: None },
             State::Failed { why } => Stage::Failed { why: why.clone() },
             State::Console => return None,
         })
+    }
+
+    /// What lies over it at `now`.
+    pub fn overlay(&self, now: Duration) -> Option<Overlay> {
+        self.over.as_ref().map(|over| over.view(self.tries.wait(now)))
+    }
+
+    /// How much light the screen gives at `now`.
+    pub fn light(&self, now: Duration) -> Light {
+        match self.state {
+            State::Running { lit_at } if self.over.is_none() => match now.saturating_sub(lit_at) {
+                time if time >= DARK_AFTER => Light::Dark,
+                time if time >= DIMS_AFTER => Light::Dim,
+                _ => Light::Bright,
+            },
+            _ => Light::Bright,
+        }
     }
 
     /// When to come back with [`Event::Tick`] even if nothing happens.
@@ -203,14 +276,55 @@ impl Menu {
         }
     }
 
+    /// When the picture changes although nothing happens, later than `now`: the next second of a countdown or of a wait,
+    /// the light.
+    pub fn next_change(&self, now: Duration) -> Option<Duration> {
+        // It changes when the number of whole seconds left, rounded up, does.
+        let second = |left: Duration| now + Duration::from_nanos(left.subsec_nanos().max(1).into());
+        let stage = match self.state {
+            State::CountingDown { ends_at, .. } => Some(second(ends_at.saturating_sub(now))),
+            State::Running { lit_at } => [lit_at + DIMS_AFTER, lit_at + DARK_AFTER].into_iter().find(|at| *at > now),
+            _ => None,
+        };
+        let pin = self.over.is_some().then(|| self.tries.wait(now)).flatten().map(second);
+        stage.into_iter().chain(pin).min()
+    }
+
     /// Takes an event in and says what to do about it.
     pub fn handle(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         match event {
             Event::Tick => self.time_passed(now),
             Event::Shown | Event::NoScreen => self.start_counting(now),
             Event::Key(key) => self.key(key, now),
-            Event::Legion { phase, persona, why } => self.legion(phase, persona, why),
+            Event::Refused(refused) => {
+                for (entry, refused) in self.entries.iter_mut().zip(refused) {
+                    entry.refused = refused;
+                }
+                Vec::new()
+            }
+            Event::PinChecked { right } => self.pin_checked(right, now),
+            Event::Legion { phase, persona, why } => self.legion(phase, persona, why, now),
         }
+    }
+
+    /// The steps of the highlighted persona's launch, in `phase`.
+    fn steps(&self, phase: Phase) -> Vec<Step> {
+        if self.entries.get(self.highlighted).is_none_or(|entry| entry.runs != Runs::Legion) {
+            return Vec::new();
+        }
+        let busy = match phase {
+            Phase::Preparing => 0,
+            Phase::Inserting => 1,
+            Phase::Starting => 2,
+            Phase::Running | Phase::Stopping | Phase::Ended | Phase::Failed => 3,
+        };
+        let progress = |index: usize| match index.cmp(&busy) {
+            std::cmp::Ordering::Less => Progress::Done,
+            std::cmp::Ordering::Equal => Progress::Busy,
+            std::cmp::Ordering::Greater => Progress::Pending,
+        };
+        let step = |(index, name): (usize, &str)| Step { name: name.to_owned(), progress: progress(index) };
+        ["devices", "cartridge", "power"].into_iter().enumerate().map(step).collect()
     }
 
     /// An override and a timeout of zero need nobody's eyes.
@@ -219,12 +333,15 @@ impl Menu {
     }
 
     fn time_passed(&mut self, now: Duration) -> Vec<Effect> {
+        let by_itself = self.default.map(|persona| (persona, Reason::Timeout));
         match self.state {
             State::AwaitingScreen if self.starts_at_once() => {
-                let (persona, reason) = self.preset.unwrap_or((self.default, Reason::Timeout));
-                self.choose(persona, reason, now)
+                let started = self.preset.or(by_itself);
+                started.map_or_else(Vec::new, |(persona, reason)| self.choose(persona, reason, now))
             }
-            State::CountingDown { ends_at, .. } if now >= ends_at => self.choose(self.default, Reason::Timeout, now),
+            State::CountingDown { ends_at, .. } if now >= ends_at => {
+                by_itself.map_or_else(Vec::new, |(persona, reason)| self.choose(persona, reason, now))
+            }
             State::Chosen { patience_ends } if now >= patience_ends => {
                 self.state = State::Failed { why: "legion.service did not start. See: systemctl status legion.path legion.service".into() };
                 Vec::new()
@@ -244,26 +361,42 @@ impl Menu {
     }
 
     fn key(&mut self, key: Key, now: Duration) -> Vec<Effect> {
+        let light = self.light(now);
         match &mut self.state {
+            State::AwaitingScreen | State::Console => return Vec::new(),
+            // Longer, never endless: a phantom key must not keep a machine in its menu.
             State::CountingDown { ends_at, total } => {
-                // Longer, never endless: a phantom key must not keep a machine in its menu.
                 let more = ends_at.saturating_sub(now).max(MORE_TIME);
                 (*ends_at, *total) = (now + more, more);
-                self.pick(key, now)
             }
+            // The key that wakes the screen does nothing else: nobody saw what it would do.
+            State::Running { lit_at } => {
+                *lit_at = now;
+                if light != Light::Bright {
+                    return Vec::new();
+                }
+            }
+            _ => {}
+        }
+        if let Some(over) = &mut self.over {
+            let answer = over.key(key, self.tries.wait(now).is_some());
+            return self.answered(answer);
+        }
+        match (key, &self.state) {
+            (Key::Help, _) => self.over = Some(Over::Help),
             // Whoever is at the keyboard can always get at the host.
-            State::Waiting | State::Failed { .. } | State::Running if key == Key::Back => {
-                self.state = State::Console;
-                vec![Effect::LeaveToConsole]
-            }
-            State::Failed { .. } => {
+            (Key::Back, _) => self.over = Some(Over::Power { highlighted: 0 }),
+            (_, State::Failed { .. }) => {
                 self.state = State::Waiting;
                 // The key that dismisses the message starts nothing by surprise.
-                if key == Key::Confirm { Vec::new() } else { self.pick(key, now) }
+                if key != Key::Confirm {
+                    return self.pick(key, now);
+                }
             }
-            State::Waiting => self.pick(key, now),
-            State::AwaitingScreen | State::Chosen { .. } | State::Starting | State::Running | State::Console => Vec::new(),
+            (_, State::CountingDown { .. } | State::Waiting) => return self.pick(key, now),
+            _ => {}
         }
+        Vec::new()
     }
 
     fn pick(&mut self, key: Key, now: Duration) -> Vec<Effect> {
@@ -271,15 +404,71 @@ impl Menu {
             Key::Previous => self.highlighted = self.highlighted.saturating_sub(1),
             Key::Next => self.highlighted = (self.highlighted + 1).min(self.entries.len().saturating_sub(1)),
             Key::Digit(digit) if (1..=self.entries.len()).contains(&digit.into()) => self.highlighted = usize::from(digit) - 1,
-            Key::Confirm => return self.choose(self.highlighted, Reason::Picked, now),
+            Key::Confirm => match self.entries.get(self.highlighted) {
+                // What was in the way may be gone by now.
+                Some(entry) if entry.refused => return vec![Effect::LookAgain],
+                Some(entry) if entry.locked => self.over = Some(Over::pin(self.highlighted)),
+                _ => return self.choose(self.highlighted, Reason::Picked, now),
+            },
             Key::Digit(_) | Key::Back | Key::Erase | Key::Help | Key::Other => {}
         }
         Vec::new()
     }
 
+    fn answered(&mut self, answer: Answer) -> Vec<Effect> {
+        match answer {
+            Answer::Stay => Vec::new(),
+            Answer::Leave => {
+                self.over = None;
+                Vec::new()
+            }
+            Answer::Try(digits) => match &self.over {
+                Some(Over::Pin(pad)) => vec![Effect::CheckPin { persona: pad.persona, digits }],
+                _ => Vec::new(),
+            },
+            Answer::Take(entry) => {
+                self.over = None;
+                let effect = match entry {
+                    PowerEntry::Host => {
+                        self.state = State::Console;
+                        return vec![Effect::LeaveToConsole];
+                    }
+                    PowerEntry::Restart => Effect::Restart,
+                    PowerEntry::PowerOff => Effect::PowerOff,
+                };
+                // Nothing starts while the machine goes down.
+                if matches!(self.state, State::CountingDown { .. }) {
+                    self.state = State::Waiting;
+                }
+                vec![effect]
+            }
+        }
+    }
+
+    fn pin_checked(&mut self, right: bool, now: Duration) -> Vec<Effect> {
+        if right {
+            self.tries.right();
+        } else {
+            self.tries.wrong(now);
+        }
+        // The overlay may have been left, or the countdown may have ended, while the PIN was checked.
+        match &mut self.over {
+            Some(Over::Pin(pad)) if right => {
+                let persona = pad.persona;
+                self.choose(persona, Reason::Picked, now)
+            }
+            Some(Over::Pin(pad)) => {
+                pad.was_wrong();
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn choose(&mut self, persona: usize, reason: Reason, now: Duration) -> Vec<Effect> {
         self.highlighted = persona;
         self.preset = None;
+        self.over = None;
         let choose = Effect::Choose { persona, reason };
         if self.entries[persona].runs == Runs::Host {
             self.state = State::Console;
@@ -289,7 +478,7 @@ impl Menu {
         vec![choose]
     }
 
-    fn legion(&mut self, phase: Phase, persona: Option<usize>, why: Option<String>) -> Vec<Effect> {
+    fn legion(&mut self, phase: Phase, persona: Option<usize>, why: Option<String>, now: Duration) -> Vec<Effect> {
         let was_on_console = self.is_on_console();
         let persona = persona.filter(|&persona| persona < self.entries.len());
         let on_poweroff = persona.map_or(OnPoweroff::Menu, |persona| self.entries[persona].on_poweroff);
@@ -298,14 +487,20 @@ impl Menu {
         }
         match phase {
             // A person who went to the console while legion runs stays there.
-            Phase::Preparing | Phase::Starting | Phase::Running | Phase::Stopping if was_on_console => return Vec::new(),
-            Phase::Preparing | Phase::Starting => self.state = State::Starting,
-            Phase::Running => self.state = State::Running,
+            Phase::Preparing | Phase::Inserting | Phase::Starting | Phase::Running | Phase::Stopping if was_on_console => {
+                return Vec::new();
+            }
+            Phase::Preparing | Phase::Inserting | Phase::Starting => self.state = State::Starting(phase),
+            Phase::Running => self.state = State::Running { lit_at: now },
             // What is being given back cannot be asked for yet.
             Phase::Stopping => return Vec::new(),
             Phase::Ended if on_poweroff == OnPoweroff::Host => self.state = State::Console,
             Phase::Ended => self.state = State::Waiting,
             Phase::Failed => self.state = State::Failed { why: why.unwrap_or_else(|| "it gave no reason".into()) },
+        }
+        // A PIN is asked for what can be picked; what is in the power menu can be done at any time.
+        if self.is_on_console() || matches!(self.over, Some(Over::Pin(_))) {
+            self.over = None;
         }
         match (was_on_console, self.is_on_console()) {
             (true, false) => vec![Effect::TakeScreen],

@@ -1,5 +1,6 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
+use persona_paint::PinAnswer;
 use proptest::prelude::*;
 
 const SETTINGS: &str = r#"
@@ -28,6 +29,17 @@ fn at(seconds: u64) -> Duration {
 
 fn legion(phase: Phase, persona: usize) -> Event {
     Event::Legion { phase, persona: Some(persona), why: None }
+}
+
+/// How far the steps of the launch are.
+fn progress(menu: &Menu) -> Vec<Progress> {
+    let Some(Stage::Starting { steps }) = menu.stage(Duration::ZERO) else { panic!("{menu:?} is not starting") };
+    steps.iter().map(|step| step.progress).collect()
+}
+
+/// Presses keys one after the other; what the last one caused.
+fn press(menu: &mut Menu, now: Duration, keys: &[Key]) -> Vec<Effect> {
+    keys.iter().map(|key| menu.handle(Event::Key(*key), now)).last().unwrap()
 }
 
 fn chosen(persona: usize, reason: Reason) -> Vec<Effect> {
@@ -95,7 +107,7 @@ fn an_override_waits_for_nothing() {
     let mut menu = menu(Timeout::Never, Some(("b", Reason::Override)));
     assert_eq!(menu.deadline(), Some(Duration::ZERO));
     assert_eq!(menu.handle(Event::Tick, at(0)), chosen(1, Reason::Override));
-    assert_eq!(menu.stage(at(0)), Some(Stage::Starting { steps: Vec::new() }));
+    assert_eq!(progress(&menu), [Progress::Busy, Progress::Pending, Progress::Pending]);
 }
 
 #[test]
@@ -149,26 +161,165 @@ fn a_failure_shows_its_reason_and_enter_only_dismisses_it() {
 }
 
 #[test]
-fn escape_leaves_a_running_legion_for_the_console_and_its_end_brings_the_menu_back() {
+fn a_launch_ticks_its_steps_off() {
+    use Progress::{Busy, Done, Pending};
+    let mut menu = menu(TEN_SECONDS, None);
+    for (phase, wanted) in
+        [(Phase::Preparing, [Busy, Pending, Pending]), (Phase::Inserting, [Done, Busy, Pending]), (Phase::Starting, [Done, Done, Busy])]
+    {
+        menu.handle(legion(phase, 0), at(1));
+        assert_eq!(progress(&menu), wanted);
+    }
+    menu.handle(legion(Phase::Starting, 2), at(1));
+    assert_eq!(progress(&menu), [], "a unit has none of legion's steps");
+}
+
+#[test]
+fn a_person_can_stay_on_the_host_and_the_end_of_legion_brings_the_menu_back() {
     let mut menu = menu(TEN_SECONDS, None);
     menu.handle(legion(Phase::Running, 0), at(0));
-    assert_eq!(menu.handle(Event::Key(Key::Back), at(1)), [Effect::LeaveToConsole]);
-    assert_eq!(menu.stage(at(1)), None);
+    assert_eq!(press(&mut menu, at(1), &[Key::Back]), []);
+    assert_eq!(menu.overlay(at(1)), Some(Overlay::Power { highlighted: 0 }));
+    assert_eq!(press(&mut menu, at(1), &[Key::Confirm]), [Effect::LeaveToConsole]);
+    assert_eq!((menu.stage(at(1)), menu.overlay(at(1))), (None, None));
     assert_eq!(menu.handle(legion(Phase::Ended, 0), at(2)), [Effect::TakeScreen]);
     assert_eq!(menu.stage(at(2)), Some(Stage::Waiting));
 }
 
 #[test]
-fn escape_leads_to_the_console_wherever_nothing_is_about_to_start() {
+fn the_power_menu_is_one_key_away_wherever_a_person_sees_the_menu() {
     let mut waiting = menu(Timeout::Never, None);
     waiting.handle(Event::Shown, at(0));
-    assert_eq!(waiting.handle(Event::Key(Key::Back), at(1)), [Effect::LeaveToConsole]);
-    let mut failed = menu(TEN_SECONDS, None);
-    failed.handle(legion(Phase::Failed, 0), at(0));
-    assert_eq!(failed.handle(Event::Key(Key::Back), at(1)), [Effect::LeaveToConsole]);
     let mut counting = menu(TEN_SECONDS, None);
     counting.handle(Event::Shown, at(0));
-    assert_eq!(counting.handle(Event::Key(Key::Back), at(1)), [], "in the countdown it is any key");
+    let mut failed = menu(TEN_SECONDS, None);
+    failed.handle(legion(Phase::Failed, 0), at(0));
+    let mut starting = menu(TEN_SECONDS, None);
+    starting.handle(legion(Phase::Preparing, 0), at(0));
+    for mut menu in [waiting, counting, failed, starting] {
+        let before = menu.clone();
+        assert_eq!(press(&mut menu, at(1), &[Key::Back, Key::Back]), [], "in and out");
+        assert_eq!(menu.highlighted(), before.highlighted());
+        assert_eq!(press(&mut menu, at(1), &[Key::Back, Key::Next, Key::Confirm]), [Effect::Restart]);
+        assert_eq!(press(&mut menu, at(1), &[Key::Back, Key::Next, Key::Next, Key::Confirm]), [Effect::PowerOff]);
+        assert_eq!(press(&mut menu, at(1), &[Key::Back, Key::Confirm]), [Effect::LeaveToConsole]);
+    }
+}
+
+#[test]
+fn nothing_starts_while_the_machine_goes_down() {
+    let mut menu = menu(TEN_SECONDS, None);
+    menu.handle(Event::Shown, at(0));
+    press(&mut menu, at(1), &[Key::Back, Key::Next, Key::Confirm]);
+    assert_eq!((menu.stage(at(1)), menu.deadline()), (Some(Stage::Waiting), None));
+}
+
+#[test]
+fn the_countdown_goes_on_below_an_overlay_and_ends_it() {
+    let mut menu = menu(TEN_SECONDS, None);
+    menu.handle(Event::Shown, at(0));
+    menu.handle(Event::Key(Key::Help), at(1));
+    assert_eq!(menu.overlay(at(1)), Some(Overlay::Help));
+    let deadline = menu.deadline().unwrap();
+    assert_eq!(deadline, at(61), "a key gave more time");
+    assert_eq!(menu.handle(Event::Tick, deadline), chosen(0, Reason::Timeout));
+    assert_eq!(menu.overlay(deadline), None);
+}
+
+#[test]
+fn what_cannot_start_cannot_be_picked_until_it_can() {
+    let mut menu = menu(Timeout::Never, None);
+    menu.handle(Event::Shown, at(0));
+    menu.handle(Event::Refused(vec![true, true, false, false]), at(0));
+    assert_eq!(press(&mut menu, at(1), &[Key::Next, Key::Confirm]), [Effect::LookAgain]);
+    assert_eq!((menu.highlighted(), menu.stage(at(1))), (1, Some(Stage::Waiting)));
+    menu.handle(Event::Refused(vec![true, false, false, false]), at(2));
+    assert_eq!(press(&mut menu, at(2), &[Key::Confirm]), chosen(1, Reason::Picked));
+}
+
+#[test]
+fn a_default_that_cannot_start_is_tried_at_its_time_and_says_why() {
+    let mut menu = menu(TEN_SECONDS, None);
+    menu.handle(Event::Refused(vec![true; 4]), at(0));
+    menu.handle(Event::Shown, at(0));
+    assert_eq!(menu.handle(Event::Tick, at(10)), chosen(0, Reason::Timeout), "the launch looks again, and knows best");
+}
+
+/// The personas with a lock on some; `unattended` ones may start without.
+fn locked(locks: &[(usize, bool)], preset: Option<(&str, Reason)>) -> Menu {
+    let mut settings = Settings::parse(SETTINGS, "test").unwrap();
+    let hash = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for (index, unattended) in locks {
+        settings.personas[*index].pin = Some(hash.parse().unwrap());
+        settings.personas[*index].unattended = *unattended;
+    }
+    Menu::new(&settings, "a", preset, TEN_SECONDS)
+}
+
+#[test]
+fn a_locked_persona_starts_with_its_pin_only() {
+    let mut menu = locked(&[(1, false)], None);
+    menu.handle(Event::Shown, at(0));
+    assert_eq!(press(&mut menu, at(1), &[Key::Next, Key::Confirm]), []);
+    let tried = press(&mut menu, at(1), &[Key::Digit(1), Key::Digit(2), Key::Confirm]);
+    assert_eq!(tried, [Effect::CheckPin { persona: 1, digits: "12".into() }]);
+    assert_eq!(menu.handle(Event::PinChecked { right: false }, at(2)), []);
+    assert_eq!(menu.overlay(at(2)), Some(Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::Wrong }));
+    press(&mut menu, at(3), &[Key::Digit(1), Key::Confirm]);
+    assert_eq!(menu.handle(Event::PinChecked { right: true }, at(3)), chosen(1, Reason::Picked));
+}
+
+#[test]
+fn a_pin_that_is_right_too_late_starts_nothing() {
+    let mut menu = locked(&[(1, false)], None);
+    menu.handle(Event::Shown, at(0));
+    press(&mut menu, at(1), &[Key::Next, Key::Confirm, Key::Digit(1), Key::Confirm, Key::Back]);
+    assert_eq!(menu.handle(Event::PinChecked { right: true }, at(2)), [], "the person had left");
+}
+
+#[test]
+fn wrong_pins_slow_down_and_leaving_does_not_help() {
+    let mut menu = locked(&[(0, true)], None);
+    menu.handle(Event::Shown, at(0));
+    press(&mut menu, at(1), &[Key::Confirm]);
+    for _ in 0..3 {
+        press(&mut menu, at(1), &[Key::Digit(1), Key::Confirm]);
+        menu.handle(Event::PinChecked { right: false }, at(1));
+    }
+    press(&mut menu, at(1), &[Key::Back, Key::Confirm]);
+    let Some(Overlay::Pin { answer: PinAnswer::Wait { seconds }, .. }) = menu.overlay(at(1)) else { panic!("{menu:?}") };
+    assert!(seconds >= 1);
+    assert!(menu.next_change(at(1)).is_some(), "the seconds are counted down on the screen");
+    assert_eq!(press(&mut menu, at(1), &[Key::Digit(1), Key::Confirm]), []);
+}
+
+#[test]
+fn a_locked_default_gives_way_unless_the_settings_say_otherwise() {
+    assert_eq!(locked(&[], None).default(), Some(0));
+    assert_eq!(locked(&[(0, true)], None).default(), Some(0));
+    assert_eq!(locked(&[(0, false)], None).default(), Some(1));
+    let mut all = locked(&[(0, false), (1, false), (2, false), (3, false)], None);
+    all.handle(Event::Shown, at(0));
+    assert_eq!((all.default(), all.stage(at(0)), all.deadline()), (None, Some(Stage::Waiting), None));
+    let mut set_by_root = locked(&[(1, false)], Some(("b", Reason::Override)));
+    assert_eq!(set_by_root.handle(Event::Tick, at(0)), chosen(1, Reason::Override));
+}
+
+#[test]
+fn a_running_legion_dims_the_menu_and_a_key_only_wakes_it() {
+    let mut menu = menu(TEN_SECONDS, None);
+    menu.handle(legion(Phase::Running, 0), at(100));
+    let mut now = at(100);
+    for light in [Light::Dim, Light::Dark] {
+        now = menu.next_change(now).unwrap();
+        assert_eq!(menu.light(now), light);
+    }
+    assert_eq!(menu.next_change(now), None, "a dark menu sleeps");
+    assert_eq!(press(&mut menu, now, &[Key::Back]), []);
+    assert_eq!((menu.light(now), menu.overlay(now)), (Light::Bright, None));
+    press(&mut menu, now, &[Key::Back]);
+    assert_eq!(menu.overlay(now), Some(Overlay::Power { highlighted: 0 }));
+    assert_eq!(menu.light(at(9000)), Light::Bright, "what asks is to be read");
 }
 
 #[test]
@@ -187,17 +338,24 @@ fn on_poweroff_host_leads_to_the_console() {
     assert_eq!(menu.handle(legion(Phase::Ended, 1), at(1)), [Effect::LeaveToConsole]);
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
-    let key = prop_oneof![
+fn any_key() -> impl Strategy<Value = Key> {
+    prop_oneof![
         Just(Key::Previous),
         Just(Key::Next),
         (0..10u8).prop_map(Key::Digit),
         Just(Key::Confirm),
         Just(Key::Back),
+        Just(Key::Erase),
+        Just(Key::Help),
         Just(Key::Other)
-    ];
+    ]
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let key = any_key();
     let phase = prop_oneof![
         Just(Phase::Preparing),
+        Just(Phase::Inserting),
         Just(Phase::Starting),
         Just(Phase::Running),
         Just(Phase::Stopping),
@@ -205,7 +363,17 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Phase::Failed)
     ];
     let legion = (phase, proptest::option::of(0..6usize)).prop_map(|(phase, persona)| Event::Legion { phase, persona, why: None });
-    prop_oneof![Just(Event::Shown), Just(Event::NoScreen), Just(Event::Tick), key.prop_map(Event::Key), legion]
+    let refused = proptest::collection::vec(any::<bool>(), 0..6).prop_map(Event::Refused);
+    let pin = any::<bool>().prop_map(|right| Event::PinChecked { right });
+    prop_oneof![
+        1 => Just(Event::Shown),
+        1 => Just(Event::NoScreen),
+        1 => Just(Event::Tick),
+        8 => key.prop_map(Event::Key),
+        1 => refused,
+        1 => pin,
+        2 => legion
+    ]
 }
 
 proptest! {
@@ -221,6 +389,23 @@ proptest! {
                 prop_assert!(remaining <= total);
             }
         }
+    }
+
+    #[test]
+    fn whatever_was_pressed_time_ends_in_a_choice_unless_a_person_decided_otherwise(
+        keys in proptest::collection::vec((any_key(), 0..50u64), 0..40),
+    ) {
+        let mut menu = locked(&[(1, false)], None);
+        let mut now = Duration::ZERO;
+        let mut effects = menu.handle(Event::Shown, now);
+        for (key, pause) in keys {
+            now += Duration::from_secs(pause);
+            effects.extend(menu.handle(Event::Tick, now));
+            effects.extend(menu.handle(Event::Key(key), now));
+        }
+        effects.extend(menu.handle(Event::Tick, now + Duration::from_secs(61)));
+        let decided = |effect: &Effect| matches!(effect, Effect::Choose { .. } | Effect::Restart | Effect::PowerOff | Effect::LeaveToConsole);
+        prop_assert!(effects.iter().any(decided), "{effects:?}");
     }
 
     #[test]

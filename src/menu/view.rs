@@ -1,23 +1,39 @@
 //! What the menu shows at one instant, as the painter wants it.
 
+use super::facts::Facts;
 use super::state::Menu;
-use crate::settings::Settings;
+use crate::settings::{MenuSettings, Settings};
+use persona_paint::Appearance;
 use std::time::Duration;
 
 pub use persona_paint::{Card, Stage, View};
 
-/// What the menu of these settings shows at `now`; nothing while the console has the screen.
-pub fn view(settings: &Settings, menu: &Menu, now: Duration, host: &str, notice: Option<&str>) -> Option<View> {
+/// What the menu of these settings shows at `now` on this machine; nothing while the console has the screen.
+pub fn view(settings: &Settings, menu: &Menu, facts: &Facts, now: Duration) -> Option<View> {
     let cards = settings.personas.iter().enumerate().map(|(index, persona)| Card {
         title: persona.title.clone(),
         tagline: persona.tagline.clone(),
         accent: persona.accent,
         emblem: persona.emblem.clone(),
-        is_default: index == menu.default(),
+        is_default: menu.default() == Some(index),
         is_legion: persona.legion().is_some(),
-        is_locked: false,
-        refused: None,
+        is_locked: persona.pin.is_some(),
+        refused: facts.refusals.get(index).cloned().flatten(),
     });
-    let still = View::still(cards.collect(), menu.highlighted(), menu.stage(now)?);
-    Some(View { host: host.to_owned(), notice: notice.map(str::to_owned), ..still })
+    let stage = match menu.stage(now)? {
+        Stage::Running { .. } => Stage::Running { screen: facts.screen.clone() },
+        stage => stage,
+    };
+    Some(View {
+        overlay: menu.overlay(now),
+        host: facts.host.clone(),
+        address: facts.address.clone(),
+        notice: facts.notice.clone(),
+        ..View::still(cards.collect(), menu.highlighted(), stage)
+    })
+}
+
+/// How the owner wants it drawn; at its designed size where that is left to the screen.
+pub fn appearance(settings: &MenuSettings) -> Appearance {
+    Appearance { high_contrast: settings.high_contrast, large_text: settings.large_text, scale: settings.scale.unwrap_or(1.0) }
 }

@@ -4,6 +4,7 @@
 
 use super::inventory::first_line;
 use super::machine::{Duty, Function};
+use crate::network::default_interfaces;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use std::collections::{BTreeMap, BTreeSet};
@@ -201,31 +202,6 @@ fn unescape(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The interfaces of all default routes, IPv4 and IPv6, that do not reject.
-fn default_interfaces(paths: &Paths) -> BTreeSet<String> {
-    const REJECT: u32 = 0x200;
-    let leads_out = |flags: &str| u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 != 0 && flags & REJECT == 0);
-    let zero = |digits: &str| digits.bytes().all(|digit| digit == b'0');
-    let mut found = BTreeSet::new();
-    for line in fs::read_to_string(paths.routes()).unwrap_or_default().lines().skip(1) {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        if let [interface, destination, _, flags, _, _, _, mask, ..] = fields[..]
-            && (zero(destination) && zero(mask) && leads_out(flags))
-        {
-            found.insert(interface.to_owned());
-        }
-    }
-    for line in fs::read_to_string(paths.routes_v6()).unwrap_or_default().lines() {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        if let [destination, length, _, _, _, _, _, _, flags, interface] = fields[..]
-            && (zero(destination) && length == "00" && leads_out(flags) && interface != "lo")
-        {
-            found.insert(interface.to_owned());
-        }
-    }
-    found
 }
 
 #[cfg(test)]

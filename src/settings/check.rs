@@ -132,6 +132,8 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
                 accent: entry.accent.as_ref().map_or(Ok(DEFAULT_ACCENT), parse)?,
                 emblem: entry.emblem.as_ref().map_or(Ok(Emblem::Initial), emblem)?,
                 starts: starts(entry, &file.legion, &name)?,
+                pin: None,
+                unattended: false,
                 name,
             })
         })

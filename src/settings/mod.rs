@@ -125,6 +125,10 @@ pub struct Persona {
     pub emblem: Emblem,
     /// What picking it starts.
     pub starts: Starts,
+    /// What it asks for before it starts.
+    pub pin: Option<crate::pin::Pin>,
+    /// Whether it may start without its PIN when nobody is there to ask.
+    pub unattended: bool,
 }
 
 /// What picking a persona starts.

@@ -1,0 +1,64 @@
+//! What the menu shows besides the settings and its own state: facts about this machine, which may change while the
+//! menu is up. Gathering them changes nothing.
+
+use crate::error::Error;
+use crate::legion::Cartridge;
+use crate::network;
+use crate::passthrough::{Machine, Plan, Stage};
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use crate::settings::{Persona, Settings};
+
+/// What is known of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Its name; empty if it has none.
+    pub host: String,
+    /// Where SSH reaches it.
+    pub address: Option<String>,
+    /// One line of warning.
+    pub notice: Option<String>,
+    /// The card whose screen legion draws on, for people.
+    pub screen: Option<String>,
+    /// Per persona why it cannot start now; nothing is known of those that are missing here.
+    pub refusals: Vec<Option<String>>,
+}
+
+impl Facts {
+    /// Looks at the machine, and says also which card draws the menu. What cannot be found out forbids nothing: the launch looks again, and says why it stays off.
+    pub fn gather(paths: &Paths, settings: &Settings) -> (Self, Option<PciAddress>) {
+        let machine = Machine::read(paths).inspect_err(|error| log::warn!("{error}")).ok();
+        let plan = machine.as_ref().map(|machine| Plan::new(settings, machine, Stage::Launch));
+        let refusal = plan.as_ref().and_then(Plan::refusal_text);
+        let facts = Self {
+            notice: refusal.as_deref().and_then(|text| text.lines().next()).map(str::to_owned),
+            screen: machine.as_ref().zip(plan.as_ref()).and_then(|(machine, plan)| screen(machine, plan)),
+            refusals: settings.personas.iter().map(|persona| refused(paths, persona, refusal.as_deref())).collect(),
+            ..Self::of_host(paths)
+        };
+        (facts, plan.and_then(|plan| plan.display))
+    }
+
+    /// Only what is known without settings.
+    pub fn of_host(paths: &Paths) -> Self {
+        let host = std::fs::read_to_string(paths.hostname()).map(|name| name.trim().to_owned()).unwrap_or_default();
+        Self { host, address: network::address(paths).map(|address| address.to_string()), ..Self::default() }
+    }
+}
+
+/// Why a persona cannot start: its cartridge is not there, or the plan, which is the same for all of legion's, forbids it.
+fn refused(paths: &Paths, persona: &Persona, plan: Option<&str>) -> Option<String> {
+    let legion = persona.legion()?;
+    let without_mend_mark = |error: Error| match error.how_to_mend() {
+        Some(mend) => format!("{}\n{mend}", error.reason()),
+        None => error.reason(),
+    };
+    let cartridge = || Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).err().map(without_mend_mark);
+    plan.map(|text| text.replace("\n  mend: ", "\n")).or_else(cartridge)
+}
+
+/// The first graphics card that goes to legion, by the owner's name for it.
+fn screen(machine: &Machine, plan: &Plan) -> Option<String> {
+    let card = plan.members().find(|member| machine.function(member.address).is_some_and(|function| function.is_display()))?;
+    card.label.clone()
+}

@@ -3,7 +3,12 @@ use std::time::Duration;
 /// Pin
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pin;
-impl std::str::FromStr for Pin { type Err = String; fn from_str(_: &str) -> Result<Self, String> { Ok(Self) } }
+impl std::str::FromStr for Pin {
+    type Err = String;
+    fn from_str(_: &str) -> Result<Self, String> {
+        Ok(Self)
+    }
+}
 impl Pin {
     /// verify
     pub fn verify(&self, _digits: &str) -> bool {

@@ -8,13 +8,13 @@ use std::collections::HashMap;
 /// Each program is started this often, in turn.
 const ROUNDS: usize = 7;
 
-/// The kernel itself takes the times of both programs: when they were executed, and when `drm_mode_setcrtc`, by which a
-/// picture gets on a monitor, returned to them.
+/// The kernel itself takes the times of both programs: when they were executed, and when `drm_atomic_commit`, by which
+/// a picture gets on a monitor whether it was asked for by the atomic or the legacy call, returned to them.
 const START_TRACE: &str = r#"
 mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 cd /sys/kernel/tracing
-echo 'r:setcrtc drm_mode_setcrtc' > kprobe_events
-echo 1 > events/kprobes/setcrtc/enable
+echo 'r:commit drm_atomic_commit' > kprobe_events
+echo 1 > events/kprobes/commit/enable
 echo 1 > events/sched/sched_process_exec/enable
 echo > trace"#;
 
@@ -58,7 +58,7 @@ pub(super) fn measure(machine: &mut Machine) -> Result<Vec<String>> {
     ])
 }
 
-/// Seconds from each execution of `program` to its first return from `drm_mode_setcrtc`, from ftrace's text: lines such
+/// Seconds from each execution of `program` to its first return from `drm_atomic_commit`, from ftrace's text: lines such
 /// as `  persona-181  [001] .....  11.012: sched_process_exec: filename=/usr/bin/persona pid=181 old_pid=181`.
 fn first_frames(trace: &str, program: &str) -> Vec<f64> {
     let mut executed: HashMap<&str, f64> = HashMap::new();
@@ -70,7 +70,7 @@ fn first_frames(trace: &str, program: &str) -> Vec<f64> {
         let Some((name, pid)) = task.rsplit_once('-') else { continue };
         match words.next() {
             Some("sched_process_exec:") if name == program => _ = executed.insert(pid, time),
-            Some("setcrtc:") => seconds.extend(executed.remove(pid).map(|start| time - start)),
+            Some("commit:") => seconds.extend(executed.remove(pid).map(|start| time - start)),
             _ => {}
         }
     }
@@ -86,10 +86,10 @@ mod tests {
         let trace = "# tracer: nop\n\
             persona-10  [000] .....  1.000000: sched_process_exec: filename=/usr/bin/persona pid=10 old_pid=10\n\
             persona-9   [001] .....  1.100000: sched_process_exec: filename=/usr/bin/persona pid=9 old_pid=9\n\
-            persona-10  [000] d..1.  1.250000: setcrtc: (drm_ioctl_kernel+0xc1/0x160 <- drm_mode_setcrtc)\n\
-            persona-10  [000] d..1.  1.900000: setcrtc: (drm_ioctl_kernel+0xc1/0x160 <- drm_mode_setcrtc)\n\
+            persona-10  [000] d..1.  1.250000: commit: (drm_atomic_helper_set_config+0x72/0xb0 <- drm_atomic_commit)\n\
+            persona-10  [000] d..1.  1.900000: commit: (drm_atomic_helper_set_config+0x72/0xb0 <- drm_atomic_commit)\n\
             modetest-11 [000] .....  2.000000: sched_process_exec: filename=/usr/bin/modetest pid=11 old_pid=11\n\
-            modetest-11 [000] d..1.  2.500000: setcrtc: (x <- drm_mode_setcrtc)\n";
+            modetest-11 [000] d..1.  2.500000: commit: (x <- drm_atomic_commit)\n";
         assert_eq!(first_frames(trace, "persona"), [0.25]);
         assert_eq!(first_frames(trace, "modetest"), [0.5]);
     }

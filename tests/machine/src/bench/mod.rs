@@ -1,6 +1,7 @@
 //! `make bench`: how fast and how small Persona is, each figure against a rival or a limit from the same run.
 
 mod binding;
+mod idle;
 mod menu;
 mod planning;
 mod reserving;
@@ -31,6 +32,7 @@ pub fn bench(out: &mut dyn Write) -> Result<()> {
     machine.wait_until("the boot is over", "systemctl is-system-running --wait || :", STEP)?;
     machine.run("systemctl stop persona-menu.service")?;
     say(menu::measure(&mut machine)?)?;
+    say(idle::measure(&mut machine)?)?;
     say(binding::measure(&mut machine)?)
 }
 

@@ -1,10 +1,10 @@
 //! The menu: a pure state machine ([`state`]), what it shows ([`view`]), the painter that turns that into pixels
-//! ([`persona_paint`]), and around them the edges: [`gallery`], [`monitors`], [`keyboards`] and the loop that joins them
+//! ([`persona_paint`]), and around them the edges: [`gallery`], [`monitors`], [`input`] and the loop that joins them
 //! ([`session`]).
 
 pub mod facts;
 pub mod gallery;
-pub mod keyboards;
+pub mod input;
 mod launch;
 pub mod monitors;
 pub mod motion;

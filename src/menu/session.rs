@@ -2,7 +2,7 @@
 //! says, and shows the result.
 
 use super::facts::Facts;
-use super::keyboards::Keyboards;
+use super::input::Inputs;
 use super::launch::{self, Started};
 use super::monitors::Monitors;
 use super::motion::Motion;
@@ -61,7 +61,7 @@ pub struct Session {
     facts_due: Option<Duration>,
     motion: Motion,
     monitors: Monitors,
-    keyboards: Keyboards,
+    inputs: Inputs,
     started: Instant,
     waits_for_screen: bool,
     record: MenuState,
@@ -92,7 +92,7 @@ impl Session {
             facts_due: None,
             motion: Motion::new(motion),
             monitors,
-            keyboards: Keyboards::default(),
+            inputs: Inputs::default(),
             started: Instant::now(),
             waits_for_screen: true,
             record: MenuState { first_frame_ms: None, outputs: Vec::new(), keyboards: 0, trouble },
@@ -117,9 +117,9 @@ impl Session {
         loop {
             self.refresh(&sources);
             let timeout = self.time_to_wait();
-            let keyboards: Vec<BorrowedFd<'_>> = self.keyboards.fds().collect();
-            let woken = sources.wait(&keyboards, timeout)?;
-            drop(keyboards);
+            let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().collect();
+            let woken = sources.wait(&inputs, timeout)?;
+            drop(inputs);
             if woken.stop {
                 log::info!("told to stop");
                 return Ok(());
@@ -208,11 +208,11 @@ impl Session {
             if !shown {
                 log::warn!("there is no screen: the menu goes on without one");
             }
-            self.rescan_keyboards();
+            self.rescan_inputs();
             self.tell(if shown { Event::Shown } else { Event::NoScreen }, sources);
         }
         self.record.outputs = self.monitors.names();
-        self.record.keyboards = self.keyboards.count();
+        self.record.keyboards = self.inputs.count();
         if self.recorded.as_ref() != Some(&self.record) {
             if let Err(error) = self.record.write(&self.paths) {
                 log::warn!("{error}");
@@ -248,21 +248,21 @@ impl Session {
             self.monitors.rescan();
         }
         if changes.input || changes.graphics {
-            self.rescan_keyboards();
+            self.rescan_inputs();
         }
     }
 
     /// Keyboards are the menu's only while it has a screen, or expects one: without, they type on the console.
-    fn rescan_keyboards(&mut self) {
+    fn rescan_inputs(&mut self) {
         if self.waits_for_screen || self.monitors.are_open() {
-            self.keyboards.rescan(&self.paths);
+            self.inputs.rescan(&self.paths);
         } else {
-            self.keyboards = Keyboards::default();
+            self.inputs = Inputs::default();
         }
     }
 
     fn keys_pressed(&mut self, sources: &Sources) -> Flow {
-        let keys = self.keyboards.pressed();
+        let keys = self.inputs.pressed();
         if !keys.is_empty() && matches!(self.subject, Subject::Broken { .. }) {
             return Flow::Quit;
         }
@@ -312,7 +312,7 @@ impl Session {
                     Ok(())
                 }
                 Effect::LeaveToConsole => {
-                    self.keyboards = Keyboards::default();
+                    self.inputs = Inputs::default();
                     self.monitors.close();
                     Ok(())
                 }
@@ -332,7 +332,7 @@ impl Session {
 
     fn take_screen(&mut self) {
         self.monitors.rescan();
-        self.rescan_keyboards();
+        self.rescan_inputs();
     }
 
     fn choose(&mut self, persona: usize, reason: Reason, sources: &Sources) -> Result<()> {

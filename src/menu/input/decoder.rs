@@ -1,0 +1,161 @@
+//! From the kernel's input events to the menu's keys: the pure half of an input device.
+
+use super::stick::Stick;
+use super::{keyboards, mice, pads};
+use crate::menu::state::Key;
+use evdev::{AbsInfo, AbsoluteAxisCode, AttributeSetRef, EventType, InputEvent, KeyCode, RelativeAxisCode, SynchronizationCode};
+use std::collections::BTreeSet;
+
+/// What an input device is to the menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Something to choose with by keys.
+    Keyboard,
+    /// A gamepad or a joystick.
+    Pad,
+    /// A mouse or a trackball.
+    Mouse,
+}
+
+impl Kind {
+    /// What a device that can report these events is; none for one that is not the menu's, such as a power button.
+    pub fn of(
+        keys: &AttributeSetRef<KeyCode>,
+        relative: Option<&AttributeSetRef<RelativeAxisCode>>,
+        absolute: Option<&AttributeSetRef<AbsoluteAxisCode>>,
+    ) -> Option<Self> {
+        // A keyboard with a wheel or a joystick in it is a keyboard; its buttons mean what they mean everywhere.
+        if keyboards::are(keys) {
+            Some(Self::Keyboard)
+        } else if pads::is(keys, absolute) {
+            Some(Self::Pad)
+        } else {
+            mice::is(keys, relative).then_some(Self::Mouse)
+        }
+    }
+
+    /// As people call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keyboard => "keyboard",
+            Self::Pad => "gamepad",
+            Self::Mouse => "mouse",
+        }
+    }
+}
+
+/// What a device's keys and axes are at one instant.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// The keys and buttons that are down.
+    pub down: Vec<KeyCode>,
+    /// The absolute axes, with their ranges.
+    pub axes: Vec<(AbsoluteAxisCode, AbsInfo)>,
+}
+
+/// Understands the events of one device.
+#[derive(Debug)]
+pub struct Decoder {
+    kind: Kind,
+    hat_counts: bool,
+    /// Down since before anybody looked: they count for nothing until they came up.
+    held: BTreeSet<u16>,
+    stick: Option<Stick>,
+    hat: Option<Stick>,
+    lost_events: bool,
+}
+
+impl Decoder {
+    /// For a device of that kind with these keys, as it is now.
+    pub fn new(kind: Kind, keys: &AttributeSetRef<KeyCode>, now: &Snapshot) -> Self {
+        let hat_counts = !pads::has_direction_buttons(keys);
+        let mut decoder = Self { kind, hat_counts, held: BTreeSet::new(), stick: None, hat: None, lost_events: false };
+        decoder.resume(now);
+        decoder
+    }
+
+    /// Whether the kernel has thrown events away. Nothing is understood then until [`Decoder::resume`].
+    pub fn has_lost_events(&self) -> bool {
+        self.lost_events
+    }
+
+    /// Goes on from what the device is now. What is down or deflected may have been so for long: it is no press.
+    pub fn resume(&mut self, now: &Snapshot) {
+        let info = |wanted| now.axes.iter().find(|(axis, _)| *axis == wanted).map(|(_, info)| info);
+        let stick = |x, y| Some(Stick::new(info(x)?, info(y)?));
+        self.held = now.down.iter().map(|key| key.code()).collect();
+        if self.kind == Kind::Pad {
+            self.stick = stick(AbsoluteAxisCode::ABS_X, AbsoluteAxisCode::ABS_Y);
+            self.hat = stick(AbsoluteAxisCode::ABS_HAT0X, AbsoluteAxisCode::ABS_HAT0Y).filter(|_| self.hat_counts);
+        }
+        self.lost_events = false;
+    }
+
+    /// What an event means to the menu, if anything.
+    pub fn decode(&mut self, event: InputEvent) -> Option<Key> {
+        if self.lost_events {
+            return None;
+        }
+        match event.event_type() {
+            EventType::KEY => self.key(KeyCode(event.code()), event.value()),
+            EventType::RELATIVE => mice::turned(RelativeAxisCode(event.code()), event.value()),
+            EventType::ABSOLUTE => {
+                self.moved(AbsoluteAxisCode(event.code()), event.value());
+                None
+            }
+            EventType::SYNCHRONIZATION => self.report(SynchronizationCode(event.code())),
+            _ => None,
+        }
+    }
+
+    fn key(&mut self, code: KeyCode, value: i32) -> Option<Key> {
+        // linux/Documentation/input/event-codes.rst: 0 is "came up", 1 "went down", 2 autorepeat.
+        match value {
+            0 => {
+                self.held.remove(&code.code());
+                None
+            }
+            1 if !self.held.contains(&code.code()) => meaning(code),
+            _ => None,
+        }
+    }
+
+    fn moved(&mut self, axis: AbsoluteAxisCode, value: i32) {
+        match (axis, &mut self.stick, &mut self.hat) {
+            (AbsoluteAxisCode::ABS_X, Some(stick), _) => stick.moved_x(value),
+            (AbsoluteAxisCode::ABS_Y, Some(stick), _) => stick.moved_y(value),
+            (AbsoluteAxisCode::ABS_HAT0X, _, Some(hat)) => hat.moved_x(value),
+            (AbsoluteAxisCode::ABS_HAT0Y, _, Some(hat)) => hat.moved_y(value),
+            _ => {}
+        }
+    }
+
+    fn report(&mut self, code: SynchronizationCode) -> Option<Key> {
+        match code {
+            SynchronizationCode::SYN_REPORT => {
+                let steps = [&mut self.hat, &mut self.stick].map(|stick| stick.as_mut().and_then(Stick::settle));
+                steps.into_iter().flatten().next()
+            }
+            SynchronizationCode::SYN_DROPPED => {
+                self.lost_events = true;
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a key or a button means to the menu, whatever device it is on: the kernel's numbers of keys and of each kind of
+/// button do not overlap (linux/input-event-codes.h).
+fn meaning(code: KeyCode) -> Option<Key> {
+    const MOUSE: std::ops::RangeInclusive<u16> = 0x110..=0x117;
+    match code.code() {
+        0x001..=0x0ff | 0x160..=0x21f | 0x230..=0x2bf => Some(keyboards::key(code)),
+        button if MOUSE.contains(&button) => mice::key(code),
+        _ => pads::key(code),
+    }
+}
+
+#[cfg(test)]
+#[path = "decoder_tests.rs"]
+mod tests;

@@ -27,7 +27,7 @@ struct Status {
 
 #[derive(Serialize)]
 struct Legion {
-    /// `off` (not started in this boot), `preparing`, `starting`, `running`, `ended` or `failed`.
+    /// `off` (not started in this boot), `preparing`, `inserting`, `starting`, `running`, `ended` or `failed`.
     state: String,
     /// The persona it is or was.
     persona: Option<String>,

@@ -320,14 +320,19 @@ impl Session {
                     self.take_screen();
                     Ok(())
                 }
-                Effect::Restart => launch::restart(),
-                Effect::PowerOff => launch::power_off(),
+                Effect::Restart => launch::restart().map(|()| self.say("The machine restarts")),
+                Effect::PowerOff => launch::power_off().map(|()| self.say("The machine switches itself off")),
             };
             if let Err(error) = done {
                 log::error!("{error}");
-                self.facts.notice = Some(error.reason());
+                self.say(&error.reason());
             }
         }
+    }
+
+    /// Says something in the status line, until the machine is looked at again.
+    fn say(&mut self, words: &str) {
+        self.facts.notice = Some(words.to_owned());
     }
 
     fn take_screen(&mut self) {

@@ -5,7 +5,7 @@
 
 use persona::settings::Settings;
 use persona_paint::{
-    Appearance, Art, BuiltInEmblem, Card, Color, Emblem, Gallery, Painter, Rect, Stage, View, splash, text_areas, write_png,
+    Appearance, Art, BuiltInEmblem, Card, Color, Emblem, Gallery, Painter, Pose, Rect, Stage, View, splash, text_areas, write_png,
 };
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -165,6 +165,53 @@ fn one_to_twelve_personas() {
 }
 
 #[test]
+fn the_highlight_glides() {
+    let gliding = |count, highlighted, shelf, stage| View {
+        pose: Pose { shelf, ..view(0, 0, Stage::Waiting).pose },
+        ..view(count, highlighted, stage)
+    };
+    golden("gliding-first", FULL_HD, &gliding(4, 1, 0.3, countdown(6400, 10)));
+    golden("gliding-scrolling", FULL_HD, &gliding(12, 5, 4.6, Stage::Waiting));
+}
+
+#[test]
+fn the_chosen_one_goes_into_the_slot() {
+    let inserting = |insertion| {
+        let starting = view(4, 0, Stage::Starting { steps: Vec::new() });
+        View { pose: Pose { insertion, ..starting.pose }, ..starting }
+    };
+    golden("inserting-lifted", FULL_HD, &inserting(0.3));
+    golden("inserting-falling", FULL_HD, &inserting(0.75));
+}
+
+#[test]
+fn dimmed_is_darker_and_black_is_black() {
+    let dimmed = |brightness| View { pose: Pose { brightness, ..Pose::at_rest(1, &Stage::Waiting) }, ..view(4, 1, Stage::Waiting) };
+    let mut painter = Painter::new(640, 480);
+    let whole = [Rect { x: 0, y: 0, width: 640, height: 480 }];
+    painter.paint(&dimmed(1.0));
+    let bright = painter.pixels().to_vec();
+    assert_eq!(painter.paint(&dimmed(0.5)), whole);
+    assert!(painter.pixels().iter().zip(&bright).all(|(dim, bright)| *dim == bright / 2));
+    assert_eq!(painter.paint(&dimmed(0.5)), []);
+    painter.paint(&dimmed(0.0));
+    assert!(painter.pixels().iter().all(|byte| *byte == 0));
+    assert_eq!(painter.paint(&dimmed(1.0)), whole);
+    assert_eq!(painter.pixels(), bright);
+}
+
+#[test]
+fn what_is_prepared_changes_nothing() {
+    let mut painter = Painter::new(640, 480);
+    painter.paint(&view(4, 1, Stage::Waiting));
+    let before = painter.pixels().to_vec();
+    // Each of the four needs its other light once.
+    assert_eq!((0..9).take_while(|_| painter.prepare()).count(), 4);
+    assert_eq!(painter.pixels(), before);
+    assert_eq!(painter.paint(&view(4, 1, Stage::Waiting)), []);
+}
+
+#[test]
 fn the_splash_is_its_accent() {
     let accent = Color::rgb(0x6b, 0xa4, 0xe8);
     let pixels = splash(800, 600, "Gondor", "Ubuntu, Steam and Proton", accent);
@@ -232,12 +279,20 @@ fn any_stage() -> impl Strategy<Value = Stage> {
     ]
 }
 
+/// Poses that happen, and some that never should.
+fn any_pose() -> impl Strategy<Value = Pose> {
+    let share = || prop_oneof![Just(0.0_f32), Just(1.0_f32), 0.0..1.0_f32];
+    let usual = (0.0..14.0_f32, share(), share());
+    let any = (any::<f32>(), any::<f32>(), any::<f32>());
+    prop_oneof![9 => usual, 1 => any].prop_map(|(shelf, insertion, brightness)| Pose { shelf, insertion, brightness })
+}
+
 fn any_view() -> impl Strategy<Value = View> {
     let cards = prop::collection::vec(any_card(), 0..14);
-    (cards, 0..15_usize, any_stage(), text(64), prop::option::of(text(200))).prop_map(|(cards, highlighted, stage, host, notice)| View {
-        host,
-        notice,
-        ..View::still(cards, highlighted, stage)
+    let words = (text(64), prop::option::of(text(200)));
+    (cards, 0..15_usize, any_stage(), words, prop::option::of(any_pose())).prop_map(|(cards, highlighted, stage, (host, notice), pose)| {
+        let still = View::still(cards, highlighted, stage);
+        View { host, notice, pose: pose.unwrap_or(still.pose), ..still }
     })
 }
 
@@ -268,14 +323,16 @@ proptest! {
     }
 
     #[test]
-    fn painting_on_equals_painting_anew(start in any_view(), changes in prop::collection::vec((0..4_usize, any_stage(), 0..14_usize), 1..5)) {
+    fn painting_on_equals_painting_anew(start in any_view(), changes in prop::collection::vec((0..6_usize, any_stage(), 0..14_usize, any_pose()), 1..6)) {
         let mut view = start;
         let mut painter = Painter::new(400, 300);
         painter.paint(&view);
-        for (what, stage, highlighted) in changes {
+        for (what, stage, highlighted, pose) in changes {
             match (what, &mut view.stage) {
                 (0, _) => view.stage = stage,
                 (1, _) => view.highlighted = highlighted,
+                (2, _) => view.pose = pose,
+                (3, _) => view.pose.shelf += 0.2,
                 (_, Stage::Countdown { remaining, .. }) => *remaining = *remaining * 2 / 3,
                 _ => view.notice = Some("changed".into()),
             }

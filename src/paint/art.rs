@@ -2,6 +2,7 @@
 
 use super::canvas::{Canvas, PIXEL};
 use super::geometry::Area;
+use super::target::Target;
 use png::{ColorType, Decoder, Limits, Transformations};
 use std::io::{self, BufReader, Cursor};
 
@@ -45,7 +46,7 @@ impl Art {
     }
 
     /// Draws it as large as it fits into `place`, in its own proportions.
-    pub(super) fn draw(&self, canvas: &mut Canvas, place: Area) {
+    pub(super) fn draw(&self, canvas: &mut Target, place: Area) {
         let scale = (place.width / self.canvas.width as f32).min(place.height / self.canvas.height as f32);
         // Bilinear sampling sees two pixels each way: what is to become much smaller is halved first.
         let mut halved = None;

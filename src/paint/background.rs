@@ -2,8 +2,10 @@
 //!
 //! A Gaussian is separable, so that a pixel costs one multiplication a channel and light.
 
-use super::canvas::{Canvas, PIXEL};
+use super::canvas::PIXEL;
 use super::color::Color;
+use super::geometry::{Area, Rect};
+use super::target::Target;
 use super::theme::{FLOOR, SKY, mix};
 
 /// A soft light.
@@ -49,37 +51,92 @@ pub(super) fn threshold(x: u32, y: u32) -> f32 {
     (f32::from(BAYER[y as usize % PERIOD][x as usize % PERIOD]) + 0.5) / 64.0
 }
 
+/// A background worked out for some columns of a picture.
+pub(super) struct Field<'a> {
+    background: &'a Background,
+    /// The picture's height in pixels.
+    height: f32,
+    /// Of 65536, each light's share in each column, once for every byte.
+    across: [Vec<u16>; 2],
+}
+
 impl Background {
-    /// Covers the whole canvas.
-    pub(super) fn paint(&self, canvas: &mut Canvas) {
-        let (width, height) = (canvas.width as usize, canvas.height as usize);
+    /// Works out the columns of `rect` on a picture of `height` pixels.
+    pub(super) fn field(&self, rect: Rect, height: u32) -> Field<'_> {
         let across = self.lights.map(|light| {
-            (0..width.next_multiple_of(PERIOD) * PIXEL)
-                .map(|i| (gaussian((i / PIXEL) as f32, light.center.0, light.spread.0) * 65535.0) as u16)
-                .collect::<Vec<u16>>()
+            let columns = rect.x..rect.x + rect.width.next_multiple_of(PERIOD as u32);
+            columns.flat_map(|x| [(gaussian(x as f32, light.center.0, light.spread.0) * 65535.0) as u16; PIXEL]).collect()
         });
-        for (y, row) in canvas.data.chunks_exact_mut(width * PIXEL).enumerate() {
-            let ground = fixed(mix(SKY, FLOOR, y as f32 / height as f32), self.brightness);
-            let lit = self
-                .lights
-                .map(|light| fixed(light.color, self.brightness * light.strength * gaussian(y as f32, light.center.1, light.spread.1)));
-            let base: [u16; STEP] = std::array::from_fn(|i| ground[i % PIXEL] + 4 * u16::from(BAYER[y % PERIOD][i / PIXEL]));
-            let lit = lit.map(|lit| -> [u16; STEP] { std::array::from_fn(|i| lit[i % PIXEL]) });
-            let tile = |start: usize| -> [u8; STEP] {
-                let [first, second] = [&across[0][start..start + STEP], &across[1][start..start + STEP]];
-                std::array::from_fn(|i| {
-                    let light = high_product(first[i], lit[0][i]).saturating_add(high_product(second[i], lit[1][i]));
-                    (base[i].saturating_add(light) >> 8) as u8
-                })
-            };
-            let (tiles, rest) = row.as_chunks_mut::<STEP>();
-            for (index, pixels) in tiles.iter_mut().enumerate() {
-                *pixels = tile(index * STEP);
-            }
-            if !rest.is_empty() {
-                rest.copy_from_slice(&tile(tiles.len() * STEP)[..rest.len()]);
+        Field { background: self, height: height as f32, across }
+    }
+
+    /// What of a picture differs between two backgrounds.
+    pub(super) fn difference(old: &Self, new: &Self, bounds: Rect) -> Area {
+        let (width, height) = (bounds.width as f32, bounds.height as f32);
+        if old.brightness != new.brightness {
+            return Area::new(0.0, 0.0, width, height);
+        }
+        let differing = old.lights.iter().zip(&new.lights).filter(|(old, new)| old != new).flat_map(|(old, new)| [old, new]);
+        let (top, bottom) = differing.fold((height, 0.0_f32), |(top, bottom), light| {
+            (top.min(light.center.1 - light.reach()), bottom.max(light.center.1 + light.reach()))
+        });
+        Area::new(0.0, top - 1.0, width, (bottom - top).max(0.0) + 2.0)
+    }
+}
+
+impl Field<'_> {
+    /// Covers all of `target`, which has the columns that were worked out.
+    pub(super) fn paint(&self, target: &mut Target) {
+        let clip = target.clip();
+        let Background { lights, brightness } = *self.background;
+        let [wide, pool] = self.across.each_ref().map(|across| across.as_chunks().0);
+        for y in clip.y..clip.y + clip.height {
+            let ground = fixed(mix(SKY, FLOOR, y as f32 / self.height), brightness);
+            let bayer = BAYER[y as usize % PERIOD];
+            let base = std::array::from_fn(|i| ground[i % PIXEL] + 4 * u16::from(bayer[(clip.x as usize + i / PIXEL) % PERIOD]));
+            let lit = lights.map(|light| fixed(light.color, brightness * light.strength * light.down(y)));
+            let row = target.row(y, clip.x, clip.width).as_flattened_mut();
+            match lit.map(|lit| lit == [0; PIXEL]) {
+                [true, true] => row_of(row, base, []),
+                [false, true] => row_of(row, base, [(wide, lit[0])]),
+                [true, false] => row_of(row, base, [(pool, lit[1])]),
+                [false, false] => row_of(row, base, [(wide, lit[0]), (pool, lit[1])]),
             }
         }
+    }
+}
+
+/// Fills a row with `base` and lights, each by its strength in every column and its colour.
+fn row_of<const N: usize>(row: &mut [u8], base: [u16; STEP], lights: [(&[[u16; STEP]], [u16; PIXEL]); N]) {
+    let lights = lights.map(|(across, lit)| -> (_, [u16; STEP]) { (across, std::array::from_fn(|i| lit[i % PIXEL])) });
+    let tile = |index: usize| -> [u8; STEP] {
+        let mut sum = base;
+        for (across, lit) in &lights {
+            let across = &across[index];
+            for i in 0..STEP {
+                sum[i] += high_product(across[i], lit[i]);
+            }
+        }
+        sum.map(|part| (part >> 8) as u8)
+    };
+    let (tiles, rest) = row.as_chunks_mut::<STEP>();
+    for (index, pixels) in tiles.iter_mut().enumerate() {
+        *pixels = tile(index);
+    }
+    if !rest.is_empty() {
+        rest.copy_from_slice(&tile(tiles.len())[..rest.len()]);
+    }
+}
+
+impl Light {
+    /// Its share in row `y`.
+    fn down(&self, y: u32) -> f32 {
+        gaussian(y as f32, self.center.1, self.spread.1)
+    }
+
+    /// How far above and below its centre it is seen, in pixels.
+    fn reach(&self) -> f32 {
+        self.spread.1.max(1.0) * 5.0
     }
 }
 
@@ -89,7 +146,7 @@ fn high_product(a: u16, b: u16) -> u16 {
 
 /// A colour as 8.8 fixed point, in the order of a pixel's bytes.
 fn fixed(color: Color, share: f32) -> [u16; PIXEL] {
-    [color.blue, color.green, color.red, 0].map(|part| (f32::from(part) * share * 256.0).min(65000.0) as u16)
+    [color.blue, color.green, color.red, 0].map(|part| (f32::from(part) * share * 256.0).min(20000.0) as u16)
 }
 
 fn gaussian(at: f32, center: f32, spread: f32) -> f32 {

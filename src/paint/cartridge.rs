@@ -7,6 +7,8 @@ use super::color::Color;
 use super::emblem;
 use super::geometry::Area;
 use super::outline::{Outline, Place};
+use super::shelf::LIT;
+use super::target::Target;
 use super::text::{CAPITAL, Face, Glyphs, Line, Style};
 use super::theme::{BLACK, GOLD, INK, NIGHT, PLASTIC, WHITE, mix, vivid};
 use super::view::Card;
@@ -41,16 +43,24 @@ pub(super) struct Look {
     pub(super) scale: f32,
 }
 
+impl Look {
+    /// The same cartridge, highlighted: lit, and larger.
+    pub(super) fn highlighted(&self) -> Self {
+        Self { lit: true, scale: self.scale * LIT, ..self.clone() }
+    }
+}
+
 /// Draws it, [`MARGIN`] included.
 pub(super) fn sprite(look: &Look, art: Option<&Art>, glyphs: &mut Glyphs) -> Canvas {
     let pixels = |units: f32| (units * look.scale).ceil().max(1.0) as u32;
     let mut canvas = Canvas::new(pixels(WIDTH + 2.0 * MARGIN), pixels(HEIGHT + 2.0 * MARGIN));
     halo(&mut canvas, look);
-    let mut pen = Pen { canvas: &mut canvas, place: Place { scale: look.scale, origin: (MARGIN * look.scale, MARGIN * look.scale) } };
+    let mut target = canvas.target();
+    let mut pen = Pen { canvas: &mut target, place: Place { scale: look.scale, origin: (MARGIN * look.scale, MARGIN * look.scale) } };
     pen.shell(look);
     pen.label(look);
-    picture(&mut canvas, look, placed(EMBLEM, look.scale), art, glyphs);
-    lettering(&mut canvas, look, glyphs);
+    picture(&mut target, look, placed(EMBLEM, look.scale), art, glyphs);
+    lettering(&mut target, look, glyphs);
     canvas
 }
 
@@ -58,7 +68,7 @@ pub(super) fn sprite(look: &Look, art: Option<&Art>, glyphs: &mut Glyphs) -> Can
 pub(super) fn emblem(look: &Look, size: f32, art: Option<&Art>, glyphs: &mut Glyphs) -> Canvas {
     let pixels = size.ceil().max(1.0) as u32;
     let mut canvas = Canvas::new(pixels, pixels);
-    picture(&mut canvas, look, Area::new(0.0, 0.0, size, size), art, glyphs);
+    picture(&mut canvas.target(), look, Area::new(0.0, 0.0, size, size), art, glyphs);
     canvas
 }
 
@@ -115,12 +125,12 @@ fn plain(color: Color, opacity: f32) -> Ink {
     [(0.0, color, opacity), (1.0, color, opacity)]
 }
 
-struct Pen<'a> {
-    canvas: &'a mut Canvas,
+struct Pen<'a, 'b> {
+    canvas: &'a mut Target<'b>,
     place: Place,
 }
 
-impl Pen<'_> {
+impl Pen<'_, '_> {
     fn fill(&mut self, outline: &str, ink: Ink) {
         self.stencil(&Outline::read(outline, self.place).fill(), ink);
     }
@@ -194,7 +204,7 @@ impl Pen<'_> {
 }
 
 /// The emblem in `place`; the title's first letter where there is no picture.
-fn picture(canvas: &mut Canvas, look: &Look, place: Area, art: Option<&Art>, glyphs: &mut Glyphs) {
+fn picture(canvas: &mut Target, look: &Look, place: Area, art: Option<&Art>, glyphs: &mut Glyphs) {
     let accent = look.card.accent;
     match (&look.card.emblem, art) {
         (Emblem::BuiltIn(built_in), _) => {
@@ -211,7 +221,7 @@ fn picture(canvas: &mut Canvas, look: &Look, place: Area, art: Option<&Art>, gly
 }
 
 /// Title, number and marker.
-fn lettering(canvas: &mut Canvas, look: &Look, glyphs: &mut Glyphs) {
+fn lettering(canvas: &mut Target, look: &Look, glyphs: &mut Glyphs) {
     let scale = look.scale;
     let at = |units: f32| (units + MARGIN) * scale;
     let title = Style::new(Face::Title, 27.0 * scale, if look.lit { INK } else { mix(INK, NIGHT, 0.16) });
@@ -240,7 +250,7 @@ fn lettering(canvas: &mut Canvas, look: &Look, glyphs: &mut Glyphs) {
 }
 
 /// The tab of the one that starts by default.
-fn marker(canvas: &mut Canvas, look: &Look, glyphs: &mut Glyphs) {
+fn marker(canvas: &mut Target, look: &Look, glyphs: &mut Glyphs) {
     let scale = look.scale;
     let at = |units: f32| (units + MARGIN) * scale;
     let style = Style { tracking: 0.04, ..Style::new(Face::Title, 12.5 * scale, NIGHT) };

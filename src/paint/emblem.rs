@@ -1,8 +1,8 @@
 //! The emblems Persona draws itself: vector pictures in a square of 100 by 100, in five tones of the accent.
 
-use super::canvas::Canvas;
 use super::color::Color;
 use super::outline::{Outline, Place};
+use super::target::Target;
 use super::theme::{BLACK, WHITE, mix, vivid};
 
 /// The emblems Persona draws itself.
@@ -154,7 +154,7 @@ fn shapes(emblem: BuiltInEmblem) -> &'static [Shape] {
 }
 
 /// Draws an emblem; its square is 100 units of `place` wide and high.
-pub(super) fn draw(canvas: &mut Canvas, emblem: BuiltInEmblem, accent: Color, place: Place) {
+pub(super) fn draw(canvas: &mut Target, emblem: BuiltInEmblem, accent: Color, place: Place) {
     let accent = vivid(accent);
     let tone = |tone| match tone {
         Light => mix(accent, WHITE, 0.5),
@@ -175,6 +175,7 @@ pub(super) fn draw(canvas: &mut Canvas, emblem: BuiltInEmblem, accent: Color, pl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canvas::Canvas;
 
     const UNITS: Place = Place { scale: 1.0, origin: (0.0, 0.0) };
 
@@ -205,7 +206,7 @@ mod tests {
     fn every_emblem_fills_a_good_part_of_its_square() {
         for (name, emblem) in BuiltInEmblem::ALL {
             let mut canvas = Canvas::new(100, 100);
-            draw(&mut canvas, emblem, Color::rgb(0x7f, 0xb0, 0x69), UNITS);
+            draw(&mut canvas.target(), emblem, Color::rgb(0x7f, 0xb0, 0x69), UNITS);
             let inked = canvas.data.chunks_exact(4).filter(|pixel| pixel[3] > 128).count();
             assert!((1500..8000).contains(&inked), "{name}: {inked}");
         }

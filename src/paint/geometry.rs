@@ -14,16 +14,28 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// The part of a `width` by `height` rectangle at (`left`, `top`) that lies in `bounds`, which begins at 0, 0.
+    /// The part of a `width` by `height` rectangle at (`left`, `top`) that lies in `bounds`.
     pub(super) fn clipped(left: i32, top: i32, width: u32, height: u32, bounds: Self) -> Option<Self> {
-        let clip = |start: i32, length: u32, limit: u32| {
-            let end = (i64::from(start) + i64::from(length)).clamp(0, i64::from(limit)) as u32;
-            let start = i64::from(start).clamp(0, i64::from(limit)) as u32;
+        let clip = |start: i32, length: u32, first: u32, room: u32| {
+            let inside = |at: i64| at.clamp(i64::from(first), i64::from(first) + i64::from(room)) as u32;
+            let (start, end) = (inside(i64::from(start)), inside(i64::from(start) + i64::from(length)));
             (end > start).then(|| (start, end - start))
         };
-        let (x, width) = clip(left, width, bounds.width)?;
-        let (y, height) = clip(top, height, bounds.height)?;
+        let (x, width) = clip(left, width, bounds.x, bounds.width)?;
+        let (y, height) = clip(top, height, bounds.y, bounds.height)?;
         Some(Self { x, y, width, height })
+    }
+
+    /// Whether they share a pixel.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.x < other.x + other.width && other.x < self.x + self.width && self.y < other.y + other.height && other.y < self.y + self.height
+    }
+
+    /// The smallest rectangle around both.
+    pub(super) fn around(&self, other: &Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let (right, bottom) = ((self.x + self.width).max(other.x + other.width), (self.y + self.height).max(other.y + other.height));
+        Self { x, y, width: right - x, height: bottom - y }
     }
 }
 
@@ -103,6 +115,8 @@ mod tests {
         let bounds = Rect { x: 0, y: 0, width: 10, height: 8 };
         assert_eq!(Rect::clipped(-3, 6, 5, 5, bounds), Some(Rect { x: 0, y: 6, width: 2, height: 2 }));
         assert_eq!(Rect::clipped(10, 0, 5, 5, bounds), None);
+        let part = Rect { x: 4, y: 2, width: 3, height: 3 };
+        assert_eq!(Rect::clipped(-3, 4, 9, 9, part), Some(Rect { x: 4, y: 4, width: 2, height: 1 }));
         assert_eq!(Rect::clipped(i32::MIN, 0, u32::MAX, 5, bounds), Some(Rect { x: 0, y: 0, width: 10, height: 5 }));
     }
 

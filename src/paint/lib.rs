@@ -1,16 +1,22 @@
 //! The painter: a [`View`] in, pixels out. It knows no clock, no device, no file and no settings.
 //!
 //! A view is first laid out as a scene, a list of things with their places; that is compared with the scene on the
-//! picture, and what differs is drawn: everything, or, while only the countdown runs, the few pixels of its ring and
-//! words. Cartridges are slow to draw and kept as sprites; text, boxes and the background are drawn by hand.
+//! picture, and the parts that differ are drawn anew, large ones by two threads. Cartridges are slow to draw and kept as
+//! sprites; text, boxes and the background are drawn by hand.
 
 mod art;
 mod background;
+mod between;
 mod canvas;
 mod cartridge;
 mod color;
+mod damage;
+mod dim;
+mod draw;
 mod emblem;
+mod fade;
 mod geometry;
+mod insertion;
 mod outline;
 mod png;
 mod ring;
@@ -19,6 +25,7 @@ mod shelf;
 mod splash;
 mod sprites;
 mod stages;
+mod target;
 mod text;
 mod theme;
 mod view;
@@ -33,7 +40,7 @@ pub use sprites::Gallery;
 pub use view::{Appearance, Card, Emblem, Overlay, PinAnswer, PinKey, Pose, PowerEntry, Progress, Stage, Step, View};
 
 use canvas::Canvas;
-use scene::{Item, Scene};
+use scene::Scene;
 use sprites::Sprites;
 use text::Glyphs;
 
@@ -43,9 +50,10 @@ const LONGEST: u32 = 16384;
 /// Paints views on a picture of one size.
 pub struct Painter {
     frame: Canvas,
+    /// What is on the frame.
     scene: Option<Scene>,
-    /// What is below the countdown, and where.
-    below: Option<(Rect, Canvas)>,
+    /// The frame as dark as it is shown, while that is darker than designed.
+    dimmed: Option<dim::Dimmed>,
     sprites: Sprites,
     glyphs: Glyphs,
 }
@@ -60,79 +68,43 @@ impl Painter {
     /// title's first letter.
     pub fn with(width: u32, height: u32, gallery: Gallery, _appearance: Appearance) -> Self {
         let frame = Canvas::new(width.clamp(1, LONGEST), height.clamp(1, LONGEST));
-        Self { frame, scene: None, below: None, sprites: Sprites::new(gallery), glyphs: Glyphs::default() }
+        Self { frame, scene: None, dimmed: None, sprites: Sprites::new(gallery), glyphs: Glyphs::default() }
     }
 
     /// Brings the picture up to date. Returns the parts that changed since the last call: all of it the first time,
     /// nothing if the view looks the same.
     pub fn paint(&mut self, view: &View) -> Vec<Rect> {
-        let scene = Scene::compose(view, self.frame.width, self.frame.height);
-        let same_but_countdown = |old: &Scene| {
-            let (old_area, new_area) = (old.countdown.as_ref().map(|it| it.area), scene.countdown.as_ref().map(|it| it.area));
-            old.background == scene.background && old.items == scene.items && old.edges == scene.edges && old_area == new_area
-        };
+        let bounds = self.frame.bounds();
+        let scene = Scene::compose(view, bounds.width, bounds.height);
         let damage = match &self.scene {
-            Some(old) if *old == scene => return Vec::new(),
-            Some(old) if same_but_countdown(old) => {
-                if let Some((area, below)) = &self.below {
-                    self.frame.restore(below, *area);
-                }
-                self.below.as_ref().map(|(area, _)| *area)
-            }
-            _ => {
-                self.paint_all(&scene);
-                let area = scene.countdown.as_ref().and_then(|countdown| countdown.area.covered(self.frame.bounds()));
-                self.below = area.map(|area| (area, self.frame.crop(area)));
-                Some(self.frame.bounds())
-            }
+            Some(old) => damage::damage(old, &scene, bounds),
+            None => vec![bounds],
         };
-        if let Some(countdown) = &scene.countdown {
-            ring::draw(&mut self.frame, countdown);
-            for line in &countdown.lines {
-                self.glyphs.draw(&mut self.frame, line);
+        if !damage.is_empty() {
+            self.glyphs.tidy();
+            draw::ready(&scene, &mut self.sprites, &mut self.glyphs);
+            for part in &damage {
+                draw::draw(&scene, &mut self.frame, *part, &self.sprites, &self.glyphs);
             }
         }
         self.scene = Some(scene);
-        damage.into_iter().collect()
+        dim::show(&mut self.dimmed, &self.frame, view.pose.brightness, damage)
+    }
+
+    /// Draws one of the sprites that a key would need and that has not been drawn yet: for the time in which there is
+    /// nothing to do, or the first frame after the key would have to wait for it. Whether there may be more of them.
+    pub fn prepare(&mut self) -> bool {
+        self.scene.as_ref().is_some_and(|scene| draw::prepare(scene, &mut self.sprites, &mut self.glyphs))
     }
 
     /// The picture: B,G,R,X bytes, rows of exactly 4 · width, as DRM's XRGB8888 wants them.
     pub fn pixels(&self) -> &[u8] {
-        &self.frame.data
+        self.dimmed.as_ref().map_or(&self.frame.data, |dimmed| &dimmed.data)
     }
 
     /// Width and height in pixels.
     pub fn size(&self) -> (u32, u32) {
         (self.frame.width, self.frame.height)
-    }
-
-    fn paint_all(&mut self, scene: &Scene) {
-        let Self { frame, sprites, glyphs, .. } = self;
-        scene.background.paint(frame);
-        let (width, (left, right)) = (frame.width as f32, scene.edges);
-        let edge = |x: u32| {
-            let x = x as f32 + 0.5;
-            let within = |distance: f32, reach: f32| if reach > 0.0 { (distance / reach).min(1.0) } else { 1.0 };
-            within(x, left) * within(width - x, right)
-        };
-        for item in &scene.items {
-            match item {
-                Item::Text(line) => glyphs.draw(frame, line),
-                Item::Box { area, radius, color, opacity } => frame.fill_round(*area, *radius, *color, *opacity),
-                Item::Frame { area, radius, width, color, opacity } => frame.stroke_round(*area, *radius, *width, *color, *opacity),
-                Item::Pointer { area, color } => ring::pointer(frame, *area, *color),
-                Item::Cartridge { look, body, opacity } => {
-                    let margin = cartridge::MARGIN * look.scale;
-                    let (x, y) = ((body.x - margin).round() as i32, (body.y - margin).round() as i32);
-                    let sprite = sprites.cartridge(look, glyphs);
-                    frame.blit(sprite, x, y, |x| (256.0 * opacity * edge(x)) as u32);
-                }
-                Item::Emblem { look, place, opacity } => {
-                    let sprite = sprites.emblem(look, place.width, glyphs);
-                    frame.blit(&sprite, place.x.round() as i32, place.y.round() as i32, |_| (256.0 * opacity) as u32);
-                }
-            }
-        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! The countdown's ring and the pointer: shapes drawn by their distance.
 
-use super::canvas::Canvas;
 use super::color::Color;
 use super::geometry::Area;
 use super::scene::Countdown;
+use super::target::Target;
 use super::theme::{BLACK, WHITE, mix};
 use std::f32::consts::TAU;
 
 /// Draws the ring: the track whole, what is left clockwise from the top, with round ends.
-pub(super) fn draw(canvas: &mut Canvas, countdown: &Countdown) {
+pub(super) fn draw(canvas: &mut Target, countdown: &Countdown) {
     let (center_x, center_y) = countdown.ring.center();
     let outer = countdown.ring.width / 2.0;
     let width = outer * 0.155;
@@ -38,7 +38,7 @@ pub(super) fn draw(canvas: &mut Canvas, countdown: &Countdown) {
 }
 
 /// Draws a triangle that points up, with soft corners.
-pub(super) fn pointer(canvas: &mut Canvas, area: Area, color: Color) {
+pub(super) fn pointer(canvas: &mut Target, area: Area, color: Color) {
     let round = area.height * 0.16;
     let (center, _) = area.center();
     let slope = area.height.hypot(area.width / 2.0).max(f32::EPSILON);

@@ -7,6 +7,8 @@ use super::background::{Background, Light};
 use super::cartridge::Look;
 use super::color::Color;
 use super::geometry::Area;
+use super::insertion;
+use super::shelf;
 use super::stages;
 use super::text::{CAPITAL, Face, Line, Style};
 use super::theme::{AMBER, FAINT, INK, MUTED, NIGHT, PLASTIC, WHITE, mix, vivid};
@@ -17,10 +19,12 @@ use super::view::{Stage, View};
 pub(super) enum Item {
     /// A line of text.
     Text(Line),
-    /// A cartridge; its body covers `body`.
+    /// A cartridge; its body covers `body`. `look` is how it looks without the highlight.
     Cartridge {
         look: Box<Look>,
         body: Area,
+        /// How much of the highlight it has: 0.0 none, 1.0 all.
+        light: f32,
         /// 0.0 to 1.0.
         opacity: f32,
     },
@@ -113,8 +117,7 @@ impl Scene {
     /// Lays out `view` on a picture of `width` by `height` pixels.
     pub(super) fn compose(view: &View, width: u32, height: u32) -> Self {
         let frame = Frame::new(width, height);
-        let accent = view.cards.get(view.highlighted).map_or(MUTED, |card| card.accent);
-        let mut scene = Self { background: backdrop(&frame, accent, &view.stage), items: Vec::new(), countdown: None, edges: (0.0, 0.0) };
+        let mut scene = Self { background: backdrop(&frame, accent(view), view), items: Vec::new(), countdown: None, edges: (0.0, 0.0) };
         if !matches!(view.stage, Stage::Running { .. }) {
             header(&mut scene, &frame, view);
         }
@@ -183,16 +186,29 @@ pub(super) fn keycap_area(frame: &Frame, x: f32, y: f32, label: &str) -> Area {
     Area::new(x, y - height / 2.0, width, height)
 }
 
+/// Where the highlight is on the shelf, in cartridges.
+pub(super) fn position(view: &View) -> f32 {
+    let last = view.cards.len().saturating_sub(1) as f32;
+    // A comparison with what is no number is false.
+    if view.pose.shelf >= 0.0 { view.pose.shelf.min(last) } else { 0.0 }
+}
+
+/// The accent where the highlight is, light enough to stand out.
+pub(super) fn accent(view: &View) -> Color {
+    let (from, to, share) = shelf::neighbours(position(view));
+    let [from, to] = [from, to].map(|index| vivid(view.cards.get(index).map_or(MUTED, |card| card.accent)));
+    mix(from, to, share)
+}
+
 /// The lights behind everything, by what is going on.
-fn backdrop(frame: &Frame, accent: Color, stage: &Stage) -> Background {
-    let (strength, brightness) = match stage {
+fn backdrop(frame: &Frame, color: Color, view: &View) -> Background {
+    let (strength, brightness) = match &view.stage {
         Stage::Countdown { .. } | Stage::Waiting => (0.30, 1.0),
-        Stage::Starting { .. } => (0.38, 1.0),
+        Stage::Starting { .. } => (0.30 + 0.08 * insertion::share(view), 1.0),
         Stage::Failed { .. } => (0.20, 0.9),
         Stage::Running { .. } => (0.07, 0.45),
         Stage::Broken { .. } => (0.05, 0.9),
     };
-    let color = vivid(accent);
     let wide =
         Light { center: (frame.middle(), frame.down(400.0)), spread: (frame.px(520.0), frame.px(300.0)), color, strength: strength * 0.8 };
     let pool =
@@ -204,7 +220,7 @@ fn backdrop(frame: &Frame, accent: Color, stage: &Stage) -> Background {
 fn header(scene: &mut Scene, frame: &Frame, view: &View) {
     let middle = frame.px(66.0);
     let mark = Area::new(frame.margin(), middle - frame.px(14.0), frame.px(22.0), frame.px(24.0));
-    let accent = view.cards.get(view.highlighted).map_or(MUTED, |card| vivid(card.accent));
+    let accent = accent(view);
     let connector = Area::new(mark.x + frame.px(4.0), mark.y + frame.px(20.0), frame.px(14.0), frame.px(8.0));
     scene.items.push(Item::Box { area: connector, radius: frame.px(1.5), color: mix(accent, NIGHT, 0.35), opacity: 1.0 });
     scene.items.push(Item::Box { area: mark, radius: frame.px(5.0), color: accent, opacity: 1.0 });

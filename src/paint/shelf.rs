@@ -21,22 +21,27 @@ pub(super) struct Shelf {
     pub(super) bodies: Vec<Area>,
     /// Pixels of one unit of a cartridge that is not highlighted.
     pub(super) scale: f32,
-    /// Whether there is more than can be seen on the left, and on the right.
-    pub(super) more: (bool, bool),
+    /// Whether there is more than can be seen on the left, and on the right: 0.0 no, 1.0 yes.
+    pub(super) more: (f32, f32),
+    /// Where the highlight is, in pixels from the left.
+    pub(super) at: f32,
 }
 
-/// Which cartridge must be seen best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Focus {
-    /// The shelf scrolls as little as it can to show the highlighted one.
-    Visible,
-    /// The highlighted one stands in the middle.
-    Centered,
+/// How much of the highlight's light a cartridge has, 0.0 to 1.0, by its index and where the highlight is.
+pub(super) fn light(index: usize, at: f32) -> f32 {
+    (1.0 - (index as f32 - at).abs()).max(0.0)
+}
+
+/// Where the highlight is between two cartridges: their indices, and how far it is from the first to the second.
+pub(super) fn neighbours(at: f32) -> (usize, usize, f32) {
+    (at as usize, at.ceil() as usize, at.fract())
 }
 
 impl Shelf {
-    /// `count` cartridges standing on `floor`, between `left` and `left + room`; one unit is `unit` pixels.
-    pub(super) fn new(count: usize, highlighted: usize, focus: Focus, unit: f32, (left, room): (f32, f32), floor: f32) -> Self {
+    /// `count` cartridges standing on `floor`, between `left` and `left + room`; one unit is `unit` pixels. The highlight
+    /// is `at` so many cartridges, from 0.0 to the last one. The shelf scrolls as little as it can to show what is there;
+    /// `centered` (0.0 to 1.0) of the way further it stands in the middle.
+    pub(super) fn new(count: usize, at: f32, centered: f32, unit: f32, (left, room): (f32, f32), floor: f32) -> Self {
         let lit_width = WIDTH * LIT;
         let ends = if count > 1 { AISLE * 2.0 } else { 0.0 };
         let needed = unit * (WIDTH * count.saturating_sub(1) as f32 + lit_width + GAP * count.saturating_sub(1) as f32 + ends);
@@ -44,28 +49,27 @@ impl Shelf {
         let mut x = 0.0;
         let mut bodies: Vec<Area> = (0..count)
             .map(|index| {
-                let lit = index == highlighted;
-                let size = if lit { LIT } else { 1.0 } * scale;
-                let aisle = if lit { AISLE * scale } else { 0.0 };
+                let light = light(index, at);
+                let size = (1.0 + (LIT - 1.0) * light) * scale;
+                let aisle = AISLE * scale * light;
                 let (width, height) = (WIDTH * size, HEIGHT * size);
                 let start = if index == 0 { x } else { x + aisle };
                 x = start + width + aisle + GAP * scale;
-                Area::new(start, floor - height - if lit { RAISED * scale } else { 0.0 }, width, height)
+                Area::new(start, floor - height - RAISED * scale * light, width, height)
             })
             .collect();
         let length = bodies.last().map_or(0.0, Area::right);
-        let middle = bodies.get(highlighted).map_or(0.0, |body| body.center().0);
-        let shift = match focus {
-            Focus::Centered => room / 2.0 - middle,
-            Focus::Visible if length <= room => (room - length) / 2.0,
-            Focus::Visible => (room / 2.0 - middle).clamp(room - length, 0.0),
-        };
+        let (from, to, share) = neighbours(at);
+        let center = |index: usize| bodies.get(index).map_or(0.0, |body: &Area| body.center().0);
+        let middle = center(from) + (center(to) - center(from)) * share;
+        let visible = if length <= room { (room - length) / 2.0 } else { (room / 2.0 - middle).clamp(room - length, 0.0) };
+        let shift = visible + (room / 2.0 - middle - visible) * centered;
         for body in &mut bodies {
             body.x += left + shift;
         }
-        let scrolls = length > room + 0.5;
-        let more = (scrolls && shift < -0.5, scrolls && length + shift > room + 0.5);
-        Self { bodies, scale, more }
+        // The fade is whole as soon as a good piece of a cartridge is out of sight.
+        let hidden = |beyond: f32| if length > room + 0.5 { (beyond / (60.0 * scale)).clamp(0.0, 1.0) } else { 0.0 };
+        Self { bodies, scale, more: (hidden(-shift), hidden(length + shift - room)), at: left + shift + middle }
     }
 }
 
@@ -74,14 +78,14 @@ mod tests {
     use super::*;
 
     fn shelf(count: usize, highlighted: usize) -> Shelf {
-        Shelf::new(count, highlighted, Focus::Visible, 1.0, (80.0, 1760.0), 600.0)
+        Shelf::new(count, highlighted as f32, 0.0, 1.0, (80.0, 1760.0), 600.0)
     }
 
     #[test]
     fn a_few_stand_in_the_middle() {
         let shelf = shelf(3, 1);
         assert_eq!(shelf.bodies[1].center().0, 960.0);
-        assert_eq!(shelf.more, (false, false));
+        assert_eq!(shelf.more, (0.0, 0.0));
         assert!(shelf.bodies.windows(2).all(|pair| pair[0].right() < pair[1].x));
     }
 
@@ -96,9 +100,21 @@ mod tests {
     }
 
     #[test]
+    fn a_glide_is_steady() {
+        for count in [2, 4, 12] {
+            let at = |step: usize| Shelf::new(count, step as f32 / 100.0, 0.0, 1.0, (80.0, 1760.0), 600.0);
+            for step in 0..(count - 1) * 100 {
+                for (body, next) in at(step).bodies.iter().zip(at(step + 1).bodies) {
+                    assert!((body.x - next.x).abs() < 5.0 && (body.width - next.width).abs() < 1.0, "{body:?} {next:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_long_shelf_says_where_there_is_more() {
-        assert_eq!(shelf(12, 0).more, (false, true));
-        assert_eq!(shelf(12, 6).more, (true, true));
-        assert_eq!(shelf(12, 11).more, (true, false));
+        assert_eq!(shelf(12, 0).more, (0.0, 1.0));
+        assert_eq!(shelf(12, 6).more, (1.0, 1.0));
+        assert_eq!(shelf(12, 11).more, (1.0, 0.0));
     }
 }

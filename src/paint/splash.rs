@@ -17,9 +17,10 @@ pub fn splash(width: u32, height: u32, title: &str, subtitle: &str, accent: Colo
     let ink = if brightness(accent) > 0.45 { NIGHT } else { WHITE };
     let unit = (width / 1200.0).min(height / 1080.0);
     let mut glyphs = Glyphs::default();
+    let mut target = canvas.target();
     let (style, text) = Style { tracking: -0.015, ..Style::new(Face::Title, 150.0 * unit, ink) }.fit(title, width * 0.9, 0.4);
-    glyphs.draw(&mut canvas, &Line::centered(width / 2.0, height / 2.0, style, text));
+    glyphs.draw(&mut target, &Line::centered(width / 2.0, height / 2.0, style, text));
     let (style, text) = Style { opacity: 0.75, ..Style::new(Face::Text, 40.0 * unit, ink) }.fit(subtitle, width * 0.9, 0.5);
-    glyphs.draw(&mut canvas, &Line::centered(width / 2.0, height / 2.0 + 84.0 * unit, style, text));
+    glyphs.draw(&mut target, &Line::centered(width / 2.0, height / 2.0 + 84.0 * unit, style, text));
     canvas.data
 }

@@ -1,24 +1,25 @@
 //! Cartridges that were drawn once, kept for the next frame, and the owner's emblems they carry.
 
 use super::art::Art;
-use super::canvas::Canvas;
+use super::canvas::{Canvas, PIXEL};
 use super::cartridge::{self, Look};
 use super::text::Glyphs;
 use super::view::Emblem;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The owner's emblems, shared by the painters of all monitors.
 #[derive(Debug, Clone, Default)]
 pub struct Gallery {
-    art: Rc<HashMap<PathBuf, Art>>,
+    art: Arc<HashMap<PathBuf, Art>>,
 }
 
 impl Gallery {
     /// A gallery of these pictures, each with the path that [`Emblem::Png`] names it by.
     pub fn of(art: impl IntoIterator<Item = (PathBuf, Art)>) -> Self {
-        Self { art: Rc::new(art.into_iter().collect()) }
+        Self { art: Arc::new(art.into_iter().collect()) }
     }
 
     fn get(&self, path: &Path) -> Option<&Art> {
@@ -29,10 +30,46 @@ impl Gallery {
 /// More than any screen shows at a time.
 const MOST_KEPT: usize = 32;
 
-/// The sprites drawn so far.
+/// A picture with the columns of each row that are known to be opaque.
+pub(super) struct Sprite {
+    pub(super) canvas: Canvas,
+    solid: Vec<Range<u32>>,
+}
+
+impl Sprite {
+    fn new(canvas: Canvas) -> Self {
+        let solid = (0..canvas.height).map(|y| solid(canvas.row(y))).collect();
+        Self { canvas, solid }
+    }
+
+    /// The columns of row `y` that are known to be opaque.
+    pub(super) fn solid(&self, y: u32) -> Range<u32> {
+        self.solid[y as usize].clone()
+    }
+}
+
+/// The run of opaque pixels around the middle.
+fn solid(row: &[[u8; PIXEL]]) -> Range<u32> {
+    let opaque = |pixel: &&[u8; PIXEL]| pixel[3] == 255;
+    let (left, right) = row.split_at(row.len() / 2);
+    let before = left.iter().rev().take_while(opaque).count();
+    let after = right.iter().take_while(opaque).count();
+    (left.len() - before) as u32..(left.len() + after) as u32
+}
+
+/// What of a look a sprite shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The whole cartridge.
+    Cartridge,
+    /// Only its emblem; the look's scale is its size in pixels.
+    Emblem,
+}
+
+/// The sprites drawn so far, the ones wanted last at the end.
 pub(super) struct Sprites {
     gallery: Gallery,
-    drawn: Vec<(Look, Canvas)>,
+    drawn: Vec<(Look, Part, Sprite)>,
 }
 
 impl Sprites {
@@ -40,31 +77,33 @@ impl Sprites {
         Self { gallery, drawn: Vec::new() }
     }
 
-    /// The cartridge that looks like `look`, drawn now if it is new.
-    pub(super) fn cartridge(&mut self, look: &Look, glyphs: &mut Glyphs) -> &Canvas {
-        let index = match self.drawn.iter().position(|(drawn, _)| drawn == look) {
-            Some(index) => index,
-            None => {
-                if self.drawn.len() >= MOST_KEPT {
-                    self.drawn.remove(0);
-                }
-                let sprite = cartridge::sprite(look, self.art(look), glyphs);
-                self.drawn.push((look.clone(), sprite));
-                self.drawn.len() - 1
-            }
-        };
-        &self.drawn[index].1
-    }
-
-    /// Only its emblem, `size` pixels wide and high.
-    pub(super) fn emblem(&mut self, look: &Look, size: f32, glyphs: &mut Glyphs) -> Canvas {
-        cartridge::emblem(look, size, self.art(look), glyphs)
-    }
-
-    fn art(&self, look: &Look) -> Option<&Art> {
-        match &look.card.emblem {
+    /// Draws `part` of what looks like `look` if it is new. Whether it was.
+    pub(super) fn ready(&mut self, look: &Look, part: Part, glyphs: &mut Glyphs) -> bool {
+        if let Some(index) = self.position(look, part) {
+            self.drawn[index..].rotate_left(1);
+            return false;
+        }
+        if self.drawn.len() >= MOST_KEPT {
+            self.drawn.remove(0);
+        }
+        let art = match &look.card.emblem {
             Emblem::Png(path) => self.gallery.get(path),
             Emblem::Initial | Emblem::BuiltIn(_) => None,
-        }
+        };
+        let canvas = match part {
+            Part::Cartridge => cartridge::sprite(look, art, glyphs),
+            Part::Emblem => cartridge::emblem(look, look.scale, art, glyphs),
+        };
+        self.drawn.push((look.clone(), part, Sprite::new(canvas)));
+        true
+    }
+
+    /// What has been drawn of it.
+    pub(super) fn get(&self, look: &Look, part: Part) -> Option<&Sprite> {
+        Some(&self.drawn[self.position(look, part)?].2)
+    }
+
+    fn position(&self, look: &Look, part: Part) -> Option<usize> {
+        self.drawn.iter().rposition(|(drawn, its_part, _)| *its_part == part && drawn == look)
     }
 }

@@ -2,53 +2,56 @@
 
 use super::cartridge::Look;
 use super::geometry::Area;
-use super::scene::{Countdown, Frame, Item, Scene, keycap_area};
-use super::shelf::{Focus, LIT, Shelf};
+use super::insertion;
+use super::scene::{Countdown, Frame, Item, Scene, accent, keycap_area, position};
+use super::shelf::{Shelf, light};
 use super::text::{CAPITAL, Face, Line, Style};
-use super::theme::{BLACK, INK, MUTED, NIGHT, PLASTIC, RED, WHITE, mix, vivid};
+use super::theme::{INK, MUTED, NIGHT, RED, WHITE, mix, vivid};
 use super::view::{Card, View};
 use std::time::Duration;
 
 /// Where the cartridges stand, in units below the top of the middle block.
-const FLOOR: f32 = 596.0;
+pub(super) const FLOOR: f32 = 596.0;
 
 fn highlighted(view: &View) -> Option<&Card> {
     view.cards.get(view.highlighted)
 }
 
 fn look(view: &View, index: usize, scale: f32) -> Option<Look> {
-    let lit = index == view.highlighted;
     let number = (index < 9).then_some(index + 1);
-    Some(Look { card: view.cards.get(index)?.clone(), number, lit, scale: if lit { scale * LIT } else { scale } })
+    Some(Look { card: view.cards.get(index)?.clone(), number, lit: false, scale })
 }
 
-/// Places all cartridges that can be seen, the highlighted one last, the others at `opacity`.
-fn cartridges(scene: &mut Scene, frame: &Frame, view: &View, shelf: &Shelf, opacity: f32) {
-    let reach = frame.margin() * 1.9;
-    scene.edges = (if shelf.more.0 { reach } else { 0.0 }, if shelf.more.1 { reach } else { 0.0 });
-    let others = (0..shelf.bodies.len()).filter(|index| *index != view.highlighted);
-    for index in others.chain([view.highlighted]) {
+/// Places all cartridges that can be seen, the one with the most light last, those without at `opacity`.
+pub(super) fn cartridges(scene: &mut Scene, frame: &Frame, view: &View, shelf: &Shelf, opacity: f32) {
+    let at = position(view);
+    let mut order: Vec<usize> = (0..shelf.bodies.len()).collect();
+    order.sort_by(|a, b| light(*a, at).total_cmp(&light(*b, at)));
+    for index in order {
         let Some((body, look)) = shelf.bodies.get(index).zip(look(view, index, shelf.scale)) else { continue };
+        let light = light(index, at);
         if body.right() > 0.0 && body.x < frame.width {
-            let opacity = if index == view.highlighted { 1.0 } else { opacity };
-            scene.items.push(Item::Cartridge { look: Box::new(look), body: *body, opacity });
+            let opacity = opacity + (1.0 - opacity) * light;
+            scene.items.push(Item::Cartridge { look: Box::new(look), body: *body, light, opacity });
         }
     }
 }
 
 /// The cartridges, and a pointer below the highlighted one.
 pub(super) fn shelf(scene: &mut Scene, frame: &Frame, view: &View) {
-    let shelf =
-        Shelf::new(view.cards.len(), view.highlighted, Focus::Visible, frame.unit, (frame.margin(), frame.room()), frame.down(FLOOR));
-    cartridges(scene, frame, view, &shelf, 1.0);
-    if let (Some(body), Some(card)) = (shelf.bodies.get(view.highlighted), highlighted(view)) {
-        // The light leans towards the highlighted one.
-        let light = &mut scene.background.lights[0].center.0;
-        *light = (*light + body.center().0) / 2.0;
-        let (width, height) = (frame.px(34.0), frame.px(17.0));
-        let area = Area::new(body.center().0 - width / 2.0, frame.down(FLOOR + 14.0), width, height);
-        scene.items.push(Item::Pointer { area, color: mix(vivid(card.accent), WHITE, 0.2) });
+    let shelf = Shelf::new(view.cards.len(), position(view), 0.0, frame.unit, (frame.margin(), frame.room()), frame.down(FLOOR));
+    let reach = frame.margin() * 1.9;
+    scene.edges = (reach * shelf.more.0, reach * shelf.more.1);
+    if insertion::share(view) > 0.0 {
+        return insertion::scene(scene, frame, view);
     }
+    cartridges(scene, frame, view, &shelf, 1.0);
+    // The light leans towards the highlighted one.
+    let light = &mut scene.background.lights[0].center.0;
+    *light = (*light + shelf.at) / 2.0;
+    let (width, height) = (frame.px(34.0), frame.px(17.0));
+    let area = Area::new(shelf.at - width / 2.0, frame.down(FLOOR + 14.0), width, height);
+    scene.items.push(Item::Pointer { area, color: mix(accent(view), WHITE, 0.2) });
 }
 
 /// The highlighted persona's title and tagline, large.
@@ -125,36 +128,17 @@ pub(super) fn hints(scene: &mut Scene, frame: &Frame, hints: &[(&[&str], &str)])
     }
 }
 
-/// The chosen cartridge in the slot, the others faded.
+/// The chosen cartridge on its way into the slot, and what is said of it.
 pub(super) fn starting(scene: &mut Scene, frame: &Frame, view: &View) {
     let Some(card) = highlighted(view) else { return };
-    let shelf =
-        Shelf::new(view.cards.len(), view.highlighted, Focus::Centered, frame.unit, (frame.margin(), frame.room()), frame.down(FLOOR));
-    let mut shelf = shelf;
-    if let Some(body) = shelf.bodies.get_mut(view.highlighted) {
-        body.y += frame.px(62.0);
-    }
-    cartridges(scene, frame, view, &shelf, 0.2);
-    scene.edges = (frame.margin() * 1.9, frame.margin() * 1.9);
-
-    let accent = vivid(card.accent);
-    let slot = Area::new(frame.middle() - frame.px(250.0), frame.down(FLOOR - 12.0), frame.px(500.0), frame.px(74.0));
-    let radius = frame.px(20.0);
-    scene.items.push(Item::Box { area: slot.outset(frame.px(3.0)), radius: radius + frame.px(3.0), color: BLACK, opacity: 0.55 });
-    scene.items.push(Item::Box { area: slot, radius, color: mix(PLASTIC, NIGHT, 0.35), opacity: 1.0 });
-    scene.items.push(Item::Frame { area: slot, radius, width: frame.px(1.5), color: WHITE, opacity: 0.13 });
-    let lip = Area::new(slot.x + frame.px(60.0), slot.y, slot.width - frame.px(120.0), frame.px(5.0));
-    scene.items.push(Item::Box { area: lip, radius: frame.px(2.5), color: accent, opacity: 1.0 });
-    let lamp = Area::around(slot.right() - frame.px(36.0), slot.center().1 + frame.px(3.0), frame.px(6.0));
-    scene.items.push(Item::Box { area: lamp.outset(frame.px(5.0)), radius: frame.px(12.0), color: accent, opacity: 0.25 });
-    scene.items.push(Item::Box { area: lamp, radius: frame.px(6.0), color: mix(accent, WHITE, 0.4), opacity: 1.0 });
+    insertion::scene(scene, frame, view);
     two_lines(scene, frame, (FLOOR + 178.0, FLOOR + 234.0), &format!("Starting {}…", card.title), &card.tagline);
 }
 
 /// Calm and dark: this may be on the monitor for hours.
 pub(super) fn running(scene: &mut Scene, frame: &Frame, view: &View) {
     let Some(card) = highlighted(view) else { return };
-    if let Some(look) = look(view, view.highlighted, frame.unit) {
+    if let Some(look) = look(view, view.highlighted, 2.0 * frame.px(72.0)) {
         scene.items.push(Item::Emblem {
             look: Box::new(look),
             place: Area::around(frame.middle(), frame.down(400.0), frame.px(72.0)),

@@ -1,8 +1,9 @@
 //! Text: which face, how wide, how to make it fit, and its glyphs as coverage masks.
 
-use super::canvas::{Canvas, Mask};
+use super::canvas::Mask;
 use super::color::Color;
 use super::geometry::Area;
+use super::target::Target;
 use fontdue::{Font, FontSettings};
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -162,6 +163,11 @@ impl Line {
         let size = self.style.size;
         Area::new(self.x, self.baseline - ASCENT * size, self.style.width(&self.text), (ASCENT + DESCENT) * size)
     }
+
+    /// What no letter is drawn beyond: some faces have letters that are taller than they should be.
+    pub(super) fn reach(&self) -> Area {
+        self.area().outset(0.5 * self.style.size)
+    }
 }
 
 /// Draws lines, and keeps the glyphs it has drawn.
@@ -172,26 +178,46 @@ pub(super) struct Glyphs {
 
 impl Glyphs {
     /// Draws a line. Text too small to be seen is left out.
-    pub(super) fn draw(&mut self, canvas: &mut Canvas, line: &Line) {
+    pub(super) fn draw(&mut self, target: &mut Target, line: &Line) {
+        self.ready(line);
+        self.lay(target, line);
+    }
+
+    /// Draws the glyphs of a line that are new, for [`Glyphs::lay`].
+    pub(super) fn ready(&mut self, line: &Line) {
         const SMALLEST: f32 = 3.0;
-        const MOST_KEPT: usize = 2000;
         let style = line.style;
         if style.size < SMALLEST {
             return;
         }
-        if self.drawn.len() > MOST_KEPT {
-            self.drawn.clear();
-        }
-        let baseline = line.baseline.round() as i32;
-        let mut pen = line.x;
-        for (glyph, kern, advance) in style.advances(&line.text) {
-            let drawn = self.drawn.entry((style.face, glyph, style.size.to_bits())).or_insert_with(|| {
+        for (glyph, _, _) in style.advances(&line.text) {
+            self.drawn.entry((style.face, glyph, style.size.to_bits())).or_insert_with(|| {
                 let (metrics, cover) = style.face.font().rasterize_indexed(glyph, style.size);
                 let top = -metrics.ymin - metrics.height as i32;
                 Mask { left: metrics.xmin, top, size: (metrics.width as u32, metrics.height as u32), cover }
             });
-            canvas.stencil(drawn, ((pen + kern).round() as i32, baseline), |_| (style.color, style.opacity));
+        }
+    }
+
+    /// Draws as much of a line as is ready.
+    pub(super) fn lay(&self, target: &mut Target, line: &Line) {
+        let Some(mut target) = target.within(line.reach()) else { return };
+        let style = line.style;
+        let baseline = line.baseline.round() as i32;
+        let mut pen = line.x;
+        for (glyph, kern, advance) in style.advances(&line.text) {
+            if let Some(drawn) = self.drawn.get(&(style.face, glyph, style.size.to_bits())) {
+                target.stencil(drawn, ((pen + kern).round() as i32, baseline), |_| (style.color, style.opacity));
+            }
             pen += advance;
+        }
+    }
+
+    /// Lets go of the glyphs if there are very many.
+    pub(super) fn tidy(&mut self) {
+        const MOST_KEPT: usize = 2000;
+        if self.drawn.len() > MOST_KEPT {
+            self.drawn.clear();
         }
     }
 }
@@ -199,6 +225,7 @@ impl Glyphs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canvas::Canvas;
     use crate::theme::INK;
 
     const STYLE: Style = Style::new(Face::Text, 20.0, INK);
@@ -212,7 +239,7 @@ mod tests {
     #[test]
     fn letters_that_no_face_has_are_drawn_as_a_box() {
         let mut canvas = Canvas::new(40, 40);
-        Glyphs::default().draw(&mut canvas, &Line::at(4.0, 30.0, STYLE, "漢"));
+        Glyphs::default().draw(&mut canvas.target(), &Line::at(4.0, 30.0, STYLE, "漢"));
         assert!(canvas.data.iter().any(|byte| *byte > 200));
     }
 

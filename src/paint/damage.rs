@@ -1,0 +1,56 @@
+//! What differs between two scenes, as rectangles of pixels.
+
+use super::background::Background;
+use super::cartridge::{MARGIN, WIDTH};
+use super::geometry::{Area, Rect};
+use super::scene::{Countdown, Item, Scene};
+
+/// The parts of a picture that are not the same in both scenes, apart from each other.
+pub(super) fn damage(old: &Scene, new: &Scene, bounds: Rect) -> Vec<Rect> {
+    let mut areas = Vec::new();
+    if old.background != new.background {
+        areas.push(Background::difference(&old.background, &new.background, bounds));
+    }
+    // What is in both in the same order stays; the rest has gone or come.
+    let same = |a: &Item, b: &Item| a == b && (old.edges == new.edges || !matches!(a, Item::Cartridge { .. }));
+    let mut left = old.items.as_slice();
+    for item in &new.items {
+        match left.iter().position(|candidate| same(candidate, item)) {
+            Some(skipped) => {
+                areas.extend(left[..skipped].iter().map(Item::reach));
+                left = &left[skipped + 1..];
+            }
+            None => areas.push(item.reach()),
+        }
+    }
+    areas.extend(left.iter().map(Item::reach));
+    if old.countdown != new.countdown {
+        areas.extend(old.countdown.iter().chain(&new.countdown).flat_map(Countdown::reach));
+    }
+    let mut parts: Vec<Rect> = Vec::new();
+    for mut part in areas.iter().filter_map(|area| area.covered(bounds)) {
+        while let Some(index) = parts.iter().position(|other| other.meets(&part)) {
+            part = part.around(&parts.swap_remove(index));
+        }
+        parts.push(part);
+    }
+    parts
+}
+
+impl Item {
+    /// What it never draws beyond.
+    pub(super) fn reach(&self) -> Area {
+        match self {
+            Self::Text(line) => line.reach(),
+            Self::Cartridge { body, .. } => body.outset(body.width / WIDTH * MARGIN + 3.0),
+            Self::Emblem { place, .. } => place.outset(2.0),
+            Self::Box { area, .. } | Self::Frame { area, .. } | Self::Pointer { area, .. } => area.outset(1.0),
+        }
+    }
+}
+
+impl Countdown {
+    pub(super) fn reach(&self) -> impl Iterator<Item = Area> {
+        self.lines.iter().map(super::text::Line::reach).chain([self.area])
+    }
+}

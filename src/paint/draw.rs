@@ -1,0 +1,140 @@
+//! A scene, or a part of it, on the picture.
+
+use super::background::Field;
+use super::between;
+use super::canvas::Canvas;
+use super::cartridge::{self, Look};
+use super::fade::Fade;
+use super::geometry::{Area, Rect};
+use super::ring;
+use super::scene::{Item, Scene};
+use super::shelf::LIT;
+use super::sprites::{Part, Sprites};
+use super::target::Target;
+use super::text::Glyphs;
+use std::sync::Mutex;
+use std::thread;
+
+/// More pixels than this are drawn by two threads; to start one takes as long as to draw a twentieth of them.
+const LARGE: u32 = 1 << 19;
+/// Into so many strips a large part is cut, that neither thread waits long for the other.
+const STRIPS: u32 = 8;
+
+/// Draws the sprites and glyphs that a scene needs and that are new.
+pub(super) fn ready(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs) {
+    for item in &scene.items {
+        match item {
+            Item::Text(line) => glyphs.ready(line),
+            Item::Cartridge { look, light, .. } => {
+                if *light < 1.0 {
+                    sprites.ready(look, Part::Cartridge, glyphs);
+                }
+                if *light > 0.0 {
+                    sprites.ready(&look.highlighted(), Part::Cartridge, glyphs);
+                }
+            }
+            Item::Emblem { look, .. } => _ = sprites.ready(look, Part::Emblem, glyphs),
+            Item::Box { .. } | Item::Frame { .. } | Item::Pointer { .. } => {}
+        }
+    }
+    for line in scene.countdown.iter().flat_map(|countdown| &countdown.lines) {
+        glyphs.ready(line);
+    }
+}
+
+/// Draws one sprite that a scene has no need of until the highlight moves. Whether there was one.
+pub(super) fn prepare(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs) -> bool {
+    let looks = scene.items.iter().filter_map(|item| match item {
+        Item::Cartridge { look, .. } => Some(look),
+        _ => None,
+    });
+    let mut wanted = looks.flat_map(|look| [look.highlighted(), Look::clone(look)]);
+    wanted.any(|look| sprites.ready(&look, Part::Cartridge, glyphs))
+}
+
+/// Draws the part `rect` of `scene` with the sprites and glyphs that are ready.
+pub(super) fn draw(scene: &Scene, frame: &mut Canvas, rect: Rect, sprites: &Sprites, glyphs: &Glyphs) {
+    let field = scene.background.field(rect, frame.height);
+    let brush = Brush { scene, field, sprites, glyphs, width: frame.width as f32 };
+    if rect.width * rect.height > LARGE {
+        let strips = Mutex::new(frame.part(rect).strips(STRIPS));
+        let work = || {
+            while let Some(mut strip) = strips.lock().ok().and_then(|mut strips| strips.pop()) {
+                brush.paint(&mut strip);
+            }
+        };
+        thread::scope(|scope| {
+            // Without a second thread the first one does it all.
+            _ = thread::Builder::new().spawn_scoped(scope, work);
+            work();
+        });
+    } else {
+        brush.paint(&mut frame.part(rect));
+    }
+}
+
+struct Brush<'a> {
+    scene: &'a Scene,
+    field: Field<'a>,
+    sprites: &'a Sprites,
+    glyphs: &'a Glyphs,
+    /// Of the picture, in pixels.
+    width: f32,
+}
+
+impl Brush<'_> {
+    fn paint(&self, target: &mut Target) {
+        self.field.paint(target);
+        for item in &self.scene.items {
+            if item.reach().covered(target.clip()).is_some() {
+                self.item(item, target);
+            }
+        }
+        if let Some(countdown) = &self.scene.countdown
+            && countdown.reach().any(|area| area.covered(target.clip()).is_some())
+        {
+            ring::draw(target, countdown);
+            for line in &countdown.lines {
+                self.glyphs.lay(target, line);
+            }
+        }
+    }
+
+    fn item(&self, item: &Item, target: &mut Target) {
+        match item {
+            Item::Text(line) => self.glyphs.lay(target, line),
+            Item::Box { area, radius, color, opacity } => target.fill_round(*area, *radius, *color, *opacity),
+            Item::Frame { area, radius, width, color, opacity } => target.stroke_round(*area, *radius, *width, *color, *opacity),
+            Item::Pointer { area, color } => ring::pointer(target, *area, *color),
+            Item::Cartridge { look, body, light, opacity } => {
+                let fade = Fade { opacity: *opacity, edges: self.scene.edges, right: self.width };
+                self.cartridge(target, look, *body, *light, fade);
+            }
+            Item::Emblem { look, place, opacity } => {
+                if let Some(sprite) = self.sprites.get(look, Part::Emblem) {
+                    let corner = (place.x.round() as i32, place.y.round() as i32);
+                    target.blit(&sprite.canvas, corner, Fade::even(*opacity), |y| sprite.solid(y));
+                }
+            }
+        }
+    }
+
+    fn cartridge(&self, target: &mut Target, look: &Look, body: Area, light: f32, fade: Fade) {
+        let get = |look: &Look| self.sprites.get(look, Part::Cartridge);
+        let still = if light <= 0.0 {
+            get(look)
+        } else if light >= 1.0 {
+            get(&look.highlighted())
+        } else if let Some((dark, lit)) = get(look).zip(get(&look.highlighted())) {
+            let sprites = [(&dark.canvas, look.scale), (&lit.canvas, look.scale * LIT)];
+            return between::draw(target, sprites, body, light, fade);
+        } else {
+            None
+        };
+        if let Some(sprite) = still {
+            let margin = cartridge::MARGIN * body.width / cartridge::WIDTH;
+            let corner = ((body.x - margin).round() as i32, (body.y - margin).round() as i32);
+            target.blit(&sprite.canvas, corner, fade, |y| sprite.solid(y));
+        }
+    }
+}

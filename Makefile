@@ -29,6 +29,7 @@ install-files:
 	install -Dm755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/persona'
 	install -Dm644 config/persona.toml '$(DESTDIR)$(PREFIX)/share/persona/persona.toml'
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' systemd/*.service systemd/*.path
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/lib/systemd/system/serial-getty@.service.d' systemd/serial-getty@.service.d/persona.conf
 	install -Dm644 systemd/persona.tmpfiles '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/persona.conf'
 	install -Dm644 systemd/persona.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/persona.conf'
 	install -Dm644 systemd/persona.modules-load '$(DESTDIR)$(PREFIX)/lib/modules-load.d/persona.conf'

@@ -7,6 +7,7 @@ use crate::paths::Paths;
 use crate::sys::{self, VtDisplay, VtKeyboard};
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 
 /// The menu's terminal. logind starts login prompts on the first six, and Ctrl-Alt-F12 still reaches this one.
 const MENU_TERMINAL: u16 = 12;
@@ -23,7 +24,7 @@ pub struct ConsoleAside {
 impl ConsoleAside {
     /// Puts the console aside.
     pub fn put(paths: &Paths) -> Self {
-        let before = match take(paths) {
+        let before = match take(paths, VtDisplay::Graphics) {
             Ok(before) => before,
             Err(error) => {
                 log::info!("no virtual terminal to put aside: {error}");
@@ -31,6 +32,22 @@ impl ConsoleAside {
             }
         };
         Self { paths: paths.clone(), before }
+    }
+
+    /// Puts the console aside for a menu as text: the menu's own terminal goes on showing letters.
+    ///
+    /// # Errors
+    /// When there is no virtual terminal.
+    pub fn put_for_text(paths: &Paths) -> io::Result<Self> {
+        let before = take(paths, VtDisplay::Text).inspect_err(|_| {
+            let _ = give_back(paths, LOGIN_TERMINAL);
+        })?;
+        Ok(Self { paths: paths.clone(), before })
+    }
+
+    /// Ends without bringing the console back, because another has put it aside meanwhile.
+    pub fn leave_aside(self) {
+        std::mem::forget(self);
     }
 }
 
@@ -42,6 +59,11 @@ impl Drop for ConsoleAside {
     }
 }
 
+/// The name of the menu's terminal in `/dev`.
+pub fn menu_terminal() -> String {
+    format!("tty{MENU_TERMINAL}")
+}
+
 /// Brings the console back after a menu that had no chance to (it was killed).
 ///
 /// # Errors
@@ -51,15 +73,16 @@ pub fn restore(paths: &Paths) -> io::Result<()> {
 }
 
 fn open(paths: &Paths, number: u16) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(paths.virtual_terminal(number))
+    // A terminal that became the menu's own could end it by hanging up.
+    OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_NOCTTY).open(paths.virtual_terminal(number))
 }
 
-fn take(paths: &Paths) -> io::Result<u16> {
+fn take(paths: &Paths, display: VtDisplay) -> io::Result<u16> {
     let terminal = open(paths, MENU_TERMINAL)?;
     let before = sys::active_vt(&terminal)?;
     sys::activate_vt(&terminal, MENU_TERMINAL)?;
     sys::set_vt_keyboard(&terminal, VtKeyboard::Off)?;
-    sys::set_vt_display(&terminal, VtDisplay::Graphics)?;
+    sys::set_vt_display(&terminal, display)?;
     // A menu that was killed leaves its own terminal in front.
     Ok(if before == MENU_TERMINAL { LOGIN_TERMINAL } else { before })
 }

@@ -168,6 +168,11 @@ impl Paths {
         self.at("/dev").join(format!("tty{number}"))
     }
 
+    /// The kernel's consoles, by the names of their nodes in `/dev`.
+    pub fn active_consoles(&self) -> PathBuf {
+        self.at("/sys/class/tty/console/active")
+    }
+
     /// The kernel log's input.
     pub fn kernel_log(&self) -> PathBuf {
         self.at("/dev/kmsg")
@@ -221,6 +226,12 @@ impl Paths {
     /// What the menu shows, and how soon it showed it.
     pub fn menu_state(&self) -> PathBuf {
         self.run_dir().join("menu.toml")
+    }
+
+    /// The serial consoles that a living menu holds, as links to its open files. `serial-getty@.service.d/persona.conf`
+    /// names this folder too.
+    pub fn held_lines(&self) -> PathBuf {
+        self.run_dir().join("lines")
     }
 
     /// What legion is doing.

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// What a virtual terminal shows (`ioctl_console(2)`, `KDSETMODE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,21 @@ pub enum VtKeyboard {
     Off,
 }
 
+/// How large a terminal is (`ioctl_tty(2)`, `TIOCGWINSZ`); 0 stands for what it does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSize {
+    /// Letters in a row.
+    pub columns: u16,
+    /// Rows.
+    pub rows: u16,
+    /// Width in pixels.
+    pub width: u16,
+    /// Height in pixels.
+    pub height: u16,
+}
+
 mod ioctls {
-    use nix::libc::c_ulong;
+    use nix::libc::{TIOCGWINSZ, c_ulong, winsize};
 
     // linux/kd.h and linux/vt.h: these numbers carry no direction or size.
     const KDSETMODE: c_ulong = 0x4B3A;
@@ -50,6 +63,7 @@ mod ioctls {
         pub(super) flags: u32,
     }
 
+    nix::ioctl_read_bad!(get_window_size, TIOCGWINSZ, winsize);
     nix::ioctl_write_int_bad!(kd_set_mode, KDSETMODE);
     nix::ioctl_write_int_bad!(kd_set_keyboard_mode, KDSKBMODE);
     nix::ioctl_write_int_bad!(vt_activate, VT_ACTIVATE);
@@ -104,6 +118,17 @@ pub fn activate_vt(terminal: &File, number: u16) -> io::Result<()> {
     // SAFETY: the file descriptor is open for the whole call and the argument is a plain number.
     unsafe { ioctls::vt_activate(terminal.as_raw_fd(), i32::from(number)) }?;
     Ok(())
+}
+
+/// How large a terminal is.
+///
+/// # Errors
+/// The system call's, `ENOTTY` when it is no terminal.
+pub fn window_size(terminal: BorrowedFd<'_>) -> io::Result<WindowSize> {
+    let mut size = nix::libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the file descriptor is open for the whole call, and the kernel writes one `struct winsize` to the pointer.
+    unsafe { ioctls::get_window_size(terminal.as_raw_fd(), &mut size) }?;
+    Ok(WindowSize { columns: size.ws_col, rows: size.ws_row, width: size.ws_xpixel, height: size.ws_ypixel })
 }
 
 /// Whether every device of a VFIO group (`/dev/vfio/N`, opened) is bound to a VFIO driver or to none, so that it can be

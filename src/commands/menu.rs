@@ -8,6 +8,7 @@ use crate::menu::facts::Facts;
 use crate::menu::monitors::Monitors;
 use crate::menu::session::{Session, Subject};
 use crate::menu::state::Menu;
+use crate::menu::text::getty;
 use crate::menu::view::appearance;
 use crate::passthrough::{Machine, menu_card};
 use crate::paths::Paths;
@@ -23,7 +24,9 @@ use persona_paint::{Appearance, Gallery};
 pub fn menu(paths: &Paths, restore_console: bool) -> Result<()> {
     if restore_console {
         // No virtual terminal, nothing to restore.
-        return console::restore(paths).or(Ok(()));
+        let _ = console::restore(paths);
+        getty::restore_all(paths);
+        return Ok(());
     }
     let command_line = KernelCommandLine::read(paths);
     if command_line.off {

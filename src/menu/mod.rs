@@ -1,6 +1,6 @@
 //! The menu: a pure state machine ([`state`]), what it shows ([`view`]), the painter that turns that into pixels
-//! ([`persona_paint`]), and around them the edges: [`gallery`], [`monitors`], [`input`] and the loop that joins them
-//! ([`session`]).
+//! ([`persona_paint`]) or into letters ([`text`]), and around them the edges: [`gallery`], [`monitors`], [`input`] and
+//! the loop that joins them ([`session`]).
 
 pub mod facts;
 pub mod gallery;
@@ -12,4 +12,5 @@ mod overlay;
 pub mod session;
 mod sources;
 pub mod state;
+pub mod text;
 pub mod view;

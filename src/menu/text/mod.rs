@@ -1,0 +1,24 @@
+//! The menu without a usable card: the very same view as text, on the menu's virtual terminal and on serial consoles.
+//!
+//! [`lines`] lays a view out, [`ansi`] turns that into bytes for a terminal, [`keys`] reads what is typed on a serial
+//! line. All of that is pure; [`TextScreens`] opens the consoles, and [`getty`] sees to it that the host's login comes
+//! on every serial line that the menu has held.
+
+mod ansi;
+pub mod getty;
+pub mod keys;
+mod layout;
+mod line;
+mod process;
+mod screens;
+mod serial;
+mod stages;
+mod width;
+
+pub use ansi::{ENTER, LEAVE, ansi};
+pub use layout::lines;
+pub use line::{Ansi, Line, Span, Style};
+pub use screens::TextScreens;
+
+#[cfg(test)]
+mod tests;

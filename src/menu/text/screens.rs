@@ -1,0 +1,150 @@
+//! The consoles that show the menu when no card does: its own virtual terminal, and every serial console of the kernel.
+
+use super::getty::Held;
+use super::process;
+use super::serial::{SerialLine, Terminal};
+use crate::console::{self, ConsoleAside};
+use crate::menu::state::Key;
+use crate::paths::Paths;
+use persona_paint::View;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
+/// The open text consoles. Dropping it restores all of them, and lets the host's login come on every serial line.
+#[derive(Default)]
+pub struct TextScreens {
+    terminal: Option<VirtualTerminal>,
+    serial: Vec<SerialConsole>,
+}
+
+/// The menu's virtual terminal in text mode. Its keys come through evdev, as on a screen with a picture.
+struct VirtualTerminal {
+    // It is left before the console comes back.
+    terminal: Terminal,
+    console: ConsoleAside,
+}
+
+struct SerialConsole {
+    // The line is closed before its login comes.
+    line: SerialLine,
+    _held: Held,
+    name: String,
+}
+
+impl TextScreens {
+    /// Opens every console that can show the menu; those that cannot are told in the log. A serial line with a login on it
+    /// is left to the login.
+    pub fn open(paths: &Paths) -> Self {
+        let terminal = match open_virtual_terminal(paths) {
+            Ok(terminal) => Some(terminal),
+            Err(error) => {
+                log::info!("no virtual terminal for a menu as text: {error}");
+                None
+            }
+        };
+        let serial = serial_consoles(paths).into_iter().filter_map(|name| match open_serial(paths, &name) {
+            Ok(console) => console,
+            Err(error) => {
+                log::info!("no menu on {name}: {error}");
+                None
+            }
+        });
+        Self { terminal, serial: serial.collect() }
+    }
+
+    /// Whether there is any.
+    pub fn are_open(&self) -> bool {
+        self.terminal.is_some() || !self.serial.is_empty()
+    }
+
+    /// Shows the view on every console, as far as it takes it without waiting; true if there is one.
+    pub fn show(&mut self, view: &View, now: Duration) -> bool {
+        if let Some(Err(error)) = self.terminal.as_mut().map(|it| it.terminal.show(view, now)) {
+            log::info!("the virtual terminal is gone: {error}");
+            self.terminal = None;
+        }
+        self.keep_serial(|line| line.terminal().show(view, now));
+        self.are_open()
+    }
+
+    /// What to wait for: bytes, or the end of a serial line.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.serial.iter().map(|console| console.line.as_fd())
+    }
+
+    /// The keys that were typed on serial lines since the last call. Call it also when [`Self::deadline`] has come.
+    pub fn pressed(&mut self, now: Duration) -> Vec<Key> {
+        let mut keys = Vec::new();
+        self.keep_serial(|line| {
+            keys.extend(line.pressed(now)?);
+            Ok(())
+        });
+        keys
+    }
+
+    /// When to come back, with [`Self::pressed`] and [`Self::show`], although nothing happens.
+    pub fn deadline(&self) -> Option<Duration> {
+        let virtual_terminal = self.terminal.as_ref().and_then(|it| it.terminal.deadline());
+        self.serial.iter().filter_map(|console| console.line.deadline()).chain(virtual_terminal).min()
+    }
+
+    /// The consoles with their sizes in letters, for people: `ttyS0 80x24`.
+    pub fn names(&self) -> Vec<String> {
+        let terminal = self.terminal.as_ref().map(|it| (console::menu_terminal(), it.terminal.size()));
+        let serial = self.serial.iter().map(|console| (console.name.clone(), console.line.size()));
+        terminal.into_iter().chain(serial).map(|(name, (columns, rows))| format!("{name} {columns}x{rows}")).collect()
+    }
+
+    /// Ends like dropping it, but leaves the virtual terminal to a screen that has just taken it for its picture.
+    pub fn hand_over(mut self) {
+        if let Some(VirtualTerminal { terminal, console }) = self.terminal.take() {
+            drop(terminal);
+            console.leave_aside();
+        }
+    }
+
+    /// Does something with every serial line, and closes those that are gone.
+    fn keep_serial(&mut self, mut act: impl FnMut(&mut SerialLine) -> io::Result<()>) {
+        self.serial.retain_mut(|console| {
+            let done = act(&mut console.line);
+            if let Err(error) = &done {
+                log::info!("{} is gone, perhaps to a login: {error}", console.name);
+            }
+            done.is_ok()
+        });
+    }
+}
+
+fn open_virtual_terminal(paths: &Paths) -> io::Result<VirtualTerminal> {
+    let node = paths.at("/dev").join(console::menu_terminal());
+    // The terminal exists, and has a size, once it is open.
+    let terminal = Terminal::open(&node)?;
+    let console = ConsoleAside::put_for_text(paths)?;
+    Ok(VirtualTerminal { terminal, console })
+}
+
+fn open_serial(paths: &Paths, name: &str) -> io::Result<Option<SerialConsole>> {
+    let node = paths.at("/dev").join(name);
+    if process::is_in_use(paths, std::fs::metadata(&node)?.rdev()) {
+        log::info!("no menu on {name}: there is a login on it");
+        return Ok(None);
+    }
+    let line = SerialLine::open(&node)?;
+    let held = Held::new(paths, name, line.raw_fd())?;
+    log::info!("the menu is on {name}");
+    Ok(Some(SerialConsole { line, _held: held, name: name.to_owned() }))
+}
+
+/// The kernel's serial consoles: all of its consoles but the virtual terminals.
+fn serial_consoles(paths: &Paths) -> Vec<String> {
+    let active = std::fs::read_to_string(paths.active_consoles()).unwrap_or_default();
+    let is_virtual = |name: &str| name.strip_prefix("tty").is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
+    let is_name = |name: &&str| !is_virtual(name) && name.bytes().all(|letter| letter.is_ascii_alphanumeric());
+    active.split_whitespace().filter(is_name).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+#[path = "screens_tests.rs"]
+mod tests;

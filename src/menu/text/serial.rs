@@ -1,0 +1,218 @@
+//! One text terminal that is being written to and perhaps read: writing never blocks, whoever does not read at the other end.
+
+use super::ansi::{ENTER, LEAVE, ansi};
+use super::keys::Decoder;
+use super::layout::lines;
+use super::line::Line;
+use crate::menu::state::Key;
+use crate::sys;
+use nix::errno::Errno;
+use nix::sys::termios::{FlushArg, SetArg, Termios, cfmakeraw, tcflush, tcgetattr, tcsetattr};
+use persona_paint::View;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a serial line that does not tell is: the size of a VT100.
+const USUAL: (usize, usize) = (80, 24);
+
+/// More cells are of no use to the menu.
+const MOST: (usize, usize) = (300, 100);
+
+/// The kernel and systemd write their messages over the menu on the same console, and somebody may plug a terminal in:
+/// this old, the picture is written anew when there is something to write.
+const STALE: Duration = Duration::from_secs(5);
+
+/// How soon a full line is written to again: doubled with every vain try, and given up beyond the second.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(4));
+
+/// An open terminal with what is on it.
+pub(super) struct Terminal {
+    file: File,
+    size: (usize, usize),
+    shown: Vec<Line>,
+    /// What the terminal has not taken yet. While there is some, nothing new is added: it may be cut off nowhere.
+    outbox: Vec<u8>,
+    /// All rows are to be written when the outbox is empty.
+    behind: bool,
+    whole_at: Option<Duration>,
+    retry: Option<(Duration, Duration)>,
+}
+
+impl Terminal {
+    /// Opens a terminal without waiting for a carrier and without becoming its session's.
+    ///
+    /// # Errors
+    /// The system call's.
+    pub(super) fn open(node: &Path) -> io::Result<Self> {
+        let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(node)?;
+        let told = sys::window_size(file.as_fd())?;
+        let size = if told.columns == 0 || told.rows == 0 { USUAL } else { (told.columns.into(), told.rows.into()) };
+        let size = (size.0.min(MOST.0), size.1.min(MOST.1));
+        let outbox = ENTER.as_bytes().to_vec();
+        Ok(Self { file, size, shown: Vec::new(), outbox, behind: true, whole_at: None, retry: None })
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
+    /// Brings the terminal up to date, as far as it takes it.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(super) fn show(&mut self, view: &View, now: Duration) -> io::Result<()> {
+        let wanted = lines(view, self.size.0, self.size.1);
+        self.flush(now)?;
+        let is_stale = self.whole_at.is_none_or(|at| now.saturating_sub(at) >= STALE);
+        if !self.outbox.is_empty() {
+            self.behind |= wanted != self.shown;
+            return Ok(());
+        }
+        let differs = wanted != self.shown;
+        if !differs && !self.behind {
+            return Ok(());
+        }
+        let whole = self.behind || is_stale;
+        self.outbox = ansi(if whole { &[] } else { &self.shown }, &wanted, self.size.0);
+        if whole {
+            self.whole_at = Some(now);
+        }
+        self.behind = false;
+        self.shown = wanted;
+        self.flush(now)
+    }
+
+    /// Writes everything anew with the next view.
+    pub(super) fn refresh(&mut self) {
+        self.behind = true;
+    }
+
+    /// Whether somebody has had reason to doubt what is on the screen since it was written whole.
+    pub(super) fn is_stale(&self, now: Duration) -> bool {
+        self.whole_at.is_none_or(|at| now.saturating_sub(at) >= STALE)
+    }
+
+    /// When to write again to a line that was full.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.retry.filter(|(_, pause)| *pause <= RETRY.1).map(|(at, _)| at)
+    }
+
+    fn flush(&mut self, now: Duration) -> io::Result<()> {
+        while !self.outbox.is_empty() {
+            match self.file.write(&self.outbox) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.outbox.drain(..written);
+                    self.retry = None;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let pause = self.retry.map_or(RETRY.0, |(_, pause)| pause * 2).min(RETRY.1 * 2);
+                    if self.retry.is_none_or(|(at, _)| now >= at) {
+                        self.retry = Some((now + pause, pause));
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.retry = None;
+        Ok(())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.outbox.extend(LEAVE.as_bytes());
+        if self.flush(Duration::ZERO).is_ok() && !self.outbox.is_empty() {
+            // Closing would wait for what nobody reads.
+            let _ = tcflush(&self.file, FlushArg::TCOFLUSH);
+        }
+    }
+}
+
+/// A serial console: a terminal in raw mode that keys come from. Dropping it restores its settings.
+pub(super) struct SerialLine {
+    terminal: Terminal,
+    before: Termios,
+    decoder: Decoder,
+}
+
+impl SerialLine {
+    /// Opens a serial console. What was typed before counts for nothing.
+    ///
+    /// # Errors
+    /// The system calls'.
+    pub(super) fn open(node: &Path) -> io::Result<Self> {
+        let terminal = Terminal::open(node)?;
+        let before = tcgetattr(&terminal.file)?;
+        let mut raw = before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(&terminal.file, SetArg::TCSANOW, &raw)?;
+        tcflush(&terminal.file, FlushArg::TCIFLUSH)?;
+        Ok(Self { terminal, before, decoder: Decoder::default() })
+    }
+
+    /// The open file's number.
+    pub(super) fn raw_fd(&self) -> RawFd {
+        self.terminal.file.as_raw_fd()
+    }
+
+    /// The terminal.
+    pub(super) fn terminal(&mut self) -> &mut Terminal {
+        &mut self.terminal
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> (usize, usize) {
+        self.terminal.size
+    }
+
+    /// What was typed.
+    ///
+    /// # Errors
+    /// When the line is gone: hung up by a login that has started on it, or unplugged.
+    pub(super) fn pressed(&mut self, now: Duration) -> io::Result<Vec<Key>> {
+        let mut keys: Vec<Key> = self.decoder.timed_out(now).into_iter().collect();
+        let mut bytes = [0; 256];
+        loop {
+            match (&self.terminal.file).read(&mut bytes) {
+                Ok(0) => return Err(Errno::EIO.into()),
+                Ok(length) => {
+                    // Whoever types after a while may have come just now, and sees only what has changed since.
+                    if self.terminal.is_stale(now) {
+                        self.terminal.refresh();
+                    }
+                    keys.extend(self.decoder.feed(&bytes[..length], now));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(keys),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// When to come back although nothing is typed.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.decoder.deadline().into_iter().chain(self.terminal.deadline()).min()
+    }
+}
+
+impl AsFd for SerialLine {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.terminal.file.as_fd()
+    }
+}
+
+impl Drop for SerialLine {
+    fn drop(&mut self) {
+        // A line that is gone has no settings left to restore.
+        let _ = tcsetattr(&self.terminal.file, SetArg::TCSANOW, &self.before);
+    }
+}

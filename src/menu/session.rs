@@ -8,7 +8,8 @@ use super::monitors::Monitors;
 use super::motion::Motion;
 use super::sources::Sources;
 use super::state::{Effect, Event, Light, Menu};
-use super::view::{View, view};
+use super::text::TextScreens;
+use super::view::{Stage, View, view};
 use crate::error::Result;
 use crate::paths::Paths;
 use crate::settings::Settings;
@@ -29,6 +30,9 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// How long the machine is left to settle before it is looked at again: changes come in bursts.
 const SETTLING: Duration = Duration::from_millis(500);
+
+/// How long a card may be gone before the menu goes on as text: one driver may only be taking over from another.
+const TEXT_AFTER: Duration = Duration::from_secs(3);
 
 /// Between two frames of what moves.
 const FRAME: Duration = Duration::from_micros(16_667);
@@ -61,6 +65,10 @@ pub struct Session {
     facts_due: Option<Duration>,
     motion: Motion,
     monitors: Monitors,
+    /// What shows the menu while no monitor does, once that was tried.
+    texts: Option<TextScreens>,
+    /// Since when no monitor shows it.
+    dark_since: Option<Duration>,
     inputs: Inputs,
     started: Instant,
     waits_for_screen: bool,
@@ -92,6 +100,8 @@ impl Session {
             facts_due: None,
             motion: Motion::new(motion),
             monitors,
+            texts: None,
+            dark_since: None,
             inputs: Inputs::default(),
             started: Instant::now(),
             waits_for_screen: true,
@@ -117,7 +127,7 @@ impl Session {
         loop {
             self.refresh(&sources);
             let timeout = self.time_to_wait();
-            let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().collect();
+            let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.texts.iter().flat_map(TextScreens::fds)).collect();
             let woken = sources.wait(&inputs, timeout)?;
             drop(inputs);
             if woken.stop {
@@ -134,7 +144,8 @@ impl Session {
             if let Some(right) = woken.pin {
                 self.tell(Event::PinChecked { right }, &sources);
             }
-            if woken.others.contains(&true) && self.keys_pressed(&sources) == Flow::Quit {
+            let text_is_due = self.text_deadline().is_some_and(|due| due <= self.now());
+            if (text_is_due || woken.others.contains(&true)) && self.keys_pressed(&sources) == Flow::Quit {
                 return Ok(());
             }
             if self.monitors.were_refused() && !self.menu().is_some_and(Menu::is_on_console) {
@@ -169,6 +180,8 @@ impl Session {
             self.monitors.were_refused().then_some(now + RETRY),
             self.motion.is_moving(now).then_some(now + FRAME),
             self.facts_due,
+            self.text_deadline(),
+            self.dark_since.filter(|_| !self.waits_for_screen && self.texts.is_none()).map(|since| since + TEXT_AFTER),
         ];
         // A millisecond more than due, so that waking up is never too early.
         dues.into_iter().flatten().min().map_or(PollTimeout::NONE, |due| {
@@ -197,7 +210,7 @@ impl Session {
     /// Shows what there is to show, and settles whether there is a screen at all.
     fn refresh(&mut self, sources: &Sources) {
         let now = self.now();
-        let shown = self.view(now).is_some_and(|view| self.monitors.show(&view));
+        let shown = self.view(now).is_some_and(|view| self.show(&view, now));
         if shown && self.record.first_frame_ms.is_none() {
             let age = process_age(&self.paths);
             log::info!("first frame after {} ms on {}", age.as_millis(), self.monitors.names().join(", "));
@@ -205,13 +218,14 @@ impl Session {
         }
         if self.waits_for_screen && (shown || !self.monitors.may_come() || now >= SCREEN_DEADLINE) {
             self.waits_for_screen = false;
+            let shown = shown || self.view(now).is_some_and(|view| self.show_as_text(&view, now));
             if !shown {
                 log::warn!("there is no screen: the menu goes on without one");
             }
             self.rescan_inputs();
             self.tell(if shown { Event::Shown } else { Event::NoScreen }, sources);
         }
-        self.record.outputs = self.monitors.names();
+        self.record.outputs = self.monitors.names().into_iter().chain(self.texts.iter().flat_map(TextScreens::names)).collect();
         self.record.keyboards = self.inputs.count();
         if self.recorded.as_ref() != Some(&self.record) {
             if let Err(error) = self.record.write(&self.paths) {
@@ -219,6 +233,37 @@ impl Session {
             }
             self.recorded = Some(self.record.clone());
         }
+    }
+
+    /// Shows the view on the monitors, or, once they have been dark for too long, as text; true if anybody can see it.
+    fn show(&mut self, view: &View, now: Duration) -> bool {
+        if self.monitors.show(view) {
+            if let Some(texts) = self.texts.take() {
+                texts.hand_over();
+            }
+            self.dark_since = None;
+            return true;
+        }
+        let since = *self.dark_since.get_or_insert(now);
+        !self.waits_for_screen && (self.texts.is_some() || now >= since + TEXT_AFTER) && self.show_as_text(view, now)
+    }
+
+    /// Nobody can pick on a serial line any more once a choice is made: its login comes.
+    fn show_as_text(&mut self, view: &View, now: Duration) -> bool {
+        if self.texts.is_none() {
+            self.texts = Some(TextScreens::open(&self.paths));
+            self.rescan_inputs();
+        }
+        let Some(texts) = &mut self.texts else { return false };
+        let shown = texts.show(view, now);
+        if !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting) {
+            texts.leave_serial_lines();
+        }
+        shown
+    }
+
+    fn text_deadline(&self) -> Option<Duration> {
+        self.texts.as_ref().and_then(TextScreens::deadline)
     }
 
     /// Has the machine looked at again in `time`, unless that is due already.
@@ -254,7 +299,7 @@ impl Session {
 
     /// Keyboards are the menu's only while it has a screen, or expects one: without, they type on the console.
     fn rescan_inputs(&mut self) {
-        if self.waits_for_screen || self.monitors.are_open() {
+        if self.waits_for_screen || self.monitors.are_open() || self.texts.as_ref().is_some_and(TextScreens::need_keyboards) {
             self.inputs.rescan(&self.paths);
         } else {
             self.inputs = Inputs::default();
@@ -262,7 +307,9 @@ impl Session {
     }
 
     fn keys_pressed(&mut self, sources: &Sources) -> Flow {
-        let keys = self.inputs.pressed();
+        let mut keys = self.inputs.pressed();
+        let now = self.now();
+        keys.extend(self.texts.iter_mut().flat_map(|texts| texts.pressed(now)));
         if !keys.is_empty() && matches!(self.subject, Subject::Broken { .. }) {
             return Flow::Quit;
         }
@@ -314,6 +361,8 @@ impl Session {
                 Effect::LeaveToConsole => {
                     self.inputs = Inputs::default();
                     self.monitors.close();
+                    self.texts = None;
+                    self.dark_since = None;
                     Ok(())
                 }
                 Effect::TakeScreen => {

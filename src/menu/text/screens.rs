@@ -59,6 +59,16 @@ impl TextScreens {
         self.terminal.is_some() || !self.serial.is_empty()
     }
 
+    /// Whether the virtual terminal shows the menu: its keys come from the keyboards.
+    pub fn need_keyboards(&self) -> bool {
+        self.terminal.is_some()
+    }
+
+    /// Leaves the serial lines to the host's logins.
+    pub fn leave_serial_lines(&mut self) {
+        self.serial.clear();
+    }
+
     /// Shows the view on every console, as far as it takes it without waiting; true if there is one.
     pub fn show(&mut self, view: &View, now: Duration) -> bool {
         if let Some(Err(error)) = self.terminal.as_mut().map(|it| it.terminal.show(view, now)) {

@@ -41,6 +41,8 @@ enum Command {
     Status(Json),
     /// Set the persona for the next boot
     Next(Next),
+    /// Ask for a PIN and print its line for the settings
+    Pin(Pin),
     /// Every step a boot and a launch would take; changes nothing
     Plan(Plan),
     /// Look at this machine and print a settings file for it
@@ -87,6 +89,13 @@ struct Next {
 }
 
 #[derive(Debug, Args)]
+struct Pin {
+    /// Only tell whether it is that persona's PIN: exit code 0, or 1 if it is not
+    #[arg(long, value_name = "NAME")]
+    check: Option<String>,
+}
+
+#[derive(Debug, Args)]
 struct Plan {
     /// The persona; the default if left out
     name: Option<String>,
@@ -129,6 +138,10 @@ impl Cli {
             Command::Next(next) => match next.name {
                 Some(name) => commands::next::set(&paths, &name, next.until_cleared, out),
                 None => commands::next::clear(&paths, out),
+            },
+            Command::Pin(pin) => match pin.check {
+                Some(name) => commands::pin::check(&paths, &name, out),
+                None => commands::pin::make(out),
             },
             Command::Plan(plan) => commands::plan::plan(&paths, plan.name.as_deref(), format(plan.json), out),
             Command::Detect => commands::detect::detect(&paths, out),

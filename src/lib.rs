@@ -54,4 +54,5 @@ pub mod screen;
 pub mod settings;
 pub mod state;
 pub mod sys;
+pub mod terminal;
 pub mod uevent;

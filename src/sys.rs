@@ -131,6 +131,21 @@ pub fn window_size(terminal: BorrowedFd<'_>) -> io::Result<WindowSize> {
     Ok(WindowSize { columns: size.ws_col, rows: size.ws_row, width: size.ws_xpixel, height: size.ws_ypixel })
 }
 
+/// Random bytes from the kernel (`getrandom(2)`), which is seeded long before any program of the host runs.
+///
+/// # Errors
+/// The system call's.
+pub fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    // SAFETY: the kernel writes at most `N` bytes to the pointer.
+    let length = unsafe { nix::libc::getrandom(bytes.as_mut_ptr().cast(), N, 0) };
+    match usize::try_from(length) {
+        Ok(length) if length == N => Ok(bytes),
+        Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Whether every device of a VFIO group (`/dev/vfio/N`, opened) is bound to a VFIO driver or to none, so that it can be
 /// given to a guest.
 ///

@@ -6,6 +6,7 @@ pub mod list;
 pub mod menu;
 pub mod needs;
 pub mod next;
+pub mod pin;
 pub mod plan;
 pub mod prepare;
 pub mod preview;

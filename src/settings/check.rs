@@ -6,6 +6,7 @@ use super::{
     BuiltInEmblem, DefaultPersona, Display, Emblem, Guest, Legion, MenuSettings, OnPoweroff, Passthrough, Persona, Settings, Starts, file,
 };
 use crate::pci::{PciAddress, PciId};
+use crate::pin::Pin;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -132,12 +133,16 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
                 accent: entry.accent.as_ref().map_or(Ok(DEFAULT_ACCENT), parse)?,
                 emblem: entry.emblem.as_ref().map_or(Ok(Emblem::Initial), emblem)?,
                 starts: starts(entry, &file.legion, &name)?,
-                pin: None,
-                unattended: false,
+                pin: entry.pin.as_ref().map(pin).transpose()?,
+                unattended: entry.unattended.unwrap_or(false),
                 name,
             })
         })
         .collect()
+}
+
+fn pin(text: &Spanned<String>) -> Checked<Pin> {
+    parse(text).map_err(|problem: Problem| problem.mend("make one with `persona pin`"))
 }
 
 fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<Starts> {

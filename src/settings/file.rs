@@ -71,6 +71,8 @@ pub(super) struct Persona {
     pub(super) accent: Option<Spanned<String>>,
     pub(super) emblem: Option<Spanned<String>>,
     pub(super) starts: Option<Spanned<String>>,
+    pub(super) pin: Option<Spanned<String>>,
+    pub(super) unattended: Option<bool>,
     pub(super) guest: Option<Guest>,
     pub(super) cartridge: Option<Spanned<String>>,
     pub(super) on_poweroff: Option<OnPoweroff>,

@@ -11,6 +11,7 @@ pub mod value;
 use crate::error::{Context, Result};
 use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
+use crate::pin::Pin;
 pub use persona_paint::{BuiltInEmblem, Emblem};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -125,9 +126,9 @@ pub struct Persona {
     pub emblem: Emblem,
     /// What picking it starts.
     pub starts: Starts,
-    /// What it asks for before it starts.
-    pub pin: Option<crate::pin::Pin>,
-    /// Whether it may start without its PIN when nobody is there to ask.
+    /// Asked for when it is picked at the menu, if the owner locked it.
+    pub pin: Option<Pin>,
+    /// Whether the countdown may start it although it is locked.
     pub unattended: bool,
 }
 
@@ -228,6 +229,11 @@ impl Settings {
 }
 
 impl Persona {
+    /// Whether it may start with nobody there to give its PIN.
+    pub fn starts_unattended(&self) -> bool {
+        self.pin.is_none() || self.unattended
+    }
+
     /// legion's part, if it is legion that the persona starts.
     pub fn legion(&self) -> Option<&Legion> {
         match &self.starts {

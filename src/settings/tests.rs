@@ -50,12 +50,25 @@ fn what_means_nothing_is_named_with_its_line() {
         ("[menu]\nscale = \"big\"\n[[persona]]\nname = \"a\"", 2, "from 0.5 to 3"),
         ("[menu]\nrotation = 45\n[[persona]]\nname = \"a\"", 2, "one of 0, 90, 180, 270"),
         ("[menu]\ntheme = \"high-contrst\"\n[[persona]]\nname = \"a\"", 2, "did you mean `high-contrast`"),
+        ("[[persona]]\nname = \"a\"\npin = \"1234\"", 3, "make one with `persona pin`"),
         ("[menu\n", 1, ""),
     ] {
         let message = message(text);
         assert!(message.starts_with(&format!("persona.toml:{line}: ")) && message.contains(words), "{text}\n=> {message}");
     }
     assert!(message("").contains("no [[persona]]"));
+}
+
+#[test]
+fn a_locked_persona_starts_unattended_only_if_the_owner_says_so() {
+    let pin = "pin = \"$argon2id$v=19$m=4096,t=2,p=1$c29tZXNhbHQ$JKOB01VuKJ2tIB4TSD4Ral+5P1JSjH8P8g2VzptYyms\"\n";
+    for (keys, locked, unattended) in
+        [(String::new(), false, true), (pin.to_owned(), true, false), (format!("{pin}unattended = true\n"), true, true)]
+    {
+        let settings = Settings::parse(&format!("[[persona]]\nname = \"a\"\n{keys}"), "x").unwrap();
+        let persona = &settings.personas[0];
+        assert_eq!((persona.pin.is_some(), persona.starts_unattended()), (locked, unattended), "{keys}");
+    }
 }
 
 #[test]

@@ -1,0 +1,41 @@
+//! `persona pin`: a PIN for the settings, and whether one is right.
+
+use super::{find_persona, print};
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use crate::pin::Pin;
+use crate::settings::Settings;
+use crate::{sys, terminal};
+use std::io::Write;
+
+/// Asks for a PIN, twice at a terminal, and prints its line for the settings.
+///
+/// # Errors
+/// When there is no PIN to be had.
+pub fn make(out: &mut dyn Write) -> Result<()> {
+    let digits = terminal::hidden_line("New PIN: ")?;
+    let salt = sys::random().doing(|| "getting random bytes from the kernel".into())?;
+    let pin = Pin::hash(&digits, &salt).map_err(Error::usage)?;
+    if terminal::is_there() && !pin.verify(&terminal::hidden_line("The same again: ")?) {
+        return Err(Error::new("the two PINs are not the same").mend("run `persona pin` again"));
+    }
+    print(out, &format!("pin = \"{pin}\"\n"))
+}
+
+/// Asks for the PIN of the persona called `name`, and says so if it is right.
+///
+/// # Errors
+/// When it is wrong, and when there is no such persona or PIN.
+pub fn check(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
+    let settings = Settings::load(paths)?;
+    let persona = find_persona(&settings, name)?;
+    let Some(pin) = &persona.pin else {
+        return Err(
+            Error::usage(format!("`{name}` has no PIN")).mend("put the line that `persona pin` prints below its name in the settings")
+        );
+    };
+    if !pin.verify(&terminal::hidden_line(&format!("PIN of {}: ", persona.title))?) {
+        return Err(Error::new(format!("that is not the PIN of `{name}`")));
+    }
+    print(out, &format!("That is the PIN of `{name}`.\n"))
+}

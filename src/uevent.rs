@@ -60,8 +60,12 @@ impl AsFd for Uevents {
 }
 
 impl Changes {
-    /// A message is `ACTION@DEVPATH` and then `KEY=VALUE` strings, all ended by NUL (lib/kobject_uevent.c).
+    /// A message is `ACTION@DEVPATH` and then `KEY=VALUE` strings, all ended by NUL (lib/kobject_uevent.c). Coldplug has the
+    /// kernel repeat itself by the thousand; those messages say so (`SYNTH_UUID`), and tell nothing that is not known.
     fn note(&mut self, message: &[u8]) {
+        if message.split(|&byte| byte == 0).any(|field| field.starts_with(b"SYNTH_UUID=")) {
+            return;
+        }
         for field in message.split(|&byte| byte == 0) {
             match field {
                 b"SUBSYSTEM=drm" => self.graphics = true,
@@ -85,5 +89,8 @@ mod tests {
         changes.note(b"change@/devices/y\0SUBSYSTEM=drm\0HOTPLUG=1");
         assert_eq!(changes, Changes { graphics: true, input: true, machine: false });
         changes.note(b"\xff\xfe");
+        let mut changes = Changes::default();
+        changes.note(b"add@/devices/z\0ACTION=add\0SUBSYSTEM=drm\0SYNTH_UUID=0\0SEQNUM=9\0");
+        assert_eq!(changes, Changes::default(), "udev asked for it");
     }
 }

@@ -9,13 +9,12 @@ use crate::menu::monitors::Monitors;
 use crate::menu::session::{Session, Subject};
 use crate::menu::state::Menu;
 use crate::menu::text::getty;
-use crate::menu::view::appearance;
-use crate::passthrough::{Machine, menu_card};
+use crate::passthrough::{Machine, menu_cards};
 use crate::paths::Paths;
-use crate::settings::Settings;
 use crate::settings::value::Timeout;
+use crate::settings::{MenuSettings, Settings};
 use crate::state::{Choice, Last, Override, Reason};
-use persona_paint::{Appearance, Gallery};
+use persona_paint::Gallery;
 
 /// Runs the menu; with `restore_console` only brings the console back.
 ///
@@ -35,16 +34,16 @@ pub fn menu(paths: &Paths, restore_console: bool) -> Result<()> {
     }
     match Settings::load(paths) {
         Ok(settings) => {
-            let (facts, display) = Facts::gather(paths, &settings);
-            let monitors = Monitors::new(paths, display, gallery(paths, &settings), appearance(&settings.menu));
+            let (facts, displays) = Facts::gather(paths, &settings);
+            let monitors = Monitors::new(paths, displays, gallery(paths, &settings), &settings.menu);
             let menu = opening(paths, &settings, &command_line);
             Session::new(paths, Subject::Personas { settings: Box::new(settings), menu }, facts, monitors).run()
         }
         Err(error) => {
             log::error!("{error}");
             // Without settings no card is legion's.
-            let card = Machine::read(paths).inspect_err(|error| log::error!("{error}")).ok().as_ref().and_then(menu_card);
-            let monitors = Monitors::new(paths, card, Gallery::default(), Appearance::default());
+            let cards = Machine::read(paths).inspect_err(|error| log::error!("{error}")).as_ref().map(menu_cards).unwrap_or_default();
+            let monitors = Monitors::new(paths, cards, Gallery::default(), &MenuSettings::default());
             Session::new(paths, Subject::Broken { why: error.to_string() }, Facts::of_host(paths), monitors).run()
         }
     }

@@ -42,7 +42,7 @@ fn display(case: &Case<'_>, card: &Function, area: &mut Area) {
 /// The connectors with a monitor, such as `HDMI-A-1`.
 fn monitors(case: &Case<'_>, card: PciAddress) -> Vec<String> {
     let Some(node) = card_node(case.paths, card) else { return Vec::new() };
-    let prefix = format!("{}-", node.file_name().unwrap_or_default().to_string_lossy());
+    let prefix = format!("{}-", node.path.file_name().unwrap_or_default().to_string_lossy());
     let connectors = fs::read_dir(case.paths.drm_class()).into_iter().flatten().flatten();
     let mut connected: Vec<String> = connectors
         .filter(|entry| fs::read_to_string(entry.path().join("status")).is_ok_and(|status| status.trim() == "connected"))

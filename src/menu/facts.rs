@@ -25,8 +25,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Looks at the machine, and says also which card draws the menu. What cannot be found out forbids nothing: the launch looks again, and says why it stays off.
-    pub fn gather(paths: &Paths, settings: &Settings) -> (Self, Option<PciAddress>) {
+    /// Looks at the machine, and says also which cards can draw the menu, the best first. What cannot be found out forbids nothing: the launch looks again, and says why it stays off.
+    pub fn gather(paths: &Paths, settings: &Settings) -> (Self, Vec<PciAddress>) {
         let machine = Machine::read(paths).inspect_err(|error| log::warn!("{error}")).ok();
         let plan = machine.as_ref().map(|machine| Plan::new(settings, machine, Stage::Launch));
         let refusal = plan.as_ref().and_then(Plan::refusal_text);
@@ -36,7 +36,7 @@ impl Facts {
             refusals: settings.personas.iter().map(|persona| refused(paths, persona, refusal.as_deref())).collect(),
             ..Self::of_host(paths)
         };
-        (facts, plan.and_then(|plan| plan.display))
+        (facts, plan.map(|plan| plan.displays).unwrap_or_default())
     }
 
     /// Only what is known without settings.

@@ -1,77 +1,116 @@
 //! The display card with a painter for each of its monitors: opened when the card is there, closed when it fails,
-//! opened again when it is back. What the menu shows outlives all of that.
+//! opened again when it or another one is back. What the menu shows outlives all of that.
 
 use crate::console::ConsoleAside;
+use crate::error::Error;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
-use crate::screen::{Screen, card_node};
+use crate::screen::{Node, Output, Screen, card_node, pick};
+use crate::settings::MenuSettings;
 use persona_paint::{Appearance, Gallery, Painter, View};
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// The monitors the menu is on.
+/// The monitors the menu is on. Instants (`now`) are times since any fixed moment.
+///
+/// The loop around it polls [`Monitors::fds`] until [`Monitors::deadline`], and calls [`Monitors::show`] with the newest view
+/// each time. A monitor whose last frame is still on its way is left out and has the loop come back, by descriptor or
+/// deadline, so that no view is lost. While something moves, the loop says [`Monitors::wait_for_frame`]; while nothing does,
+/// nobody is woken because a frame is on the screen.
 pub struct Monitors {
     paths: Paths,
-    card: Option<PciAddress>,
+    cards: Vec<PciAddress>,
     gallery: Gallery,
-    appearance: Appearance,
+    settings: MenuSettings,
     open: Option<Open>,
-    refused: bool,
+    complaint: Option<String>,
 }
 
 struct Open {
     // The screen goes before the console comes back: the console draws on the same card.
     screen: Screen,
-    painters: Vec<Painter>,
+    painters: Vec<(u64, Painter)>,
+    node: PathBuf,
     _console: ConsoleAside,
 }
 
 impl Monitors {
-    /// The monitors of the graphics card at `card`; none for a machine without one. `gallery` has the owner's emblems.
-    /// Nothing is opened yet.
-    pub fn new(paths: &Paths, card: Option<PciAddress>, gallery: Gallery, appearance: Appearance) -> Self {
-        Self { paths: paths.clone(), card, gallery, appearance, open: None, refused: false }
+    /// The monitors of the first of the graphics cards at `cards` that can be used; none for a machine without one.
+    /// `gallery` has the owner's emblems. Nothing is opened yet.
+    pub fn new(paths: &Paths, cards: Vec<PciAddress>, gallery: Gallery, settings: &MenuSettings) -> Self {
+        Self { paths: paths.clone(), cards, gallery, settings: settings.clone(), open: None, complaint: None }
     }
 
     /// Whether the machine has a card to draw on at all, whatever its driver is doing.
     pub fn may_come(&self) -> bool {
-        self.card.is_some()
+        !self.cards.is_empty()
     }
 
-    /// Whether the card is open.
+    /// Whether a card is open, with monitors or without.
     pub fn are_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Whether the card is there but could not be opened, perhaps because another program has it.
+    /// Whether a card is there but could not be opened, perhaps because another program has it.
     pub fn were_refused(&self) -> bool {
-        self.refused
+        self.complaint.is_some()
     }
 
-    /// Opens the card if its driver has made it, or, if it is open and something else is connected to it now, opens it
-    /// anew.
+    /// Looks at the cards and at what is connected to the one that is open. What has not changed goes on undisturbed.
     pub fn rescan(&mut self) {
-        if self.open.as_ref().is_some_and(|open| open.screen.is_current()) {
-            return;
+        if let Some(Err(error)) = self.open.as_mut().map(|open| open.screen.update()) {
+            log::info!(
+                "the display card {} is gone: {error}",
+                self.open.iter().map(|open| open.node.display().to_string()).collect::<String>()
+            );
+            self.open = None;
         }
-        let was_refused = std::mem::take(&mut self.refused);
-        let Some(node) = self.card.and_then(|address| card_node(&self.paths, address)) else {
-            self.close();
-            return;
-        };
-        // The card has one master: the old one goes before the new one comes, the console stays aside.
-        let console = self.open.take().map(|open| open._console);
-        match Screen::open(&node) {
-            Ok(screen) => {
-                let painter = |(width, height)| Painter::with(width, height, self.gallery.clone(), self.appearance);
-                let painters = screen.outputs().iter().map(|output| painter(output.size())).collect();
-                let console = console.unwrap_or_else(|| ConsoleAside::put(&self.paths));
-                self.open = Some(Open { screen, painters, _console: console });
-            }
-            Err(error) => {
-                self.refused = true;
-                // Said once, tried often.
-                if !was_refused {
-                    log::warn!("{error}");
+        let mut nodes: Vec<Node> = self.cards.iter().filter_map(|address| card_node(&self.paths, *address)).collect();
+        let mut complaint = None;
+        // Each turn opens another card or is the last.
+        for _ in 0..=nodes.len() {
+            let current = self.open.as_ref().map(|open| (open.node.as_path(), !open.screen.outputs().is_empty()));
+            match pick(&nodes, current) {
+                None => {
+                    self.open = None;
+                    break;
                 }
+                Some(node) if current.is_some_and(|(current, _)| current == node) => break,
+                Some(node) => {
+                    if let Err(error) = self.open_card(node.clone()) {
+                        nodes.retain(|other| other.path != node);
+                        complaint = Some(error.to_string());
+                    }
+                }
+            }
+        }
+        // Said once, tried often.
+        if let Some(error) = complaint.as_ref().filter(|error| self.complaint.as_ref() != Some(error)) {
+            log::warn!("{error}");
+        }
+        self.complaint = complaint.filter(|_| self.open.is_none());
+        self.provide_painters();
+    }
+
+    fn open_card(&mut self, node: PathBuf) -> Result<(), Error> {
+        let screen = Screen::open(&node, self.settings.rotation)?;
+        let console = self.open.take().map(|open| open._console).unwrap_or_else(|| ConsoleAside::put(&self.paths));
+        log::info!("drawing on {}", node.display());
+        self.open = Some(Open { screen, painters: Vec::new(), node, _console: console });
+        Ok(())
+    }
+
+    /// A painter for every output; those that are still there keep theirs.
+    fn provide_painters(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        let outputs = open.screen.outputs();
+        open.painters.retain(|(id, _)| outputs.iter().any(|output| output.id() == *id));
+        for output in outputs {
+            if open.painters.iter().all(|(id, _)| *id != output.id()) {
+                let (width, height) = output.size();
+                let painter = Painter::with(width, height, self.gallery.clone(), appearance(&self.settings, output));
+                open.painters.push((output.id(), painter));
             }
         }
     }
@@ -79,29 +118,89 @@ impl Monitors {
     /// Gives the card back.
     pub fn close(&mut self) {
         self.open = None;
-        self.refused = false;
+        self.complaint = None;
     }
 
-    /// Shows the view on every monitor; true if one shows it. A card that fails is closed until the kernel reports a
-    /// change.
-    pub fn show(&mut self, view: &View) -> bool {
+    /// Shows the view on every monitor that is ready, and wakes those that are off; true if one shows it or is about to.
+    /// It is to be called again for the others: see [`Monitors::deadline`]. A card that fails is closed until the kernel
+    /// reports a change.
+    pub fn show(&mut self, view: &View, now: Duration) -> bool {
+        self.dispatch(now);
         let Some(open) = &mut self.open else { return false };
-        let mut shown = false;
-        for (index, painter) in open.painters.iter_mut().enumerate() {
+        let before = open.screen.outputs().iter().map(Output::id).max();
+        for (id, painter) in &mut open.painters {
+            let id = *id;
+            if open.screen.outputs().iter().any(|output| output.id() == id && !output.is_ready(now)) {
+                open.screen.wait_for(id);
+                continue;
+            }
             let damage = painter.paint(view);
-            if let Err(error) = open.screen.present(index, painter.pixels(), &damage) {
+            if let Err(error) = open.screen.present(id, painter.pixels(), &damage, now) {
                 log::warn!("{error}");
                 self.close();
                 return false;
             }
-            shown = true;
+        }
+        let shown = open.screen.outputs().iter().any(Output::is_lit);
+        // An output that could not show its mode has begun anew with a smaller one, which is tried now.
+        if open.screen.outputs().iter().map(Output::id).max() > before {
+            self.provide_painters();
+            return self.show(view, now);
         }
         shown
     }
 
-    /// The outputs with their sizes, for people: `HDMI-A-1 1920x1080`.
+    /// Switches the monitors off, as nobody looks at them. The next [`Monitors::show`] wakes them.
+    pub fn blank(&mut self) {
+        if let Some(Err(error)) = self.open.as_mut().map(|open| open.screen.blank()) {
+            log::warn!("{error}");
+            self.close();
+        }
+    }
+
+    /// The next frame is to be shown as soon as a monitor is ready for it: descriptor or deadline tell when.
+    pub fn wait_for_frame(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.painters.iter().for_each(|(id, _)| open.screen.wait_for(*id));
+        }
+    }
+
+    /// What to poll: readable when there is something for [`Monitors::dispatch`], which [`Monitors::show`] calls too.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.open.iter().filter_map(|open| open.screen.fd())
+    }
+
+    /// Takes note of the frames that are on the monitors now, and of those that will never be.
+    pub fn dispatch(&mut self, now: Duration) {
+        if let Some(open) = &mut self.open {
+            open.screen.dispatch(now);
+        }
+    }
+
+    /// Whether a frame would be shown at once, on one monitor at least.
+    pub fn is_ready(&self, now: Duration) -> bool {
+        self.open.iter().flat_map(|open| open.screen.outputs()).any(|output| output.is_ready(now))
+    }
+
+    /// When [`Monitors::show`] is due although nothing happens.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.open.as_ref()?.screen.deadline()
+    }
+
+    /// The outputs with the sizes of their pictures, for people: `HDMI-A-1 1920x1080`.
     pub fn names(&self) -> Vec<String> {
         let outputs = self.open.iter().flat_map(|open| open.screen.outputs());
         outputs.map(|output| format!("{} {}x{}", output.name(), output.size().0, output.size().1)).collect()
     }
+}
+
+fn appearance(settings: &MenuSettings, output: &Output) -> Appearance {
+    let by_size = || output.millimetres().map(|millimetres| scale_for(output.size().1, millimetres));
+    let scale = settings.scale.or_else(by_size).unwrap_or(Appearance::default().scale);
+    Appearance { high_contrast: settings.high_contrast, large_text: settings.large_text, scale }
+}
+
+/// How much larger text is on a monitor of this height in pixels and mm.
+fn scale_for(_height: u32, _millimetres: u32) -> f32 {
+    Appearance::default().scale
 }

@@ -1,6 +1,7 @@
 //! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
 //! says, and shows the result.
 
+use super::display::Display;
 use super::facts::Facts;
 use super::input::Inputs;
 use super::launch::{self, Started};
@@ -8,8 +9,7 @@ use super::monitors::Monitors;
 use super::motion::Motion;
 use super::sources::Sources;
 use super::state::{Effect, Event, Light, Menu};
-use super::text::TextScreens;
-use super::view::{Stage, View, view};
+use super::view::{View, view};
 use crate::error::Result;
 use crate::paths::Paths;
 use crate::settings::Settings;
@@ -22,20 +22,8 @@ use std::os::fd::BorrowedFd;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// How long the menu waits for its card before the countdown runs without it: amdgpu takes 5 to 10 s to come up.
-const SCREEN_DEADLINE: Duration = Duration::from_secs(15);
-
-/// How often a card that another program holds is tried again: the kernel does not tell when it is let go.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// How long the machine is left to settle before it is looked at again: changes come in bursts.
 const SETTLING: Duration = Duration::from_millis(500);
-
-/// How long a card may be gone before the menu goes on as text: one driver may only be taking over from another.
-const TEXT_AFTER: Duration = Duration::from_secs(3);
-
-/// Between two frames of what moves.
-const FRAME: Duration = Duration::from_micros(16_667);
 
 /// The light of a screen that was read long ago.
 const DIM: f32 = 0.35;
@@ -64,12 +52,10 @@ pub struct Session {
     /// When the machine is looked at again.
     facts_due: Option<Duration>,
     motion: Motion,
-    monitors: Monitors,
-    /// What shows the menu while no monitor does, once that was tried.
-    texts: Option<TextScreens>,
-    /// Since when no monitor shows it.
-    dark_since: Option<Duration>,
+    display: Display,
     inputs: Inputs,
+    /// Whether they are the menu's now.
+    reads_inputs: bool,
     started: Instant,
     waits_for_screen: bool,
     record: MenuState,
@@ -99,10 +85,9 @@ impl Session {
             facts,
             facts_due: None,
             motion: Motion::new(motion),
-            monitors,
-            texts: None,
-            dark_since: None,
+            display: Display::new(paths, monitors),
             inputs: Inputs::default(),
+            reads_inputs: false,
             started: Instant::now(),
             waits_for_screen: true,
             record: MenuState { first_frame_ms: None, outputs: Vec::new(), keyboards: 0, trouble },
@@ -127,7 +112,7 @@ impl Session {
         loop {
             self.refresh(&sources);
             let timeout = self.time_to_wait();
-            let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.texts.iter().flat_map(TextScreens::fds)).collect();
+            let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.display.fds()).collect();
             let woken = sources.wait(&inputs, timeout)?;
             drop(inputs);
             if woken.stop {
@@ -144,12 +129,11 @@ impl Session {
             if let Some(right) = woken.pin {
                 self.tell(Event::PinChecked { right }, &sources);
             }
-            let text_is_due = self.text_deadline().is_some_and(|due| due <= self.now());
-            if (text_is_due || woken.others.contains(&true)) && self.keys_pressed(&sources) == Flow::Quit {
+            if self.keys_pressed(&sources) == Flow::Quit {
                 return Ok(());
             }
-            if self.monitors.were_refused() && !self.menu().is_some_and(Menu::is_on_console) {
-                self.take_screen();
+            if !self.menu().is_some_and(Menu::is_on_console) {
+                self.display.retry();
             }
             if self.facts_due.is_some_and(|due| due <= self.now()) {
                 self.gather_facts(&sources);
@@ -176,12 +160,8 @@ impl Session {
         let dues = [
             menu.and_then(Menu::deadline),
             menu.filter(|_| !self.waits_for_screen).and_then(|menu| menu.next_change(now)),
-            self.waits_for_screen.then_some(SCREEN_DEADLINE),
-            self.monitors.were_refused().then_some(now + RETRY),
-            self.motion.is_moving(now).then_some(now + FRAME),
+            self.display.deadline(now).filter(|_| !menu.is_some_and(Menu::is_on_console)),
             self.facts_due,
-            self.text_deadline(),
-            self.dark_since.filter(|_| !self.waits_for_screen && self.texts.is_none()).map(|since| since + TEXT_AFTER),
         ];
         // A millisecond more than due, so that waking up is never too early.
         dues.into_iter().flatten().min().map_or(PollTimeout::NONE, |due| {
@@ -210,22 +190,26 @@ impl Session {
     /// Shows what there is to show, and settles whether there is a screen at all.
     fn refresh(&mut self, sources: &Sources) {
         let now = self.now();
-        let shown = self.view(now).is_some_and(|view| self.show(&view, now));
+        let shown = self.view(now).is_some_and(|view| self.display.show(&view, now));
+        if self.motion.is_moving(now) {
+            self.display.wait_for_frame();
+        }
         if shown && self.record.first_frame_ms.is_none() {
             let age = process_age(&self.paths);
-            log::info!("first frame after {} ms on {}", age.as_millis(), self.monitors.names().join(", "));
+            log::info!("first frame after {} ms on {}", age.as_millis(), self.display.names().join(", "));
             self.record.first_frame_ms = Some(age.as_millis() as u64);
         }
-        if self.waits_for_screen && (shown || !self.monitors.may_come() || now >= SCREEN_DEADLINE) {
+        if self.waits_for_screen && (shown || !self.display.may_come(now)) {
             self.waits_for_screen = false;
-            let shown = shown || self.view(now).is_some_and(|view| self.show_as_text(&view, now));
             if !shown {
                 log::warn!("there is no screen: the menu goes on without one");
             }
-            self.rescan_inputs();
             self.tell(if shown { Event::Shown } else { Event::NoScreen }, sources);
         }
-        self.record.outputs = self.monitors.names().into_iter().chain(self.texts.iter().flat_map(TextScreens::names)).collect();
+        if self.reads_inputs != (self.waits_for_screen || self.display.needs_keyboards()) {
+            self.rescan_inputs();
+        }
+        self.record.outputs = self.display.names();
         self.record.keyboards = self.inputs.count();
         if self.recorded.as_ref() != Some(&self.record) {
             if let Err(error) = self.record.write(&self.paths) {
@@ -233,37 +217,6 @@ impl Session {
             }
             self.recorded = Some(self.record.clone());
         }
-    }
-
-    /// Shows the view on the monitors, or, once they have been dark for too long, as text; true if anybody can see it.
-    fn show(&mut self, view: &View, now: Duration) -> bool {
-        if self.monitors.show(view) {
-            if let Some(texts) = self.texts.take() {
-                texts.hand_over();
-            }
-            self.dark_since = None;
-            return true;
-        }
-        let since = *self.dark_since.get_or_insert(now);
-        !self.waits_for_screen && (self.texts.is_some() || now >= since + TEXT_AFTER) && self.show_as_text(view, now)
-    }
-
-    /// Nobody can pick on a serial line any more once a choice is made: its login comes.
-    fn show_as_text(&mut self, view: &View, now: Duration) -> bool {
-        if self.texts.is_none() {
-            self.texts = Some(TextScreens::open(&self.paths));
-            self.rescan_inputs();
-        }
-        let Some(texts) = &mut self.texts else { return false };
-        let shown = texts.show(view, now);
-        if !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting) {
-            texts.leave_serial_lines();
-        }
-        shown
-    }
-
-    fn text_deadline(&self) -> Option<Duration> {
-        self.texts.as_ref().and_then(TextScreens::deadline)
     }
 
     /// Has the machine looked at again in `time`, unless that is due already.
@@ -290,16 +243,17 @@ impl Session {
             return;
         }
         if changes.graphics {
-            self.monitors.rescan();
+            self.display.rescan();
         }
         if changes.input || changes.graphics {
             self.rescan_inputs();
         }
     }
 
-    /// Keyboards are the menu's only while it has a screen, or expects one: without, they type on the console.
+    /// Keyboards are the menu's only while it is seen, or expects to be: without, they type on the console.
     fn rescan_inputs(&mut self) {
-        if self.waits_for_screen || self.monitors.are_open() || self.texts.as_ref().is_some_and(TextScreens::need_keyboards) {
+        self.reads_inputs = self.waits_for_screen || self.display.needs_keyboards();
+        if self.reads_inputs {
             self.inputs.rescan(&self.paths);
         } else {
             self.inputs = Inputs::default();
@@ -309,7 +263,7 @@ impl Session {
     fn keys_pressed(&mut self, sources: &Sources) -> Flow {
         let mut keys = self.inputs.pressed();
         let now = self.now();
-        keys.extend(self.texts.iter_mut().flat_map(|texts| texts.pressed(now)));
+        keys.extend(self.display.pressed(now));
         if !keys.is_empty() && matches!(self.subject, Subject::Broken { .. }) {
             return Flow::Quit;
         }
@@ -359,10 +313,9 @@ impl Session {
                     Ok(())
                 }
                 Effect::LeaveToConsole => {
+                    self.display.close();
                     self.inputs = Inputs::default();
-                    self.monitors.close();
-                    self.texts = None;
-                    self.dark_since = None;
+                    self.reads_inputs = false;
                     Ok(())
                 }
                 Effect::TakeScreen => {
@@ -385,7 +338,7 @@ impl Session {
     }
 
     fn take_screen(&mut self) {
-        self.monitors.rescan();
+        self.display.rescan();
         self.rescan_inputs();
     }
 

@@ -32,7 +32,7 @@ pub use device::Kernel;
 pub use machine::{Duty, Function, Holder, Machine};
 pub use needs::Needs;
 pub use note::Note;
-pub use plan::{Plan, Stage, menu_card};
+pub use plan::{Plan, Stage, menu_cards};
 pub use refusal::Refusal;
 pub use release::release;
 pub use step::Step;

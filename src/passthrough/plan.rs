@@ -39,6 +39,9 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// The card that draws the menu, if there is one.
     pub display: Option<PciAddress>,
+    /// The cards that could draw the menu, the best first: [`Plan::display`], and those that take over while that has no
+    /// driver or no monitor. None of them goes to legion, unless the settings name it all the same.
+    pub displays: Vec<PciAddress>,
     /// What this stage does, in order. Empty if anything is refused.
     pub steps: Vec<Step>,
 }
@@ -48,7 +51,8 @@ impl Plan {
     /// storage and network controllers are never in [`Plan::reserve`].
     pub fn new(settings: &Settings, machine: &Machine, stage: Stage) -> Self {
         let (closures, mut notes) = closures(&settings.passthrough, machine);
-        let display = display(settings.menu.display, machine, &closures);
+        let displays = displays(settings.menu.display, machine, &closures);
+        let display = displays.first().copied();
         notes.extend(no_menu_card(machine, &closures, display));
         notes.extend(acs_override(machine, &closures));
         let refused = refusals(settings, machine, &closures, display, stage);
@@ -76,7 +80,7 @@ impl Plan {
             }
             Stage::Launch => launch_steps(&bind, machine),
         };
-        Self { stage, reserve, bind, refused, notes, display, steps, closures }
+        Self { stage, reserve, bind, refused, notes, display, displays, steps, closures }
     }
 
     /// All reasons why legion stays off with what mends them, for a person; `None` if it may start.
@@ -155,20 +159,26 @@ fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<Note> {
     })
 }
 
-/// The card to draw on when there are no settings that say which is legion's: nothing is taken from the host then.
-pub fn menu_card(machine: &Machine) -> Option<PciAddress> {
-    display(Display::Auto, machine, &[])
+/// The cards to draw on when there are no settings that say which is legion's, the best first: nothing is taken from the
+/// host then.
+pub fn menu_cards(machine: &Machine) -> Vec<PciAddress> {
+    displays(Display::Auto, machine, &[])
 }
 
-/// The card that draws the menu. Left open: one that is not legion's, best the one the firmware used, else the lowest
-/// address; a card without outputs only if there is no other.
-fn display(wish: Display, machine: &Machine, closures: &[Closure]) -> Option<PciAddress> {
+/// The cards that could draw the menu, the best first. Left open: those that are not legion's, best the one the firmware
+/// used, then by address; cards without outputs only if there are no others.
+fn displays(wish: Display, machine: &Machine, closures: &[Closure]) -> Vec<PciAddress> {
     let taken = |address| closures.iter().flat_map(|closure| &closure.members).any(|member| member.address == address);
     match wish {
-        Display::At(address) => Some(address),
+        Display::At(address) => vec![address],
         Display::Auto => {
             let free = machine.functions.values().filter(|function| function.is_display() && !taken(function.address));
-            free.min_by_key(|function| (!function.has_outputs(), !function.boot_vga, function.address)).map(|function| function.address)
+            let mut free: Vec<&Function> = free.collect();
+            if free.iter().any(|function| function.has_outputs()) {
+                free.retain(|function| function.has_outputs());
+            }
+            free.sort_by_key(|function| (!function.boot_vga, function.address));
+            free.into_iter().map(|function| function.address).collect()
         }
     }
 }

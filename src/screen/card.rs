@@ -1,68 +1,99 @@
-//! A DRM device node, found by PCI address.
+//! An open DRM device.
 
 use crate::error::{Context, Result};
-use crate::paths::Paths;
-use crate::pci::PciAddress;
-use std::fs::{File, OpenOptions, read_dir};
+use drm::control::{Device as ControlDevice, Event, ResourceHandle, crtc, property};
+use drm::{ClientCapability, Device};
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 /// An open DRM device.
-pub(super) struct Card(File);
+pub(super) struct Card {
+    file: File,
+    is_atomic: bool,
+}
 
 impl Card {
+    /// Opens a node, without waiting for anything, now or later.
     pub(super) fn open(node: &Path) -> Result<Self> {
-        OpenOptions::new().read(true).write(true).open(node).map(Self).doing(|| format!("opening the display card {}", node.display()))
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(node);
+        let mut card = Self { file: file.doing(|| format!("opening the display card {}", node.display()))?, is_atomic: false };
+        // With this come all planes, primary ones included.
+        card.is_atomic = card.set_client_capability(ClientCapability::Atomic, true).is_ok();
+        Ok(card)
+    }
+
+    /// Whether the driver takes atomic commits.
+    pub(super) fn is_atomic(&self) -> bool {
+        self.is_atomic
+    }
+
+    /// The CRTCs whose page flips are done, since the last call.
+    pub(super) fn flipped(&self) -> Vec<crtc::Handle> {
+        let mut flipped = Vec::new();
+        while let Ok(events) = self.receive_events() {
+            let before = flipped.len();
+            flipped.extend(events.filter_map(|event| if let Event::PageFlip(flip) = event { Some(flip.crtc) } else { None }));
+            if flipped.len() == before {
+                break;
+            }
+        }
+        flipped
+    }
+
+    /// The properties of an object.
+    pub(super) fn properties<H: ResourceHandle + Copy>(&self, object: H) -> io::Result<Properties> {
+        let mut all = Vec::new();
+        for (property, value) in self.get_properties(object)? {
+            all.push((self.get_property(property)?, value));
+        }
+        Ok(Properties { object: object.into(), all })
     }
 }
 
 impl AsFd for Card {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }
 
-impl drm::Device for Card {}
-impl drm::control::Device for Card {}
+impl Device for Card {}
+impl ControlDevice for Card {}
 
-/// The `/dev/dri/cardN` of the graphics card at a PCI address, if a driver has made one. Numbers are never trusted: they
-/// change from boot to boot.
-pub fn card_node(paths: &Paths, address: PciAddress) -> Option<PathBuf> {
-    let address = address.to_string();
-    // Connectors (card0-HDMI-A-1) are in the same folder; card nodes have no dash.
-    let is_card =
-        |name: &str| name.strip_prefix("card").is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()));
-    read_dir(paths.drm_class()).ok()?.flatten().find_map(|entry| {
-        let name = entry.file_name().into_string().ok().filter(|name| is_card(name))?;
-        let device = entry.path().canonicalize().ok()?;
-        // The card may hang below the PCI function itself (virtio-gpu: PCI function, virtio device, card); of nested PCI
-        // functions only the last one is the card's.
-        let function = device.iter().filter_map(|part| part.to_str()).rfind(|part| part.parse::<PciAddress>().is_ok())?;
-        (function == address).then(|| paths.drm_node(&name))
-    })
+/// Whether an error says that the card is no longer ours: its driver has gone, or another program is its master.
+pub(super) fn is_lost(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENODEV | libc::EACCES | libc::EPERM | libc::ENXIO))
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use std::fs::create_dir_all;
-    use std::os::unix::fs::symlink;
+/// The properties that an object had when they were read.
+pub(super) struct Properties {
+    object: drm::control::RawResourceHandle,
+    all: Vec<(property::Info, u64)>,
+}
 
-    #[test]
-    fn a_card_is_found_by_its_pci_function_not_by_its_number() {
-        let root = tempfile::tempdir().unwrap();
-        let class = root.path().join("sys/class/drm");
-        create_dir_all(&class).unwrap();
-        for (card, device) in [("card1", "pci0000:00/0000:00:01.0"), ("card0", "pci0000:00/0000:00:1c.0/0000:0a:00.0/virtio0")] {
-            create_dir_all(root.path().join("sys/devices").join(device).join("drm").join(card).join(format!("{card}-DP-1"))).unwrap();
-            symlink(format!("../../devices/{device}/drm/{card}"), class.join(card)).unwrap();
-            symlink(format!("../../devices/{device}/drm/{card}/{card}-DP-1"), class.join(format!("{card}-DP-1"))).unwrap();
-        }
-        let paths = Paths::new(root.path(), None);
-        let node = |address: &str| card_node(&paths, address.parse().unwrap());
-        assert_eq!(node("0000:00:01.0"), Some(root.path().join("dev/dri/card1")));
-        assert_eq!(node("0000:0a:00.0"), Some(root.path().join("dev/dri/card0")));
-        assert_eq!(node("0000:00:1c.0"), None, "a bridge above the card is not the card");
+impl Properties {
+    /// Whose they are.
+    pub(super) fn object(&self) -> drm::control::RawResourceHandle {
+        self.object
+    }
+
+    /// A property and its value.
+    pub(super) fn find(&self, name: &str) -> Option<(&property::Info, u64)> {
+        self.all.iter().find(|(info, _)| info.name().to_bytes() == name.as_bytes()).map(|(info, value)| (info, *value))
+    }
+
+    /// A property's value.
+    pub(super) fn value(&self, name: &str) -> Option<u64> {
+        self.find(name).map(|(_, value)| value)
+    }
+
+    /// The name of an enumerated property's value.
+    pub(super) fn word(&self, name: &str) -> Option<&[u8]> {
+        let (info, value) = self.find(name)?;
+        let property::ValueType::Enum(values) = info.value_type() else { return None };
+        values.values().1.iter().find(|word| word.value() == value).map(|word| word.name().to_bytes())
     }
 }

@@ -1,57 +1,103 @@
-//! One connected output: a mode, a buffer to draw into, and what was there before.
+//! One connected output: a mode, buffers to draw into, and the frame that is on its way.
 
-use super::card::Card;
-use crate::error::{Context, Error, Result};
-use drm::buffer::{Buffer, DrmFourcc};
-use drm::control::dumbbuffer::DumbBuffer;
-use drm::control::{ClipRect, Device as ControlDevice, Mode, ModeTypeFlags, ResourceHandles, connector, crtc, framebuffer};
+use super::buffers::Buffers;
+use super::card::{Card, is_lost};
+use super::flight::Flight;
+use super::head::Head;
+use super::monitor::Monitor;
+use super::turn::Turn;
+use crate::error::{Error, Result};
+use crate::settings::value::Rotation;
+use drm::control::{Mode, RawResourceHandle, ResourceHandles, connector, crtc};
 use persona_paint::Rect;
+use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A connected output of the display card, ready to show pictures of its size.
 pub struct Output {
-    card: Rc<Card>,
+    id: u64,
     name: String,
-    connector: connector::Handle,
-    crtc: crtc::Handle,
-    mode: Mode,
-    buffer: DumbBuffer,
-    framebuffer: framebuffer::Handle,
-    before: Option<crtc::Info>,
-    shown: bool,
+    key: Key,
+    millimetres: Option<u32>,
+    turn: Turn,
+    // The head goes before its buffers: it puts something else on the screen.
+    head: Head,
+    buffers: Buffers,
+    flight: Flight,
+    flips: bool,
+    is_lit: bool,
+    /// Whether the screen does not show the newest picture.
+    is_stale: bool,
+    /// Whether somebody waits for it to be ready.
+    is_awaited: bool,
+}
+
+type Key = (connector::Handle, Option<Mode>, Option<(u32, u32)>, Rotation);
+
+/// What other outputs have already.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) crtcs: Vec<crtc::Handle>,
+    pub(super) planes: Vec<RawResourceHandle>,
 }
 
 impl Output {
+    /// An output for a monitor, in the first mode that the card has memory for and does not refuse.
     pub(super) fn prepare(
+        id: u64,
         card: &Rc<Card>,
         resources: &ResourceHandles,
-        connector: &connector::Info,
-        taken: &[crtc::Handle],
+        monitor: &Monitor,
+        crtc: crtc::Handle,
+        (taken, refused): (&Taken, &[(connector::Handle, Mode)]),
+        rotation: Option<Rotation>,
     ) -> Result<Self> {
-        let name = connector.to_string();
-        let crtc =
-            free_crtc(card, resources, connector, taken).ok_or_else(|| Error::new(format!("no CRTC is left for the output {name}")))?;
-        let (mode, buffer) = modes_by_preference(connector)
-            .find_map(|mode| {
-                let size = (u32::from(mode.size().0), u32::from(mode.size().1));
+        let rotation = rotation.unwrap_or(monitor.rotation);
+        let mut first = None;
+        let mut last_error = None;
+        for mode in monitor.modes.iter().filter(|mode| !refused.contains(&(monitor.connector, **mode))) {
+            let size = (u32::from(mode.size().0), u32::from(mode.size().1));
+            let turn = Turn::on_panel(rotation, size);
+            let buffers = match Buffers::new(card, size, turn) {
+                Ok(buffers) => buffers,
                 // A card with little memory may have no room for its monitor's best mode.
-                card.create_dumb_buffer(size, DrmFourcc::Xrgb8888, 32).ok().map(|buffer| (mode, buffer))
-            })
-            .ok_or_else(|| Error::new(format!("the output {name} has no mode for which the card has memory")))?;
-        let framebuffer = card.add_framebuffer(&buffer, 24, 32).inspect_err(|_| {
-            let _ = card.destroy_dumb_buffer(buffer);
-        });
-        Ok(Self {
-            card: Rc::clone(card),
-            connector: connector.handle(),
-            crtc,
-            mode,
-            buffer,
-            framebuffer: framebuffer.doing(|| format!("making a framebuffer for the output {name}"))?,
-            before: card.get_crtc(crtc).ok(),
-            shown: false,
-            name,
+                Err(error) => {
+                    last_error = Some(error);
+                    continue;
+                }
+            };
+            let head = Head::new(card, resources, (monitor.connector, crtc), *mode, &monitor.name, &taken.planes);
+            let is_accepted = head.accepts(buffers.front());
+            let output = Self {
+                id,
+                name: monitor.name.clone(),
+                key: monitor.key(),
+                millimetres: monitor.millimetres.map(|(width, height)| Turn::on_panel(rotation, (width, height)).picture().1),
+                turn,
+                head,
+                flips: buffers.can_flip(),
+                buffers,
+                flight: Flight::default(),
+                is_lit: false,
+                is_stale: true,
+                is_awaited: false,
+            };
+            if is_accepted {
+                return Ok(output);
+            }
+            first.get_or_insert(output);
+        }
+        // An atomic test that fails for every mode says more about the test than about the modes.
+        first.ok_or_else(|| {
+            let what = format!("the output {} has no mode that the card can show", monitor.name);
+            last_error.map_or_else(|| Error::new(what.clone()), |error| Error::because(what.clone(), error))
         })
+    }
+
+    /// A number that no other output of this screen has, or had: an output whose monitor changes is another.
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The connector's name, such as `HDMI-A-1`.
@@ -59,94 +105,128 @@ impl Output {
         &self.name
     }
 
-    /// Width and height in pixels.
+    /// Width and height of the upright picture in pixels.
     pub fn size(&self) -> (u32, u32) {
-        self.buffer.size()
+        self.turn.picture()
     }
 
-    pub(super) fn crtc(&self) -> crtc::Handle {
-        self.crtc
+    /// Height of the upright picture in mm, if the monitor tells.
+    pub fn millimetres(&self) -> Option<u32> {
+        self.millimetres
     }
 
-    pub(super) fn present(&mut self, pixels: &[u8], damage: &[Rect]) -> Result<()> {
-        let (width, height) = self.size();
-        let damage: Vec<Rect> = damage.iter().filter_map(|rect| clip(rect, width, height)).collect();
-        if damage.is_empty() || pixels.len() < width as usize * height as usize * 4 {
+    /// Whether it can show a picture now: the last is on the screen, and was not just put there.
+    pub fn is_ready(&self, now: Duration) -> bool {
+        self.flight.is_ready(now)
+    }
+
+    /// Whether it has a mode and shows a picture, the newest or the last.
+    pub fn is_lit(&self) -> bool {
+        self.is_lit
+    }
+
+    pub(super) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(super) fn is_for(&self, monitor: &Monitor) -> bool {
+        self.key == monitor.key() && !monitor.link_is_bad
+    }
+
+    pub(super) fn abandon(&mut self) {
+        self.head.abandon();
+    }
+
+    /// If somebody waits for it to be ready: when it will be, or when the event that tells is overdue.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.flight.deadline().filter(|_| self.is_awaited)
+    }
+
+    /// Whether the event that its frame is shown is waited for.
+    pub(super) fn awaits_event(&self) -> bool {
+        self.is_awaited && self.flight.is_flying()
+    }
+
+    pub(super) fn wait(&mut self) {
+        self.is_awaited = true;
+    }
+
+    pub(super) fn landed(&mut self) {
+        self.flight.land();
+    }
+
+    /// A card that does not tell when a frame is on the screen is not asked again.
+    pub(super) fn watch(&mut self, now: Duration) {
+        if self.flight.is_overdue(now) {
+            log::warn!("the output {} has not told for a second that its frame is shown: it goes on in one buffer", self.name);
+            self.flips = false;
+            self.flight.land();
+        }
+    }
+
+    pub(super) fn present(&mut self, picture: &[u8], damage: &[Rect], now: Duration) -> io::Result<()> {
+        for rect in damage {
+            self.buffers.damaged(rect);
+        }
+        self.is_stale |= !damage.is_empty();
+        self.is_awaited = self.flight.is_flying();
+        if (self.is_lit && !self.is_stale) || self.flight.is_flying() {
             return Ok(());
         }
-        let pitch = self.buffer.pitch() as usize;
-        let mut map = self.card.map_dumb_buffer(&mut self.buffer).doing(|| format!("drawing on the output {}", self.name))?;
-        for rect in &damage {
-            let length = rect.width as usize * 4;
-            for row in rect.y as usize..(rect.y + rect.height) as usize {
-                let from = row * width as usize * 4 + rect.x as usize * 4;
-                let to = row * pitch + rect.x as usize * 4;
-                map[to..to + length].copy_from_slice(&pixels[from..from + length]);
-            }
+        self.flight.start(now, false);
+        if !self.is_lit {
+            self.buffers.draw_front(picture);
+            self.head.set_mode(self.buffers.front())?;
+            self.is_lit = true;
+        } else if !self.flip(picture, now)? {
+            let damage = self.buffers.draw_front(picture);
+            self.head.refresh(self.buffers.front(), &damage)?;
         }
-        drop(map);
-        if self.shown { self.flush(&damage) } else { self.set_mode() }
-    }
-
-    /// Puts the buffer on the monitor.
-    fn set_mode(&mut self) -> Result<()> {
-        self.card
-            .set_crtc(self.crtc, Some(self.framebuffer), (0, 0), &[self.connector], Some(self.mode))
-            .doing(|| format!("setting the mode {}x{} of the output {}", self.mode.size().0, self.mode.size().1, self.name))?;
-        self.shown = true;
+        self.is_stale = false;
         Ok(())
     }
 
-    /// Tells drivers that do not scan the buffer out themselves (virtual and USB cards) what changed.
-    fn flush(&self, damage: &[Rect]) -> Result<()> {
-        // The kernel takes at most 256 rectangles (DRM_MODE_FB_DIRTY_MAX_CLIPS), and coordinates are 16 bits wide; outputs are too.
-        let clips: Vec<ClipRect> = damage
-            .iter()
-            .take(256)
-            .map(|rect| ClipRect::new(rect.x as u16, rect.y as u16, (rect.x + rect.width) as u16, (rect.y + rect.height) as u16))
-            .collect();
-        match self.card.dirty_framebuffer(self.framebuffer, &clips) {
-            // Drivers that scan out the buffer itself need no flush and say so in one of these ways.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL | libc::ENOTSUP)) => Ok(()),
-            result => result.doing(|| format!("refreshing the output {}", self.name)),
+    /// Draws the picture beside the screen and has it shown; false if this card does not flip.
+    fn flip(&mut self, picture: &[u8], now: Duration) -> io::Result<bool> {
+        if !self.flips {
+            return Ok(false);
+        }
+        let (framebuffer, damage) = self.buffers.draw_back(picture);
+        match self.head.flip(framebuffer, &damage) {
+            Ok(()) => {
+                self.buffers.swap();
+                self.flight.start(now, true);
+            }
+            Err(error) if is_lost(&error) => return Err(error),
+            Err(error) => {
+                log::info!("the output {} does not flip pages ({error}): it goes on in one buffer", self.name);
+                self.flips = false;
+            }
+        }
+        Ok(self.flips)
+    }
+
+    /// Switches the monitor off, or if the driver cannot, shows black.
+    pub(super) fn blank(&mut self) -> io::Result<()> {
+        if !std::mem::take(&mut self.is_lit) {
+            return Ok(());
+        }
+        (self.is_stale, self.is_awaited) = (false, false);
+        match self.head.blank() {
+            Err(error) if !is_lost(&error) => {
+                log::info!("the output {} cannot be switched off ({error}): it goes black", self.name);
+                self.buffers.blacken_front();
+                let (width, height) = self.head.mode().size();
+                let all = Rect { x: 0, y: 0, width: width.into(), height: height.into() };
+                self.head.refresh(self.buffers.front(), &[all])
+            }
+            result => result,
         }
     }
-}
 
-impl Drop for Output {
-    fn drop(&mut self) {
-        if let Some(before) = self.before.take().filter(|_| self.shown) {
-            // The kernel restores its console by itself once the card is closed; this covers everything else.
-            let connectors: &[connector::Handle] = if before.mode().is_some() { &[self.connector] } else { &[] };
-            let _ = self.card.set_crtc(self.crtc, before.framebuffer(), before.position(), connectors, before.mode());
-        }
-        let _ = self.card.destroy_framebuffer(self.framebuffer);
-        let _ = self.card.destroy_dumb_buffer(self.buffer);
+    /// What is being done when showing fails, for an error.
+    pub(super) fn showing(&self) -> String {
+        let (width, height) = self.head.mode().size();
+        format!("showing a picture of {width}x{height} on the output {}", self.name)
     }
-}
-
-/// The CRTC that drives the connector now, else the first that can and is not taken.
-fn free_crtc(card: &Card, resources: &ResourceHandles, connector: &connector::Info, taken: &[crtc::Handle]) -> Option<crtc::Handle> {
-    let encoders = || connector.encoders().iter().filter_map(|handle| card.get_encoder(*handle).ok());
-    let current = connector.current_encoder().and_then(|handle| card.get_encoder(handle).ok()).and_then(|encoder| encoder.crtc());
-    let possible = encoders().flat_map(|encoder| resources.filter_crtcs(encoder.possible_crtcs()));
-    current.into_iter().chain(possible).find(|crtc| !taken.contains(crtc))
-}
-
-/// The mode a monitor wants, else the first of the driver's list, which is from best to worst.
-pub(super) fn preferred_mode(connector: &connector::Info) -> Option<Mode> {
-    let modes = connector.modes();
-    modes.iter().find(|mode| mode.mode_type().contains(ModeTypeFlags::PREFERRED)).or(modes.first()).copied()
-}
-
-/// The preferred mode, then all others in the driver's order.
-fn modes_by_preference(connector: &connector::Info) -> impl Iterator<Item = Mode> {
-    let preferred = preferred_mode(connector);
-    preferred.into_iter().chain(connector.modes().iter().copied().filter(move |mode| Some(*mode) != preferred))
-}
-
-fn clip(rect: &Rect, width: u32, height: u32) -> Option<Rect> {
-    let (x, y) = (rect.x.min(width), rect.y.min(height));
-    let clipped = Rect { x, y, width: rect.width.min(width - x), height: rect.height.min(height - y) };
-    (clipped.width > 0 && clipped.height > 0).then_some(clipped)
 }

@@ -274,3 +274,17 @@ fn duties_are_told_as_a_person_would() {
         "holds the file system at /srv and carries the default route (eno1)"
     );
 }
+
+#[test]
+fn the_menu_may_move_to_any_card_that_is_not_legions() {
+    const SPARE: &str = "0000:0b:00.0";
+    let machine = machine(|machine| {
+        let spare = Function { address: at(SPARE), boot_vga: false, ..machine.functions[&at(DISPLAY)].clone() };
+        machine.functions.insert(at(SPARE), spare);
+    });
+    let plan = |settings: &Settings| Plan::new(settings, &machine, Stage::Launch);
+    let displays = plan(&listing(&[CARD])).displays;
+    assert!(displays.contains(&at(DISPLAY)) && displays.contains(&at(SPARE)) && !displays.contains(&at(CARD)), "{displays:?}");
+    assert_eq!(plan(&listing(&[CARD])).display, displays.first().copied());
+    assert_eq!(plan(&settings(&format!("[menu]\ndisplay = \"{SPARE}\""))).displays, [at(SPARE)], "the owner has said where");
+}

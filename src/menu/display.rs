@@ -1,0 +1,121 @@
+//! Where the menu is seen: on the monitors of the display card, or, when there are none for too long, as text.
+
+use super::monitors::Monitors;
+use super::state::Key;
+use super::text::TextScreens;
+use super::view::{Stage, View};
+use crate::paths::Paths;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// How long the menu waits for its card before it goes on without: amdgpu takes 5 to 10 s to come up.
+const FIRST_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a card may be gone later on: one driver may only be taking over from another.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often a card that another program holds is tried again: the kernel does not tell when it is let go.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The monitors and what stands in for them. Instants are times since any fixed moment.
+pub(super) struct Display {
+    paths: Paths,
+    monitors: Monitors,
+    /// Open, or tried in vain, while no monitor shows the menu.
+    texts: Option<TextScreens>,
+    /// How long no monitor may show the menu before it goes on as text; nothing while one does.
+    patience_ends: Option<Duration>,
+}
+
+impl Display {
+    /// A display that has shown nothing yet.
+    pub(super) fn new(paths: &Paths, monitors: Monitors) -> Self {
+        let patience_ends = Some(if monitors.may_come() { FIRST_PATIENCE } else { Duration::ZERO });
+        Self { paths: paths.clone(), monitors, texts: None, patience_ends }
+    }
+
+    /// Looks for the card and its monitors again.
+    pub(super) fn rescan(&mut self) {
+        self.monitors.rescan();
+    }
+
+    /// Gives everything back to the console.
+    pub(super) fn close(&mut self) {
+        self.monitors.close();
+        self.texts = None;
+        self.patience_ends = None;
+    }
+
+    /// Shows the view; true if a person may see it, false while that is still to be hoped for or if nobody ever will.
+    pub(super) fn show(&mut self, view: &View, now: Duration) -> bool {
+        if view.pose.brightness == 0.0 && self.patience_ends.is_none() {
+            self.monitors.blank();
+            return true;
+        }
+        if self.monitors.show(view, now) {
+            if let Some(texts) = self.texts.take() {
+                texts.hand_over();
+            }
+            self.patience_ends = None;
+            return true;
+        }
+        if now < *self.patience_ends.get_or_insert(now + PATIENCE) {
+            return false;
+        }
+        let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths));
+        let shown = texts.show(view, now);
+        // Nobody can pick on a serial line any more once a choice is made: its login comes.
+        if !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting) {
+            texts.leave_serial_lines();
+        }
+        shown
+    }
+
+    /// The next frame is to be shown as soon as a monitor is ready for it.
+    pub(super) fn wait_for_frame(&mut self) {
+        self.monitors.wait_for_frame();
+    }
+
+    /// Whether the first frame is still to be hoped for at `now`.
+    pub(super) fn may_come(&self, now: Duration) -> bool {
+        self.texts.is_none() && self.patience_ends.is_some_and(|end| now < end)
+    }
+
+    /// Whether keyboards are to be read: without anything that shows the menu they type on the console.
+    pub(super) fn needs_keyboards(&self) -> bool {
+        self.monitors.are_open() || self.texts.as_ref().is_some_and(TextScreens::need_keyboards)
+    }
+
+    /// Tries a card again that another program had.
+    pub(super) fn retry(&mut self) {
+        if self.monitors.were_refused() {
+            self.monitors.rescan();
+        }
+    }
+
+    /// The keys that were typed on serial lines.
+    pub(super) fn pressed(&mut self, now: Duration) -> Vec<Key> {
+        self.texts.iter_mut().flat_map(|texts| texts.pressed(now)).collect()
+    }
+
+    /// What to poll: readable when there is something to [`Self::show`] or [`Self::pressed`].
+    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.monitors.fds().chain(self.texts.iter().flat_map(TextScreens::fds))
+    }
+
+    /// When to come back with [`Self::show`] and [`Self::pressed`] although nothing happens.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let dues = [
+            self.monitors.deadline(),
+            self.monitors.were_refused().then_some(now + RETRY),
+            self.texts.as_ref().and_then(TextScreens::deadline),
+            self.patience_ends.filter(|_| self.texts.is_none()),
+        ];
+        dues.into_iter().flatten().min()
+    }
+
+    /// What shows the menu, for people: `HDMI-A-1 1920x1080`, `tty12 80x25`.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.monitors.names().into_iter().chain(self.texts.iter().flat_map(TextScreens::names)).collect()
+    }
+}

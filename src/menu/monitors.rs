@@ -1,6 +1,7 @@
 //! The display card with a painter for each of its monitors: opened when the card is there, closed when it fails,
 //! opened again when it or another one is back. What the menu shows outlives all of that.
 
+use super::view::appearance;
 use crate::console::ConsoleAside;
 use crate::error::Error;
 use crate::paths::Paths;
@@ -109,7 +110,7 @@ impl Monitors {
         for output in outputs {
             if open.painters.iter().all(|(id, _)| *id != output.id()) {
                 let (width, height) = output.size();
-                let painter = Painter::with(width, height, self.gallery.clone(), appearance(&self.settings, output));
+                let painter = Painter::with(width, height, self.gallery.clone(), appearance_on(output, &self.settings));
                 open.painters.push((output.id(), painter));
             }
         }
@@ -194,13 +195,13 @@ impl Monitors {
     }
 }
 
-fn appearance(settings: &MenuSettings, output: &Output) -> Appearance {
-    let by_size = || output.millimetres().map(|millimetres| scale_for(output.size().1, millimetres));
-    let scale = settings.scale.or_else(by_size).unwrap_or(Appearance::default().scale);
-    Appearance { high_contrast: settings.high_contrast, large_text: settings.large_text, scale }
+/// As the owner wants it; where the size of text is left open, by the monitor's size.
+fn appearance_on(output: &Output, settings: &MenuSettings) -> Appearance {
+    let scale = settings.scale.unwrap_or_else(|| scale_for(output.size().1, output.millimetres()));
+    Appearance { scale, ..appearance(settings) }
 }
 
 /// How much larger text is on a monitor of this height in pixels and mm.
-fn scale_for(_height: u32, _millimetres: u32) -> f32 {
+fn scale_for(_height: u32, _millimetres: Option<u32>) -> f32 {
     Appearance::default().scale
 }

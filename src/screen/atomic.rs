@@ -74,9 +74,12 @@ impl Pipe {
     }
 
     /// Sets the mode and shows a framebuffer. Returns when it is on the screen.
-    pub(super) fn set_mode(&self, framebuffer: framebuffer::Handle) -> io::Result<()> {
+    pub(super) fn set_mode(&mut self, framebuffer: framebuffer::Handle) -> io::Result<()> {
         self.test(framebuffer)?;
-        self.card.atomic_commit(AtomicCommitFlags::ALLOW_MODESET, request(&self.settings(Some(framebuffer))?))
+        self.card.atomic_commit(AtomicCommitFlags::ALLOW_MODESET, request(&self.settings(Some(framebuffer))?))?;
+        // They are out of the way, and may belong to another output by the time this one is woken.
+        self.others.clear();
+        Ok(())
     }
 
     /// Shows another framebuffer; an event tells when it is on the screen. `damage` (in the framebuffer) is what changed

@@ -77,7 +77,7 @@ impl Head {
 
     /// Sets the mode, wakes the monitor and shows a framebuffer.
     pub(super) fn set_mode(&mut self, framebuffer: framebuffer::Handle) -> io::Result<()> {
-        if let Some(pipe) = &self.pipe {
+        if let Some(pipe) = &mut self.pipe {
             match pipe.set_mode(framebuffer) {
                 Err(error) if !is_lost(&error) => self.give_up_atomic(&error),
                 result => {

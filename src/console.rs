@@ -2,12 +2,18 @@
 //!
 //! The menu takes a virtual terminal of its own, so that a login prompt that starts meanwhile on tty1 neither draws
 //! over the menu nor reads its keys. All of it is best effort: a kernel without virtual terminals has nothing to put aside.
+//!
+//! The console comes back when [`ConsoleAside`] is dropped, and in the handler of the signals by which a program dies; a panic
+//! is one of them, as it ends in SIGABRT (`panic = "abort"`). For SIGKILL the menu's unit has [`restore`].
 
 use crate::paths::Paths;
 use crate::sys::{self, VtDisplay, VtKeyboard};
+use nix::libc::O_NOCTTY;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// The menu's terminal. logind starts login prompts on the first six, and Ctrl-Alt-F12 still reaches this one.
 const MENU_TERMINAL: u16 = 12;
@@ -15,23 +21,22 @@ const MENU_TERMINAL: u16 = 12;
 /// Where the console goes when nobody remembers where it was: the first login prompt.
 const LOGIN_TERMINAL: u16 = 1;
 
+/// The menu's terminal once it was taken: a signal handler cannot open it.
+static TERMINAL: OnceLock<File> = OnceLock::new();
+
+/// The terminal that was in front before the console was put aside; 0 while it is not.
+static BEFORE: AtomicU16 = AtomicU16::new(0);
+
 /// While it lives the console is put aside; dropping it brings the console back.
-pub struct ConsoleAside {
-    paths: Paths,
-    before: u16,
-}
+pub struct ConsoleAside(());
 
 impl ConsoleAside {
     /// Puts the console aside.
     pub fn put(paths: &Paths) -> Self {
-        let before = match take(paths, VtDisplay::Graphics) {
-            Ok(before) => before,
-            Err(error) => {
-                log::info!("no virtual terminal to put aside: {error}");
-                LOGIN_TERMINAL
-            }
-        };
-        Self { paths: paths.clone(), before }
+        if let Err(error) = take(paths, VtDisplay::Graphics) {
+            log::info!("no virtual terminal to put aside: {error}");
+        }
+        Self(())
     }
 
     /// Puts the console aside for a menu as text: the menu's own terminal goes on showing letters.
@@ -39,10 +44,10 @@ impl ConsoleAside {
     /// # Errors
     /// When there is no virtual terminal.
     pub fn put_for_text(paths: &Paths) -> io::Result<Self> {
-        let before = take(paths, VtDisplay::Text).inspect_err(|_| {
-            let _ = give_back(paths, LOGIN_TERMINAL);
+        take(paths, VtDisplay::Text).inspect_err(|_| {
+            let _ = bring_back();
         })?;
-        Ok(Self { paths: paths.clone(), before })
+        Ok(Self(()))
     }
 
     /// Ends without bringing the console back, because another has put it aside meanwhile.
@@ -53,7 +58,7 @@ impl ConsoleAside {
 
 impl Drop for ConsoleAside {
     fn drop(&mut self) {
-        if let Err(error) = give_back(&self.paths, self.before) {
+        if let Err(error) = bring_back() {
             log::debug!("bringing the console back: {error}");
         }
     }
@@ -69,28 +74,50 @@ pub fn menu_terminal() -> String {
 /// # Errors
 /// When there is no virtual terminal.
 pub fn restore(paths: &Paths) -> io::Result<()> {
-    give_back(paths, LOGIN_TERMINAL)
+    give_back(&open(paths)?, LOGIN_TERMINAL)
 }
 
-fn open(paths: &Paths, number: u16) -> io::Result<File> {
+fn open(paths: &Paths) -> io::Result<File> {
     // A terminal that became the menu's own could end it by hanging up.
-    OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_NOCTTY).open(paths.virtual_terminal(number))
+    OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY).open(paths.virtual_terminal(MENU_TERMINAL))
 }
 
-fn take(paths: &Paths, display: VtDisplay) -> io::Result<u16> {
-    let terminal = open(paths, MENU_TERMINAL)?;
-    let before = sys::active_vt(&terminal)?;
-    sys::activate_vt(&terminal, MENU_TERMINAL)?;
-    sys::set_vt_keyboard(&terminal, VtKeyboard::Off)?;
-    sys::set_vt_display(&terminal, display)?;
-    // A menu that was killed leaves its own terminal in front.
-    Ok(if before == MENU_TERMINAL { LOGIN_TERMINAL } else { before })
+fn take(paths: &Paths, display: VtDisplay) -> io::Result<()> {
+    let terminal = match TERMINAL.get() {
+        Some(terminal) => terminal,
+        None => {
+            let opened = open(paths)?;
+            TERMINAL.get_or_init(|| opened)
+        }
+    };
+    let active = sys::active_vt(terminal)?;
+    sys::on_fatal_signal(|| {
+        let _ = bring_back();
+    })?;
+    let before = match (BEFORE.load(Ordering::Acquire), active) {
+        // A menu that was killed leaves its own terminal in front.
+        (0, MENU_TERMINAL) => LOGIN_TERMINAL,
+        (0, active) => active,
+        // Aside already, for text or for the picture.
+        (before, _) => before,
+    };
+    BEFORE.store(before, Ordering::Release);
+    sys::activate_vt(terminal, MENU_TERMINAL)?;
+    sys::set_vt_keyboard(terminal, VtKeyboard::Off)?;
+    sys::set_vt_display(terminal, display)
 }
 
-fn give_back(paths: &Paths, number: u16) -> io::Result<()> {
-    let terminal = open(paths, MENU_TERMINAL)?;
-    let modes = sys::set_vt_display(&terminal, VtDisplay::Text).and(sys::set_vt_keyboard(&terminal, VtKeyboard::Unicode));
+/// Gives back what was taken, if anything was. Only system calls, for it runs in signal handlers too.
+fn bring_back() -> io::Result<()> {
+    match (TERMINAL.get(), BEFORE.swap(0, Ordering::AcqRel)) {
+        (None, _) | (_, 0) => Ok(()),
+        (Some(terminal), before) => give_back(terminal, before),
+    }
+}
+
+fn give_back(terminal: &File, number: u16) -> io::Result<()> {
+    let modes = sys::set_vt_display(terminal, VtDisplay::Text).and(sys::set_vt_keyboard(terminal, VtKeyboard::Unicode));
     // Somebody who has switched to another terminal meanwhile stays there.
-    let switched = if sys::active_vt(&terminal)? == MENU_TERMINAL { sys::activate_vt(&terminal, number) } else { Ok(()) };
+    let switched = if sys::active_vt(terminal)? == MENU_TERMINAL { sys::activate_vt(terminal, number) } else { Ok(()) };
     modes.and(switched)
 }

@@ -1,9 +1,12 @@
 //! The system calls that no safe crate offers. The only module with `unsafe`.
 #![allow(unsafe_code)]
 
+use nix::libc::c_int;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::OnceLock;
 
 /// What a virtual terminal shows (`ioctl_console(2)`, `KDSETMODE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +134,41 @@ pub fn window_size(terminal: BorrowedFd<'_>) -> io::Result<WindowSize> {
     Ok(WindowSize { columns: size.ws_col, rows: size.ws_row, width: size.ws_xpixel, height: size.ws_ypixel })
 }
 
+/// The signals by which a program dies of its own faults, and Ctrl-\\ (`signal(7)`).
+const FATAL: [Signal; 8] =
+    [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGABRT, Signal::SIGTRAP, Signal::SIGSYS, Signal::SIGQUIT];
+
+static RESCUE: OnceLock<fn()> = OnceLock::new();
+
+/// Has `rescue` called when one of the signals arrives by which a program dies; then the signal does what it does. Of several
+/// calls the first one counts. `rescue` runs in a signal handler, in the midst of anything: it may make system calls and
+/// look at atomics, and nothing else; no memory, no locks.
+///
+/// # Errors
+/// The system call's.
+pub fn on_fatal_signal(rescue: fn()) -> io::Result<()> {
+    RESCUE.get_or_init(|| rescue);
+    // A fault that comes again, in the handler or after it, ends the program. A stack that has overflown cannot run the handler:
+    // std gave each thread another one for that.
+    let flags = SaFlags::SA_RESETHAND | SaFlags::SA_ONSTACK;
+    let action = SigAction::new(SigHandler::Handler(die_rescued), flags, SigSet::empty());
+    for signal in FATAL {
+        // SAFETY: the handler makes system calls and reads an atomic, as does what it calls by this function's contract.
+        unsafe { sigaction(signal, &action) }?;
+    }
+    Ok(())
+}
+
+extern "C" fn die_rescued(signal: c_int) {
+    if let Some(rescue) = RESCUE.get() {
+        rescue();
+    }
+    // It waits until the handler is left, and then finds the default action.
+    if let Ok(signal) = Signal::try_from(signal) {
+        let _ = raise(signal);
+    }
+}
+
 /// Random bytes from the kernel (`getrandom(2)`), which is seeded long before any program of the host runs.
 ///
 /// # Errors
@@ -157,4 +195,44 @@ pub fn vfio_group_is_viable(group: &File) -> io::Result<bool> {
     // SAFETY: the file descriptor is open for the whole call, and the kernel writes at most `argsz` bytes to the pointer.
     unsafe { ioctls::vfio_group_get_status(group.as_raw_fd(), &mut status) }?;
     Ok(status.flags & VIABLE != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    /// Set in the child that dies.
+    const DIES: &str = "PERSONA_TEST_DIES";
+
+    fn rescue() {
+        let _ = nix::unistd::write(io::stderr(), b"rescued once;");
+    }
+
+    #[test]
+    fn a_fatal_signal_rescues_once_and_then_ends_the_program() {
+        if let Some(signal) = std::env::var(DIES).ok().map(|name| name.parse::<Signal>().unwrap()) {
+            on_fatal_signal(rescue).unwrap();
+            match signal {
+                // As a panic does in the binary.
+                Signal::SIGABRT => std::process::abort(),
+                signal => raise(signal).unwrap(),
+            }
+        }
+        for signal in FATAL {
+            let name = "sys::tests::a_fatal_signal_rescues_once_and_then_ends_the_program";
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            let output = child.args(["--exact", name, "--nocapture"]).env(DIES, signal.as_str()).output().unwrap();
+            assert_eq!(output.status.signal(), Some(signal as i32), "{output:?}");
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(told.matches("rescued once;").count(), 1, "{signal}: {told}");
+        }
+    }
+
+    #[test]
+    fn random_bytes_differ() {
+        assert_ne!(random::<32>().unwrap(), random::<32>().unwrap());
+    }
 }

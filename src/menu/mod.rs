@@ -1,7 +1,8 @@
 //! The menu: a pure state machine ([`state`]), what it shows ([`view`]), the painter that turns that into pixels
-//! ([`persona_paint`]) or into letters ([`text`]), and around them the edges: [`gallery`], [`facts`], [`monitors`], [`input`] and
-//! the loop that joins them ([`session`]).
+//! ([`persona_paint`]) or into letters ([`text`]), and around them the edges: [`gallery`], [`facts`], [`monitors`],
+//! [`input`] and the loop that joins them ([`session`]).
 
+pub mod beep;
 mod display;
 pub mod facts;
 pub mod gallery;

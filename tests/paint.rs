@@ -5,7 +5,8 @@
 
 use persona::settings::Settings;
 use persona_paint::{
-    Appearance, Art, BuiltInEmblem, Card, Color, Emblem, Gallery, Painter, Pose, Rect, Stage, View, splash, text_areas, write_png,
+    Appearance, Art, BuiltInEmblem, Card, Color, Emblem, Gallery, Overlay, Painter, PinAnswer, PinKey, Pose, PowerEntry, Progress, Rect,
+    Stage, Step, View, splash, text_areas, write_png,
 };
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,39 @@ fn cards(count: usize) -> Vec<Card> {
 
 fn view(count: usize, highlighted: usize, stage: Stage) -> View {
     View { host: "moria".into(), ..View::still(cards(count), highlighted, stage) }
+}
+
+/// A launch in which so many steps are done.
+fn starting(done: usize) -> Stage {
+    let progress = |index: usize| match index.cmp(&done) {
+        std::cmp::Ordering::Less => Progress::Done,
+        std::cmp::Ordering::Equal => Progress::Busy,
+        std::cmp::Ordering::Greater => Progress::Pending,
+    };
+    let names = ["devices", "cartridge", "power"];
+    Stage::Starting {
+        steps: names.iter().enumerate().map(|(index, name)| Step { name: (*name).into(), progress: progress(index) }).collect(),
+    }
+}
+
+fn running() -> Stage {
+    Stage::Running { screen: Some("RTX 2070 SUPER".into()) }
+}
+
+/// Gondor locked, Mordor refused.
+fn guarded(highlighted: usize, stage: Stage) -> View {
+    let mut view = View { address: Some("192.168.1.20".into()), ..view(4, highlighted, stage) };
+    view.cards[1].is_locked = true;
+    view.cards[2].refused = Some(
+        "The disk of cartridge `mordor` is not there: /dev/disk/by-id/nvme-Samsung_SSD_980.\n\
+         Plug it in, or point /var/lib/legion/cartridges/mordor/disk to another."
+            .into(),
+    );
+    view
+}
+
+fn overlaid(overlay: Overlay, view: View) -> View {
+    View { overlay: Some(overlay), ..view }
 }
 
 fn countdown(remaining: u64, total: u64) -> Stage {
@@ -96,10 +130,14 @@ impl Small {
     }
 }
 
-fn golden(name: &str, (width, height): (u32, u32), view: &View) {
+fn golden(name: &str, size: (u32, u32), view: &View) {
+    golden_as(name, size, view, Appearance::default());
+}
+
+fn golden_as(name: &str, (width, height): (u32, u32), view: &View, appearance: Appearance) {
     let (red, clear) = ([0xe0, 0x40, 0x30, 0xff], [0, 0, 0, 0]);
     let gallery = Gallery::of([(PathBuf::from("/owner.png"), Art::decode(&checkered(300, red, clear)).unwrap())]);
-    let mut painter = Painter::with(width, height, gallery, Appearance::default());
+    let mut painter = Painter::with(width, height, gallery, appearance);
     painter.paint(view);
     let seen = Small::of(&painter);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/menu");
@@ -141,15 +179,18 @@ fn countdown_on_every_kind_of_screen() {
     golden("countdown-2560x1080", (2560, 1080), &view(7, 5, countdown(125_000, 150)));
     golden("countdown-1080x1920", (1080, 1920), &view(4, 2, countdown(2000, 10)));
     golden("countdown-1024x768", (1024, 768), &view(4, 3, countdown(300, 10)));
+    golden("countdown-3440x1440", (3440, 1440), &view(4, 2, countdown(3000, 10)));
+    let small = Appearance { scale: Appearance::scale_for(600, Some(86)), ..Appearance::default() };
+    golden_as("countdown-1024x600", (1024, 600), &view(4, 1, countdown(4000, 10)), small);
     golden("countdown-640x480", (640, 480), &view(4, 1, countdown(10_000, 10)));
 }
 
 #[test]
 fn every_stage() {
     let notice = Some("the settings in the initramfs are older than these: run mkinitcpio -P".into());
-    golden("waiting", FULL_HD, &View { notice, ..view(4, 2, Stage::Waiting) });
-    golden("starting", FULL_HD, &view(4, 1, Stage::Starting { steps: Vec::new() }));
-    golden("running", FULL_HD, &view(4, 1, Stage::Running { screen: None }));
+    golden("waiting", FULL_HD, &View { notice, address: Some("192.168.1.20".into()), ..view(4, 2, Stage::Waiting) });
+    golden("starting", FULL_HD, &view(4, 1, starting(1)));
+    golden("running", FULL_HD, &view(4, 1, running()));
     let why = "0000:0a:00.0 is 10de:1f02 now, not 10de:1e84: another card is in the slot.\n\
                Put the old card back, or change `id` in /etc/persona/persona.toml.";
     golden("failed", FULL_HD, &view(4, 2, Stage::Failed { why: why.into() }));
@@ -158,8 +199,40 @@ fn every_stage() {
 }
 
 #[test]
+fn locked_and_refused_personas() {
+    golden("locked", FULL_HD, &guarded(1, Stage::Waiting));
+    golden("refused", FULL_HD, &guarded(2, Stage::Waiting));
+    golden("refused-countdown", (1280, 1024), &guarded(2, countdown(43_000, 60)));
+}
+
+#[test]
+fn every_overlay() {
+    golden("help", FULL_HD, &overlaid(Overlay::Help, guarded(0, countdown(43_000, 60))));
+    golden("power", FULL_HD, &overlaid(Overlay::Power { highlighted: 1 }, guarded(0, countdown(43_000, 60))));
+    let pin = |entered, cursor, answer| Overlay::Pin { entered, cursor, answer };
+    golden("pin", FULL_HD, &overlaid(pin(3, Some(4), PinAnswer::None), guarded(1, Stage::Waiting)));
+    golden("pin-wrong-640x480", (640, 480), &overlaid(pin(0, None, PinAnswer::Wait { seconds: 8 }), guarded(1, countdown(43_000, 60))));
+    golden("help-1080x1920", (1080, 1920), &overlaid(Overlay::Help, guarded(0, Stage::Waiting)));
+}
+
+#[test]
+fn every_appearance() {
+    let large = Appearance { large_text: true, ..Appearance::default() };
+    golden_as("large", FULL_HD, &guarded(0, countdown(6400, 10)), large);
+    golden_as("large-help", FULL_HD, &overlaid(Overlay::Help, guarded(0, countdown(43_000, 60))), large);
+    golden_as("large-starting-1024x768", (1024, 768), &guarded(1, starting(2)), large);
+    let contrast = Appearance { high_contrast: true, ..Appearance::default() };
+    golden_as("contrast", FULL_HD, &guarded(0, countdown(6400, 10)), contrast);
+    golden_as("contrast-refused", FULL_HD, &guarded(2, countdown(6400, 10)), contrast);
+    golden_as("contrast-starting", FULL_HD, &guarded(1, starting(1)), contrast);
+    golden_as("contrast-power", FULL_HD, &overlaid(Overlay::Power { highlighted: 0 }, guarded(0, Stage::Waiting)), contrast);
+    let pin = Overlay::Pin { entered: 2, cursor: Some(1), answer: PinAnswer::Wrong };
+    golden_as("contrast-large-pin", FULL_HD, &overlaid(pin, guarded(1, Stage::Waiting)), Appearance { large_text: true, ..contrast });
+}
+
+#[test]
 fn one_to_twelve_personas() {
-    for (count, highlighted) in [(1, 0), (2, 1), (3, 1), (7, 6), (12, 8), (12, 10)] {
+    for (count, highlighted) in [(1, 0), (2, 1), (3, 1), (7, 6), (12, 10)] {
         golden(&format!("personas-{count}-{highlighted}"), FULL_HD, &view(count, highlighted, Stage::Waiting));
     }
 }
@@ -254,26 +327,49 @@ fn any_card() -> impl Strategy<Value = Card> {
         Just(Emblem::Png("/owner.png".into())),
         (0..8_usize).prop_map(|index| Emblem::BuiltIn(BuiltInEmblem::ALL[index].1)),
     ];
-    (text(60), text(200), any::<[u8; 3]>(), emblem, any::<bool>()).prop_map(|(title, tagline, [red, green, blue], emblem, is_default)| {
-        Card {
-            title,
-            tagline,
-            accent: Color::rgb(red, green, blue),
-            emblem,
-            is_default,
-            is_legion: !is_default,
-            is_locked: false,
-            refused: None,
-        }
-    })
+    let refused = prop::option::weighted(0.3, (text(160), text(160)).prop_map(|(reason, mend)| format!("{reason}\n{mend}")));
+    (text(60), text(200), any::<[u8; 3]>(), emblem, any::<[bool; 3]>(), refused).prop_map(
+        |(title, tagline, [red, green, blue], emblem, [is_default, is_legion, is_locked], refused)| {
+            let accent = Color::rgb(red, green, blue);
+            Card { title, tagline, accent, emblem, is_default, is_legion, is_locked, refused }
+        },
+    )
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let progress = prop_oneof![Just(Progress::Pending), Just(Progress::Busy), Just(Progress::Done)];
+    (text(20), progress).prop_map(|(name, progress)| Step { name, progress })
+}
+
+fn any_overlay() -> impl Strategy<Value = Overlay> {
+    let answer = prop_oneof![
+        Just(PinAnswer::None),
+        Just(PinAnswer::Checking),
+        Just(PinAnswer::Wrong),
+        any::<u64>().prop_map(|seconds| PinAnswer::Wait { seconds }),
+    ];
+    prop_oneof![
+        Just(Overlay::Help),
+        (0..=PowerEntry::ALL.len()).prop_map(|highlighted| Overlay::Power { highlighted }),
+        (0..80_usize, prop::option::of(0..=PinKey::ALL.len()), answer).prop_map(|(entered, cursor, answer)| Overlay::Pin {
+            entered,
+            cursor,
+            answer
+        }),
+    ]
+}
+
+fn any_appearance() -> impl Strategy<Value = Appearance> {
+    let scale = prop_oneof![Just(1.0_f32), 0.5..=3.0_f32, any::<f32>()];
+    (any::<bool>(), any::<bool>(), scale).prop_map(|(high_contrast, large_text, scale)| Appearance { high_contrast, large_text, scale })
 }
 
 fn any_stage() -> impl Strategy<Value = Stage> {
     prop_oneof![
         (0..=20_000_000_u64, 0..=20_000_u64).prop_map(|(remaining, total)| countdown(remaining, total)),
         Just(Stage::Waiting),
-        Just(Stage::Starting { steps: Vec::new() }),
-        Just(Stage::Running { screen: None }),
+        prop::collection::vec(any_step(), 0..9).prop_map(|steps| Stage::Starting { steps }),
+        prop::option::of(text(60)).prop_map(|screen| Stage::Running { screen }),
         text(2000).prop_map(|why| Stage::Failed { why }),
         text(4000).prop_map(|why| Stage::Broken { why }),
     ]
@@ -289,19 +385,20 @@ fn any_pose() -> impl Strategy<Value = Pose> {
 
 fn any_view() -> impl Strategy<Value = View> {
     let cards = prop::collection::vec(any_card(), 0..14);
-    let words = (text(64), prop::option::of(text(200)));
-    (cards, 0..15_usize, any_stage(), words, prop::option::of(any_pose())).prop_map(|(cards, highlighted, stage, (host, notice), pose)| {
+    let header = (text(64), prop::option::of(text(40)), prop::option::of(text(200)));
+    let over = (prop::option::weighted(0.4, any_overlay()), prop::option::of(any_pose()));
+    (cards, 0..15_usize, any_stage(), header, over).prop_map(|(cards, highlighted, stage, (host, address, notice), (overlay, pose))| {
         let still = View::still(cards, highlighted, stage);
-        View { host, notice, pose: pose.unwrap_or(still.pose), ..still }
+        View { host, address, notice, overlay, pose: pose.unwrap_or(still.pose), ..still }
     })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
 
     #[test]
-    fn texts_stay_on_the_screen_and_apart(view in any_view(), width in 320..=7680_u32, height in 200..=4320_u32) {
-        let areas = text_areas(&view, width, height);
+    fn texts_stay_on_the_screen_and_apart(view in any_view(), appearance in any_appearance(), width in 320..=7680_u32, height in 200..=4320_u32) {
+        let areas = text_areas(&view, appearance, width, height);
         for (index, (text, area)) in areas.iter().enumerate() {
             prop_assert!(area.x >= 0.0 && area.y >= 0.0, "{text} {area:?}");
             prop_assert!(area.right() <= width as f32 && area.bottom() <= height as f32, "{text} {area:?}");
@@ -316,16 +413,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 
     #[test]
-    fn no_size_and_no_view_panics(view in any_view(), width in 0..=420_u32, height in 0..=420_u32) {
-        let mut painter = Painter::new(width, height);
+    fn no_size_and_no_view_panics(view in any_view(), appearance in any_appearance(), width in 0..=420_u32, height in 0..=420_u32) {
+        let mut painter = Painter::with(width, height, Gallery::default(), appearance);
         painter.paint(&view);
         prop_assert_eq!(painter.pixels().len(), (width.max(1) * height.max(1) * 4) as usize);
     }
 
     #[test]
-    fn painting_on_equals_painting_anew(start in any_view(), changes in prop::collection::vec((0..6_usize, any_stage(), 0..14_usize, any_pose()), 1..6)) {
+    fn painting_on_equals_painting_anew(start in any_view(), appearance in any_appearance(), changes in prop::collection::vec((0..7_usize, any_stage(), 0..14_usize, any_pose()), 1..6)) {
         let mut view = start;
-        let mut painter = Painter::new(400, 300);
+        let painter = || Painter::with(400, 300, Gallery::default(), appearance);
+        let (new, mut painter) = (painter, painter());
         painter.paint(&view);
         for (what, stage, highlighted, pose) in changes {
             match (what, &mut view.stage) {
@@ -333,12 +431,13 @@ proptest! {
                 (1, _) => view.highlighted = highlighted,
                 (2, _) => view.pose = pose,
                 (3, _) => view.pose.shelf += 0.2,
+                (4, _) => view.overlay = if view.overlay.is_some() { None } else { Some(Overlay::Power { highlighted: highlighted % 3 }) },
                 (_, Stage::Countdown { remaining, .. }) => *remaining = *remaining * 2 / 3,
                 _ => view.notice = Some("changed".into()),
             }
             let before = painter.pixels().to_vec();
             let damage = painter.paint(&view);
-            let mut anew = Painter::new(400, 300);
+            let mut anew = new();
             anew.paint(&view);
             prop_assert!(painter.pixels() == anew.pixels(), "the picture depends on what was there before");
             let damaged = |x: u32, y: u32| damage.iter().any(|it| (it.x..it.x + it.width).contains(&x) && (it.y..it.y + it.height).contains(&y));

@@ -52,6 +52,18 @@ impl Canvas {
         Target::new(&mut self.data[rows], self.width, clip)
     }
 
+    /// Takes the colour out of everything, by a share of 0.0 to 1.0, and darkens it; `keep` of 256 is left.
+    pub(super) fn drain(&mut self, keep: u32, share: f32) {
+        let share = (share * 256.0) as u32;
+        for pixel in pixels_mut(&mut self.data) {
+            let [blue, green, red, alpha] = pixel.map(u32::from);
+            // Rec. 709.
+            let grey = (18 * blue + 183 * green + 55 * red) >> 8;
+            let part = |part: u32| ((((256 - share) * part + share * grey) * keep) >> 16) as u8;
+            *pixel = [part(blue), part(green), part(red), alpha as u8];
+        }
+    }
+
     /// The row `y`.
     pub(super) fn row(&self, y: u32) -> &[[u8; PIXEL]] {
         let pitch = self.width as usize * PIXEL;

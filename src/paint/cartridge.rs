@@ -6,11 +6,12 @@ use super::canvas::{Canvas, Mask, PIXEL, pixels_mut};
 use super::color::Color;
 use super::emblem;
 use super::geometry::Area;
+use super::label;
 use super::outline::{Outline, Place};
 use super::shelf::LIT;
 use super::target::Target;
 use super::text::{CAPITAL, Face, Glyphs, Line, Style};
-use super::theme::{BLACK, GOLD, INK, NIGHT, PLASTIC, WHITE, mix, vivid};
+use super::theme::{BLACK, GOLD, NIGHT, PLASTIC, WHITE, mix, vivid};
 use super::view::Card;
 use super::view::Emblem;
 
@@ -25,7 +26,7 @@ const BODY: Area = Area::new(0.0, 0.0, WIDTH, 308.0);
 const CONNECTOR: Area = Area::new(34.0, 308.0, 196.0, 44.0);
 const SHELL: &str = "M28 0 L236 0 Q264 0 264 28 L264 62 L256 70 L256 84 L264 92 L264 296 Q264 308 252 308 L238 308 Q230 308 230 316 \
     L230 340 Q230 352 218 352 L46 352 Q34 352 34 340 L34 316 Q34 308 26 308 L12 308 Q0 308 0 296 L0 92 L8 84 L8 70 L0 62 L0 28 Q0 0 28 0 Z";
-const LABEL: Area = Area::new(19.0, 52.0, 226.0, 242.0);
+pub(super) const LABEL: Area = Area::new(19.0, 52.0, 226.0, 242.0);
 const LABEL_OUTLINE: &str = "M33 52 L231 52 Q245 52 245 66 L245 280 Q245 294 231 294 L33 294 Q19 294 19 280 L19 66 Q19 52 33 52 Z";
 const SHEEN: &str = "M33 52 L150 52 L72 294 L33 294 Q19 294 19 280 L19 66 Q19 52 33 52 Z";
 const TITLE_BAND: &str = "M19 236 L245 236 L245 280 Q245 294 231 294 L33 294 Q19 294 19 280 Z";
@@ -41,6 +42,10 @@ pub(super) struct Look {
     pub(super) lit: bool,
     /// Pixels of one unit of the drawing.
     pub(super) scale: f32,
+    /// How much larger than designed its title is.
+    pub(super) text: f32,
+    /// Whether it is drawn in high contrast.
+    pub(super) plain: bool,
 }
 
 impl Look {
@@ -54,13 +59,31 @@ impl Look {
 pub(super) fn sprite(look: &Look, art: Option<&Art>, glyphs: &mut Glyphs) -> Canvas {
     let pixels = |units: f32| (units * look.scale).ceil().max(1.0) as u32;
     let mut canvas = Canvas::new(pixels(WIDTH + 2.0 * MARGIN), pixels(HEIGHT + 2.0 * MARGIN));
-    halo(&mut canvas, look);
+    if !look.plain {
+        halo(&mut canvas, look);
+    }
     let mut target = canvas.target();
     let mut pen = Pen { canvas: &mut target, place: Place { scale: look.scale, origin: (MARGIN * look.scale, MARGIN * look.scale) } };
-    pen.shell(look);
-    pen.label(look);
+    if look.plain {
+        pen.outlines(look);
+    } else {
+        pen.shell(look);
+        pen.label(look);
+    }
     picture(&mut target, look, placed(EMBLEM, look.scale), art, glyphs);
-    lettering(&mut target, look, glyphs);
+    match (look.card.refused.is_some(), look.plain) {
+        (false, _) => label::lettering(&mut target, look, glyphs),
+        (true, false) => {
+            label::lettering(&mut target, look, glyphs);
+            canvas.drain(if look.lit { 190 } else { 130 }, 0.9);
+        }
+        // No fainter words in high contrast.
+        (true, true) => {
+            canvas.drain(256, 1.0);
+            label::lettering(&mut canvas.target(), look, glyphs);
+        }
+    }
+    label::badges(&mut canvas.target(), look);
     canvas
 }
 
@@ -147,6 +170,21 @@ impl Pen<'_, '_> {
         });
     }
 
+    /// The cartridge in high contrast: black, with strong edges.
+    fn outlines(&mut self, look: &Look) {
+        let accent = if look.card.refused.is_some() { WHITE } else { vivid(look.card.accent) };
+        if look.lit {
+            self.stroke(SHELL, 26.0, plain(accent, 1.0));
+            self.stroke(SHELL, 12.0, plain(BLACK, 1.0));
+        }
+        self.fill(SHELL, plain(BLACK, 1.0));
+        self.stroke(SHELL, if look.lit { 4.0 } else { 2.5 }, plain(WHITE, 1.0));
+        self.stroke(LABEL_OUTLINE, 3.0, plain(accent, 1.0));
+        self.fill("M19 235 L245 235 L245 237.5 L19 237.5 Z", plain(accent, 1.0));
+        let pins: String = (0..12).map(|pin| pill(50.0 + 14.0 * pin as f32, 324.0, 9.0, 20.0)).collect();
+        self.fill(&pins, plain(WHITE, 1.0));
+    }
+
     fn shell(&mut self, look: &Look) {
         let accent = look.card.accent;
         if look.lit {
@@ -220,49 +258,8 @@ fn picture(canvas: &mut Target, look: &Look, place: Area, art: Option<&Art>, gly
     }
 }
 
-/// Title, number and marker.
-fn lettering(canvas: &mut Target, look: &Look, glyphs: &mut Glyphs) {
-    let scale = look.scale;
-    let at = |units: f32| (units + MARGIN) * scale;
-    let title = Style::new(Face::Title, 27.0 * scale, if look.lit { INK } else { mix(INK, NIGHT, 0.16) });
-    let room = (LABEL.width - 24.0) * scale;
-    if title.width(&look.card.title) * 0.8 <= room {
-        let (style, text) = title.fit(&look.card.title, room, 0.8);
-        glyphs.draw(canvas, &Line::centered(at(132.0), at(266.0) + CAPITAL / 2.0 * style.size, style, text));
-    } else {
-        let style = Style { size: title.size * 0.72, ..title };
-        let lines = style.wrap(&look.card.title, room, 2);
-        for (line, middle) in lines.into_iter().zip([254.5, 277.5]) {
-            glyphs.draw(canvas, &Line::centered(at(132.0), at(middle) + CAPITAL / 2.0 * style.size, style, line));
-        }
-    }
-    if let Some(number) = look.number {
-        let badge = Area::new(at(20.0), at(13.0), 27.0 * scale, 27.0 * scale);
-        canvas.fill_round(badge, 8.0 * scale, BLACK, 0.45);
-        canvas.stroke_round(badge, 8.0 * scale, 1.2 * scale, WHITE, 0.14);
-        let style = Style::new(Face::Title, 18.0 * scale, if look.lit { INK } else { mix(INK, NIGHT, 0.3) });
-        let (x, y) = badge.center();
-        glyphs.draw(canvas, &Line::centered(x, y + CAPITAL / 2.0 * style.size, style, number.to_string()));
-    }
-    if look.card.is_default {
-        marker(canvas, look, glyphs);
-    }
-}
-
-/// The tab of the one that starts by default.
-fn marker(canvas: &mut Target, look: &Look, glyphs: &mut Glyphs) {
-    let scale = look.scale;
-    let at = |units: f32| (units + MARGIN) * scale;
-    let style = Style { tracking: 0.04, ..Style::new(Face::Title, 12.5 * scale, NIGHT) };
-    let tab = Area::new(at(177.0), at(15.0), 68.0 * scale, 22.0 * scale);
-    let accent = vivid(look.card.accent);
-    canvas.fill_round(tab, 11.0 * scale, if look.lit { mix(accent, WHITE, 0.2) } else { mix(accent, NIGHT, 0.12) }, 1.0);
-    let (x, y) = tab.center();
-    glyphs.draw(canvas, &Line::centered(x, y + CAPITAL / 2.0 * style.size, style, "DEFAULT"));
-}
-
 /// An area of the drawing on the sprite.
-fn placed(area: Area, scale: f32) -> Area {
+pub(super) fn placed(area: Area, scale: f32) -> Area {
     Area::new((area.x + MARGIN) * scale, (area.y + MARGIN) * scale, area.width * scale, area.height * scale)
 }
 

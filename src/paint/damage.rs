@@ -1,9 +1,11 @@
 //! What differs between two scenes, as rectangles of pixels.
 
+use super::LONGEST;
 use super::background::Background;
 use super::cartridge::{MARGIN, WIDTH};
+use super::countdown::Countdown;
 use super::geometry::{Area, Rect};
-use super::scene::{Countdown, Item, Scene};
+use super::scene::{Item, Scene};
 
 /// The parts of a picture that are not the same in both scenes, apart from each other.
 pub(super) fn damage(old: &Scene, new: &Scene, bounds: Rect) -> Vec<Rect> {
@@ -44,6 +46,8 @@ impl Item {
             Self::Text(line) => line.reach(),
             Self::Cartridge { body, .. } => body.outset(body.width / WIDTH * MARGIN + 3.0),
             Self::Emblem { place, .. } => place.outset(2.0),
+            Self::Veil { .. } => Area::new(0.0, 0.0, LONGEST as f32, LONGEST as f32),
+            Self::Sign { area, .. } => area.outset(area.width * 0.1 + 1.0),
             Self::Box { area, .. } | Self::Frame { area, .. } | Self::Pointer { area, .. } => area.outset(1.0),
         }
     }

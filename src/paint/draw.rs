@@ -9,6 +9,7 @@ use super::geometry::{Area, Rect};
 use super::ring;
 use super::scene::{Item, Scene};
 use super::shelf::LIT;
+use super::signs;
 use super::sprites::{Part, Sprites};
 use super::target::Target;
 use super::text::Glyphs;
@@ -34,7 +35,7 @@ pub(super) fn ready(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs) {
                 }
             }
             Item::Emblem { look, .. } => _ = sprites.ready(look, Part::Emblem, glyphs),
-            Item::Box { .. } | Item::Frame { .. } | Item::Pointer { .. } => {}
+            Item::Box { .. } | Item::Frame { .. } | Item::Sign { .. } | Item::Veil { .. } | Item::Pointer { .. } => {}
         }
     }
     for line in scene.countdown.iter().flat_map(|countdown| &countdown.lines) {
@@ -105,6 +106,8 @@ impl Brush<'_> {
             Item::Text(line) => self.glyphs.lay(target, line),
             Item::Box { area, radius, color, opacity } => target.fill_round(*area, *radius, *color, *opacity),
             Item::Frame { area, radius, width, color, opacity } => target.stroke_round(*area, *radius, *width, *color, *opacity),
+            Item::Sign { sign, area, color, opacity } => signs::draw(target, *sign, *area, *color, *opacity),
+            Item::Veil { keep } => target.darken(*keep),
             Item::Pointer { area, color } => ring::pointer(target, *area, *color),
             Item::Cartridge { look, body, light, opacity } => {
                 let fade = Fade { opacity: *opacity, edges: self.scene.edges, right: self.width };

@@ -4,31 +4,44 @@
 //! picture, and the parts that differ are drawn anew, large ones by two threads. Cartridges are slow to draw and kept as
 //! sprites; text, boxes and the background are drawn by hand.
 
+mod appearance;
 mod art;
 mod background;
 mod between;
 mod canvas;
 mod cartridge;
 mod color;
+mod countdown;
 mod damage;
 mod dim;
 mod draw;
 mod emblem;
 mod fade;
+mod frame;
 mod geometry;
+mod header;
+mod help;
 mod insertion;
+mod keys;
+mod label;
+mod messages;
 mod outline;
+mod overlays;
+mod paragraph;
 mod png;
 mod ring;
 mod scene;
 mod shelf;
+mod signs;
 mod splash;
 mod sprites;
 mod stages;
+mod steps;
 mod target;
 mod text;
 mod theme;
 mod view;
+mod words;
 
 pub use self::png::write_png;
 pub use art::Art;
@@ -50,6 +63,7 @@ const LONGEST: u32 = 16384;
 /// Paints views on a picture of one size.
 pub struct Painter {
     frame: Canvas,
+    appearance: Appearance,
     /// What is on the frame.
     scene: Option<Scene>,
     /// The frame as dark as it is shown, while that is darker than designed.
@@ -66,16 +80,16 @@ impl Painter {
 
     /// The same, with the owner's emblems and in another appearance. A PNG that is not in the gallery is replaced by the
     /// title's first letter.
-    pub fn with(width: u32, height: u32, gallery: Gallery, _appearance: Appearance) -> Self {
+    pub fn with(width: u32, height: u32, gallery: Gallery, appearance: Appearance) -> Self {
         let frame = Canvas::new(width.clamp(1, LONGEST), height.clamp(1, LONGEST));
-        Self { frame, scene: None, dimmed: None, sprites: Sprites::new(gallery), glyphs: Glyphs::default() }
+        Self { frame, appearance, scene: None, dimmed: None, sprites: Sprites::new(gallery), glyphs: Glyphs::default() }
     }
 
     /// Brings the picture up to date. Returns the parts that changed since the last call: all of it the first time,
     /// nothing if the view looks the same.
     pub fn paint(&mut self, view: &View) -> Vec<Rect> {
         let bounds = self.frame.bounds();
-        let scene = Scene::compose(view, bounds.width, bounds.height);
+        let scene = Scene::compose(view, self.appearance, bounds.width, bounds.height);
         let damage = match &self.scene {
             Some(old) => damage::damage(old, &scene, bounds),
             None => vec![bounds],
@@ -109,6 +123,6 @@ impl Painter {
 }
 
 /// Where a view's lines of text are on a picture of this size, those on the cartridges left out.
-pub fn text_areas(view: &View, width: u32, height: u32) -> Vec<(String, Area)> {
-    Scene::compose(view, width, height).lines().map(|line| (line.text.clone(), line.area())).collect()
+pub fn text_areas(view: &View, appearance: Appearance, width: u32, height: u32) -> Vec<(String, Area)> {
+    Scene::compose(view, appearance, width, height).lines().map(|line| (line.text.clone(), line.area())).collect()
 }

@@ -10,7 +10,7 @@ const GAP: f32 = 42.0;
 /// More of it on both sides of the highlighted one.
 const AISLE: f32 = 20.0;
 /// How far the highlighted one is raised.
-const RAISED: f32 = 16.0;
+pub(super) const RAISED: f32 = 16.0;
 /// The shelf shrinks this far to show all; if that is not enough it scrolls, at full size.
 const SMALLEST: f32 = 0.8;
 

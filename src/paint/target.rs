@@ -56,6 +56,16 @@ impl<'a> Target<'a> {
         self.rows[start..start + width as usize * PIXEL].as_chunks_mut().0
     }
 
+    /// Darkens everything; `keep` of 256 is left.
+    pub(super) fn darken(&mut self, keep: u16) {
+        let Rect { x, y, width, height } = self.clip;
+        for row in y..y + height {
+            for byte in self.row(row, x, width).as_flattened_mut() {
+                *byte = ((u16::from(*byte) * keep) >> 8) as u8;
+            }
+        }
+    }
+
     /// Lays `sprite` over this picture with its top left at (`left`, `top`). `solid` gives the columns of each of its rows
     /// that are known to be opaque.
     pub(super) fn blit(&mut self, sprite: &Canvas, (left, top): (i32, i32), fade: Fade, solid: impl Fn(u32) -> Range<u32>) {

@@ -27,6 +27,46 @@ pub(super) const BLACK: Color = Color::rgb(0, 0, 0);
 /// A cartridge's contacts.
 pub(super) const GOLD: Color = Color::rgb(0xd9, 0xb3, 0x62);
 
+/// The colours of words and surfaces.
+#[derive(Debug, PartialEq)]
+pub(super) struct Palette {
+    /// What is read first.
+    pub(super) ink: Color,
+    /// What is read second.
+    pub(super) muted: Color,
+    /// Lines between things.
+    pub(super) faint: Color,
+    /// A quiet warning.
+    pub(super) warning: Color,
+    /// A failure.
+    pub(super) failure: Color,
+    /// What lies over the menu.
+    pub(super) panel: Color,
+    /// The top of a keycap.
+    pub(super) keycap: Color,
+    /// How strong the white edges of panels and keycaps are, 0.0 to 1.0.
+    pub(super) edge: f32,
+    /// Whether surfaces are black or white and nothing else.
+    pub(super) plain: bool,
+}
+
+/// As designed.
+pub(super) const STANDARD: Palette = Palette {
+    ink: INK,
+    muted: MUTED,
+    faint: FAINT,
+    warning: AMBER,
+    failure: RED,
+    panel: Color::rgb(0x12, 0x15, 0x1c),
+    keycap: Color::rgb(0x35, 0x39, 0x44),
+    edge: 0.16,
+    plain: false,
+};
+
+/// Black and white: every word has a contrast of 21 to 1.
+pub(super) const HIGH_CONTRAST: Palette =
+    Palette { ink: WHITE, muted: WHITE, faint: WHITE, warning: WHITE, failure: WHITE, panel: BLACK, keycap: BLACK, edge: 1.0, plain: true };
+
 /// The colour `share` (0.0 to 1.0) of the way from `a` to `b`.
 pub(super) fn mix(a: Color, b: Color, share: f32) -> Color {
     let part = |a: u8, b: u8| (f32::from(a) + (f32::from(b) - f32::from(a)) * share).round() as u8;
@@ -43,6 +83,12 @@ pub(super) fn vivid(accent: Color) -> Color {
     const ENOUGH: f32 = 0.5;
     let lacking = (ENOUGH - brightness(accent)).max(0.0);
     mix(accent, WHITE, lacking / (1.0 - brightness(accent)).max(0.1))
+}
+
+/// What is left of a colour that is told by its brightness alone.
+pub(super) fn grey(color: Color) -> Color {
+    let part = (brightness(color) * 255.0) as u8;
+    Color::rgb(part, part, part)
 }
 
 #[cfg(test)]

@@ -1,0 +1,250 @@
+//! What lies over the menu: the power menu and the PIN. What is behind is dimmed; a countdown goes on in a line of words.
+
+use super::countdown;
+use super::frame::Frame;
+use super::geometry::Area;
+use super::help;
+use super::keys::{Cap, hints};
+use super::messages::exclamation;
+use super::scene::{Item, Scene};
+use super::signs::Sign;
+use super::text::{CAPITAL, Face, Line, Style};
+use super::theme::{BLACK, NIGHT, WHITE, mix};
+use super::view::{Card, Overlay, PinAnswer, PinKey, PowerEntry, Stage, View};
+
+/// How much of what is behind is seen, of 256.
+const BEHIND: u16 = 84;
+
+/// A panel in the middle of the picture. It has its own units: text as large as elsewhere, if there is room for it.
+pub(super) struct Panel {
+    pub(super) area: Area,
+    /// Pixels of one unit.
+    pub(super) unit: f32,
+    /// The middle of the countdown's line, if there is a countdown.
+    countdown: f32,
+}
+
+/// Units between the panel's edge and what is on it.
+pub(super) const PADDING: f32 = 56.0;
+
+impl Panel {
+    /// The units of a panel that needs a `width` and a `height` of them, in pixels.
+    pub(super) fn unit(frame: &Frame, view: &View, (width, height): (f32, f32)) -> f32 {
+        let inside = frame.inside();
+        frame.text.min(inside.width / width).min(inside.height / (height + Self::foot(view)))
+    }
+
+    /// Units that the countdown takes.
+    fn foot(view: &View) -> f32 {
+        if matches!(view.stage, Stage::Countdown { .. }) { 2.0 * countdown::HALF_SMALL + 40.0 } else { 0.0 }
+    }
+
+    pub(super) fn place(scene: &mut Scene, frame: &Frame, view: &View, size: (f32, f32)) -> Self {
+        let palette = frame.palette;
+        let unit = Self::unit(frame, view, size);
+        let inside = frame.inside();
+        let (width, height) = (size.0 * unit, (size.1 + Self::foot(view)) * unit);
+        let area = Area::new(frame.middle() - width / 2.0, inside.y + (inside.height - height) / 2.0, width, height);
+        let radius = 30.0 * unit;
+        let shadow = Area { y: area.y + 10.0 * unit, ..area.outset(4.0 * unit) };
+        if !palette.plain {
+            scene.items.push(Item::Veil { keep: BEHIND });
+            scene.items.push(Item::Box { area: shadow, radius: radius + 4.0 * unit, color: BLACK, opacity: 0.4 });
+        }
+        let surface = if palette.plain { palette.panel } else { mix(palette.panel, frame.accent, 0.05) };
+        scene.items.push(Item::Box { area, radius, color: surface, opacity: 1.0 });
+        let edge = if palette.plain { WHITE } else { mix(frame.accent, WHITE, 0.3) };
+        let (thick, strong) = if palette.plain { (3.0, 1.0) } else { (2.0, 0.35) };
+        scene.items.push(Item::Frame { area, radius, width: thick * unit, color: edge, opacity: strong });
+        let panel = Self { area, unit, countdown: area.bottom() - (countdown::HALF_SMALL + 26.0) * unit };
+        if Self::foot(view) > 0.0 {
+            let rule = Area::new(area.x + PADDING * unit, panel.countdown - 42.0 * unit, width - 2.0 * PADDING * unit, 1.5 * unit);
+            panel.rule(scene, frame, rule);
+            countdown::small(scene, frame, view, (frame.middle(), panel.countdown), rule.width, unit);
+        }
+        panel
+    }
+
+    /// A quiet line across.
+    pub(super) fn rule(&self, scene: &mut Scene, frame: &Frame, area: Area) {
+        let opacity = if frame.palette.plain { 1.0 } else { 0.12 };
+        scene.items.push(Item::Box { area, radius: 0.0, color: WHITE, opacity });
+    }
+
+    /// `units` in pixels.
+    pub(super) fn px(&self, units: f32) -> f32 {
+        units * self.unit
+    }
+
+    /// Pixels from the top of the picture to `units` below that of the panel.
+    pub(super) fn down(&self, units: f32) -> f32 {
+        self.area.y + units * self.unit
+    }
+
+    /// The left edge of what is on it.
+    pub(super) fn left(&self) -> f32 {
+        self.area.x + self.px(PADDING)
+    }
+
+    /// The width of what is on it.
+    pub(super) fn room(&self) -> f32 {
+        self.area.width - 2.0 * self.px(PADDING)
+    }
+
+    /// A line that starts at `x` with its capitals around `y`.
+    pub(super) fn line(&self, x: f32, y: f32, style: Style, text: impl Into<String>) -> Line {
+        Line::at(x, y + CAPITAL / 2.0 * style.size, style, text)
+    }
+
+    /// A line around the middle of the panel with its capitals around `y`.
+    pub(super) fn centered(&self, y: f32, style: Style, text: impl Into<String>) -> Line {
+        Line::centered(self.area.center().0, y + CAPITAL / 2.0 * style.size, style, text)
+    }
+}
+
+/// Places what lies over the menu, and hints for it.
+pub(super) fn place(scene: &mut Scene, frame: &Frame, view: &View, overlay: &Overlay) {
+    match overlay {
+        Overlay::Help => {
+            help::place(scene, frame, view);
+            hints(scene, frame, &[(&["Esc"], "back")]);
+        }
+        Overlay::Power { highlighted } => {
+            power(scene, frame, view, *highlighted);
+            hints(scene, frame, &[(&["↑", "↓"], "choose"), (&["Enter"], "do it"), (&["Esc"], "back")]);
+        }
+        Overlay::Pin { entered, cursor, answer } => {
+            let Some(card) = view.cards.get(view.highlighted) else { return };
+            pin(scene, frame, view, card, (*entered, *cursor), answer);
+            let all: [(&[&str], &str); 4] =
+                [(&["0–9"], "digits"), (&["Enter"], "start"), (&["Esc"], "back"), (&["Backspace"], "take one back")];
+            hints(scene, frame, &all);
+        }
+    }
+}
+
+fn entry(entry: PowerEntry) -> (Sign, &'static str) {
+    match entry {
+        PowerEntry::Host => (Sign::Console, "Leaves the menu for the console; nothing starts"),
+        PowerEntry::Restart => (Sign::Restart, "The whole machine, back to this menu"),
+        PowerEntry::PowerOff => (Sign::Power, "The whole machine, containers and all"),
+    }
+}
+
+fn power(scene: &mut Scene, frame: &Frame, view: &View, highlighted: usize) {
+    const ROW: f32 = 104.0;
+    const TITLE: f32 = 112.0;
+    let palette = frame.palette;
+    let count = PowerEntry::ALL.len() as f32;
+    let panel = Panel::place(scene, frame, view, (840.0, TITLE + ROW * count + 34.0));
+    let title = Style { tracking: -0.01, ..Style::new(Face::Title, panel.px(42.0), palette.ink) };
+    let name = if view.host.trim().is_empty() { "This machine" } else { view.host.trim() };
+    let (title, name) = title.fit(name, panel.room(), 0.7);
+    scene.text(panel.line(panel.left(), panel.down(64.0), title, name));
+    for (index, which) in PowerEntry::ALL.into_iter().enumerate() {
+        let lit = index == highlighted;
+        let top = TITLE + ROW * index as f32;
+        let row = Area::new(panel.area.x + panel.px(26.0), panel.down(top + 4.0), panel.area.width - panel.px(52.0), panel.px(ROW - 8.0));
+        let (mut ink, mut quiet) = (mix(palette.ink, palette.muted, 0.25), palette.muted);
+        if lit {
+            let surface = if palette.plain { WHITE } else { mix(palette.panel, frame.accent, 0.26) };
+            scene.items.push(Item::Box { area: row, radius: panel.px(18.0), color: surface, opacity: 1.0 });
+            let edge = Item::Frame { area: row, radius: panel.px(18.0), width: panel.px(2.5), color: frame.accent, opacity: 1.0 };
+            scene.items.push(edge);
+            (ink, quiet) = if palette.plain { (BLACK, BLACK) } else { (palette.ink, mix(palette.muted, palette.ink, 0.5)) };
+        }
+        let middle = row.center().1;
+        let (sign, what) = entry(which);
+        let mark = if !lit {
+            palette.muted
+        } else if palette.plain {
+            BLACK
+        } else {
+            mix(frame.accent, WHITE, 0.3)
+        };
+        if lit {
+            let area = Area::around(row.right() - panel.px(44.0), middle, panel.px(16.0));
+            scene.items.push(Item::Sign { sign: Sign::Marker, area, color: mark, opacity: 1.0 });
+        }
+        let area = Area::around(panel.left() + panel.px(23.0), middle, panel.px(23.0));
+        scene.items.push(Item::Sign { sign, area, color: mark, opacity: 1.0 });
+        let x = panel.left() + panel.px(76.0);
+        let words = Style::new(Face::Title, panel.px(31.0), ink);
+        scene.text(panel.line(x, middle - panel.px(18.0), words, which.words()));
+        scene.text(panel.line(x, middle + panel.px(21.0), Style::new(Face::Text, panel.px(23.0), quiet), what));
+    }
+}
+
+fn pin(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, (entered, cursor): (usize, Option<usize>), answer: &PinAnswer) {
+    const KEY: f32 = 66.0;
+    const GAP: f32 = 10.0;
+    let palette = frame.palette;
+    let keys = PinKey::ALL.len() as f32;
+    let panel = Panel::place(scene, frame, view, (keys * KEY + (keys - 1.0) * GAP + 2.0 * PADDING, 444.0));
+    let middle = panel.area.center().0;
+
+    let padlock = Area::around(middle, panel.down(80.0), panel.px(32.0));
+    scene.items.push(Item::Sign { sign: Sign::Padlock, area: padlock, color: frame.accent, opacity: 1.0 });
+    let title = Style { tracking: -0.01, ..Style::new(Face::Title, panel.px(42.0), palette.ink) };
+    let ending = " is locked";
+    let name = title.cut(&card.title, panel.room() - title.width(ending));
+    scene.text(panel.centered(panel.down(154.0), title, format!("{name}{ending}")));
+
+    // As many places as most PINs have; more as they are used, as many as the panel has room for.
+    let places = entered.clamp(4, 16);
+    let pitch = panel.px(44.0);
+    let first = middle - pitch * (places - 1) as f32 / 2.0;
+    for place in 0..places {
+        let (x, y) = (first + pitch * place as f32, panel.down(224.0));
+        let (area, radius) = (Area::around(x, y, panel.px(13.0)), panel.px(13.0));
+        if place < entered {
+            scene.items.push(Item::Box { area, radius, color: mix(frame.accent, WHITE, 0.35), opacity: 1.0 });
+        } else {
+            scene.items.push(Item::Frame { area, radius, width: panel.px(2.5), color: palette.faint, opacity: 1.0 });
+        }
+    }
+
+    let (wrong, words) = match answer {
+        PinAnswer::None => (false, "Enter its PIN".to_owned()),
+        PinAnswer::Checking => (false, "Checking…".to_owned()),
+        PinAnswer::Wrong => (true, "That is not the PIN".to_owned()),
+        PinAnswer::Wait { seconds } => (true, format!("That is not the PIN: the next try in {seconds} s")),
+    };
+    let style = Style::new(Face::Text, panel.px(27.0), if wrong { palette.ink } else { palette.muted });
+    let before = if wrong { panel.px(44.0) } else { 0.0 };
+    let (style, words) = style.fit(&words, panel.room() - before, 0.7);
+    let mut line = panel.centered(panel.down(282.0), style, words);
+    line.x += before / 2.0;
+    if wrong {
+        exclamation(scene, frame, Area::around(line.x - before + panel.px(15.0), panel.down(282.0), panel.px(15.0)));
+    }
+    scene.text(line);
+
+    for (index, key) in PinKey::ALL.into_iter().enumerate() {
+        let x = panel.left() + panel.px((KEY + GAP) * index as f32);
+        let digit;
+        let cap = match key {
+            PinKey::Digit(number) => {
+                digit = number.to_string();
+                Cap::Key(&digit)
+            }
+            PinKey::Erase => Cap::Sign(Sign::Erase),
+            PinKey::Enter => Cap::Sign(Sign::Enter),
+        };
+        let area = Area::new(x, panel.down(328.0), panel.px(KEY), panel.px(KEY));
+        if cursor != Some(index) {
+            cap.draw_in(scene, palette, area, panel.unit * 1.25, None);
+            continue;
+        }
+        let light = if palette.plain { WHITE } else { mix(frame.accent, WHITE, 0.25) };
+        let around = area.outset(panel.px(6.0));
+        scene.items.push(Item::Box {
+            area: around,
+            radius: panel.px(17.0),
+            color: if palette.plain { BLACK } else { NIGHT },
+            opacity: 1.0,
+        });
+        scene.items.push(Item::Frame { area: around, radius: panel.px(17.0), width: panel.px(3.0), color: frame.accent, opacity: 1.0 });
+        cap.draw_in(scene, palette, area, panel.unit * 1.25, Some(light));
+    }
+}

@@ -1,0 +1,45 @@
+//! Wrapped text.
+
+use super::scene::Scene;
+use super::text::{Line, Style};
+
+/// Wrapped text: smaller if there is much of it, cut if there is too much.
+pub(super) struct Paragraph {
+    pub(super) style: Style,
+    pub(super) lines: Vec<String>,
+}
+
+impl Paragraph {
+    /// From one baseline to the next, in em.
+    pub(super) const LEADING: f32 = 1.42;
+
+    /// `text` within a width and a height in pixels.
+    pub(super) fn new(mut style: Style, text: &str, (width, height): (f32, f32)) -> Self {
+        let fitting = |style: &Style| (height / (style.size * Self::LEADING)).floor().max(1.0) as usize;
+        let mut lines = style.wrap(text, width, usize::MAX);
+        for _ in 0..3 {
+            if lines.len() <= fitting(&style) {
+                break;
+            }
+            style.size *= 0.88;
+            lines = style.wrap(text, width, usize::MAX);
+        }
+        if lines.len() > fitting(&style) {
+            lines = style.wrap(text, width, fitting(&style));
+        }
+        Self { style, lines }
+    }
+
+    /// Its height in pixels.
+    pub(super) fn height(&self) -> f32 {
+        self.style.size * Self::LEADING * self.lines.len() as f32
+    }
+
+    /// Places it with its top left at (`x`, `top`).
+    pub(super) fn place(self, scene: &mut Scene, x: f32, top: f32) {
+        for (index, line) in self.lines.into_iter().enumerate() {
+            let baseline = top + self.style.size * (1.0 + Self::LEADING * index as f32);
+            scene.text(Line::at(x, baseline, self.style, line));
+        }
+    }
+}

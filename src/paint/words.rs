@@ -1,0 +1,112 @@
+//! What is said of the highlighted persona: its title and tagline, why it cannot be picked, how far its launch is, where to look.
+
+use super::countdown;
+use super::frame::Frame;
+use super::geometry::Area;
+use super::insertion::DEPTH;
+use super::paragraph::Paragraph;
+use super::scene::{Item, Scene};
+use super::signs::Sign;
+use super::steps;
+use super::text::{CAPITAL, Face, Line, Style};
+use super::theme::mix;
+use super::view::{Card, Stage, Step, View};
+
+/// Title and tagline, large; a padlock or a bar before the title of one that is locked or refused.
+pub(super) fn names(scene: &mut Scene, frame: &Frame, card: &Card) {
+    match &card.refused {
+        None => {
+            let sign = card.is_locked.then_some(Sign::Padlock);
+            headline(scene, frame, frame.title(), sign, &card.title);
+            below(scene, frame, frame.title() + frame.tagline(), &card.tagline);
+        }
+        Some(_) => headline(scene, frame, frame.title(), Some(Sign::Barred), &card.title),
+    }
+}
+
+/// A large line around the middle, with a sign before it.
+pub(super) fn headline(scene: &mut Scene, frame: &Frame, baseline: f32, sign: Option<Sign>, text: &str) {
+    let style = frame.headline(76.0);
+    let (side, gap) = (style.size * 0.66, style.size * 0.26);
+    let before = if sign.is_some() { side + gap } else { 0.0 };
+    let (style, text) = style.fit(text, frame.room() - before, 0.55);
+    let line = Line::centered(frame.middle() + before / 2.0, baseline, style, text);
+    if let Some(sign) = sign {
+        let area = Area::new(line.x - before, baseline - (CAPITAL * style.size + side) / 2.0, side, side);
+        let color = if sign == Sign::Barred { frame.palette.warning } else { frame.accent };
+        scene.items.push(Item::Sign { sign, area, color, opacity: 1.0 });
+    }
+    scene.text(line);
+}
+
+/// The line below a large one.
+pub(super) fn below(scene: &mut Scene, frame: &Frame, baseline: f32, text: &str) {
+    let (style, text) = frame.style(Face::Text, 31.0, frame.palette.muted).fit(text, frame.room(), 0.75);
+    scene.text(Line::centered(frame.middle(), baseline, style, text));
+}
+
+/// Why a persona cannot be picked, where its tagline would be and further down: the reason, then, quieter, how to mend
+/// it. A countdown is a line of words below.
+pub(super) fn refusal(scene: &mut Scene, frame: &Frame, view: &View, why: &str) {
+    let palette = frame.palette;
+    let counting = matches!(view.stage, Stage::Countdown { .. });
+    let half_small = countdown::HALF_SMALL * frame.text;
+    let lowest = frame.hints() - 23.0 * frame.text - frame.px(30.0);
+    let width = frame.room().min(1280.0 * frame.text);
+    let (reason, mend) = why.trim().split_once('\n').unwrap_or((why.trim(), ""));
+    // Where the first line's letters begin.
+    let top = frame.title() + frame.tagline() - 31.0 * frame.text;
+    let room = lowest - top - if counting { 2.0 * half_small + frame.px(12.0) } else { 0.0 };
+    let share = if mend.is_empty() { 1.0 } else { 0.6 };
+    let reason = Paragraph::new(frame.style(Face::Text, 31.0, palette.ink), reason, (width, room * share));
+    let mend_top = top + reason.height() + 4.0 * frame.text;
+    let mend_style = frame.style(Face::Text, 26.0, mix(palette.muted, palette.ink, 0.15));
+    let mend = Paragraph::new(mend_style, &mend.replace('\n', " "), (width, top + room - mend_top));
+    let fits = mend_top + mend.height() <= top + room + 1.0;
+    let mut end = top + reason.height();
+    centered(scene, frame, reason, top);
+    if fits && !mend.lines.is_empty() {
+        end = mend_top + mend.height();
+        centered(scene, frame, mend, mend_top);
+    }
+    if counting {
+        // Where the large one would be, if the words leave it there.
+        let usual = frame.title() + frame.tagline() + frame.countdown();
+        let y = usual.max(end + frame.px(10.0) + half_small).min(lowest - half_small);
+        countdown::small(scene, frame, view, (frame.middle(), y), frame.room(), frame.text);
+    }
+}
+
+/// What is being done for a persona that was chosen, below the slot.
+pub(super) fn starting(scene: &mut Scene, frame: &Frame, card: &Card, launch: &[Step]) {
+    let title = frame.title() + (DEPTH + 2.0) * frame.cartridge;
+    headline(scene, frame, title, None, &format!("Starting {}…", card.title));
+    let tagline = title + frame.tagline();
+    below(scene, frame, tagline, &card.tagline);
+    steps::place(scene, frame, launch, tagline + frame.px(34.0) + 52.0 * frame.text);
+}
+
+/// Where to look while a persona runs.
+pub(super) fn running(scene: &mut Scene, frame: &Frame, card: &Card, screen: Option<&str>) {
+    let palette = frame.palette;
+    let opacity = if palette.plain { 1.0 } else { 0.62 };
+    let style = Style { opacity, ..frame.headline(56.0) };
+    let (style, text) = style.fit(&format!("{} is running", card.title), frame.room(), 0.55);
+    let title = frame.running() + 20.0 * frame.large;
+    scene.text(Line::centered(frame.middle(), title, style, text));
+    let look = match screen.map(str::trim).filter(|screen| !screen.is_empty()) {
+        Some(screen) if card.is_legion => format!("Look at the screen on the {screen}"),
+        None if card.is_legion => "Look at legion’s screen".to_owned(),
+        _ => "It runs on the host".to_owned(),
+    };
+    let style = Style { opacity, ..frame.style(Face::Text, 31.0, palette.ink) };
+    let (style, text) = style.fit(&look, frame.room(), 0.7);
+    scene.text(Line::centered(frame.middle(), title + frame.px(34.0) + 31.0 * frame.text, style, text));
+}
+
+fn centered(scene: &mut Scene, frame: &Frame, text: Paragraph, top: f32) {
+    for (index, line) in text.lines.into_iter().enumerate() {
+        let baseline = top + text.style.size * (1.0 + Paragraph::LEADING * index as f32);
+        scene.text(Line::centered(frame.middle(), baseline, text.style, line));
+    }
+}

@@ -188,7 +188,7 @@ fn countdown_on_every_kind_of_screen() {
 #[test]
 fn every_stage() {
     let notice = Some("the settings in the initramfs are older than these: run mkinitcpio -P".into());
-    golden("waiting", FULL_HD, &View { notice, address: Some("192.168.1.20".into()), ..view(4, 2, Stage::Waiting) });
+    golden("waiting", FULL_HD, &View { notice, ..guarded(1, Stage::Waiting) });
     golden("starting", FULL_HD, &view(4, 1, starting(1)));
     golden("running", FULL_HD, &view(4, 1, running()));
     let why = "0000:0a:00.0 is 10de:1f02 now, not 10de:1e84: another card is in the slot.\n\
@@ -199,10 +199,9 @@ fn every_stage() {
 }
 
 #[test]
-fn locked_and_refused_personas() {
-    golden("locked", FULL_HD, &guarded(1, Stage::Waiting));
+fn refused_personas() {
     golden("refused", FULL_HD, &guarded(2, Stage::Waiting));
-    golden("refused-countdown", (1280, 1024), &guarded(2, countdown(43_000, 60)));
+    golden("refused-countdown-1280x1024", (1280, 1024), &guarded(2, countdown(43_000, 60)));
 }
 
 #[test]
@@ -220,6 +219,14 @@ fn every_appearance() {
     let large = Appearance { large_text: true, ..Appearance::default() };
     golden_as("large", FULL_HD, &guarded(0, countdown(6400, 10)), large);
     golden_as("large-help", FULL_HD, &overlaid(Overlay::Help, guarded(0, countdown(43_000, 60))), large);
+    let why = "0000:0a:00.0 is 10de:1f02 now, not 10de:1e84: another card is in the slot.\n\
+               Put the old card back, or change `id` in /etc/persona/persona.toml.";
+    golden_as(
+        "large-failed-1280x720",
+        (1280, 720),
+        &view(4, 2, Stage::Failed { why: why.into() }),
+        Appearance { high_contrast: true, ..large },
+    );
     golden_as("large-starting-1024x768", (1024, 768), &guarded(1, starting(2)), large);
     let contrast = Appearance { high_contrast: true, ..Appearance::default() };
     golden_as("contrast", FULL_HD, &guarded(0, countdown(6400, 10)), contrast);
@@ -228,6 +235,43 @@ fn every_appearance() {
     golden_as("contrast-power", FULL_HD, &overlaid(Overlay::Power { highlighted: 0 }, guarded(0, Stage::Waiting)), contrast);
     let pin = Overlay::Pin { entered: 2, cursor: Some(1), answer: PinAnswer::Wrong };
     golden_as("contrast-large-pin", FULL_HD, &overlaid(pin, guarded(1, Stage::Waiting)), Appearance { large_text: true, ..contrast });
+}
+
+/// WCAG's relative luminance of a pixel.
+fn luminance(pixel: &[u8]) -> f64 {
+    let linear = |part: u8| {
+        let part = f64::from(part) / 255.0;
+        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+    };
+    0.0722 * linear(pixel[0]) + 0.7152 * linear(pixel[1]) + 0.2126 * linear(pixel[2])
+}
+
+#[test]
+fn high_contrast_is_seven_to_one_everywhere() {
+    let appearance = Appearance { high_contrast: true, ..Appearance::default() };
+    let views = [
+        View { notice: Some("A notice".into()), ..guarded(0, countdown(6400, 10)) },
+        guarded(2, countdown(6400, 10)),
+        guarded(1, starting(1)),
+        guarded(1, running()),
+        guarded(1, Stage::Failed { why: "The reason.\nThe mend.".into() }),
+        overlaid(Overlay::Help, guarded(0, countdown(6400, 10))),
+        overlaid(Overlay::Power { highlighted: 1 }, guarded(0, Stage::Waiting)),
+        overlaid(Overlay::Pin { entered: 2, cursor: Some(3), answer: PinAnswer::Wait { seconds: 8 } }, guarded(1, Stage::Waiting)),
+    ];
+    let (width, height) = FULL_HD;
+    for view in views {
+        let mut painter = Painter::with(width, height, Gallery::default(), appearance);
+        painter.paint(&view);
+        for (text, area) in text_areas(&view, appearance, width, height) {
+            let columns = area.x.max(0.0) as usize..area.right() as usize;
+            let rows = area.y.max(0.0) as usize..area.bottom() as usize;
+            let pixels =
+                rows.flat_map(|y| painter.pixels()[y * width as usize * 4..].chunks_exact(4).take(columns.end).skip(columns.start));
+            let (dark, bright) = pixels.map(luminance).fold((1.0_f64, 0.0_f64), |(dark, bright), it| (dark.min(it), bright.max(it)));
+            assert!((bright + 0.05) / (dark + 0.05) >= 7.0, "{text}: {dark} on {bright}");
+        }
+    }
 }
 
 #[test]

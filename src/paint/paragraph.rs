@@ -1,7 +1,7 @@
 //! Wrapped text.
 
 use super::scene::Scene;
-use super::text::{Line, Style};
+use super::text::{Face, Line, Style};
 
 /// Wrapped text: smaller if there is much of it, cut if there is too much.
 pub(super) struct Paragraph {
@@ -12,6 +12,9 @@ pub(super) struct Paragraph {
 impl Paragraph {
     /// From one baseline to the next, in em.
     pub(super) const LEADING: f32 = 1.42;
+
+    /// Lines that are worth making even.
+    const FEW: usize = 4;
 
     /// `text` within a width and a height in pixels.
     pub(super) fn new(mut style: Style, text: &str, (width, height): (f32, f32)) -> Self {
@@ -27,7 +30,28 @@ impl Paragraph {
         if lines.len() > fitting(&style) {
             lines = style.wrap(text, width, fitting(&style));
         }
+        if lines.len() <= Self::FEW && style.face != Face::Mono {
+            lines = Self::evened(style, text, width, lines);
+        }
         Self { style, lines }
+    }
+
+    /// The same number of lines, narrower if they can be: no word stands alone on the last one.
+    fn evened(style: Style, text: &str, mut width: f32, mut lines: Vec<String>) -> Vec<String> {
+        let whole = |lines: &[String]| lines.iter().all(|line| !line.ends_with('…'));
+        if lines.len() < 2 || !whole(&lines) {
+            return lines;
+        }
+        for _ in 0..12 {
+            width *= 0.95;
+            let narrower = style.wrap(text, width, lines.len() + 1);
+            let words = |lines: &[String]| lines.iter().flat_map(|line| line.split_whitespace().map(str::to_owned)).collect::<Vec<_>>();
+            if narrower.len() > lines.len() || words(&narrower) != words(&lines) {
+                break;
+            }
+            lines = narrower;
+        }
+        lines
     }
 
     /// Its height in pixels.

@@ -1,6 +1,7 @@
 //! The dark field behind everything: a vertical gradient and soft lights in the accent colour, dithered.
 //!
-//! A Gaussian is separable, so that a pixel costs one multiplication a channel and light.
+//! A light is the product of how it falls off across and down, so that a pixel costs one multiplication a channel and
+//! light. It ends above and below: while it moves or changes its colour, the rest of the picture stays as it is.
 
 use super::canvas::PIXEL;
 use super::color::Color;
@@ -13,8 +14,10 @@ use super::theme::{FLOOR, SKY, mix};
 pub(super) struct Light {
     /// Its centre, in pixels.
     pub(super) center: (f32, f32),
-    /// Standard deviations of the Gaussian, in pixels.
-    pub(super) spread: (f32, f32),
+    /// The standard deviation of the Gaussian it is across, in pixels.
+    pub(super) spread: f32,
+    /// How far it reaches up and down, in pixels.
+    pub(super) reach: f32,
     /// Its colour.
     pub(super) color: Color,
     /// How much of its colour is added at the centre, 0.0 to 0.5.
@@ -65,7 +68,7 @@ impl Background {
     pub(super) fn field(&self, rect: Rect, height: u32) -> Field<'_> {
         let across = self.lights.map(|light| {
             let columns = rect.x..rect.x + rect.width.next_multiple_of(PERIOD as u32);
-            columns.flat_map(|x| [(gaussian(x as f32, light.center.0, light.spread.0) * 65535.0) as u16; PIXEL]).collect()
+            columns.flat_map(|x| [(gaussian(x as f32, light.center.0, light.spread) * 65535.0) as u16; PIXEL]).collect()
         });
         Field { background: self, height: height as f32, across }
     }
@@ -78,7 +81,7 @@ impl Background {
         }
         let differing = old.lights.iter().zip(&new.lights).filter(|(old, new)| old != new).flat_map(|(old, new)| [old, new]);
         let (top, bottom) = differing.fold((height, 0.0_f32), |(top, bottom), light| {
-            (top.min(light.center.1 - light.reach()), bottom.max(light.center.1 + light.reach()))
+            (top.min(light.center.1 - light.reach), bottom.max(light.center.1 + light.reach))
         });
         Area::new(0.0, top - 1.0, width, (bottom - top).max(0.0) + 2.0)
     }
@@ -109,34 +112,37 @@ impl Field<'_> {
 /// Fills a row with `base` and lights, each by its strength in every column and its colour.
 fn row_of<const N: usize>(row: &mut [u8], base: [u16; STEP], lights: [(&[[u16; STEP]], [u16; PIXEL]); N]) {
     let lights = lights.map(|(across, lit)| -> (_, [u16; STEP]) { (across, std::array::from_fn(|i| lit[i % PIXEL])) });
-    let tile = |index: usize| -> [u8; STEP] {
-        let mut sum = base;
-        for (across, lit) in &lights {
-            let across = &across[index];
-            for i in 0..STEP {
-                sum[i] += high_product(across[i], lit[i]);
-            }
-        }
-        sum.map(|part| (part >> 8) as u8)
-    };
     let (tiles, rest) = row.as_chunks_mut::<STEP>();
-    for (index, pixels) in tiles.iter_mut().enumerate() {
-        *pixels = tile(index);
+    for (index, tile) in tiles.iter_mut().enumerate() {
+        fill(tile, index, &base, &lights);
     }
     if !rest.is_empty() {
-        rest.copy_from_slice(&tile(tiles.len())[..rest.len()]);
+        let mut tile = [0; STEP];
+        fill(&mut tile, tiles.len(), &base, &lights);
+        rest.copy_from_slice(&tile[..rest.len()]);
+    }
+}
+
+/// Lights with what they are in one tile.
+type Lights<'a, const N: usize> = [(&'a [[u16; STEP]], [u16; STEP]); N];
+
+#[inline(always)]
+fn fill<const N: usize>(tile: &mut [u8; STEP], index: usize, base: &[u16; STEP], lights: &Lights<N>) {
+    let across = lights.each_ref().map(|(across, _)| &across[index]);
+    for i in 0..STEP {
+        let mut sum = base[i];
+        for light in 0..N {
+            sum += high_product(across[light][i], lights[light].1[i]);
+        }
+        tile[i] = (sum >> 8) as u8;
     }
 }
 
 impl Light {
     /// Its share in row `y`.
     fn down(&self, y: u32) -> f32 {
-        gaussian(y as f32, self.center.1, self.spread.1)
-    }
-
-    /// How far above and below its centre it is seen, in pixels.
-    fn reach(&self) -> f32 {
-        self.spread.1.max(1.0) * 5.0
+        let distance = (y as f32 - self.center.1) / self.reach.max(1.0);
+        (1.0 - distance * distance).max(0.0).powi(2)
     }
 }
 
@@ -146,7 +152,7 @@ fn high_product(a: u16, b: u16) -> u16 {
 
 /// A colour as 8.8 fixed point, in the order of a pixel's bytes.
 fn fixed(color: Color, share: f32) -> [u16; PIXEL] {
-    [color.blue, color.green, color.red, 0].map(|part| (f32::from(part) * share * 256.0).min(20000.0) as u16)
+    [color.blue, color.green, color.red, 0].map(|part| (f32::from(part) * share * 256.0).min(28000.0) as u16)
 }
 
 fn gaussian(at: f32, center: f32, spread: f32) -> f32 {

@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, PIXEL};
 use super::cartridge::{MARGIN, WIDTH};
-use super::fade::{Fade, Shares};
+use super::fade::{Fade, Shares, mixed};
 use super::geometry::{Area, Rect};
 use super::target::Target;
 use std::ops::Range;
@@ -33,9 +33,9 @@ impl Axis {
     /// The pixel at or before the picture's pixel `at`, the one after, and how far it is from the first to the second,
     /// of 256.
     fn pair(&self, at: u32) -> (usize, usize, u16) {
-        let place = self.start + self.step * i64::from(at);
-        let inside = |index: i64| index.clamp(0, self.last) as usize;
-        (inside(place >> BITS), inside((place >> BITS) + 1), ((place >> (BITS - 8)) & 0xff) as u16)
+        let place = (self.start + self.step * i64::from(at)).clamp(0, ((self.last - 1).max(0) << BITS) + 0xffff);
+        let first = (place >> BITS) as usize;
+        (first, (first + 1).min(self.last as usize), ((place >> (BITS - 8)) & 0xff) as u16)
     }
 
     /// The nearest pixel.
@@ -58,58 +58,81 @@ impl<'a> Source<'a> {
     /// `ratio` is how many of its pixels are in one of the picture's.
     fn new(sprite: &'a Canvas, origin: (f32, f32), ratio: f32) -> Self {
         let (across, down) = (Axis::new(origin.0, ratio, sprite.width), Axis::new(origin.1, ratio, sprite.height));
-        Self { sprite, across, down, row: vec![Wide::default(); sprite.width as usize] }
+        Self { sprite, across, down, row: vec![Wide::default(); sprite.width as usize + 1] }
     }
 
-    /// Makes ready for [`Source::between`] what the picture's `columns` need in row `y`.
-    fn read(&mut self, y: u32, columns: Range<u32>) {
+    /// Reads what is at the picture's row `y` of its own `columns`.
+    fn read(&mut self, y: u32, columns: Range<usize>) {
+        let columns = columns.start..columns.end.min(self.sprite.width as usize);
         let (above, below, share) = self.down.pair(y);
-        let range = self.across.pair(columns.start).0..=self.across.pair(columns.end).1;
-        let [above, below] = [above, below].map(|row| &self.sprite.row(row as u32)[range.clone()]);
-        for ((to, above), below) in self.row[range].iter_mut().zip(above).zip(below) {
-            *to = mix(above.map(u16::from), below.map(u16::from), share);
+        let [above, below] = [above, below].map(|row| &self.sprite.row(row as u32)[columns.clone()]);
+        let rest = 256 - share;
+        let to = self.row[columns].as_flattened_mut();
+        for ((to, above), below) in to.iter_mut().zip(above.as_flattened()).zip(below.as_flattened()) {
+            *to = (u16::from(*above) * rest + u16::from(*below) * share) >> 8;
         }
-    }
-
-    /// The colour at the picture's column `x` of the row that was read.
-    fn between(&self, x: u32) -> Wide {
-        let (left, right, share) = self.across.pair(x);
-        mix(self.row[left], self.row[right], share)
     }
 }
 
-/// `share` of 256 of the way from one colour to another.
-fn mix(from: Wide, to: Wide, share: u16) -> Wide {
-    std::array::from_fn(|i| (from[i] * (256 - share) + to[i] * share) >> 8)
+/// What one column of the picture takes from both sprites: from each a pixel and the one to its right, of 256 altogether.
+struct Column {
+    at: [usize; 2],
+    shares: [u64; 4],
+}
+
+impl Column {
+    fn new(x: u32, across: [Axis; 2], light: u16) -> Self {
+        let [dark, lit] = across.map(|axis| axis.pair(x));
+        let [lit_right, dark_right] = [(light, lit.2), (256 - light, dark.2)].map(|(part, share)| u64::from(part) * u64::from(share) / 256);
+        let (lit_left, dark_left) = (u64::from(light) - lit_right, u64::from(256 - light) - dark_right);
+        Self { at: [dark.0, lit.0], shares: [dark_left, dark_right, lit_left, lit_right] }
+    }
+
+    fn pixel(&self, [dark, lit]: [&[Wide]; 2]) -> [u8; PIXEL] {
+        // All four channels at once: no sum of products is above 16 bits.
+        let lanes = |it: Wide| u64::from(it[0]) | u64::from(it[1]) << 16 | u64::from(it[2]) << 32 | u64::from(it[3]) << 48;
+        let [dark, lit] = [&dark[self.at[0]..][..2], &lit[self.at[1]..][..2]];
+        let all = [dark[0], dark[1], lit[0], lit[1]].map(lanes);
+        let sum = all[0] * self.shares[0] + all[1] * self.shares[1] + all[2] * self.shares[2] + all[3] * self.shares[3];
+        let bytes = (sum >> 8) & 0x00ff_00ff_00ff_00ff;
+        let pairs = bytes | bytes >> 8;
+        (((pairs & 0xffff) | ((pairs >> 16) & 0xffff_0000)) as u32).to_le_bytes()
+    }
 }
 
 /// Draws the cartridge whose body covers `body`, `light` (0.0 to 1.0) of the way from one sprite to the other, each given
 /// with the pixels of its unit.
+#[inline(never)]
 pub(super) fn draw(target: &mut Target, sprites: [(&Canvas, f32); 2], body: Area, light: f32, fade: Fade) {
     let unit = body.width / WIDTH;
     let whole = body.outset(MARGIN * unit);
     let Some(seen) = whole.covered(target.clip()) else { return };
     let rim = body.outset(RIM * unit).covered(seen).unwrap_or(Rect { width: 0, ..seen });
     let [mut dark, mut lit] = sprites.map(|(sprite, scale)| Source::new(sprite, (whole.x, whole.y), scale / unit));
-    let share = (light * 256.0) as u16;
+    let across = [dark.across, lit.across];
+    let light = (light * 256.0) as u16;
     let shares = Shares::new(fade, seen.x, seen.width);
     // Light and shadow are smooth: the nearest pixel does.
-    let nearest: Vec<[usize; 2]> = (seen.x..seen.x + seen.width).map(|x| [dark.across.nearest(x), lit.across.nearest(x)]).collect();
+    let nearest: Vec<[usize; 2]> = (seen.x..seen.x + seen.width).map(|x| across.map(|axis| axis.nearest(x))).collect();
+    let columns: Vec<Column> = (rim.x..rim.x + rim.width).map(|x| Column::new(x, across, light)).collect();
+    let read = columns.first().zip(columns.last()).map(|(first, last)| [0, 1].map(|i| first.at[i]..last.at[i] + 2));
+    let sharp = (rim.x - seen.x) as usize..(rim.x - seen.x + rim.width) as usize;
     let mut row = vec![[0; PIXEL]; seen.width as usize];
     for y in seen.y..seen.y + seen.height {
-        let sharp = if (rim.y..rim.y + rim.height).contains(&y) { rim.x..rim.x + rim.width } else { seen.x..seen.x };
-        let [start, end] = [sharp.start, sharp.end].map(|x| (x - seen.x) as usize);
+        let sharp = if (rim.y..rim.y + rim.height).contains(&y) { sharp.clone() } else { 0..0 };
         let rows = [&dark, &lit].map(|source| source.sprite.row(source.down.nearest(y) as u32));
-        for soft in [0..start, end..row.len()] {
+        for soft in [0..sharp.start, sharp.end..row.len()] {
             for (pixel, at) in row[soft.clone()].iter_mut().zip(&nearest[soft]) {
-                *pixel = mix(rows[0][at[0]].map(u16::from), rows[1][at[1]].map(u16::from), share).map(|part| part as u8);
+                *pixel = mixed(rows[0][at[0]], rows[1][at[1]], u32::from(light)).to_le_bytes();
             }
         }
-        if !sharp.is_empty() {
-            dark.read(y, sharp.clone());
-            lit.read(y, sharp.clone());
-            for (pixel, x) in row[start..end].iter_mut().zip(sharp) {
-                *pixel = mix(dark.between(x), lit.between(x), share).map(|part| part as u8);
+        if let Some([of_dark, of_lit]) = &read
+            && !sharp.is_empty()
+        {
+            dark.read(y, of_dark.clone());
+            lit.read(y, of_lit.clone());
+            for (pixel, column) in row[sharp].iter_mut().zip(&columns) {
+                *pixel = column.pixel([&dark.row, &lit.row]);
             }
         }
         shares.lay(target.row(y, seen.x, seen.width), &row, 0..0);

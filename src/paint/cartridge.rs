@@ -20,7 +20,7 @@ pub(super) const WIDTH: f32 = 264.0;
 /// See [`WIDTH`].
 pub(super) const HEIGHT: f32 = 352.0;
 /// How far light and shadow reach around it, in the same units.
-pub(super) const MARGIN: f32 = 84.0;
+pub(super) const MARGIN: f32 = 68.0;
 
 const BODY: Area = Area::new(0.0, 0.0, WIDTH, 308.0);
 const CONNECTOR: Area = Area::new(34.0, 308.0, 196.0, 44.0);

@@ -50,7 +50,7 @@ impl Shares {
         for faded in [0..start, end..to.len()] {
             for ((to, from), share) in to[faded.clone()].iter_mut().zip(&from[faded.clone()]).zip(&self.shares[faded]) {
                 if from[3] > 0 {
-                    over(to, weakened(*from, *share));
+                    over(to, mixed([0; PIXEL], *from, *share));
                 }
             }
         }
@@ -59,21 +59,25 @@ impl Shares {
         to[first..last].copy_from_slice(&from[first..last]);
         for soft in [start..first, last..end] {
             for (to, from) in to[soft.clone()].iter_mut().zip(&from[soft]) {
-                match from[3] {
+                // As one word, or the compiler reads it byte by byte.
+                let from = u32::from_le_bytes(*from);
+                match from >> 24 {
                     0 => {}
-                    255 => *to = *from,
-                    _ => over(to, *from),
+                    255 => *to = from.to_le_bytes(),
+                    _ => over(to, from),
                 }
             }
         }
     }
 }
 
-/// `share` of 256 of a pixel.
-fn weakened(pixel: [u8; PIXEL], share: u32) -> [u8; PIXEL] {
-    const EVEN: u32 = 0x00ff_00ff;
-    let pixel = u32::from_le_bytes(pixel);
-    let even = (((pixel & EVEN) * share) >> 8) & EVEN;
-    let odd = (((pixel >> 8) & EVEN) * share) & !EVEN;
-    (even | odd).to_le_bytes()
+/// Two of a pixel's channels, with room for products.
+const EVEN: u32 = 0x00ff_00ff;
+
+/// `share` of 256 of the way from one pixel to another.
+pub(super) fn mixed(from: [u8; PIXEL], to: [u8; PIXEL], share: u32) -> u32 {
+    let (from, to, rest) = (u32::from_le_bytes(from), u32::from_le_bytes(to), 256 - share);
+    let even = ((from & EVEN) * rest + (to & EVEN) * share) >> 8;
+    let odd = ((from >> 8) & EVEN) * rest + ((to >> 8) & EVEN) * share;
+    (even & EVEN) | (odd & !EVEN)
 }

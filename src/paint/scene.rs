@@ -167,12 +167,18 @@ fn backdrop(frame: &Frame, view: &View) -> Background {
     };
     let color = frame.accent;
     let wide = Light {
-        center: (frame.middle(), frame.below(-196.0)),
-        spread: (frame.px(520.0), frame.px(300.0)),
+        center: (frame.middle(), frame.below(-176.0)),
+        spread: frame.px(540.0),
+        reach: frame.px(324.0),
         color,
         strength: strength * 0.8,
     };
-    let pool =
-        Light { center: (frame.middle(), frame.below(44.0)), spread: (frame.px(760.0), frame.px(90.0)), color, strength: strength * 0.35 };
+    let pool = Light {
+        center: (frame.middle(), frame.below(44.0)),
+        spread: frame.px(760.0),
+        reach: frame.px(240.0),
+        color,
+        strength: strength * 0.35,
+    };
     Background { lights: [wide, pool], brightness }
 }

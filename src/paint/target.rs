@@ -151,24 +151,25 @@ impl<'a> Target<'a> {
         let Some(seen) = area.covered(self.clip) else { return };
         for y in seen.y..seen.y + seen.height {
             for (x, pixel) in (seen.x..).zip(self.row(y, seen.x, seen.width)) {
-                over(pixel, picture(x as f32 + 0.5 - area.x, y as f32 + 0.5 - area.y).map(|part| (part + 0.5) as u8));
+                let color = picture(x as f32 + 0.5 - area.x, y as f32 + 0.5 - area.y);
+                over(pixel, u32::from_le_bytes(color.map(|part| (part + 0.5) as u8)));
             }
         }
     }
 }
 
 /// `color` at `alpha` of 256, in the order of a pixel's bytes.
-fn premultiplied(color: Color, alpha: u32) -> [u8; PIXEL] {
-    [color.blue, color.green, color.red, 255].map(|part| ((u32::from(part) * alpha + 128) >> 8) as u8)
+fn premultiplied(color: Color, alpha: u32) -> u32 {
+    u32::from_le_bytes([color.blue, color.green, color.red, 255].map(|part| ((u32::from(part) * alpha + 128) >> 8) as u8))
 }
 
 /// "Source over", for one premultiplied pixel. What is opaque stays opaque.
-pub(super) fn over(to: &mut [u8; PIXEL], from: [u8; PIXEL]) {
+pub(super) fn over(to: &mut [u8; PIXEL], from: u32) {
     // Two channels in one word each: no product is above 16 bits, as no part is above its alpha.
     const EVEN: u32 = 0x00ff_00ff;
-    let rest = u32::from(255 - from[3]);
+    let rest = 255 - (from >> 24);
     let pixel = u32::from_le_bytes(*to);
     let even = (((pixel & EVEN) * rest + EVEN) >> 8) & EVEN;
     let odd = (((pixel >> 8) & EVEN) * rest + EVEN) & !EVEN;
-    *to = u32::from_le_bytes(from).wrapping_add(even | odd).to_le_bytes();
+    *to = from.wrapping_add(even | odd).to_le_bytes();
 }

@@ -49,7 +49,7 @@ enum Command {
     Detect,
     /// The machine against the settings, each finding with its mend; exits 0 well, 1 warnings, 2 broken
     Doctor(Json),
-    /// The menu's very pixels as a PNG
+    /// The menu's very pixels as a PNG, or all of it live in a terminal
     Preview(commands::preview::Preview),
     /// What this host cannot do without, for `reserve` to know (run when the initramfs is built)
     Needs,

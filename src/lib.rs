@@ -50,6 +50,7 @@ pub mod passthrough;
 pub mod paths;
 pub mod pci;
 pub mod pin;
+pub mod preview;
 pub mod screen;
 pub mod settings;
 pub mod state;

@@ -4,13 +4,17 @@ use super::{find_persona, gallery};
 use crate::error::{Context, Error, Result};
 use crate::menu::facts::Facts;
 use crate::menu::state::{Event, Menu};
-use crate::menu::view::{appearance, view};
+use crate::menu::text;
+use crate::menu::view::{View, appearance, view};
 use crate::paths::Paths;
+use crate::preview::{Protocol, State, live::live};
 use crate::settings::Settings;
+use crate::sys;
 use clap::Args;
 use persona_paint::{Painter, write_png};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,40 +23,82 @@ use std::time::Duration;
 pub struct Preview {
     /// The persona that is highlighted; the default if left out
     name: Option<String>,
+    /// What goes on in the menu
+    #[arg(long, value_enum, default_value = "countdown", value_name = "STATE")]
+    state: State,
     /// The screen's size in pixels
     #[arg(long, default_value = "1920x1080", value_parser = size, value_name = "WIDTHxHEIGHT")]
     size: (u32, u32),
     /// The PNG to write; standard output if left out
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// The menu as it is on a console without a usable card, in letters
+    #[arg(long, conflicts_with_all = ["size", "out"])]
+    text: bool,
+    /// The whole menu in this terminal, driven by the keyboard, with launches that only go by; `q` ends it. How it is shown
+    /// is asked of the terminal, or forced: --live=kitty
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, conflicts_with_all = ["size", "out", "text", "state"], value_name = "HOW")]
+    live: Option<Option<Protocol>>,
 }
 
-/// Paints the menu as it looks when the countdown begins.
+/// Shows the menu as it looks in a certain state, or all of it.
 ///
 /// # Errors
-/// When the settings cannot be used, there is no such persona, or the picture cannot be written.
+/// When the settings cannot be used, there is no such persona, or the picture cannot be written or shown.
 pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
-    let default = settings.default_persona(None).name.clone();
-    let highlighted = preview.name.as_deref().map(|name| find_persona(&settings, name)).transpose()?;
-    let mut menu = Menu::new(&settings, &default, None, settings.menu.timeout);
-    menu.handle(Event::Shown, Duration::ZERO);
+    let named = preview.name.as_deref().map(|name| find_persona(&settings, name)).transpose()?;
+    let default = named.unwrap_or(settings.default_persona(None)).name.clone();
     let host = std::fs::read_to_string(paths.hostname()).unwrap_or_default();
-    let mut view = view(&settings, &menu, &Facts { host: host.trim().to_owned(), ..Facts::default() }, Duration::ZERO)
-        .ok_or_else(|| Error::new("the menu has nothing to show"))?;
-    if let Some(index) = highlighted.and_then(|wanted| settings.personas.iter().position(|persona| persona == wanted)) {
-        (view.highlighted, view.pose.shelf) = (index, index as f32);
+    let facts = Facts { host: host.trim().to_owned(), ..Facts::default() };
+    let gallery = gallery(paths, &settings);
+    let look = appearance(&settings.menu);
+    if let Some(protocol) = preview.live {
+        let menu = Menu::new(&settings, &default, None, settings.menu.timeout);
+        let painter = |width, height| Painter::with(width, height, gallery.clone(), look);
+        return live(settings, menu, facts, protocol, &painter);
     }
-    let mut painter = Painter::with(preview.size.0, preview.size.1, gallery(paths, &settings), appearance(&settings.menu));
+    let view = still(&settings, &facts, preview)?;
+    if preview.text {
+        return print_text(&view, out);
+    }
+    let mut painter = Painter::with(preview.size.0, preview.size.1, gallery, look);
     painter.paint(&view);
     let writing = || "writing the menu's picture".to_owned();
     match &preview.out {
         Some(file) => write_png(&painter, File::create(file).doing(|| format!("making {}", file.display()))?).doing(writing),
         None if std::io::stdout().is_terminal() => {
-            Err(Error::usage("a PNG does not belong on a terminal").mend("name a file with --out, or redirect the output"))
+            Err(Error::usage("a PNG does not belong on a terminal").mend("name a file with --out, redirect the output, or use --live"))
         }
         None => write_png(&painter, out).doing(writing),
     }
+}
+
+/// The menu of these settings in the state asked for, with the highlight on the persona asked for.
+fn still(settings: &Settings, facts: &Facts, preview: &Preview) -> Result<View> {
+    let default = settings.default_persona(None).name.clone();
+    let mut menu = Menu::new(settings, &default, None, settings.menu.timeout);
+    menu.handle(Event::Shown, Duration::ZERO);
+    let opening = view(settings, &menu, facts, Duration::ZERO).ok_or_else(|| Error::new("the menu has nothing to show"))?;
+    let named = preview.name.as_deref().and_then(|name| settings.personas.iter().position(|persona| persona.name == name));
+    let highlighted = named.unwrap_or(opening.highlighted);
+    Ok(preview.state.of(opening, highlighted))
+}
+
+/// The view in letters: in colours and at its size on a terminal, else plainly, as on a serial line.
+fn print_text(view: &View, out: &mut dyn Write) -> Result<()> {
+    let stdout = std::io::stdout();
+    let told = sys::window_size(stdout.as_fd()).ok().filter(|size| size.columns > 0 && size.rows > 1);
+    // The last row is the shell's.
+    let (columns, rows) = told.map_or((80, 24), |size| (size.columns.into(), usize::from(size.rows) - 1));
+    let lines = text::lines(view, columns, rows);
+    let bytes = if told.is_some() {
+        let end = format!("\x1b[{};1H", rows + 1);
+        [b"\x1b[2J".to_vec(), text::ansi(&[], &lines, columns), end.into_bytes()].concat()
+    } else {
+        lines.iter().map(|line| line.text().trim_end().to_owned() + "\n").collect::<String>().into_bytes()
+    };
+    out.write_all(&bytes).doing(|| "printing".into())
 }
 
 fn size(text: &str) -> std::result::Result<(u32, u32), String> {

@@ -8,7 +8,7 @@ use super::launch::{self, Started};
 use super::monitors::Monitors;
 use super::motion::Motion;
 use super::sources::Sources;
-use super::state::{Effect, Event, Light, Menu};
+use super::state::{Effect, Event, Menu};
 use super::view::{View, view};
 use crate::error::Result;
 use crate::paths::Paths;
@@ -24,9 +24,6 @@ use std::time::{Duration, Instant};
 
 /// How long the machine is left to settle before it is looked at again: changes come in bursts.
 const SETTLING: Duration = Duration::from_millis(500);
-
-/// The light of a screen that was read long ago.
-const DIM: f32 = 0.35;
 
 /// What the menu is about.
 pub enum Subject {
@@ -175,12 +172,7 @@ impl Session {
             Subject::Broken { why } => Some(View { address: self.facts.address.clone(), ..View::broken(&self.facts.host, why.clone()) }),
             Subject::Personas { settings, menu } => {
                 let mut view = view(settings, menu, &self.facts, now)?;
-                let brightness = match menu.light(now) {
-                    Light::Bright => 1.0,
-                    Light::Dim => DIM,
-                    Light::Dark => 0.0,
-                };
-                self.motion.retarget(now, Pose { brightness, ..view.pose });
+                self.motion.retarget(now, Pose { brightness: menu.light(now).brightness(), ..view.pose });
                 view.pose = self.motion.pose(now);
                 Some(view)
             }

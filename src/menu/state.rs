@@ -150,6 +150,17 @@ pub enum Light {
     Dark,
 }
 
+impl Light {
+    /// The brightness of everything, as the painter wants it.
+    pub fn brightness(self) -> f32 {
+        match self {
+            Self::Bright => 1.0,
+            Self::Dim => 0.35,
+            Self::Dark => 0.0,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     AwaitingScreen,

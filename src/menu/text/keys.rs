@@ -30,8 +30,8 @@ impl Decoder {
         let mut keys: Vec<Key> = self.timed_out(now).into_iter().collect();
         for &byte in bytes {
             self.byte(byte, &mut keys);
+            self.at = now;
         }
-        self.at = now;
         keys
     }
 
@@ -154,6 +154,7 @@ mod tests {
         assert_eq!((decoder.deadline(), decoder.timed_out(at(149))), (Some(at(150)), None));
         assert_eq!((decoder.timed_out(at(150)), decoder.deadline()), (Some(Key::Back), None));
         decoder.feed(b"\x1b", at(200));
+        assert_eq!((decoder.feed(b"", at(210)), decoder.deadline()), (vec![], Some(at(250))), "nothing makes nothing later");
         assert_eq!(decoder.feed(b"[", at(230)), [], "each byte is waited for anew");
         assert_eq!(decoder.feed(b"A", at(270)), [Key::Previous]);
         decoder.feed(b"\x1b", at(300));

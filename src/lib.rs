@@ -13,7 +13,7 @@
 //!
 //! Beside it, and changing nothing: [`commands::plan`] tells what a launch would do, [`commands::doctor`] holds the machine
 //! against the settings ([`doctor`]), [`commands::detect`] proposes settings ([`detect`]). All stand on the same
-//! [`passthrough::Machine`] and [`passthrough::Plan`].
+//! [`passthrough::Machine`] and [`passthrough::Plan`]. [`commands::preview`] shows the menu anywhere ([`preview`]).
 //!
 //! The commands hand over to each other by small files ([`state`]), all below `/run/persona` and `/var/lib/persona`:
 //! `choice.toml` starts `legion.service` (by `legion.path`), `legion.toml` tells the menu and `persona status` what has

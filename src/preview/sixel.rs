@@ -13,9 +13,9 @@ const BAND: usize = 6;
 
 /// A picture of B,G,R,X pixels, `width` in a row, where the cursor is.
 pub(super) fn picture(pixels: &[u8], width: usize) -> String {
-    let colors: Vec<u16> = pixels.chunks_exact(4).map(|pixel| bin(pixel[2], pixel[1], pixel[0])).collect();
-    let (palette, index_of) = quantize(&colors);
-    let indices: Vec<u8> = colors.iter().map(|color| index_of[usize::from(*color)]).collect();
+    let colors = || pixels.chunks_exact(4).map(|pixel| [pixel[2], pixel[1], pixel[0]]);
+    let (palette, index_of) = quantize(colors());
+    let indices: Vec<u8> = colors().map(|color| index_of[usize::from(bin(color))]).collect();
     let mut sequence = format!("\x1bP0;1;0q\"1;1;{width};{}", indices.len() / width.max(1));
     for (index, color) in palette.iter().enumerate() {
         let [red, green, blue] = color.map(|part| (u32::from(part) * 100 + 127) / 255);
@@ -54,8 +54,8 @@ fn push_band(sequence: &mut String, band: &[u8], width: usize) {
 }
 
 /// A colour's bin: its upper bits.
-fn bin(red: u8, green: u8, blue: u8) -> u16 {
-    [red, green, blue].into_iter().fold(0, |bin, part| bin << BITS | u16::from(part) >> (8 - BITS))
+fn bin(color: [u8; 3]) -> u16 {
+    color.into_iter().fold(0, |bin, part| bin << BITS | u16::from(part) >> (8 - BITS))
 }
 
 /// A bin's parts.
@@ -66,12 +66,12 @@ fn parts(bin: u16) -> [u16; 3] {
 
 /// A palette for these colours, and for each bin its place in it, by median cut: the set of bins with the most pixels times
 /// its widest extent is cut in two, until there are as many sets as colours.
-fn quantize(colors: &[u16]) -> (Vec<[u8; 3]>, Vec<u8>) {
-    let mut counts = vec![0u64; 1 << (3 * BITS)];
+fn quantize(colors: impl Iterator<Item = [u8; 3]>) -> (Vec<[u8; 3]>, Vec<u8>) {
+    let mut counts = vec![Count::default(); 1 << (3 * BITS)];
     for color in colors {
-        counts[usize::from(*color)] += 1;
+        counts[usize::from(bin(color))].add(color);
     }
-    let used: Vec<u16> = (0..=u16::MAX >> 1).filter(|bin| counts[usize::from(*bin)] > 0).collect();
+    let used: Vec<u16> = (0..=u16::MAX >> 1).filter(|bin| counts[usize::from(*bin)].pixels > 0).collect();
     let mut sets = vec![Set::new(used, &counts)];
     while sets.len() < PALETTE {
         let Some(widest) = (0..sets.len()).filter(|set| sets[*set].extent > 0).max_by_key(|set| sets[*set].weight()) else { break };
@@ -87,6 +87,22 @@ fn quantize(colors: &[u16]) -> (Vec<[u8; 3]>, Vec<u8>) {
     (sets.iter().map(|set| set.mean(&counts)).collect(), index_of)
 }
 
+/// The pixels of a bin, and the sums of their parts: dark colours would take on a tint if only bins counted.
+#[derive(Clone, Copy, Default)]
+struct Count {
+    pixels: u64,
+    sums: [u64; 3],
+}
+
+impl Count {
+    fn add(&mut self, color: [u8; 3]) {
+        self.pixels += 1;
+        for (sum, part) in self.sums.iter_mut().zip(color) {
+            *sum += u64::from(part);
+        }
+    }
+}
+
 /// Bins that share a colour.
 struct Set {
     bins: Vec<u16>,
@@ -97,14 +113,14 @@ struct Set {
 }
 
 impl Set {
-    fn new(bins: Vec<u16>, counts: &[u64]) -> Self {
+    fn new(bins: Vec<u16>, counts: &[Count]) -> Self {
         let extent = |axis: usize| {
             let part = || bins.iter().map(move |bin| parts(*bin)[axis]);
             part().max().unwrap_or(0) - part().min().unwrap_or(0)
         };
         let axis = (0..3).max_by_key(|axis| extent(*axis)).unwrap_or(0);
         let extent = extent(axis);
-        let pixels = bins.iter().map(|bin| counts[usize::from(*bin)]).sum();
+        let pixels = bins.iter().map(|bin| counts[usize::from(*bin)].pixels).sum();
         Self { bins, pixels, axis, extent }
     }
 
@@ -113,11 +129,11 @@ impl Set {
     }
 
     /// Two sets with about half of the pixels each, neither of them empty.
-    fn cut(mut self, counts: &[u64]) -> (Self, Self) {
+    fn cut(mut self, counts: &[Count]) -> (Self, Self) {
         self.bins.sort_by_key(|bin| parts(*bin)[self.axis]);
         let mut below = 0;
         let median = self.bins.iter().position(|bin| {
-            below += counts[usize::from(*bin)];
+            below += counts[usize::from(*bin)].pixels;
             below * 2 >= self.pixels
         });
         let at = median.map_or(1, |median| median + 1).clamp(1, self.bins.len() - 1);
@@ -125,13 +141,11 @@ impl Set {
         (Self::new(self.bins, counts), Self::new(above, counts))
     }
 
-    fn mean(&self, counts: &[u64]) -> [u8; 3] {
+    fn mean(&self, counts: &[Count]) -> [u8; 3] {
         let mut sums = [0; 3];
         for bin in &self.bins {
-            for (sum, part) in sums.iter_mut().zip(parts(*bin)) {
-                // The middle of the bin.
-                let value = u64::from(part) << (8 - BITS) | 1 << (7 - BITS);
-                *sum += value * counts[usize::from(*bin)];
+            for (sum, of_bin) in sums.iter_mut().zip(counts[usize::from(*bin)].sums) {
+                *sum += of_bin;
             }
         }
         sums.map(|sum| (sum / self.pixels.max(1)) as u8)
@@ -207,7 +221,7 @@ mod tests {
     fn a_terminal_shows_the_picture() {
         // A height that is no multiple of six, and fewer colours than the palette has.
         let (width, height) = (37, 20);
-        let pixel = |i: usize| [(i % width * 6) as u8, (i / width * 12) as u8, if i % 5 == 0 { 255 } else { 16 }, 0];
+        let pixel = |i: usize| [(i % width * 6) as u8, (i / width * 12) as u8, if i.is_multiple_of(5) { 255 } else { 16 }, 0];
         let pixels: Vec<u8> = (0..width * height).flat_map(pixel).collect();
         let (seen_width, seen) = decode(&picture(&pixels, width));
         assert_eq!((seen_width, seen.len()), (width, width * height));
@@ -228,13 +242,12 @@ mod tests {
 
     #[test]
     fn more_colours_than_the_palette_has_are_shared() {
-        let colors: Vec<u16> = (0..1 << (3 * BITS)).collect();
-        let (palette, index_of) = quantize(&colors);
+        let colors = || (0..32 * 32 * 32u32).map(|bin| [bin >> 10, bin >> 5 & 31, bin & 31].map(|part| (part * 8) as u8));
+        let (palette, index_of) = quantize(colors());
         assert_eq!(palette.len(), PALETTE);
-        for color in colors {
-            let near = palette[usize::from(index_of[usize::from(color)])];
-            let far = parts(color).iter().zip(near).any(|(part, near)| (*part << (8 - BITS)).abs_diff(near.into()) > 32);
-            assert!(!far, "{:?} as {near:?}", parts(color));
+        for color in colors() {
+            let near = palette[usize::from(index_of[usize::from(bin(color))])];
+            assert!(color.iter().zip(near).all(|(part, near)| part.abs_diff(near) <= 32), "{color:?} as {near:?}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The PC as QEMU's command line.
 
 use crate::accel::Accel;
-use crate::hardware::{CardFunction, CardModel, Display, Hardware};
+use crate::hardware::{CardFunction, CardModel, Display, Hardware, Head, Keyboard};
+use crate::monitor;
 use std::path::{Path, PathBuf};
 
 /// The files one boot needs.
@@ -32,7 +33,7 @@ impl Hardware {
     pub(crate) fn argv(&self, boot: &Boot<'_>) -> Vec<String> {
         let mut line = Line::default();
         self.board(&mut line, boot);
-        self.display_side(&mut line);
+        self.display_side(&mut line, boot);
         self.root_ports(&mut line);
         self.host_devices(&mut line, boot);
         self.legion_devices(&mut line);
@@ -43,7 +44,10 @@ impl Hardware {
         let person = boot.folder.join("monitor");
         line.add("-chardev", format!("socket,id=monitor,path={},server=on,wait=off", person.display()));
         line.add("-mon", "chardev=monitor,mode=readline");
-        line.add("-serial", format!("file:{}", boot.folder.join("serial.log").display()));
+        // Somebody may sit at the other end of the line; what was said is kept either way.
+        let (socket, kept) = (boot.folder.join("serial"), boot.folder.join("serial.log"));
+        line.add("-chardev", format!("socket,id=line,path={},server=on,wait=off,logfile={}", socket.display(), kept.display()));
+        line.add("-serial", "chardev:line");
         for (name, file) in boot.firmware {
             line.add("-fw_cfg", format!("name=opt/persona/{name},file={}", file.display()));
         }
@@ -76,19 +80,41 @@ impl Hardware {
         }
     }
 
-    fn display_side(&self, line: &mut Line) {
-        if let Some(Display { model, width, height }) = &self.display {
+    fn display_side(&self, line: &mut Line, boot: &Boot<'_>) {
+        if let Some(Display { model, width, height, outputs }) = &self.display {
             let model = match model {
-                CardModel::Virtio => "virtio-vga",
-                CardModel::Bochs => "bochs-display",
+                CardModel::Virtio => format!("virtio-vga,max_outputs={outputs}"),
+                CardModel::Bochs => "bochs-display".to_owned(),
             };
             line.add("-device", format!("{model},id=display,addr=2,xres={width},yres={height},edid=on"));
+            for head in [Head::Display, Head::Second].into_iter().take(*outputs as usize).filter(|_| *outputs > 1) {
+                let socket = monitor::socket(boot.folder, head);
+                line.add("-vnc", format!("unix:{},display={},head={}", socket.display(), head.device(), head.number()));
+            }
+        }
+        if self.spare {
+            line.add("-device", format!("bochs-display,id={},addr=0xc", Head::Spare.device()));
         }
         line.add("-device", "qemu-xhci,id=hostusb,addr=3");
         if self.host_keyboard {
-            let console = if self.display.is_some() { ",display=display" } else { "" };
-            line.add("-device", format!("usb-kbd,bus=hostusb.0,id=hostkbd{console}"));
+            self.keyboard(line, Keyboard::Host);
         }
+    }
+
+    fn keyboard(&self, line: &mut Line, keyboard: Keyboard) {
+        let options = self.keyboard_options(keyboard).into_iter().map(|(name, value)| format!(",{name}={value}"));
+        line.add("-device", format!("usb-kbd{}", options.collect::<String>()));
+    }
+
+    /// A keyboard is told from the other by the console it belongs to, if there is that console.
+    pub(crate) fn keyboard_options(&self, keyboard: Keyboard) -> Vec<(&'static str, &'static str)> {
+        let (bus, id) = keyboard.bus_and_id();
+        let has_console = match keyboard {
+            Keyboard::Host => self.display.is_some(),
+            Keyboard::Legion => self.card.contains(&CardFunction::Graphics),
+        };
+        let console = has_console.then(|| ("display", keyboard.console().device()));
+        [("bus", bus), ("id", id)].into_iter().chain(console).collect()
     }
 
     fn host_devices(&self, line: &mut Line, boot: &Boot<'_>) {
@@ -128,8 +154,7 @@ impl Hardware {
         }
         line.add("-device", "nec-usb-xhci,id=legionusb,bus=usbport");
         if self.legion_keyboard {
-            let console = if self.card.contains(&CardFunction::Graphics) { ",display=card" } else { "" };
-            line.add("-device", format!("usb-kbd,bus=legionusb.0,id=legionkbd{console}"));
+            self.keyboard(line, Keyboard::Legion);
         }
     }
 }

@@ -22,6 +22,8 @@ pub mod address {
     pub const LEGION_USB: &str = "0000:02:00.0";
     /// The disk with the root file system, if it is behind a root port.
     pub const DISK_BEHIND_PORT: &str = "0000:03:00.0";
+    /// The host's second card, if it has one.
+    pub const SPARE: &str = "0000:00:0c.0";
     /// The network card, if it is behind a root port.
     pub const NETWORK_BEHIND_PORT: &str = "0000:04:00.0";
 }
@@ -37,6 +39,8 @@ pub struct Hardware {
     pub iommu: bool,
     /// The card that stays with the host.
     pub display: Option<Display>,
+    /// Whether a second card stays with the host: bochs-display, at a higher address than the first.
+    pub spare: bool,
     /// The functions of the passthrough card, from number 0 up; none: there is no card.
     pub card: Vec<CardFunction>,
     /// Whether the root ports keep what is behind them apart (PCI Express Access Control Services). If not, the ports and
@@ -50,7 +54,7 @@ pub struct Hardware {
     pub legion_keyboard: bool,
 }
 
-/// The display card and its monitors.
+/// The display card and its first monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Display {
     /// Which card.
@@ -59,6 +63,9 @@ pub struct Display {
     pub width: u32,
     /// The first monitor's preferred height.
     pub height: u32,
+    /// How many monitors can be plugged in; all but the first are unplugged at power-on ([`Monitor`](crate::Monitor)). Of
+    /// the models only virtio-gpu has more than one.
+    pub outputs: u32,
 }
 
 /// A graphics card that QEMU emulates.
@@ -107,11 +114,15 @@ pub enum Keyboard {
     Legion,
 }
 
-/// One of the two monitors.
+/// One of the monitors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Head {
     /// The display card's.
     Display,
+    /// The display card's second.
+    Second,
+    /// The host's second card's.
+    Spare,
     /// The passthrough card's.
     Card,
 }
@@ -120,13 +131,27 @@ impl Head {
     /// QEMU's name for the card.
     pub(crate) fn device(self) -> &'static str {
         match self {
-            Self::Display => "display",
+            Self::Display | Self::Second => "display",
+            Self::Spare => "spare",
             Self::Card => "card",
         }
+    }
+
+    /// Which of the card's outputs.
+    pub(crate) fn number(self) -> u32 {
+        u32::from(self == Self::Second)
     }
 }
 
 impl Keyboard {
+    /// Where QEMU plugs it in, and its name.
+    pub(crate) fn bus_and_id(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Host => ("hostusb.0", "hostkbd"),
+            Self::Legion => ("legionusb.0", "legionkbd"),
+        }
+    }
+
     /// The keyboards are bound to the consoles of the two cards, by which QEMU tells them apart.
     pub(crate) fn console(self) -> Head {
         match self {
@@ -143,7 +168,8 @@ impl Hardware {
             memory: 3072,
             cpus: 2,
             iommu: true,
-            display: Some(Display { model: CardModel::Virtio, width: 1920, height: 1080 }),
+            display: Some(Display { model: CardModel::Virtio, width: 1920, height: 1080, outputs: 1 }),
+            spare: false,
             card: vec![CardFunction::Graphics, CardFunction::Audio],
             acs: true,
             host_behind_ports: false,

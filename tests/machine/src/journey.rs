@@ -40,6 +40,27 @@ impl Machine {
         changed.ok_or_else(|| Error::new(format!("{}: the monitor shows the same as {} s ago", file.display(), STEP.as_secs())))
     }
 
+    /// What a monitor shows.
+    ///
+    /// # Errors
+    /// As [`Machine::screendump`].
+    pub fn picture(&mut self, head: Head) -> Result<Picture> {
+        let file = self.folder().join("picture.png");
+        self.screendump(head, &file)?;
+        Picture::read(&file)
+    }
+
+    /// Waits until a monitor shows what `wanted` accepts; the picture.
+    ///
+    /// # Errors
+    /// When it does not. `what` says what was awaited.
+    pub fn wait_for_screen(&mut self, head: Head, what: &str, wanted: impl Fn(&Picture) -> bool) -> Result<Picture> {
+        let seen = wait::until(STEP, || Ok(Some(self.picture(head)?).filter(&wanted)))?;
+        let seen = seen.ok_or_else(|| Error::new(format!("waited {} s for: {what}; see the monitor {head:?}", STEP.as_secs())))?;
+        self.log().step(what);
+        Ok(seen)
+    }
+
     /// Waits until a persona was chosen; what `/run/persona/choice.toml` says.
     ///
     /// # Errors

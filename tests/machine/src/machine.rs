@@ -2,7 +2,7 @@
 
 use crate::artifacts::Artifacts;
 use crate::command_line::Boot;
-use crate::hardware::{Hardware, Head, Keyboard};
+use crate::hardware::Hardware;
 use crate::log::Log;
 use crate::probe::{Output, Probe};
 use crate::qmp::Qmp;
@@ -26,8 +26,6 @@ const QEMU_START: Duration = Duration::from_secs(20);
 const BOOT: Duration = Duration::from_secs(240);
 /// A command in the machine.
 const COMMAND: Duration = Duration::from_secs(120);
-/// How long a key is held down, in milliseconds: longer than a USB keyboard's polling.
-const KEY_HOLD: u32 = 60;
 /// How many lines of the serial console an error tells.
 const TOLD_LINES: usize = 15;
 
@@ -39,6 +37,7 @@ pub struct Machine {
     probe: Probe,
     ssh: Ssh,
     log: Log,
+    hardware: Hardware,
     folder: PathBuf,
 }
 
@@ -80,7 +79,7 @@ impl Machine {
             let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
             return Err(Error::new(format!("QEMU did not start:\n{}", last_lines(&told, TOLD_LINES))));
         };
-        Ok(Self { qemu, qmp, probe, ssh: Ssh::new(&artifacts.ssh_key, ssh_port), log, folder })
+        Ok(Self { qemu, qmp, probe, ssh: Ssh::new(&artifacts.ssh_key, ssh_port), log, hardware: hardware.clone(), folder })
     }
 
     /// The machine's log; its clock started at power-on.
@@ -96,6 +95,11 @@ impl Machine {
     /// Sockets, logs, and pictures of this machine.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// What is in it.
+    pub(crate) fn hardware(&self) -> &Hardware {
+        &self.hardware
     }
 
     /// QEMU's monitor.
@@ -205,36 +209,6 @@ impl Machine {
     /// The command line by which a person logs in.
     pub fn ssh_command(&self) -> String {
         self.ssh.argv().join(" ")
-    }
-
-    /// Presses and releases a key, named as QEMU's QKeyCode: `ret`, `right`, `p`.
-    ///
-    /// # Errors
-    /// When there is no such key or keyboard.
-    pub fn press(&mut self, keyboard: Keyboard, key: &str) -> Result<()> {
-        self.key(keyboard, key, true)?;
-        std::thread::sleep(Duration::from_millis(KEY_HOLD.into()));
-        self.key(keyboard, key, false)
-    }
-
-    /// Holds a key down (`true`) or lets it go.
-    ///
-    /// # Errors
-    /// As [`Machine::press`].
-    pub fn key(&mut self, keyboard: Keyboard, key: &str, down: bool) -> Result<()> {
-        let event = json!({ "type": "key", "data": { "down": down, "key": { "type": "qcode", "data": key } } });
-        self.qmp.execute("input-send-event", json!({ "device": keyboard.console().device(), "events": [event] }))?;
-        Ok(())
-    }
-
-    /// What a monitor shows, as a PNG file.
-    ///
-    /// # Errors
-    /// When there is no such card, or the file cannot be written.
-    pub fn screendump(&mut self, head: Head, file: &Path) -> Result<()> {
-        let file = std::path::absolute(file).doing(|| format!("finding {}", file.display()))?;
-        self.qmp.execute("screendump", json!({ "filename": file, "device": head.device(), "format": "png" }))?;
-        Ok(())
     }
 
     /// Presses the reset button.

@@ -20,7 +20,9 @@ pub(crate) fn build(output: &Path, binaries: &Binaries, settings: &str, public_k
     let bench = folders::bench().join("overlay");
     Tool::new("cp").args(["-r", "--preserve=mode", "-T"]).arg(bench).arg(&overlay).run()?;
     install_persona(&overlay, binaries)?;
-    copy_program(&binaries.probe, &overlay.join("usr/lib/machine/probe"))?;
+    for (program, name) in [(&binaries.probe, "probe"), (&binaries.pad, "pad")] {
+        copy_program(program, &overlay.join("usr/lib/machine").join(name))?;
+    }
     write(&overlay.join("etc/persona/persona.toml"), settings, 0o644)?;
     write(&overlay.join("root/.ssh/authorized_keys"), public_key, 0o600)?;
     for folder in ["root", "root/.ssh"] {

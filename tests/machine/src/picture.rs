@@ -51,6 +51,16 @@ impl Picture {
         seen.len()
     }
 
+    /// Whether it has more colours than a text console: the menu's shades.
+    pub fn is_painted(&self) -> bool {
+        self.colours() > 1000
+    }
+
+    /// Whether there is nothing on it but, at most, QEMU's word that the monitor gets no signal.
+    pub fn is_dark(&self) -> bool {
+        self.colours() <= 2 && self.at(0, 0) == Color::rgb(0, 0, 0)
+    }
+
     /// The share of pixels, 0 to 1, that differ visibly from the other picture's; 1 if the sizes differ.
     pub fn difference(&self, other: &Self) -> f64 {
         if (self.width, self.height) != (other.width, other.height) {

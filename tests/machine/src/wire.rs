@@ -10,6 +10,8 @@ pub const REPORT_PORT: &str = "persona.report";
 pub const REPORT_FILE: &str = "/run/persona/report.jsonl";
 /// Where legion's QEMU writes the guest's serial console, on the machine.
 pub const CONSOLE_FILE: &str = "/run/persona/console.log";
+/// The gamepad's name.
+pub const PAD_NAME: &str = "Test Pad";
 /// What a test cartridge is told about itself, in its initramfs.
 pub const IDENTITY_FILE: &str = "/cartridge.json";
 

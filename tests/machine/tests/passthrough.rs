@@ -101,7 +101,7 @@ fn the_host_is_fine(machine: &mut Machine) -> Result<()> {
 
 fn a_card_of_four_functions() -> Result<()> {
     let hardware = Hardware {
-        display: Some(Display { model: CardModel::Bochs, width: 1280, height: 800 }),
+        display: Some(Display { model: CardModel::Bochs, width: 1280, height: 800, outputs: 1 }),
         card: vec![CardFunction::Graphics, CardFunction::Audio, CardFunction::Usb, CardFunction::UsbC],
         acs: false,
         ..Hardware::standard()

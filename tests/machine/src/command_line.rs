@@ -93,7 +93,7 @@ impl Hardware {
             }
         }
         if self.spare {
-            line.add("-device", format!("bochs-display,id={},addr=0xc", Head::Spare.device()));
+            line.add("-device", format!("bochs-display,id={},addr=0xc,xres=1280,yres=800,edid=on", Head::Spare.device()));
         }
         line.add("-device", "qemu-xhci,id=hostusb,addr=3");
         if self.host_keyboard {

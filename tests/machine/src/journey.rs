@@ -3,6 +3,7 @@
 use crate::hardware::{Head, address};
 use crate::machine::Machine;
 use crate::picture::Picture;
+use crate::serial::SerialLine;
 use crate::wait;
 use crate::wire::Report;
 use persona::error::{Context, Error, Result};
@@ -56,9 +57,20 @@ impl Machine {
     /// When it does not. `what` says what was awaited.
     pub fn wait_for_screen(&mut self, head: Head, what: &str, wanted: impl Fn(&Picture) -> bool) -> Result<Picture> {
         let seen = wait::until(STEP, || Ok(Some(self.picture(head)?).filter(&wanted)))?;
-        let seen = seen.ok_or_else(|| Error::new(format!("waited {} s for: {what}; see the monitor {head:?}", STEP.as_secs())))?;
+        let seen = seen.ok_or_else(|| self.missed(what, STEP))?;
         self.log().step(what);
         Ok(seen)
+    }
+
+    /// Waits until what was said on the serial line is what `wanted` accepts.
+    ///
+    /// # Errors
+    /// When it does not come. `what` says what was awaited.
+    pub fn wait_for_line(&self, line: &SerialLine, what: &str, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let heard = wait::until(STEP, || Ok(wanted(&line.heard()?).then_some(())))?;
+        heard.ok_or_else(|| self.missed(what, STEP))?;
+        self.log().step(what);
+        Ok(())
     }
 
     /// Waits until a persona was chosen; what `/run/persona/choice.toml` says.

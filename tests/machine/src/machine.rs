@@ -272,7 +272,7 @@ impl Machine {
         self.elapsed()
     }
 
-    fn missed(&self, what: &str, limit: Duration) -> Error {
+    pub(crate) fn missed(&self, what: &str, limit: Duration) -> Error {
         self.explain(format!("waited {} s for: {what}", limit.as_secs()))
     }
 

@@ -9,15 +9,14 @@ fn power_on(hardware: &Hardware, scenario: &Scenario) -> Result<Machine> {
     Machine::power_on(&Artifacts::build(&Log::new("image"))?, hardware, scenario)
 }
 
-/// Waits until the menu says that it draws on exactly these outputs.
-fn draws_on(machine: &mut Machine, outputs: &[&str]) -> Result<()> {
-    let line = format!("outputs = [{}]", outputs.iter().map(|output| format!("\"{output}\"")).collect::<Vec<_>>().join(", "));
-    machine.wait_until(
-        &format!("the menu draws on {outputs:?}"),
-        &format!("cat /run/persona/menu.toml; grep -qxF '{line}' /run/persona/menu.toml"),
-        STEP,
-    )?;
-    Ok(())
+/// Waits until the menu says that it draws on outputs of exactly these sizes. Their names count the connectors of all cards.
+fn draws_on(machine: &mut Machine, sizes: &str) -> Result<()> {
+    let script = format!(
+        "cat /run/persona/menu.toml
+        seen=$(sed -n '/^outputs = /,/]/p' /run/persona/menu.toml | grep -o '[0-9]*x[0-9]*' | sort | xargs)
+        test \"$seen\" = '{sizes}'"
+    );
+    machine.wait_until(&format!("the menu draws on {sizes:?}"), &script, STEP).map(drop)
 }
 
 /// Waits until a monitor of this size shows the menu.
@@ -50,22 +49,22 @@ fn bind(machine: &mut Machine, address: &str) -> Result<()> {
 fn screens() -> Result<()> {
     let display = Display { model: CardModel::Virtio, width: 1920, height: 1080, outputs: 2 };
     let hardware = Hardware { display: Some(display), spare: true, ..Hardware::standard() };
-    let mut machine = power_on(&hardware, &Scenario::new("screens").cmdline("persona.timeout=1h"))?;
+    let mut machine = power_on(&hardware, &Scenario::new("screens").cmdline("persona.timeout=30m"))?;
     let mut second = machine.monitor(Head::Second)?;
     second.plug(1280, 1024)?;
     machine.wait_for_menu()?;
     let born = life(&mut machine)?;
 
     // Two monitors, each with a menu of its own size.
-    draws_on(&mut machine, &["Virtual-1 1920x1080", "Virtual-2 1280x1024"])?;
+    draws_on(&mut machine, "1280x1024 1920x1080")?;
     let first = shows_the_menu(&mut machine, Head::Display, (1920, 1080))?;
     shows_the_menu(&mut machine, Head::Second, (1280, 1024))?;
     machine.wait_for_screen(Head::Display, "the countdown goes on", |picture| picture.difference(&first) > 0.0)?;
 
     // One is unplugged: the menu goes on on the other.
     second.unplug()?;
-    draws_on(&mut machine, &["Virtual-1 1920x1080"])?;
-    assert_eq!(machine.run("cat /sys/class/drm/card*-Virtual-2/status")?.trim(), "disconnected");
+    draws_on(&mut machine, "1920x1080")?;
+    assert_eq!(machine.run("cat /sys/class/drm/card*-*/status | sort | uniq -c | xargs")?.trim(), "2 connected 1 disconnected");
     machine.wait_for_screen(Head::Second, "the unplugged monitor is dark", Picture::is_dark)?;
     let first = shows_the_menu(&mut machine, Head::Display, (1920, 1080))?;
     machine.press(Keyboard::Host, "right")?;
@@ -73,24 +72,24 @@ fn screens() -> Result<()> {
 
     // Another one is plugged in.
     second.plug(1024, 768)?;
-    draws_on(&mut machine, &["Virtual-1 1920x1080", "Virtual-2 1024x768"])?;
+    draws_on(&mut machine, "1024x768 1920x1080")?;
     shows_the_menu(&mut machine, Head::Second, (1024, 768))?;
     let now = shows_the_menu(&mut machine, Head::Display, (1920, 1080))?;
     assert!(now.difference(&gondor) < 0.02, "the highlight stays");
 
     // The card loses its driver: the host's other card takes over.
     unbind(&mut machine, address::DISPLAY)?;
-    draws_on(&mut machine, &["Virtual-1 1024x768"])?;
-    let there = shows_the_menu(&mut machine, Head::Spare, (1024, 768))?;
+    draws_on(&mut machine, "1280x800")?;
+    let there = shows_the_menu(&mut machine, Head::Spare, (1280, 800))?;
     machine.press(Keyboard::Host, "right")?;
     changes(&mut machine, Head::Spare, &there)?;
 
     // No card is left; one comes back.
     unbind(&mut machine, address::SPARE)?;
-    draws_on(&mut machine, &[])?;
+    draws_on(&mut machine, "")?;
     machine.press(Keyboard::Host, "left")?;
     bind(&mut machine, address::DISPLAY)?;
-    draws_on(&mut machine, &["Virtual-1 1920x1080", "Virtual-2 1024x768"])?;
+    draws_on(&mut machine, "1024x768 1920x1080")?;
     shows_the_menu(&mut machine, Head::Display, (1920, 1080))?;
     assert_eq!(life(&mut machine)?, born, "it is the same menu");
     machine.press(Keyboard::Host, "ret")?;
@@ -101,4 +100,214 @@ fn screens() -> Result<()> {
 #[test]
 fn monitors_and_cards_come_and_go_under_the_menu() {
     trial(screens);
+}
+
+/// The menu's unit starts only when the test says so.
+const WAITS: (&str, &str) = ("/etc/systemd/system/persona-menu.service.d/test.conf", "[Unit]\nConditionPathExists=/run/go\n");
+
+/// A unit that a persona starts.
+const LAB: (&str, &str) = ("/etc/systemd/system/lab.service", "[Service]\nExecStart=/bin/sleep infinity\n");
+
+/// The settings with a persona more, behind a PIN.
+fn with_a_locked_lab(settings: &str, pin: &str) -> String {
+    format!("{settings}\n[[persona]]\nname = \"lab\"\ntitle = \"Lab\"\nstarts = \"lab.service\"\npin = \"{pin}\"\n")
+}
+
+/// Waits until the menu reads so many keyboards.
+fn reads_keyboards(machine: &mut Machine, count: usize) -> Result<()> {
+    let script = format!("cat /run/persona/menu.toml; grep -qx 'keyboards = {count}' /run/persona/menu.toml");
+    machine.wait_until(&format!("the menu reads {count} keyboards"), &script, STEP).map(drop)
+}
+
+/// Types characters, each named as its key is.
+fn type_in(machine: &mut Machine, keys: &str) -> Result<()> {
+    keys.chars().try_for_each(|key| machine.press(Keyboard::Host, &key.to_string()))
+}
+
+fn nothing_is_chosen(machine: &mut Machine) -> Result<()> {
+    assert_eq!(machine.run("cat /run/persona/choice.toml 2>/dev/null || :")?, "");
+    Ok(())
+}
+
+/// 4711, as `persona pin` keeps it.
+const PIN: &str = "$argon2id$v=19$m=19456,t=2,p=1$cGVyc29uYXNhbHQxMjM0NQ$u+E0iOduR6XatQxbUr0F12bC2HiQ+Q0NTZgkqgjFP/4";
+
+fn keys() -> Result<()> {
+    let artifacts = Artifacts::build(&Log::new("image"))?;
+    let scenario = Scenario::new("keys").cmdline("persona.timeout=never").file(WAITS.0, WAITS.1).file(LAB.0, LAB.1);
+    let scenario = scenario.root_settings(&with_a_locked_lab(&artifacts.settings, PIN));
+    let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &scenario)?;
+
+    // Enter is down, and repeats, since before the menu is there.
+    let node = format!("cd /sys/bus/pci/devices/{}/ && ls -d usb*/*/*/*/input/input*/event*", address::HOST_USB);
+    let node = machine.wait_until("the host's keyboard is there", &node, STEP)?;
+    let node = node.trim().rsplit('/').next().unwrap_or_default().to_owned();
+    machine.key(Keyboard::Host, "ret", true)?;
+    machine.wait_until("Enter repeats", &format!("timeout 5 head -c 24 /dev/input/{node} | grep -q ."), STEP)?;
+    machine.run("touch /run/go; systemctl start persona-menu.service")?;
+    machine.wait_for_menu()?;
+    reads_keyboards(&mut machine, 2)?;
+    let rivendale = machine.picture(Head::Display)?;
+    machine.press(Keyboard::Legion, "right")?;
+    let gondor = changes(&mut machine, Head::Display, &rivendale)?;
+
+    // A keyboard is unplugged, even one with a key down, and plugged in again.
+    machine.unplug(Keyboard::Legion)?;
+    reads_keyboards(&mut machine, 1)?;
+    machine.plug(Keyboard::Legion)?;
+    reads_keyboards(&mut machine, 2)?;
+    machine.press(Keyboard::Legion, "left")?;
+    let rivendale = changes(&mut machine, Head::Display, &gondor)?;
+    nothing_is_chosen(&mut machine)?;
+    machine.key(Keyboard::Host, "ret", false)?;
+
+    // Enter that went down in the menu counts: the locked persona asks for its PIN.
+    machine.press(Keyboard::Host, "5")?;
+    let lab = changes(&mut machine, Head::Display, &rivendale)?;
+    machine.press(Keyboard::Host, "ret")?;
+    let asks = changes(&mut machine, Head::Display, &lab)?;
+    type_in(&mut machine, "1111")?;
+    machine.press(Keyboard::Host, "ret")?;
+    changes(&mut machine, Head::Display, &asks)?;
+    nothing_is_chosen(&mut machine)?;
+    type_in(&mut machine, "4711")?;
+    machine.press(Keyboard::Host, "ret")?;
+    assert_eq!(machine.wait_for_choice()?, "persona = \"lab\"\nreason = \"picked\"\n");
+    machine.wait_until("the lab runs", "systemctl is-active lab.service", STEP)?;
+
+    // Esc, and the last entry of three.
+    let running = machine.picture(Head::Display)?;
+    machine.press(Keyboard::Host, "esc")?;
+    let power = changes(&mut machine, Head::Display, &running)?;
+    machine.press(Keyboard::Host, "esc")?;
+    changes(&mut machine, Head::Display, &power)?;
+    for key in ["esc", "down", "down", "ret"] {
+        machine.press(Keyboard::Host, key)?;
+    }
+    machine.wait_for_power_off(STEP)?;
+    Ok(())
+}
+
+#[test]
+fn keys_count_when_they_go_down_in_the_menu_and_open_its_locks() {
+    trial(keys);
+}
+
+/// Waits until tty1 has the screen and shows what is typed on a keyboard.
+fn the_console_listens(machine: &mut Machine, word: &str) -> Result<()> {
+    machine.wait_until("tty1 has the screen", "grep -qx tty1 /sys/class/tty/tty0/active", STEP)?;
+    machine.wait_until("there is a login prompt", "grep -aq 'login:' /dev/vcs1", STEP)?;
+    type_in(machine, word)?;
+    machine.wait_until("what is typed is on the screen", &format!("grep -aq '{word}' /dev/vcs1"), STEP)?;
+    Ok(())
+}
+
+/// Starts the menu's unit, and waits until the menu has the screen.
+fn start_the_menu(machine: &mut Machine) -> Result<()> {
+    machine.run("rm -f /run/persona/menu.toml; systemctl reset-failed persona-menu.service; systemctl start persona-menu.service")?;
+    machine.wait_for_menu()?;
+    reads_keyboards(machine, 2)?;
+    assert_eq!(machine.run("cat /sys/class/tty/tty0/active")?.trim(), "tty12");
+    Ok(())
+}
+
+fn ends() -> Result<()> {
+    let no_restart = "[Service]\nRestart=no\n";
+    let scenario = Scenario::new("ends").cmdline("persona.timeout=never").file(WAITS.0, no_restart);
+    let mut machine = power_on(&Hardware::standard(), &scenario)?;
+    machine.wait_for_menu()?;
+    reads_keyboards(&mut machine, 2)?;
+
+    // The first entry of the power menu.
+    for key in ["esc", "ret"] {
+        machine.press(Keyboard::Host, key)?;
+    }
+    the_console_listens(&mut machine, "frodo")?;
+    nothing_is_chosen(&mut machine)?;
+
+    machine.run("systemctl stop persona-menu.service")?;
+    start_the_menu(&mut machine)?;
+    machine.run("systemctl kill -s KILL persona-menu.service")?;
+    the_console_listens(&mut machine, "sam")?;
+
+    // A menu without systemd to tidy up after it.
+    machine.run("rm -f /run/persona/menu.toml; setsid persona menu > /run/menu.log 2>&1 & echo $! > /run/menu.pid")?;
+    machine.wait_for_menu()?;
+    reads_keyboards(&mut machine, 2)?;
+    machine.run("kill -SEGV $(cat /run/menu.pid)")?;
+    machine.wait_until("that menu is gone", "! test -e /proc/$(cat /run/menu.pid)/exe", STEP)?;
+    the_console_listens(&mut machine, "merry")?;
+    Ok(())
+}
+
+#[test]
+fn a_menu_that_ends_leaves_a_console_that_listens() {
+    trial(ends);
+}
+
+fn launch() -> Result<()> {
+    let scenario = Scenario::new("launch").cmdline("persona.timeout=never").script("mv /var/lib/legion/cartridges/mordor /root/");
+    let mut machine = power_on(&Hardware::standard(), &scenario)?;
+    machine.wait_for_menu()?;
+    reads_keyboards(&mut machine, 2)?;
+    machine.run("modprobe uinput && mkfifo /run/pad && systemd-run --quiet --unit=pad /usr/lib/machine/pad /run/pad")?;
+    let pad = format!(
+        "for input in /sys/class/input/event*; do grep -qx '{}' $input/device/name && node=/dev/input/${{input##*/}}; done
+        ls -l /proc/$(systemctl show -P MainPID persona-menu.service)/fd | grep -q \" $node\\$\"",
+        persona_machine::wire::PAD_NAME
+    );
+    machine.wait_until("the menu reads the gamepad", &pad, STEP)?;
+
+    // A persona without its cartridge is dimmed, and cannot be started.
+    let rivendale = machine.picture(Head::Display)?;
+    machine.run("echo noise other-noise noise right stick-right noise other-noise > /run/pad")?;
+    let mordor = changes(&mut machine, Head::Display, &rivendale)?;
+    machine.run("echo south > /run/pad")?;
+    machine.run("echo left > /run/pad")?;
+    changes(&mut machine, Head::Display, &mordor)?;
+    nothing_is_chosen(&mut machine)?;
+
+    // The cartridge appears.
+    machine.run("echo stick-right > /run/pad; mv /root/mordor /var/lib/legion/cartridges/")?;
+    let script = "echo south > /run/pad; grep -q mordor /run/persona/choice.toml";
+    machine.wait_until("Mordor can be picked", script, STEP)?;
+    assert_eq!(machine.wait_for_choice()?, "persona = \"mordor\"\nreason = \"picked\"\n");
+    machine.wait_for_legion("running")?;
+
+    // The monitor says where to look, and goes dark; a key brings the picture back.
+    machine.wait_for_screen(Head::Display, "the monitor is dark", Picture::is_dark)?;
+    machine.press(Keyboard::Host, "f2")?;
+    machine.wait_for_screen(Head::Display, "a key brings the picture back", Picture::is_painted)?;
+    machine.wait_for_picture()?;
+    machine.press(Keyboard::Legion, "p")?;
+    machine.wait_for_legion("ended")?;
+    machine.wait_for_screen(Head::Display, "the menu is back", Picture::is_painted)?;
+    Ok(())
+}
+
+#[test]
+fn a_gamepad_picks_what_can_start_and_the_screen_sleeps_until_a_key() {
+    trial(launch);
+}
+
+fn serial() -> Result<()> {
+    let hardware = Hardware { display: None, ..Hardware::standard() };
+    let scenario = Scenario::new("serial").cmdline("persona.timeout=never machine.serial-login");
+    let mut machine = power_on(&hardware, &scenario)?;
+    let mut line = machine.serial_line()?;
+    machine.wait_for_line(&line, "the menu is on the serial line", |heard| heard.contains("Rivendale") && heard.contains("Gondor"))?;
+    nothing_is_chosen(&mut machine)?;
+    line.type_in("\x1b[C")?;
+    line.type_in("\r")?;
+    assert_eq!(machine.wait_for_choice()?, "persona = \"gondor\"\nreason = \"picked\"\n");
+    machine.wait_for_legion("running")?;
+    machine.wait_for_line(&line, "there is a login prompt on the serial line", |heard| heard.contains("hypervisor login:"))?;
+    line.type_in("root\r")?;
+    machine.wait_for_line(&line, "it listens", |heard| heard.contains("Password:"))?;
+    Ok(())
+}
+
+#[test]
+fn without_a_card_the_menu_is_text_on_the_serial_line() {
+    trial(serial);
 }

@@ -124,6 +124,9 @@ impl Session {
                 self.look_again(SETTLING);
             }
             if let Some(right) = woken.pin {
+                if !right {
+                    log::warn!("a wrong PIN was entered");
+                }
                 self.tell(Event::PinChecked { right }, &sources);
             }
             if self.keys_pressed(&sources) == Flow::Quit {

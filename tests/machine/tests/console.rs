@@ -168,6 +168,8 @@ fn keys() -> Result<()> {
     let asks = changes(&mut machine, Head::Display, &lab)?;
     type_in(&mut machine, "1111")?;
     machine.press(Keyboard::Host, "ret")?;
+    let said = "journalctl -b -t persona | grep -q 'a wrong PIN was entered'";
+    machine.wait_until("the PIN is wrong", said, STEP)?;
     changes(&mut machine, Head::Display, &asks)?;
     nothing_is_chosen(&mut machine)?;
     type_in(&mut machine, "4711")?;

@@ -122,11 +122,11 @@ fn draw(identity: &Identity, reporter: &mut Reporter) -> Vec<Screen> {
 
 fn draw_on(node: &Path, identity: &Identity, reporter: &mut Reporter) -> Result<Screen> {
     let accent = identity.accent.parse()?;
-    let mut screen = Screen::open(node)?;
-    for index in 0..screen.outputs().len() {
-        let (output, (width, height)) = (screen.outputs()[index].name().to_owned(), screen.outputs()[index].size());
+    let mut screen = Screen::open(node, None)?;
+    let outputs: Vec<_> = screen.outputs().iter().map(|output| (output.id(), output.name().to_owned(), output.size())).collect();
+    for (id, output, (width, height)) in outputs {
         let pixels = splash(width, height, &identity.title, &identity.tagline, accent);
-        screen.present(index, &pixels, &[Rect { x: 0, y: 0, width, height }])?;
+        screen.present(id, &pixels, &[Rect { x: 0, y: 0, width, height }], Duration::ZERO)?;
         reporter.send(&Report::Drawn { output, width, height });
     }
     Ok(screen)

@@ -2,7 +2,8 @@
 //! and a menu that dies; each test is one machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use persona::error::Result;
+use persona::error::{Error, Result};
+use persona::pin::Pin;
 use persona_machine::{Artifacts, CardModel, Display, Hardware, Head, Keyboard, Log, Machine, Picture, STEP, Scenario, address, trial};
 
 fn power_on(hardware: &Hardware, scenario: &Scenario) -> Result<Machine> {
@@ -109,7 +110,7 @@ const WAITS: (&str, &str) = ("/etc/systemd/system/persona-menu.service.d/test.co
 const LAB: (&str, &str) = ("/etc/systemd/system/lab.service", "[Service]\nExecStart=/bin/sleep infinity\n");
 
 /// The settings with a persona more, behind a PIN.
-fn with_a_locked_lab(settings: &str, pin: &str) -> String {
+fn with_a_locked_lab(settings: &str, pin: &Pin) -> String {
     format!("{settings}\n[[persona]]\nname = \"lab\"\ntitle = \"Lab\"\nstarts = \"lab.service\"\npin = \"{pin}\"\n")
 }
 
@@ -129,13 +130,15 @@ fn nothing_is_chosen(machine: &mut Machine) -> Result<()> {
     Ok(())
 }
 
-/// 4711, as `persona pin` keeps it.
-const PIN: &str = "$argon2id$v=19$m=19456,t=2,p=1$cGVyc29uYXNhbHQxMjM0NQ$u+E0iOduR6XatQxbUr0F12bC2HiQ+Q0NTZgkqgjFP/4";
+/// What opens the lab, and what does not.
+const RIGHT: &str = "4711";
+const WRONG: &str = "1111";
 
 fn keys() -> Result<()> {
     let artifacts = Artifacts::build(&Log::new("image"))?;
     let scenario = Scenario::new("keys").cmdline("persona.timeout=never").file(WAITS.0, WAITS.1).file(LAB.0, LAB.1);
-    let scenario = scenario.root_settings(&with_a_locked_lab(&artifacts.settings, PIN));
+    let pin = Pin::hash(RIGHT, b"the tests' salts").map_err(Error::new)?;
+    let scenario = scenario.root_settings(&with_a_locked_lab(&artifacts.settings, &pin));
     let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &scenario)?;
 
     // Enter is down, and repeats, since before the menu is there.
@@ -166,13 +169,13 @@ fn keys() -> Result<()> {
     let lab = changes(&mut machine, Head::Display, &rivendale)?;
     machine.press(Keyboard::Host, "ret")?;
     let asks = changes(&mut machine, Head::Display, &lab)?;
-    type_in(&mut machine, "1111")?;
+    type_in(&mut machine, WRONG)?;
     machine.press(Keyboard::Host, "ret")?;
     let said = "journalctl -b -t persona | grep -q 'a wrong PIN was entered'";
     machine.wait_until("the PIN is wrong", said, STEP)?;
     changes(&mut machine, Head::Display, &asks)?;
     nothing_is_chosen(&mut machine)?;
-    type_in(&mut machine, "4711")?;
+    type_in(&mut machine, RIGHT)?;
     machine.press(Keyboard::Host, "ret")?;
     assert_eq!(machine.wait_for_choice()?, "persona = \"lab\"\nreason = \"picked\"\n");
     machine.wait_until("the lab runs", "systemctl is-active lab.service", STEP)?;

@@ -3,9 +3,8 @@
 //! A PIN keeps the wrong person from picking a persona at the menu. It keeps nothing from root, and few digits are soon
 //! guessed by who has the hash: it is no substitute for encrypting what the cartridge holds.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{ARGON2ID_IDENT, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Params, Version};
+use base64ct::{Base64Unpadded, Encoding};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -18,13 +17,21 @@ pub const LENGTH: RangeInclusive<usize> = 4..=12;
 /// passes, as OWASP's Password Storage Cheat Sheet does; other tools ask for up to 64 MiB.
 const MOST: (u32, u32, u32) = (64 * 1024, 8, 8);
 
-/// The salt's length in bytes that the specification recommends (RFC 9106, 3.1), and the least that it allows.
+/// The salt's length in bytes that the specification recommends (RFC 9106, 3.1), and what others may use.
 pub const SALT: usize = 16;
-const LEAST_SALT: usize = 8;
+const SALTS: RangeInclusive<usize> = 8..=64;
+
+/// The hash's length in bytes, and what others may use.
+const HASH: usize = 32;
+const HASHES: RangeInclusive<usize> = 16..=64;
 
 /// A PIN's argon2id hash.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Pin(PasswordHash);
+pub struct Pin {
+    params: Params,
+    salt: Vec<u8>,
+    hash: Vec<u8>,
+}
 
 impl Pin {
     /// The hash of these digits. Takes tens of milliseconds and 19 MiB. The salt must be random, and another one each time.
@@ -35,41 +42,65 @@ impl Pin {
         if !LENGTH.contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(format!("a PIN is {} to {} digits", LENGTH.start(), LENGTH.end()));
         }
-        Argon2::default().hash_password_with_salt(digits.as_bytes(), salt).map(Self).map_err(|error| error.to_string())
+        let mut pin = Self { params: Params::default(), salt: salt.to_vec(), hash: vec![0; HASH] };
+        pin.hash = pin.hash_of(digits).ok_or("hashing the PIN failed")?;
+        Ok(pin)
     }
 
     /// Whether these digits are the PIN. Takes tens of milliseconds and 19 MiB with a hash from `persona pin`, and at
     /// most some 25 times that.
     pub fn verify(&self, digits: &str) -> bool {
-        Argon2::default().verify_password(digits.as_bytes(), &self.0).is_ok()
+        let differs = |hash: Vec<u8>| hash.iter().zip(&self.hash).fold(0, |differs, (one, other)| differs | (one ^ other));
+        self.hash_of(digits).is_some_and(|hash| differs(hash) == 0)
+    }
+
+    /// As long as the hash is.
+    fn hash_of(&self, digits: &str) -> Option<Vec<u8>> {
+        let mut hash = vec![0; self.hash.len()];
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
+        argon2.hash_password_into(digits.as_bytes(), &self.salt, &mut hash).ok()?;
+        Some(hash)
     }
 }
 
 impl FromStr for Pin {
     type Err = String;
 
-    /// Reads a hash in the PHC string format, and accepts it only if verifying a PIN against it costs little.
+    /// Reads a hash as all implementations of argon2 write it (the PHC string format), and accepts it only if verifying a PIN
+    /// against it costs little.
     fn from_str(text: &str) -> Result<Self, String> {
-        let hash = PasswordHash::new(text).map_err(|error| format!("this is no argon2id hash: {error}"))?;
-        if hash.algorithm != ARGON2ID_IDENT || hash.version.is_some_and(|version| version != u32::from(Version::V0x13)) {
-            return Err("this is a hash, but not by argon2id, version 19".into());
-        }
-        let salted = hash.salt.as_ref().is_some_and(|salt| salt.len() >= LEAST_SALT);
-        if !salted || hash.hash.is_none() {
-            return Err("this is an argon2id hash that was cut off".into());
-        }
-        let params = Params::try_from(&hash).map_err(|error| format!("this is no argon2id hash: {error}"))?;
-        if params.m_cost() > MOST.0 || params.t_cost() > MOST.1 || params.p_cost() > MOST.2 {
+        let fields: Vec<&str> = text.split('$').collect();
+        let ["", "argon2id", "v=19", costs, salt, hash] = fields[..] else {
+            return Err("this is not a whole argon2id hash: $argon2id$v=19$m=...,t=...,p=...$salt$hash".into());
+        };
+        let [memory, passes, lanes] = read_costs(costs).ok_or_else(|| format!("`{costs}` is not an argon2id hash's m=...,t=...,p=..."))?;
+        if memory > MOST.0 || passes > MOST.1 || lanes > MOST.2 {
             let (memory, passes, lanes) = MOST;
             return Err(format!("this hash is too costly to verify at a menu: at most m={memory},t={passes},p={lanes}"));
         }
-        Ok(Self(hash))
+        let read =
+            |base64, lengths: RangeInclusive<usize>| Base64Unpadded::decode_vec(base64).ok().filter(|bytes| lengths.contains(&bytes.len()));
+        let (Some(salt), Some(hash)) = (read(salt, SALTS), read(hash, HASHES)) else {
+            return Err("this argon2id hash has a broken salt or end".into());
+        };
+        let params = Params::new(memory, passes, lanes, None).map_err(|error| format!("this is no argon2id hash: {error}"))?;
+        Ok(Self { params, salt, hash })
     }
+}
+
+/// Memory in KiB, passes and lanes.
+fn read_costs(text: &str) -> Option<[u32; 3]> {
+    let costs: Vec<&str> = text.split(',').collect();
+    let [memory, passes, lanes] = costs[..] else { return None };
+    let read = |cost: &str, key| cost.strip_prefix(key)?.parse().ok();
+    Some([read(memory, "m=")?, read(passes, "t=")?, read(lanes, "p=")?])
 }
 
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let (memory, passes, lanes) = (self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
+        let [salt, hash] = [&self.salt, &self.hash].map(|bytes| Base64Unpadded::encode_string(bytes));
+        write!(f, "$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
     }
 }
 
@@ -153,16 +184,21 @@ mod tests {
     fn a_hash_that_is_not_argon2ids_or_costs_too_much_is_refused() {
         let whole = Pin::hash("1234", &[3; SALT]).unwrap().to_string();
         for (text, why) in [
-            ("1234".to_owned(), "no argon2id hash"),
-            (String::new(), "no argon2id hash"),
-            (whole.replace("argon2id", "argon2i"), "not by argon2id"),
-            (whole.replace("v=19", "v=16"), "version 19"),
+            ("1234".to_owned(), "not a whole argon2id hash"),
+            (String::new(), "not a whole argon2id hash"),
+            (whole.replace("argon2id", "argon2i"), "not a whole argon2id hash"),
+            (whole.replace("v=19", "v=16"), "v=19"),
             (whole.replace("m=19456", "m=4194304"), "too costly"),
             (whole.replace("t=2", "t=4000000000"), "too costly"),
             (whole.replace("p=1", "p=255"), "too costly"),
+            (whole.replace("p=1", "p=-1"), "m=...,t=...,p=..."),
+            (whole.replace(",p=1", ""), "m=...,t=...,p=..."),
             (whole.replace("m=19456", "m=1"), "no argon2id hash"),
-            (whole.rsplit_once('$').unwrap().0.to_owned(), "cut off"),
-            (format!("{whole}$x"), "no argon2id hash"),
+            (whole.replace("t=2", "t=0"), "no argon2id hash"),
+            (whole.rsplit_once('$').unwrap().0.to_owned(), "not a whole argon2id hash"),
+            (whole[..whole.len() - 30].to_owned(), "broken salt or end"),
+            (format!("{whole}="), "broken salt or end"),
+            (format!("{whole}$x"), "not a whole argon2id hash"),
         ] {
             let told = text.parse::<Pin>().unwrap_err();
             assert!(told.contains(why), "{text}: {told}");

@@ -4,6 +4,7 @@ use persona::error::{Context, Error, Result};
 use persona::settings::value::Color;
 use std::collections::HashMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::BufReader;
 use std::path::Path;
 
@@ -59,6 +60,13 @@ impl Picture {
     /// Whether there is nothing on it but, at most, QEMU's word that the monitor gets no signal.
     pub fn is_dark(&self) -> bool {
         self.colours() <= 2 && self.at(0, 0) == Color::rgb(0, 0, 0)
+    }
+
+    /// A number that another picture hardly has.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.width, self.height, &self.pixels).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The share of pixels, 0 to 1, that differ visibly from the other picture's; 1 if the sizes differ.

@@ -5,16 +5,18 @@
 use persona::error::{Error, Result};
 use persona::pin::Pin;
 use persona_machine::{Artifacts, CardModel, Display, Hardware, Head, Keyboard, Log, Machine, Picture, STEP, Scenario, address, trial};
+use std::cell::Cell;
 
 fn power_on(hardware: &Hardware, scenario: &Scenario) -> Result<Machine> {
     Machine::power_on(&Artifacts::build(&Log::new("image"))?, hardware, scenario)
 }
 
-/// Waits until the menu says that it draws on outputs of exactly these sizes. Their names count the connectors of all cards.
+/// Waits until the menu says that it draws on outputs of exactly these sizes, text consoles left out. Their names count the
+/// connectors of all cards.
 fn draws_on(machine: &mut Machine, sizes: &str) -> Result<()> {
     let script = format!(
         "cat /run/persona/menu.toml
-        seen=$(sed -n '/^outputs = /,/]/p' /run/persona/menu.toml | grep -o '[0-9]*x[0-9]*' | sort | xargs)
+        seen=$(sed -n '/^outputs = /,/]/p' /run/persona/menu.toml | grep -o '\"[^\"]*\"' | grep -v tty | grep -o '[0-9]*x[0-9]*' | sort | xargs)
         test \"$seen\" = '{sizes}'"
     );
     machine.wait_until(&format!("the menu draws on {sizes:?}"), &script, STEP).map(drop)
@@ -30,6 +32,22 @@ fn shows_the_menu(machine: &mut Machine, head: Head, size: (usize, usize)) -> Re
 /// Waits until a monitor shows visibly something else than before.
 fn changes(machine: &mut Machine, head: Head, before: &Picture) -> Result<Picture> {
     machine.wait_for_screen(head, &format!("{head:?} shows something else"), |picture| picture.difference(before) > 0.02)
+}
+
+/// Settings by which every picture is at rest.
+fn without_motion(settings: &str) -> String {
+    let still = settings.replace("motion = true", "motion = false");
+    assert_ne!(still, settings);
+    still
+}
+
+/// Waits until a monitor shows the same twice in a row: what moved is at rest.
+fn rests(machine: &mut Machine, head: Head) -> Result<Picture> {
+    let last = Cell::new(None);
+    machine.wait_for_screen(head, &format!("{head:?} is at rest"), |picture| {
+        let fingerprint = picture.fingerprint();
+        last.replace(Some(fingerprint)) == Some(fingerprint)
+    })
 }
 
 /// Which process the menu is, and how often systemd had to start it again.
@@ -50,7 +68,9 @@ fn bind(machine: &mut Machine, address: &str) -> Result<()> {
 fn screens() -> Result<()> {
     let display = Display { model: CardModel::Virtio, width: 1920, height: 1080, outputs: 2 };
     let hardware = Hardware { display: Some(display), spare: true, ..Hardware::standard() };
-    let mut machine = power_on(&hardware, &Scenario::new("screens").cmdline("persona.timeout=30m"))?;
+    let artifacts = Artifacts::build(&Log::new("image"))?;
+    let scenario = Scenario::new("screens").root_settings(&without_motion(&artifacts.settings)).cmdline("persona.timeout=30m");
+    let mut machine = Machine::power_on(&artifacts, &hardware, &scenario)?;
     let mut second = machine.monitor(Head::Second)?;
     second.plug(1280, 1024)?;
     machine.wait_for_menu()?;
@@ -85,9 +105,10 @@ fn screens() -> Result<()> {
     machine.press(Keyboard::Host, "right")?;
     changes(&mut machine, Head::Spare, &there)?;
 
-    // No card is left; one comes back.
+    // No card is left, the menu goes on as text; then one comes back.
     unbind(&mut machine, address::SPARE)?;
     draws_on(&mut machine, "")?;
+    machine.wait_until("the menu is text", "grep -q 'tty12 ' /run/persona/menu.toml", STEP)?;
     machine.press(Keyboard::Host, "left")?;
     bind(&mut machine, address::DISPLAY)?;
     draws_on(&mut machine, "1024x768 1920x1080")?;
@@ -138,7 +159,7 @@ fn keys() -> Result<()> {
     let artifacts = Artifacts::build(&Log::new("image"))?;
     let scenario = Scenario::new("keys").cmdline("persona.timeout=never").file(WAITS.0, WAITS.1).file(LAB.0, LAB.1);
     let pin = Pin::hash(RIGHT, b"the tests' salts").map_err(Error::new)?;
-    let scenario = scenario.root_settings(&with_a_locked_lab(&artifacts.settings, &pin));
+    let scenario = scenario.root_settings(&with_a_locked_lab(&without_motion(&artifacts.settings), &pin));
     let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &scenario)?;
 
     // Enter is down, and repeats, since before the menu is there.
@@ -180,10 +201,13 @@ fn keys() -> Result<()> {
     assert_eq!(machine.wait_for_choice()?, "persona = \"lab\"\nreason = \"picked\"\n");
     machine.wait_until("the lab runs", "systemctl is-active lab.service", STEP)?;
 
-    // Esc, and the last entry of three.
-    let running = machine.picture(Head::Display)?;
+    // A menu that begins anew asks nobody twice, and waits: Esc, and the last entry of three.
+    machine.run("rm /run/persona/menu.toml; systemctl restart persona-menu.service")?;
+    machine.wait_for_menu()?;
+    reads_keyboards(&mut machine, 2)?;
+    let waits = machine.picture(Head::Display)?;
     machine.press(Keyboard::Host, "esc")?;
-    let power = changes(&mut machine, Head::Display, &running)?;
+    let power = changes(&mut machine, Head::Display, &waits)?;
     machine.press(Keyboard::Host, "esc")?;
     changes(&mut machine, Head::Display, &power)?;
     for key in ["esc", "down", "down", "ret"] {
@@ -264,9 +288,10 @@ fn launch() -> Result<()> {
     machine.wait_until("the menu reads the gamepad", &pad, STEP)?;
 
     // A persona without its cartridge is dimmed, and cannot be started.
-    let rivendale = machine.picture(Head::Display)?;
+    let rivendale = rests(&mut machine, Head::Display)?;
     machine.run("echo noise other-noise noise right stick-right noise other-noise > /run/pad")?;
-    let mordor = changes(&mut machine, Head::Display, &rivendale)?;
+    changes(&mut machine, Head::Display, &rivendale)?;
+    let mordor = rests(&mut machine, Head::Display)?;
     machine.run("echo south > /run/pad")?;
     machine.run("echo left > /run/pad")?;
     changes(&mut machine, Head::Display, &mordor)?;

@@ -242,7 +242,7 @@ fn without_a_graphics_card_for_the_menu_the_default_starts_after_its_timeout() {
         machine.wait_for_ssh()?;
         machine.wait_for_legion("running")?;
         let status = machine.ssh("persona status")?;
-        assert!(status.contains("menu      no screen"), "{status}");
+        assert!(status.contains("menu      on tty12 "), "{status}");
         machine.wait_for_picture()?;
         Ok(())
     });

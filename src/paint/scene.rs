@@ -169,9 +169,9 @@ fn backdrop(frame: &Frame, view: &View) -> Background {
     let wide = Light {
         center: (frame.middle(), frame.below(-176.0)),
         spread: frame.px(540.0),
-        reach: frame.px(324.0),
+        reach: frame.px(350.0),
         color,
-        strength: strength * 0.8,
+        strength: strength * 1.2,
     };
     let pool = Light {
         center: (frame.middle(), frame.below(44.0)),

@@ -3,6 +3,7 @@
 mod binding;
 mod idle;
 mod menu;
+mod painting;
 mod planning;
 mod reserving;
 mod size;
@@ -25,6 +26,7 @@ pub fn bench(out: &mut dyn Write) -> Result<()> {
     say(size::measure(&artifacts)?)?;
     say(planning::measure()?)?;
     say(reserving::measure(&artifacts)?)?;
+    say(painting::measure()?)?;
 
     let scenario = Scenario::new("bench").cmdline("persona.timeout=never").settings(&binding::settings(&artifacts.settings)?);
     let mut machine = Machine::power_on(&artifacts, &binding::hardware(), &scenario)?;

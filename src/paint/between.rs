@@ -102,7 +102,6 @@ impl Column {
 
 /// Draws the cartridge whose body covers `body`, `light` (0.0 to 1.0) of the way from one sprite to the other, each given
 /// with the pixels of its unit.
-#[inline(never)]
 pub(super) fn draw(target: &mut Target, sprites: [(&Canvas, f32); 2], body: Area, light: f32, fade: Fade) {
     let unit = body.width / WIDTH;
     let whole = body.outset(MARGIN * unit);

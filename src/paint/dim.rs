@@ -15,7 +15,6 @@ pub(super) struct Dimmed {
 pub(super) fn show(dimmed: &mut Option<Dimmed>, frame: &Canvas, brightness: f32, damage: Vec<Rect>) -> Vec<Rect> {
     let share = (brightness.clamp(0.0, 1.0) * 256.0) as u16;
     let before = dimmed.as_ref().map_or(256, |dimmed| dimmed.share);
-    // Without a picture there was nothing to be seen.
     let damage = if share == before { damage } else { vec![frame.bounds()] };
     if share == 256 {
         *dimmed = None;

@@ -71,6 +71,11 @@ impl Display {
         shown
     }
 
+    /// Uses a moment in which nothing happens to draw what the next key may need; true if there is more of it.
+    pub(super) fn prepare(&mut self) -> bool {
+        self.monitors.prepare()
+    }
+
     /// The next frame is to be shown as soon as a monitor is ready for it.
     pub(super) fn wait_for_frame(&mut self) {
         self.monitors.wait_for_frame();

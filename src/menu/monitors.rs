@@ -159,6 +159,11 @@ impl Monitors {
         }
     }
 
+    /// Uses a moment in which nothing happens to draw what the next key may need; true if there is more of it.
+    pub fn prepare(&mut self) -> bool {
+        self.open.iter_mut().flat_map(|open| &mut open.painters).any(|(_, painter)| painter.prepare())
+    }
+
     /// The next frame is to be shown as soon as a monitor is ready for it: descriptor or deadline tell when.
     pub fn wait_for_frame(&mut self) {
         if let Some(open) = &mut self.open {
@@ -197,11 +202,6 @@ impl Monitors {
 
 /// As the owner wants it; where the size of text is left open, by the monitor's size.
 fn appearance_on(output: &Output, settings: &MenuSettings) -> Appearance {
-    let scale = settings.scale.unwrap_or_else(|| scale_for(output.size().1, output.millimetres()));
+    let scale = settings.scale.unwrap_or_else(|| Appearance::scale_for(output.size().1, output.millimetres()));
     Appearance { scale, ..appearance(settings) }
-}
-
-/// How much larger text is on a monitor of this height in pixels and mm.
-fn scale_for(_height: u32, _millimetres: Option<u32>) -> f32 {
-    Appearance::default().scale
 }

@@ -144,7 +144,7 @@ impl Ramp {
     fn retarget(&mut self, now: Duration, target: f32, whole: Duration) {
         if target != self.target {
             let from = self.value(now);
-            *self = Self { since: now, from, target, takes: whole.mul_f32((target - from).abs().min(1.0)) };
+            *self = Self { since: now, from, target, takes: whole.mul_f32((target - from).abs().min(1.0)).min(whole) };
         }
     }
 

@@ -1,6 +1,7 @@
 //! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
 //! says, and shows the result.
 
+use super::beep::Beeper;
 use super::display::Display;
 use super::facts::Facts;
 use super::input::Inputs;
@@ -50,6 +51,8 @@ pub struct Session {
     facts_due: Option<Duration>,
     motion: Motion,
     display: Display,
+    /// If the owner wants to hear the highlight move.
+    beeper: Option<Beeper>,
     inputs: Inputs,
     /// Whether they are the menu's now.
     reads_inputs: bool,
@@ -72,9 +75,9 @@ enum Flow {
 impl Session {
     /// A menu that shows `subject`, and `facts` as they are now, on `monitors`.
     pub fn new(paths: &Paths, subject: Subject, facts: Facts, monitors: Monitors) -> Self {
-        let (trouble, motion) = match &subject {
-            Subject::Broken { why } => (Some(why.clone()), false),
-            Subject::Personas { settings, .. } => (None, settings.menu.motion),
+        let (trouble, motion, beep) = match &subject {
+            Subject::Broken { why } => (Some(why.clone()), false, false),
+            Subject::Personas { settings, .. } => (None, settings.menu.motion, settings.menu.beep),
         };
         Self {
             paths: paths.clone(),
@@ -83,6 +86,7 @@ impl Session {
             facts_due: None,
             motion: Motion::new(motion),
             display: Display::new(paths, monitors),
+            beeper: beep.then(|| Beeper::new(paths)),
             inputs: Inputs::default(),
             reads_inputs: false,
             started: Instant::now(),
@@ -108,7 +112,7 @@ impl Session {
         self.tell(Event::Tick, &sources);
         loop {
             self.refresh(&sources);
-            let timeout = self.time_to_wait();
+            let timeout = if self.has_more_to_prepare() { PollTimeout::ZERO } else { self.time_to_wait() };
             let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.display.fds()).collect();
             let woken = sources.wait(&inputs, timeout)?;
             drop(inputs);
@@ -116,6 +120,8 @@ impl Session {
                 log::info!("told to stop");
                 return Ok(());
             }
+            let now = self.now();
+            self.beeper.iter_mut().for_each(|beeper| beeper.tick(now));
             self.devices_changed(woken.devices);
             if woken.legion {
                 self.hear_of_legion(&sources);
@@ -162,11 +168,17 @@ impl Session {
             menu.filter(|_| !self.waits_for_screen).and_then(|menu| menu.next_change(now)),
             self.display.deadline(now).filter(|_| !menu.is_some_and(Menu::is_on_console)),
             self.facts_due,
+            self.beeper.as_ref().and_then(Beeper::deadline),
         ];
         // A millisecond more than due, so that waking up is never too early.
         dues.into_iter().flatten().min().map_or(PollTimeout::NONE, |due| {
             PollTimeout::try_from(due.saturating_sub(now) + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
         })
+    }
+
+    /// The time before the first key is used for what it may need, once there is a picture.
+    fn has_more_to_prepare(&mut self) -> bool {
+        !self.waits_for_screen && !self.motion.is_moving(self.now()) && self.display.prepare()
     }
 
     /// What there is to show now; nothing while the console has the screen.
@@ -263,7 +275,11 @@ impl Session {
             return Flow::Quit;
         }
         for key in keys {
+            let before = self.menu().map(Menu::highlighted);
             self.tell(Event::Key(key), sources);
+            let after = self.menu().map(Menu::highlighted).filter(|after| before != Some(*after));
+            let now = self.now();
+            self.beeper.iter_mut().zip(after).for_each(|(beeper, position)| beeper.step(position, now));
         }
         Flow::Continue
     }

@@ -1,6 +1,6 @@
 //! `persona doctor` on recorded machines: silent about what is well, and each fault told with its mend.
 //!
-//! `PERSONA_BLESS=1 cargo test --test doctor` writes the golden files `tests/machines/NAME.doctor` anew.
+//! `PERSONA_BLESS=1 cargo test --test doctor` writes the golden files `tests/recorded/machines/NAME.doctor` anew.
 #![allow(clippy::unwrap_used)]
 
 mod set_up;
@@ -197,7 +197,7 @@ fn every_recorded_machine_is_told_as_before() {
         // Where the tree lies is not part of the machine.
         let told = String::from_utf8(output.stdout).unwrap().replace(&tree.root().display().to_string(), "");
         let told = format!("{told}\nexit code {}\n", output.status.code().unwrap());
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/machines/{name}.doctor"));
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorded/machines/{name}.doctor"));
         if env::var_os("PERSONA_BLESS").is_some() {
             fs::write(&golden, &told).unwrap();
         }

@@ -1,4 +1,4 @@
-//! The machines under `tests/machines`, and what their settings mean on them.
+//! The machines under `tests/recorded/machines`, and what their settings mean on them.
 //!
 //! `PERSONA_BLESS=1 cargo test --test passthrough` writes trees and golden files anew.
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 fn machines() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machines")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/machines")
 }
 
 /// The machine's own settings.
@@ -66,7 +66,7 @@ fn printed(tree: &Tree, command: impl FnOnce(&Paths, &mut dyn std::io::Write) ->
     String::from_utf8(out).unwrap().replace(&tree.root().display().to_string(), "ROOT")
 }
 
-/// Each is compared with `tests/machines/NAME.EXTENSION`.
+/// Each is compared with `tests/recorded/machines/NAME.EXTENSION`.
 type Golden = (&'static str, fn(&Tree) -> String);
 
 const GOLDENS: [Golden; 3] = [("plan", steps), ("plan.json", json), ("detect", detected)];
@@ -97,7 +97,7 @@ fn every_machine_is_recorded_and_understood_as_before() {
     for Recorded { name, build } in MACHINES {
         let (_folder, built) = super::build(build);
         let tree = recorded(name);
-        assert_eq!(tree.contents(), built.contents(), "tests/machines/{name} is not what is built");
+        assert_eq!(tree.contents(), built.contents(), "tests/recorded/machines/{name} is not what is built");
         for (extension, tell) in GOLDENS {
             let golden = machines().join(format!("{name}.{extension}"));
             assert_eq!(tell(&tree), fs::read_to_string(&golden).unwrap(), "compare with {}", golden.display());

@@ -1,7 +1,7 @@
 //! Recorded machines: folders that look like a PC's sysfs, procfs and files, for `persona --root DIR` and the tests.
 //!
 //! [`Tree`] writes such a folder, [`Function`] is one PCI function of it. [`machines`] has whole computers, as real ones are
-//! built; `tests/machines/NAME` holds each as a folder. [`synthetic()`] makes one as large as is wanted.
+//! built; `tests/recorded/machines/NAME` holds each as a folder. [`synthetic()`] makes one as large as is wanted.
 //!
 //! Only what somebody reads is recorded. Everything is written for tests: what cannot be written panics, naming the file.
 

@@ -17,7 +17,7 @@ pub use reference::{moved, no_iommu, reference, unreserved};
 pub use threadripper::threadripper;
 pub use two_identical::two_identical;
 
-/// A machine that is recorded in `tests/machines/NAME`.
+/// A machine that is recorded in `tests/recorded/machines/NAME`.
 #[derive(Debug, Clone, Copy)]
 pub struct Recorded {
     /// The folder's name.

@@ -2,10 +2,11 @@
 //! and a menu that dies; each test is one machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use persona::error::{Error, Result};
+use persona::error::{Context, Error, Result};
 use persona::pin::Pin;
 use persona_machine::{Artifacts, CardModel, Display, Hardware, Head, Keyboard, Log, Machine, Picture, STEP, Scenario, address, trial};
 use std::cell::Cell;
+use std::process::Command;
 
 fn power_on(hardware: &Hardware, scenario: &Scenario) -> Result<Machine> {
     Machine::power_on(&Artifacts::build(&Log::new("image"))?, hardware, scenario)
@@ -39,6 +40,16 @@ fn without_motion(settings: &str) -> String {
     let still = settings.replace("motion = true", "motion = false");
     assert_ne!(still, settings);
     still
+}
+
+/// The menu as it is designed for a size. Only host, address and the seconds left are others.
+fn preview(artifacts: &Artifacts, machine: &Machine, size: &str) -> Result<Picture> {
+    let (settings, file) = (machine.folder().join("preview.toml"), machine.folder().join("preview.png"));
+    std::fs::write(&settings, &artifacts.settings).doing(|| "keeping the settings".to_owned())?;
+    let mut command = Command::new(&artifacts.persona);
+    command.arg("--config").arg(&settings).args(["preview", "rivendale", "--size", size, "--out"]).arg(&file);
+    assert!(command.status().doing(|| "running persona preview".to_owned())?.success());
+    Picture::read(&file)
 }
 
 /// Waits until a monitor shows the same twice in a row: what moved is at rest.
@@ -79,7 +90,11 @@ fn screens() -> Result<()> {
     // Two monitors, each with a menu of its own size.
     draws_on(&mut machine, "1280x1024 1920x1080")?;
     let first = shows_the_menu(&mut machine, Head::Display, (1920, 1080))?;
-    shows_the_menu(&mut machine, Head::Second, (1280, 1024))?;
+    let second_shows = shows_the_menu(&mut machine, Head::Second, (1280, 1024))?;
+    for (seen, size) in [(&first, "1920x1080"), (&second_shows, "1280x1024")] {
+        let difference = seen.difference(&preview(&artifacts, &machine, size)?);
+        assert!(difference < 0.03, "{difference} of the picture at {size} is not as designed");
+    }
     machine.wait_for_screen(Head::Display, "the countdown goes on", |picture| picture.difference(&first) > 0.0)?;
 
     // One is unplugged: the menu goes on on the other.
@@ -194,7 +209,8 @@ fn keys() -> Result<()> {
     machine.press(Keyboard::Host, "ret")?;
     let said = "journalctl -b -t persona | grep -q 'a wrong PIN was entered'";
     machine.wait_until("the PIN is wrong", said, STEP)?;
-    changes(&mut machine, Head::Display, &asks)?;
+    // A line of words.
+    machine.wait_for_screen(Head::Display, "the menu says so", |picture| picture.difference(&asks) > 0.0)?;
     nothing_is_chosen(&mut machine)?;
     type_in(&mut machine, RIGHT)?;
     machine.press(Keyboard::Host, "ret")?;

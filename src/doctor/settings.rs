@@ -4,6 +4,7 @@ use super::{Area, Case, Level};
 use crate::error::Error;
 use crate::kernel_command_line::KernelCommandLine;
 use crate::menu::gallery;
+use crate::settings::{DefaultPersona, Persona, Settings};
 use crate::state::Override;
 
 pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
@@ -17,12 +18,29 @@ pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
         let count = settings.personas.len();
         let personas = if count == 1 { "1 persona".to_owned() } else { format!("{count} personas") };
         area.good(FILE, format!("{personas}, the default is {}", default.name));
+        locked_default(settings, &mut area);
         let (_, errors) = gallery::load(case.paths, settings.personas.iter().map(|persona| &persona.emblem));
         errors.iter().for_each(|error| area.error(Level::Warning, "emblem", error));
     }
     next_boot(case, &mut area);
     command_line(case, &mut area);
     area
+}
+
+/// A default that nobody is there to unlock.
+fn locked_default(settings: &Settings, area: &mut Area) {
+    let DefaultPersona::Named(name) = &settings.menu.default else { return };
+    if settings.persona(name).is_none_or(Persona::starts_unattended) {
+        return;
+    }
+    let instead = settings.default_persona(None);
+    let consequence =
+        if instead.starts_unattended() { format!("{} starts instead", instead.name) } else { "nothing starts by itself".to_owned() };
+    area.warning(
+        "default",
+        format!("{name} has a PIN, so the countdown may not start it: {consequence}"),
+        "write `unattended = true` below it, or name another default",
+    );
 }
 
 fn is_known(case: &Case<'_>, name: &str) -> bool {

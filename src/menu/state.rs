@@ -47,8 +47,6 @@ struct Entry {
     on_poweroff: OnPoweroff,
     /// It asks for a PIN.
     locked: bool,
-    /// It may start with nobody there to ask.
-    unattended: bool,
     /// The plan or its cartridge forbid it now.
     refused: bool,
 }
@@ -202,8 +200,7 @@ impl Menu {
     /// A menu of the settings' personas. `default` is the name of the one that starts when nobody picks, `preset` the
     /// one that starts without asking (an override: whoever set it is root on the host, and is asked for no PIN).
     ///
-    /// A locked persona starts by itself only if the settings say so: if the default is one that may not, the first that
-    /// may takes its place, and if there is none the menu waits.
+    /// A locked persona starts by itself only if the settings say so: with a default that may not, the menu waits.
     pub fn new(settings: &Settings, default: &str, preset: Option<(&str, Reason)>, timeout: Timeout) -> Self {
         let index = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
         let preset = preset.and_then(|(name, reason)| Some((index(name)?, reason)));
@@ -216,13 +213,12 @@ impl Menu {
                     Starts::Unit(_) => (Runs::Unit, OnPoweroff::Menu),
                     Starts::Host => (Runs::Host, OnPoweroff::Host),
                 };
-                Entry { runs, on_poweroff, locked: persona.pin.is_some(), unattended: persona.unattended, refused: false }
+                Entry { runs, on_poweroff, locked: persona.pin.is_some(), refused: false }
             })
             .collect();
-        let starts_alone = |index: &usize| entries.get(*index).is_some_and(|entry: &Entry| !entry.locked || entry.unattended);
         let named = index(default).unwrap_or(0);
-        let default = Some(named).filter(starts_alone).or_else(|| (0..entries.len()).find(starts_alone));
-        let highlighted = preset.map_or(default.unwrap_or(named), |(persona, _)| persona);
+        let default = Some(named).filter(|index| settings.personas[*index].starts_unattended());
+        let highlighted = preset.map_or(named, |(persona, _)| persona);
         let timeout = if default.is_some() { timeout } else { Timeout::Never };
         Self { entries, default, highlighted, timeout, preset, state: State::AwaitingScreen, over: None, tries: Tries::default() }
     }
@@ -232,7 +228,7 @@ impl Menu {
         self.highlighted
     }
 
-    /// Index of the persona that starts when nobody picks; none if all are locked.
+    /// Index of the persona that starts when nobody picks, if any may.
     pub fn default(&self) -> Option<usize> {
         self.default
     }

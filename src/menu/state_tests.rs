@@ -253,7 +253,7 @@ fn locked(locks: &[(usize, bool)], preset: Option<(&str, Reason)>) -> Menu {
         settings.personas[*index].pin = Some(hash.parse().unwrap());
         settings.personas[*index].unattended = *unattended;
     }
-    Menu::new(&settings, "a", preset, TEN_SECONDS)
+    Menu::new(&settings, &settings.default_persona(None).name, preset, TEN_SECONDS)
 }
 
 #[test]

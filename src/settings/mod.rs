@@ -218,13 +218,15 @@ impl Settings {
     }
 
     /// The persona that starts when nobody picks; `last` is the name of the one that last ran. A name that no longer
-    /// exists falls back to the first of the menu.
+    /// exists falls back to the first of the menu, and a persona that may not start unattended to the first that may. If there
+    /// is none, nothing starts by itself, and what is returned is only the first to be shown.
     pub fn default_persona<'a>(&'a self, last: Option<&str>) -> &'a Persona {
-        let wanted = match &self.menu.default {
+        let name = match &self.menu.default {
             DefaultPersona::Last => last,
             DefaultPersona::Named(name) => Some(name.as_str()),
         };
-        wanted.and_then(|name| self.persona(name)).unwrap_or(&self.personas[0])
+        let wanted = name.and_then(|name| self.persona(name)).unwrap_or(&self.personas[0]);
+        Some(wanted).into_iter().chain(&self.personas).find(|persona| persona.starts_unattended()).unwrap_or(wanted)
     }
 }
 

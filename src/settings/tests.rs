@@ -69,6 +69,10 @@ fn a_locked_persona_starts_unattended_only_if_the_owner_says_so() {
         let persona = &settings.personas[0];
         assert_eq!((persona.pin.is_some(), persona.starts_unattended()), (locked, unattended), "{keys}");
     }
+    let two = |first: &str, second: &str| format!("[[persona]]\nname = \"a\"\n{first}[[persona]]\nname = \"b\"\n{second}");
+    let default = |text: &str| Settings::parse(text, "x").unwrap().default_persona(None).name.clone();
+    assert_eq!(default(&two(pin, "")), "b", "the first that may takes its place");
+    assert_eq!(default(&two(pin, pin)), "a", "shown first, though nothing starts by itself");
 }
 
 #[test]

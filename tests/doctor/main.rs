@@ -82,6 +82,20 @@ fn faults_of_the_initramfs() {
 }
 
 #[test]
+fn a_default_that_nobody_can_unlock() {
+    let pin = "pin = \"$argon2id$v=19$m=4096,t=2,p=1$c29tZXNhbHQ$JKOB01VuKJ2tIB4TSD4Ral+5P1JSjH8P8g2VzptYyms\"";
+    let locked = SHIPPED.replace("emblem = \"leaf\"", &format!("emblem = \"leaf\"\n{pin}\n#"));
+    brings(
+        "warning settings default rivendale has a PIN, so the countdown may not start it: gondor starts instead",
+        "unattended",
+        |tree| {
+            tree.file("etc/persona/persona.toml", &locked);
+            tree.file(IMAGE, image(tree, &locked));
+        },
+    );
+}
+
+#[test]
 fn settings_that_reserve_the_same_are_not_stale() {
     let (code, report) = findings(|tree| tree.file(IMAGE, image(tree, &SHIPPED.replace("10s", "20s"))));
     assert_eq!((code, faults(&report)), (Some(0), vec![]));

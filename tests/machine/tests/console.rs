@@ -303,8 +303,16 @@ fn launch() -> Result<()> {
     );
     machine.wait_until("the menu reads the gamepad", &pad, STEP)?;
 
-    // A persona without its cartridge is dimmed, and cannot be started.
+    // East is Escape: it opens the power menu, and leaves it.
     let rivendale = rests(&mut machine, Head::Display)?;
+    machine.run("echo east > /run/pad")?;
+    changes(&mut machine, Head::Display, &rivendale)?;
+    let power = rests(&mut machine, Head::Display)?;
+    machine.run("echo east > /run/pad")?;
+    changes(&mut machine, Head::Display, &power)?;
+    let rivendale = rests(&mut machine, Head::Display)?;
+
+    // A persona without its cartridge is dimmed, and cannot be started.
     machine.run("echo noise other-noise noise right stick-right noise other-noise > /run/pad")?;
     changes(&mut machine, Head::Display, &rivendale)?;
     let mordor = rests(&mut machine, Head::Display)?;

@@ -6,6 +6,7 @@ use crate::hardware::{Hardware, Head, Keyboard};
 use crate::journey::{LEGIONS, STEP};
 use crate::log::Log;
 use crate::machine::Machine;
+use crate::picture::Picture;
 use crate::scenario::Scenario;
 use crate::wire::Report as GuestReport;
 use persona::error::{Context, Result};
@@ -111,6 +112,9 @@ fn walk(machine: &mut Machine, folder: &Path) -> Result<Report> {
     machine.wait_for_legion("running")?;
     machine.wait_for_picture()?;
     let after = drivers(machine)?;
+    // It says where to look, and goes dark when it has been read: a key brings it back.
+    machine.press(Keyboard::Host, "f2")?;
+    machine.wait_for_screen(Head::Display, "monitor 1 says what runs", Picture::is_painted)?;
     machine.screendump(Head::Display, &pictures.monitor1)?;
     machine.screendump(Head::Card, &pictures.monitor2)?;
     machine.screendump(Head::Display, &pictures.back)?;

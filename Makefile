@@ -55,7 +55,6 @@ test: setup build small
 	cargo test --workspace --locked --exclude persona-machine
 	cargo test --locked -p persona-machine -- --test-threads 1 --nocapture
 
-# Planning is measured in the bench's own process.
 # Recorded machines and golden files anew, as the code is now. Look at what `git diff` shows before you commit it.
 .PHONY: bless
 bless:

@@ -13,7 +13,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 
 /// The menu's terminal. logind starts login prompts on the first six, and Ctrl-Alt-F12 still reaches this one.
 const MENU_TERMINAL: u16 = 12;
@@ -27,16 +27,23 @@ static TERMINAL: OnceLock<File> = OnceLock::new();
 /// The terminal that was in front before the console was put aside; 0 while it is not.
 static BEFORE: AtomicU16 = AtomicU16::new(0);
 
-/// While it lives the console is put aside; dropping it brings the console back.
-pub struct ConsoleAside(());
+/// How many have put the console aside for a picture, and for text. A card without monitors and the text that stands in for
+/// them are there at the same time.
+static PICTURES: AtomicUsize = AtomicUsize::new(0);
+static TEXTS: AtomicUsize = AtomicUsize::new(0);
+
+/// While one lives the console is put aside; dropping the last one brings the console back. While one is for text, the
+/// menu's terminal shows letters.
+pub struct ConsoleAside(&'static AtomicUsize);
 
 impl ConsoleAside {
     /// Puts the console aside.
     pub fn put(paths: &Paths) -> Self {
-        if let Err(error) = take(paths, VtDisplay::Graphics) {
+        PICTURES.fetch_add(1, Ordering::AcqRel);
+        if let Err(error) = take(paths) {
             log::info!("no virtual terminal to put aside: {error}");
         }
-        Self(())
+        Self(&PICTURES)
     }
 
     /// Puts the console aside for a menu as text: the menu's own terminal goes on showing letters.
@@ -44,21 +51,21 @@ impl ConsoleAside {
     /// # Errors
     /// When there is no virtual terminal.
     pub fn put_for_text(paths: &Paths) -> io::Result<Self> {
-        take(paths, VtDisplay::Text).inspect_err(|_| {
-            let _ = bring_back();
-        })?;
-        Ok(Self(()))
-    }
-
-    /// Ends without bringing the console back, because another has put it aside meanwhile.
-    pub fn leave_aside(self) {
-        std::mem::forget(self);
+        TEXTS.fetch_add(1, Ordering::AcqRel);
+        let aside = Self(&TEXTS);
+        take(paths).map(|()| aside)
     }
 }
 
 impl Drop for ConsoleAside {
     fn drop(&mut self) {
-        if let Err(error) = bring_back() {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+        let done = match (wanted_display(), TERMINAL.get()) {
+            (None, _) => bring_back(),
+            (Some(display), Some(terminal)) => sys::set_vt_display(terminal, display),
+            (Some(_), None) => Ok(()),
+        };
+        if let Err(error) = done {
             log::debug!("bringing the console back: {error}");
         }
     }
@@ -82,7 +89,16 @@ fn open(paths: &Paths) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY).open(paths.virtual_terminal(MENU_TERMINAL))
 }
 
-fn take(paths: &Paths, display: VtDisplay) -> io::Result<()> {
+/// What the menu's terminal shows for those that have put the console aside; none if nobody has.
+fn wanted_display() -> Option<VtDisplay> {
+    match (PICTURES.load(Ordering::Acquire), TEXTS.load(Ordering::Acquire)) {
+        (0, 0) => None,
+        (_, 0) => Some(VtDisplay::Graphics),
+        _ => Some(VtDisplay::Text),
+    }
+}
+
+fn take(paths: &Paths) -> io::Result<()> {
     let terminal = match TERMINAL.get() {
         Some(terminal) => terminal,
         None => {
@@ -104,7 +120,7 @@ fn take(paths: &Paths, display: VtDisplay) -> io::Result<()> {
     BEFORE.store(before, Ordering::Release);
     sys::activate_vt(terminal, MENU_TERMINAL)?;
     sys::set_vt_keyboard(terminal, VtKeyboard::Off)?;
-    sys::set_vt_display(terminal, display)
+    sys::set_vt_display(terminal, wanted_display().unwrap_or(VtDisplay::Text))
 }
 
 /// Gives back what was taken, if anything was. Only system calls, for it runs in signal handlers too.

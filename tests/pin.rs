@@ -57,7 +57,14 @@ fn what_is_no_pin_is_refused() {
 fn typed(lines: &[&str], then: Option<Signal>) -> (Output, String, bool) {
     let OpenptyResult { master, slave } = openpty(None, None).unwrap();
     let mut persona =
-        Command::new(PERSONA).arg("pin").stdin(slave.try_clone().unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A test that runs in the background may be deaf to signals, and its children with it.
+        Command::new("env")
+            .args(["--default-signal=INT,TERM,HUP", PERSONA, "pin"])
+            .stdin(slave.try_clone().unwrap())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
     let mut person = File::from(master);
     let mut prompts = persona.stderr.take().unwrap();
     for line in lines {

@@ -4,6 +4,7 @@ use super::{gallery, or_absent};
 use crate::console;
 use crate::error::Result;
 use crate::kernel_command_line::KernelCommandLine;
+use crate::menu::beep;
 use crate::menu::facts::Facts;
 use crate::menu::monitors::Monitors;
 use crate::menu::session::{Session, Subject};
@@ -24,6 +25,7 @@ pub fn menu(paths: &Paths, restore_console: bool) -> Result<()> {
     if restore_console {
         // No virtual terminal, nothing to restore.
         let _ = console::restore(paths);
+        beep::silence(paths);
         getty::restore_all(paths);
         return Ok(());
     }

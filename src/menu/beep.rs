@@ -88,15 +88,26 @@ impl Beeper {
         }
     }
 
-    fn sound(&mut self, tone: i32) {
+    fn sound(&mut self, hertz: i32) {
         let Some(speaker) = &mut self.speaker else { return };
-        let event = InputEvent::new(EventType::SOUND.0, SoundCode::SND_TONE.0, tone);
-        if let Err(error) = speaker.send_events(&[event]) {
+        if let Err(error) = speaker.send_events(&[tone(hertz)]) {
             log::info!("the PC speaker is gone: {error}");
             self.speaker = None;
             self.beeps = Beeps::default();
         }
     }
+}
+
+/// Silences the PC speaker after a menu that died within a tone: the kernel lets it sound on.
+pub fn silence(paths: &Paths) {
+    let silenced = speaker(paths).map(|node| open(&node)?.send_events(&[tone(0)]));
+    if let Some(Err(error)) = silenced {
+        log::debug!("silencing the PC speaker: {error}");
+    }
+}
+
+fn tone(hertz: i32) -> InputEvent {
+    InputEvent::new(EventType::SOUND.0, SoundCode::SND_TONE.0, hertz)
 }
 
 impl Drop for Beeper {

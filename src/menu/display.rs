@@ -25,13 +25,15 @@ pub(super) struct Display {
     texts: Option<TextScreens>,
     /// How long no monitor may show the menu before it goes on as text; nothing while one does.
     patience_ends: Option<Duration>,
+    /// When a card that was refused is tried again.
+    retry_at: Option<Duration>,
 }
 
 impl Display {
     /// A display that has shown nothing yet.
     pub(super) fn new(paths: &Paths, monitors: Monitors) -> Self {
         let patience_ends = Some(if monitors.may_come() { FIRST_PATIENCE } else { Duration::ZERO });
-        Self { paths: paths.clone(), monitors, texts: None, patience_ends }
+        Self { paths: paths.clone(), monitors, texts: None, patience_ends, retry_at: None }
     }
 
     /// Looks for the card and its monitors again.
@@ -46,16 +48,15 @@ impl Display {
         self.patience_ends = None;
     }
 
-    /// Shows the view; true if a person may see it, false while that is still to be hoped for or if nobody ever will.
-    pub(super) fn show(&mut self, view: &View, now: Duration) -> bool {
-        if view.pose.brightness == 0.0 && self.patience_ends.is_none() {
+    /// Shows the view, or, if that is to stay `dark`, switches the monitors off; true if a person may see it, false while
+    /// that is still to be hoped for or if nobody ever will.
+    pub(super) fn show(&mut self, view: &View, dark: bool, now: Duration) -> bool {
+        if dark && self.patience_ends.is_none() {
             self.monitors.blank();
             return true;
         }
         if self.monitors.show(view, now) {
-            if let Some(texts) = self.texts.take() {
-                texts.hand_over();
-            }
+            self.texts = None;
             self.patience_ends = None;
             return true;
         }
@@ -64,8 +65,9 @@ impl Display {
         }
         let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths));
         let shown = texts.show(view, now);
-        // Nobody can pick on a serial line any more once a choice is made: its login comes.
-        if !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting) {
+        // Nobody can pick on a serial line any more once a choice is made: its login comes. What is wrong with the settings
+        // stays until somebody has pressed a key.
+        if !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting | Stage::Broken { .. }) {
             texts.leave_serial_lines();
         }
         shown
@@ -91,9 +93,12 @@ impl Display {
         self.monitors.are_open() || self.texts.as_ref().is_some_and(TextScreens::need_keyboards)
     }
 
-    /// Tries a card again that another program had.
-    pub(super) fn retry(&mut self) {
-        if self.monitors.were_refused() {
+    /// Tries a card again that another program had, if it is time to.
+    pub(super) fn retry(&mut self, now: Duration) {
+        if !self.monitors.were_refused() {
+            self.retry_at = None;
+        } else if now >= *self.retry_at.get_or_insert(now + RETRY) {
+            self.retry_at = Some(now + RETRY);
             self.monitors.rescan();
         }
     }
@@ -112,7 +117,7 @@ impl Display {
     pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
         let dues = [
             self.monitors.deadline(),
-            self.monitors.were_refused().then_some(now + RETRY),
+            self.retry_at.or_else(|| self.monitors.were_refused().then_some(now + RETRY)),
             self.texts.as_ref().and_then(TextScreens::deadline),
             self.patience_ends.filter(|_| self.texts.is_none()),
         ];

@@ -10,8 +10,8 @@ use std::process::{Child, Command};
 pub(super) enum Started {
     /// legion: `legion.toml` says how it goes on. The systemctl is to be waited for some time.
     Legion(Option<Child>),
-    /// The persona's own unit.
-    Unit,
+    /// Nothing yet: this unit is to be started.
+    Unit(String),
     /// Nothing: the host as it is.
     Host,
 }
@@ -19,7 +19,7 @@ pub(super) enum Started {
 /// Writes the choice and starts what the persona starts.
 ///
 /// # Errors
-/// When the choice cannot be written or systemd refuses the unit.
+/// When the choice cannot be written.
 pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result<Started> {
     log::info!("choice: {} ({reason})", persona.name);
     // The same end twice in a row must be news twice.
@@ -36,11 +36,18 @@ pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result
         Starts::Host => Override::use_up(paths, &choice).map(|()| Started::Host),
         Starts::Unit(unit) => {
             Override::use_up(paths, &choice)?;
-            ask(&["start", "--no-block", "--", unit], || format!("starting {unit}"))
-                .map_err(|error| error.mend(format!("see `systemctl status {unit}`")))?;
-            Ok(Started::Unit)
+            Ok(Started::Unit(unit.clone()))
         }
     }
+}
+
+/// Starts a persona's own unit, without waiting for it to be up. systemd may be slow to answer.
+///
+/// # Errors
+/// When it refuses.
+pub(super) fn start_unit(unit: &str) -> Result<()> {
+    ask(&["start", "--no-block", "--", unit], format!("starting {unit}"))
+        .map_err(|error| error.mend(format!("see `systemctl status {unit}`")))
 }
 
 /// Restarts the machine; legion is stopped gracefully by its unit.
@@ -48,8 +55,7 @@ pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result
 /// # Errors
 /// When systemd refuses.
 pub(super) fn restart() -> Result<()> {
-    log::info!("restarting, as somebody at the menu asked");
-    ask(&["reboot", "--no-block"], || "restarting the machine".to_owned())
+    ask(&["reboot", "--no-block"], "restarting the machine".to_owned()).map_err(|error| error.mend(JOBS))
 }
 
 /// Switches the machine off, as [`restart`].
@@ -57,9 +63,10 @@ pub(super) fn restart() -> Result<()> {
 /// # Errors
 /// When systemd refuses.
 pub(super) fn power_off() -> Result<()> {
-    log::info!("switching off, as somebody at the menu asked");
-    ask(&["poweroff", "--no-block"], || "switching the machine off".to_owned())
+    ask(&["poweroff", "--no-block"], "switching the machine off".to_owned()).map_err(|error| error.mend(JOBS))
 }
+
+const JOBS: &str = "see `systemctl list-jobs` on the host";
 
 fn systemctl(arguments: &[&str]) -> Command {
     let mut command = Command::new("systemctl");
@@ -67,10 +74,10 @@ fn systemctl(arguments: &[&str]) -> Command {
     command
 }
 
-fn ask(arguments: &[&str], doing: impl Fn() -> String) -> Result<()> {
-    let output = systemctl(arguments).output().doing(&doing)?;
+fn ask(arguments: &[&str], doing: String) -> Result<()> {
+    let output = systemctl(arguments).output().doing(|| doing.clone())?;
     if output.status.success() {
         return Ok(());
     }
-    Err(Error::because(doing(), String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    Err(Error::because(doing, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }

@@ -2,8 +2,10 @@
 //! ([`persona_paint`]) or into letters ([`text`]), and around them the edges: [`gallery`], [`facts`], [`monitors`],
 //! [`input`] and the loop that joins them ([`session`]).
 
+mod age;
 pub mod beep;
 mod display;
+pub mod event;
 pub mod facts;
 pub mod gallery;
 pub mod input;

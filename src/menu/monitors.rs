@@ -138,7 +138,8 @@ impl Monitors {
             let damage = painter.paint(view);
             if let Err(error) = open.screen.present(id, painter.pixels(), &damage, now) {
                 log::warn!("{error}");
-                self.close();
+                // It may only be another program's for a while.
+                (self.open, self.complaint) = (None, Some(error.to_string()));
                 return false;
             }
         }

@@ -1,11 +1,9 @@
 //! What lies over the menu until it is answered or left: help, the power menu, the PIN of a locked persona. Pure.
 
 use super::state::Key;
+use crate::pin;
 use persona_paint::{Overlay, PinAnswer, PinKey, PowerEntry};
 use std::time::Duration;
-
-/// More digits than a PIN may have.
-const MOST_DIGITS: usize = 12;
 
 /// An overlay with what has been entered into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,17 +18,21 @@ pub(super) enum Over {
 pub(super) struct PinPad {
     /// Index of the persona.
     pub(super) persona: usize,
+    /// Tells it from every other pad, also of the same persona.
+    pub(super) number: u32,
     entered: String,
     cursor: Option<usize>,
-    last: Last,
+    /// The last try was wrong.
+    wrong: bool,
 }
 
-/// What became of the last try.
+/// What keeps a PIN from being tried now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
-    None,
+pub(super) enum Hold {
+    /// Another one is being checked.
     Checking,
-    Wrong,
+    /// Too many were wrong: so much time has to pass.
+    Wait(Duration),
 }
 
 /// What a key did to an overlay.
@@ -48,32 +50,33 @@ pub(super) enum Answer {
 
 impl Over {
     /// Asks for the PIN of a persona.
-    pub(super) fn pin(persona: usize) -> Self {
-        Self::Pin(PinPad { persona, entered: String::new(), cursor: None, last: Last::None })
+    pub(super) fn pin(persona: usize, number: u32) -> Self {
+        Self::Pin(PinPad { persona, number, entered: String::new(), cursor: None, wrong: false })
     }
 
-    /// Takes a key in. While `must_wait` no PIN is taken.
-    pub(super) fn key(&mut self, key: Key, must_wait: bool) -> Answer {
+    /// Takes a key in. While there is a `hold` no PIN is taken.
+    pub(super) fn key(&mut self, key: Key, hold: Option<Hold>) -> Answer {
         match (self, key) {
             (_, Key::Back) | (Self::Help, _) => Answer::Leave,
             (Self::Power { highlighted }, key) => power_key(highlighted, key),
-            (Self::Pin(pad), key) => pad.key(key, must_wait),
+            (Self::Pin(_), _) if hold.is_some() => Answer::Stay,
+            (Self::Pin(pad), key) => pad.key(key),
         }
     }
 
-    /// The picture of it; `wait` is how long no PIN is taken.
-    pub(super) fn view(&self, wait: Option<Duration>) -> Overlay {
+    /// The picture of it.
+    pub(super) fn view(&self, hold: Option<Hold>) -> Overlay {
         match self {
             Self::Help => Overlay::Help,
             Self::Power { highlighted } => Overlay::Power { highlighted: *highlighted },
             Self::Pin(pad) => Overlay::Pin {
                 entered: pad.entered.len(),
                 cursor: pad.cursor,
-                answer: match (pad.last, wait) {
-                    (Last::Checking, _) => PinAnswer::Checking,
-                    (_, Some(wait)) => PinAnswer::Wait { seconds: wait.as_millis().div_ceil(1000).max(1) as u64 },
-                    (Last::Wrong, None) => PinAnswer::Wrong,
-                    (Last::None, None) => PinAnswer::None,
+                answer: match hold {
+                    Some(Hold::Checking) => PinAnswer::Checking,
+                    Some(Hold::Wait(time)) => PinAnswer::Wait { seconds: time.as_millis().div_ceil(1000).max(1) as u64 },
+                    None if pad.wrong => PinAnswer::Wrong,
+                    None => PinAnswer::None,
                 },
             },
         }
@@ -94,13 +97,10 @@ fn power_key(highlighted: &mut usize, key: Key) -> Answer {
 impl PinPad {
     /// The last try was wrong.
     pub(super) fn was_wrong(&mut self) {
-        self.last = Last::Wrong;
+        self.wrong = true;
     }
 
-    fn key(&mut self, key: Key, must_wait: bool) -> Answer {
-        if self.last == Last::Checking || must_wait {
-            return Answer::Stay;
-        }
+    fn key(&mut self, key: Key) -> Answer {
         let last = PinKey::ALL.len() - 1;
         match key {
             Key::Digit(digit) => {
@@ -127,15 +127,12 @@ impl PinPad {
 
     fn press(&mut self, key: PinKey) -> Answer {
         match key {
-            PinKey::Digit(digit) if self.entered.len() < MOST_DIGITS => {
+            PinKey::Digit(digit) if self.entered.len() < *pin::LENGTH.end() => {
                 self.entered.push(char::from(b'0' + digit.min(9)));
-                self.last = Last::None;
+                self.wrong = false;
             }
             PinKey::Erase => drop(self.entered.pop()),
-            PinKey::Enter if !self.entered.is_empty() => {
-                self.last = Last::Checking;
-                return Answer::Try(std::mem::take(&mut self.entered));
-            }
+            PinKey::Enter if !self.entered.is_empty() => return Answer::Try(std::mem::take(&mut self.entered)),
             PinKey::Digit(_) | PinKey::Enter => {}
         }
         Answer::Stay
@@ -148,21 +145,21 @@ mod tests {
     use super::*;
 
     fn press(over: &mut Over, keys: &[Key]) -> Answer {
-        keys.iter().fold(Answer::Stay, |_, key| over.key(*key, false))
+        keys.iter().fold(Answer::Stay, |_, key| over.key(*key, None))
     }
 
     #[test]
     fn digits_are_entered_taken_back_and_tried() {
-        let mut pad = Over::pin(0);
+        let mut pad = Over::pin(0, 0);
         let keys = [Key::Digit(1), Key::Digit(9), Key::Erase, Key::Digit(0), Key::Confirm];
         assert_eq!(press(&mut pad, &keys), Answer::Try("10".into()));
-        assert_eq!(press(&mut pad, &[Key::Digit(1), Key::Confirm]), Answer::Stay, "one try at a time");
-        assert_eq!(pad.view(None), Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::Checking });
+        assert_eq!(pad.key(Key::Digit(1), Some(Hold::Checking)), Answer::Stay, "one try at a time");
+        assert_eq!(pad.view(Some(Hold::Checking)), Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::Checking });
     }
 
     #[test]
     fn a_pad_walks_the_row_and_presses_what_is_lit() {
-        let mut pad = Over::pin(0);
+        let mut pad = Over::pin(0, 0);
         // Confirm lights the 1, two steps right is the 3, and left of the 1 is Enter.
         let keys = [Key::Confirm, Key::Next, Key::Next, Key::Confirm, Key::Previous, Key::Previous, Key::Previous];
         assert_eq!(press(&mut pad, &keys), Answer::Stay);
@@ -172,11 +169,11 @@ mod tests {
 
     #[test]
     fn while_one_must_wait_no_digit_is_taken_and_the_seconds_are_rounded_up() {
-        let mut pad = Over::pin(0);
-        assert_eq!(pad.key(Key::Digit(1), true), Answer::Stay);
-        let wait = Some(Duration::from_millis(1200));
+        let mut pad = Over::pin(0, 0);
+        let wait = Some(Hold::Wait(Duration::from_millis(1200)));
+        assert_eq!(pad.key(Key::Digit(1), wait), Answer::Stay);
         assert_eq!(pad.view(wait), Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::Wait { seconds: 2 } });
-        assert_eq!(pad.key(Key::Back, true), Answer::Leave, "leaving is always possible");
+        assert_eq!(pad.key(Key::Back, wait), Answer::Leave, "leaving is always possible");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
 //! says, and shows the result.
 
+use super::age::process_age;
 use super::beep::Beeper;
 use super::display::Display;
 use super::facts::Facts;
@@ -8,17 +9,16 @@ use super::input::Inputs;
 use super::launch::{self, Started};
 use super::monitors::Monitors;
 use super::motion::Motion;
-use super::sources::Sources;
-use super::state::{Effect, Event, Menu};
+use super::sources::{Report, Sources};
+use super::state::{Effect, Event, Light, Menu};
 use super::view::{View, view};
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::state::{LegionState, MenuState, Phase, Reason};
 use crate::uevent::Changes;
 use nix::poll::PollTimeout;
 use persona_paint::Pose;
-use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ impl Session {
     pub fn run(mut self) -> Result<()> {
         let mut sources = Sources::open(&self.paths)?;
         self.take_screen();
-        self.hear_of_legion(&sources);
+        self.hear_of_earlier_legion(&sources);
         self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), &sources);
         // An override starts before anything is drawn or waited for.
         self.tell(Event::Tick, &sources);
@@ -129,17 +129,17 @@ impl Session {
             if woken.facts || woken.devices.machine || woken.devices.graphics {
                 self.look_again(SETTLING);
             }
-            if let Some(right) = woken.pin {
-                if !right {
-                    log::warn!("a wrong PIN was entered");
+            for report in woken.reports {
+                match report {
+                    Report::Event(event) => self.tell(event, &sources),
+                    Report::Trouble(why) => self.say(&why),
                 }
-                self.tell(Event::PinChecked { right }, &sources);
             }
             if self.keys_pressed(&sources) == Flow::Quit {
                 return Ok(());
             }
             if !self.menu().is_some_and(Menu::is_on_console) {
-                self.display.retry();
+                self.display.retry(now);
             }
             if self.facts_due.is_some_and(|due| due <= self.now()) {
                 self.gather_facts(&sources);
@@ -194,10 +194,15 @@ impl Session {
         }
     }
 
+    /// Whether the screen gives no light, and is not about to.
+    fn is_dark(&self, now: Duration) -> bool {
+        self.menu().is_some_and(|menu| menu.light(now) == Light::Dark) && !self.motion.is_moving(now)
+    }
+
     /// Shows what there is to show, and settles whether there is a screen at all.
     fn refresh(&mut self, sources: &Sources) {
         let now = self.now();
-        let shown = self.view(now).is_some_and(|view| self.display.show(&view, now));
+        let shown = self.view(now).is_some_and(|view| self.display.show(&view, self.is_dark(now), now));
         if self.motion.is_moving(now) {
             self.display.wait_for_frame();
         }
@@ -205,6 +210,9 @@ impl Session {
             let age = process_age(&self.paths);
             log::info!("first frame after {} ms on {}", age.as_millis(), self.display.names().join(", "));
             self.record.first_frame_ms = Some(age.as_millis() as u64);
+        }
+        if self.menu().is_some_and(Menu::is_on_console) {
+            self.waits_for_screen = false;
         }
         if self.waits_for_screen && (shown || !self.display.may_come(now)) {
             self.waits_for_screen = false;
@@ -234,7 +242,10 @@ impl Session {
 
     fn gather_facts(&mut self, sources: &Sources) {
         self.facts_due = None;
-        let Subject::Personas { settings, .. } = &self.subject else { return };
+        let Subject::Personas { settings, .. } = &self.subject else {
+            self.facts = Facts::of_host(&self.paths);
+            return;
+        };
         let (facts, _) = Facts::gather(&self.paths, settings);
         if facts != self.facts {
             if facts.notice != self.facts.notice {
@@ -284,6 +295,15 @@ impl Session {
         Flow::Continue
     }
 
+    /// At the start: an end that another menu has seen is no news, and must not lead away from this one again.
+    fn hear_of_earlier_legion(&mut self, sources: &Sources) {
+        let state = LegionState::read(&self.paths).ok().flatten();
+        match state.filter(|state| state.phase == Phase::Ended) {
+            Some(ended) => self.legion = Some(ended),
+            None => self.hear_of_legion(sources),
+        }
+    }
+
     /// Reads what legion is doing, and tells the menu if that is news.
     fn hear_of_legion(&mut self, sources: &Sources) {
         if self.starting.as_mut().is_some_and(|systemctl| !matches!(systemctl.try_wait(), Ok(None))) {
@@ -306,40 +326,33 @@ impl Session {
         let now = self.now();
         let Subject::Personas { menu, .. } = &mut self.subject else { return };
         for effect in menu.handle(event, now) {
-            let done = match effect {
-                Effect::Choose { persona, reason } => match self.choose(persona, reason, sources) {
-                    Err(error) => {
+            match effect {
+                Effect::Choose { persona, reason } => {
+                    if let Err(error) = self.choose(persona, reason, sources) {
                         log::error!("{error}");
-                        self.tell(Event::Legion { phase: Phase::Failed, persona: Some(persona), why: Some(error.to_string()) }, sources);
-                        Ok(())
+                        self.tell(failure(persona, error.to_string()), sources);
                     }
-                    done => done,
-                },
-                Effect::CheckPin { persona, digits } => {
-                    self.check_pin(persona, digits, sources);
-                    Ok(())
                 }
-                Effect::LookAgain => {
-                    self.look_again(Duration::ZERO);
-                    Ok(())
-                }
+                Effect::CheckPin { persona, digits } => self.check_pin(persona, digits, sources),
+                Effect::LookAgain => self.look_again(Duration::ZERO),
                 Effect::LeaveToConsole => {
                     self.display.close();
                     self.inputs = Inputs::default();
                     self.reads_inputs = false;
-                    Ok(())
                 }
-                Effect::TakeScreen => {
-                    self.take_screen();
-                    Ok(())
-                }
-                Effect::Restart => launch::restart().map(|()| self.say("The machine restarts")),
-                Effect::PowerOff => launch::power_off().map(|()| self.say("The machine switches itself off")),
-            };
-            if let Err(error) = done {
-                log::error!("{error}");
-                self.say(&error.reason());
+                Effect::TakeScreen => self.take_screen(),
+                Effect::Restart => self.end_the_day(launch::restart, "The machine restarts", sources),
+                Effect::PowerOff => self.end_the_day(launch::power_off, "The machine switches itself off", sources),
             }
+        }
+    }
+
+    fn end_the_day(&mut self, ask: fn() -> Result<()>, words: &str, sources: &Sources) {
+        log::info!("{words}, as somebody at the menu asked");
+        self.say(words);
+        let asked = sources.beside(move || ask().err().map(|error| Report::Trouble(error.to_string().replace('\n', "; "))));
+        if let Err(error) = asked {
+            self.say(&error.to_string());
         }
     }
 
@@ -358,7 +371,13 @@ impl Session {
         self.legion = None;
         match launch::choose(&self.paths, &settings.personas[persona], reason)? {
             Started::Legion(systemctl) => self.starting = systemctl,
-            Started::Unit => self.tell(Event::Legion { phase: Phase::Running, persona: Some(persona), why: None }, sources),
+            Started::Unit(unit) => {
+                let report = move |why| Some(Report::Event(failure(persona, why)));
+                sources
+                    .beside(move || launch::start_unit(&unit).err().and_then(|error| report(error.to_string())))
+                    .doing(|| "starting the persona's unit".into())?;
+                self.tell(Event::Legion { phase: Phase::Running, persona: Some(persona), why: None }, sources);
+            }
             Started::Host => {}
         }
         Ok(())
@@ -368,10 +387,12 @@ impl Session {
     fn check_pin(&mut self, persona: usize, digits: String, sources: &Sources) {
         let Subject::Personas { settings, .. } = &self.subject else { return };
         let Some(pin) = settings.personas.get(persona).and_then(|persona| persona.pin.clone()) else { return };
-        let answers = sources.pin_answers();
-        let checked = answers.and_then(|mut answers| {
-            let check = move || drop(answers.write_all(&[u8::from(pin.verify(&digits))]));
-            std::thread::Builder::new().name("pin".into()).spawn(check)
+        let checked = sources.beside(move || {
+            let right = pin.verify(&digits);
+            if !right {
+                log::warn!("a wrong PIN was entered");
+            }
+            Some(Report::Event(Event::PinChecked { right }))
         });
         if let Err(error) = checked {
             log::error!("checking a PIN: {error}");
@@ -380,12 +401,7 @@ impl Session {
     }
 }
 
-/// How long this process has been running (`proc_pid_stat(5)`, field 22, in ticks of 10 ms since boot).
-fn process_age(paths: &Paths) -> Duration {
-    const TICK: Duration = Duration::from_millis(10);
-    let since_boot = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default();
-    let stat = std::fs::read_to_string(paths.at("/proc/self/stat")).unwrap_or_default();
-    // The second field is the command in parentheses and may hold anything; field 3 comes after the last parenthesis.
-    let ticks = stat.rsplit_once(')').and_then(|(_, fields)| fields.split_whitespace().nth(19)?.parse::<u32>().ok());
-    ticks.map_or(Duration::ZERO, |ticks| since_boot.saturating_sub(TICK * ticks))
+/// A persona that could not be started.
+fn failure(persona: usize, why: String) -> Event {
+    Event::Legion { phase: Phase::Failed, persona: Some(persona), why: Some(why) }
 }

@@ -1,6 +1,7 @@
-//! Everything that can wake the menu up, in one place: signals, device events, legion's files, mounts, addresses, and the
-//! answers of checked PINs. Keyboards and screens come and go and are handed in.
+//! Everything that can wake the menu up, in one place: signals, device events, legion's files, mounts, addresses, and what
+//! was done beside the loop. Keyboards and screens come and go and are handed in.
 
+use super::state::Event;
 use crate::error::{Context, Result};
 use crate::network;
 use crate::paths::Paths;
@@ -11,8 +12,10 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Read};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// The sources that are there as long as the menu is.
 pub(super) struct Sources {
@@ -22,8 +25,25 @@ pub(super) struct Sources {
     /// Reports a change of mounts by POLLERR and POLLPRI (`proc_pid_mounts(5)`).
     mounts: Option<File>,
     network: Option<network::Changes>,
-    pins: PipeReader,
-    pin_answers: PipeWriter,
+    reports: Receiver<Report>,
+    reporter: Reporter,
+    rung: PipeReader,
+}
+
+/// How a thread tells the loop.
+#[derive(Clone)]
+struct Reporter {
+    sender: Sender<Report>,
+    bell: Arc<PipeWriter>,
+}
+
+/// What came of something that was done beside the loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Report {
+    /// The menu is to hear of it.
+    Event(Event),
+    /// It went wrong, and only a person can do something about it.
+    Trouble(String),
 }
 
 /// What woke the menu up.
@@ -37,8 +57,8 @@ pub(super) struct Woken {
     pub(super) legion: bool,
     /// File systems or addresses: what the menu says of the machine may not be true any more.
     pub(super) facts: bool,
-    /// A PIN was checked.
-    pub(super) pin: Option<bool>,
+    /// What came of things that were done beside the loop.
+    pub(super) reports: Vec<Report>,
     /// Which of the descriptors that were handed in are ready, in their order.
     pub(super) others: Vec<bool>,
 }
@@ -63,16 +83,26 @@ impl Sources {
         run_dir.add_watch(&folder, AddWatchFlags::IN_MOVED_TO).doing(|| format!("watching {}", folder.display()))?;
         let mounts = File::open(paths.mount_info()).inspect_err(|error| log::warn!("watching the mounts: {error}")).ok();
         let network = network::Changes::subscribe().inspect_err(|error| log::warn!("watching the network addresses: {error}")).ok();
-        let (pins, pin_answers) = std::io::pipe().doing(|| "making a pipe".into())?;
-        Ok(Self { signals, uevents, run_dir, mounts, network, pins, pin_answers })
+        let (rung, bell) = std::io::pipe().doing(|| "making a pipe".into())?;
+        let (sender, reports) = channel();
+        let reporter = Reporter { sender, bell: Arc::new(bell) };
+        Ok(Self { signals, uevents, run_dir, mounts, network, reports, reporter, rung })
     }
 
-    /// Where the thread that checks a PIN writes its answer: one byte, 1 for right.
+    /// Does something that takes its time beside the loop, which goes on meanwhile.
     ///
     /// # Errors
-    /// When there are no file descriptors left.
-    pub(super) fn pin_answers(&self) -> std::io::Result<PipeWriter> {
-        self.pin_answers.try_clone()
+    /// When there is no thread for it.
+    pub(super) fn beside(&self, work: impl FnOnce() -> Option<Report> + Send + 'static) -> std::io::Result<()> {
+        let Reporter { sender, bell } = self.reporter.clone();
+        let work = move || {
+            if let Some(report) = work()
+                && sender.send(report).is_ok()
+            {
+                let _ = (&*bell).write_all(&[0]);
+            }
+        };
+        std::thread::Builder::new().name("beside".into()).spawn(work).map(drop)
     }
 
     /// Waits for any of them, any of `others`, or the timeout.
@@ -84,7 +114,7 @@ impl Sources {
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.uevents.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.run_dir.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.pins.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.rung.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(others.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
         fds.extend(self.mounts.iter().map(|mounts| PollFd::new(mounts.as_fd(), PollFlags::POLLPRI)));
@@ -103,13 +133,15 @@ impl Sources {
         if let Some(network) = &self.network {
             network.drain();
         }
-        let mut answer = [0];
+        if own[3] {
+            let _ = self.rung.read(&mut [0; 64]);
+        }
         Ok(Woken {
             stop: own[0],
             devices: if own[1] { self.uevents.changes() } else { Changes::default() },
             legion: own[2],
             facts: facts.contains(&true),
-            pin: (own[3] && self.pins.read(&mut answer).is_ok_and(|length| length == 1)).then_some(answer[0] == 1),
+            reports: self.reports.try_iter().collect(),
             others: others.to_vec(),
         })
     }

@@ -19,13 +19,14 @@
 //! Time is a [`Duration`] since any fixed instant; the caller asks [`Menu::deadline`] when to come back with
 //! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
 
-use super::overlay::{Answer, Over};
-use super::view::Stage;
+pub use super::event::{Effect, Event, Key, Light};
+use super::overlay::{Answer, Hold, Over};
+use super::view::{Stage, launch_steps};
 use crate::pin::Tries;
 use crate::settings::value::Timeout;
 use crate::settings::{OnPoweroff, Settings, Starts};
 use crate::state::{Phase, Reason};
-use persona_paint::{Overlay, PowerEntry, Progress, Step};
+use persona_paint::{Overlay, PowerEntry, Step};
 use std::time::Duration;
 
 /// How much time a key gives a person who is at the keyboard, at least.
@@ -56,107 +57,6 @@ enum Runs {
     Legion,
     Unit,
     Host,
-}
-
-/// A key, or a pad's button, as the menu understands it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    /// Arrow left or up.
-    Previous,
-    /// Arrow right or down.
-    Next,
-    /// 0 to 9.
-    Digit(u8),
-    /// Enter or Space.
-    Confirm,
-    /// Escape.
-    Back,
-    /// Backspace.
-    Erase,
-    /// F1.
-    Help,
-    /// Any other.
-    Other,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A complete frame is on a screen.
-    Shown,
-    /// There will be no screen, or none in time.
-    NoScreen,
-    /// A key went down.
-    Key(Key),
-    /// Which personas cannot start now, by index.
-    Refused(Vec<bool>),
-    /// The PIN that was tried is right, or wrong.
-    PinChecked {
-        /// Which.
-        right: bool,
-    },
-    /// legion (or a unit) is somewhere else now; `persona` is an index, if it is one of the menu's.
-    Legion {
-        /// Where it is.
-        phase: Phase,
-        /// Which persona it is.
-        persona: Option<usize>,
-        /// Why it ended or failed.
-        why: Option<String>,
-    },
-    /// Time went by.
-    Tick,
-}
-
-/// Something the caller is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Write the choice; start the persona's unit if it has one of its own.
-    Choose {
-        /// Index of the persona.
-        persona: usize,
-        /// Why it.
-        reason: Reason,
-    },
-    /// See whether these digits are the persona's PIN, and come back with [`Event::PinChecked`].
-    CheckPin {
-        /// Index of the persona.
-        persona: usize,
-        /// What was entered.
-        digits: String,
-    },
-    /// Look again what can start, and come back with [`Event::Refused`].
-    LookAgain,
-    /// Give screen and keyboards to the console.
-    LeaveToConsole,
-    /// Take screen and keyboards back.
-    TakeScreen,
-    /// Restart the machine.
-    Restart,
-    /// Switch the machine off.
-    PowerOff,
-}
-
-/// How much light the screen gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Light {
-    /// As designed.
-    Bright,
-    /// Little: it was read long ago.
-    Dim,
-    /// None.
-    Dark,
-}
-
-impl Light {
-    /// The brightness of everything, as the painter wants it.
-    pub fn brightness(self) -> f32 {
-        match self {
-            Self::Bright => 1.0,
-            Self::Dim => 0.35,
-            Self::Dark => 0.0,
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,13 +94,18 @@ pub struct Menu {
     state: State,
     over: Option<Over>,
     tries: Tries,
+    /// How many number pads there have been.
+    pads: u32,
+    /// The pad whose PIN is being checked.
+    checking: Option<u32>,
 }
 
 impl Menu {
     /// A menu of the settings' personas. `default` is the name of the one that starts when nobody picks, `preset` the
     /// one that starts without asking (an override: whoever set it is root on the host, and is asked for no PIN).
     ///
-    /// A locked persona starts by itself only if the settings say so: with a default that may not, the menu waits.
+    /// A locked persona starts by itself only if the settings say so: [`Settings::default_persona`] names such a one only if there is
+    /// no other, and then the menu waits.
     pub fn new(settings: &Settings, default: &str, preset: Option<(&str, Reason)>, timeout: Timeout) -> Self {
         let index = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
         let preset = preset.and_then(|(name, reason)| Some((index(name)?, reason)));
@@ -220,7 +125,18 @@ impl Menu {
         let default = Some(named).filter(|index| settings.personas[*index].starts_unattended());
         let highlighted = preset.map_or(named, |(persona, _)| persona);
         let timeout = if default.is_some() { timeout } else { Timeout::Never };
-        Self { entries, default, highlighted, timeout, preset, state: State::AwaitingScreen, over: None, tries: Tries::default() }
+        Self {
+            entries,
+            default,
+            highlighted,
+            timeout,
+            preset,
+            state: State::AwaitingScreen,
+            over: None,
+            tries: Tries::default(),
+            pads: 0,
+            checking: None,
+        }
     }
 
     /// Index of the highlighted persona.
@@ -258,13 +174,13 @@ impl Menu {
 
     /// What lies over it at `now`.
     pub fn overlay(&self, now: Duration) -> Option<Overlay> {
-        self.over.as_ref().map(|over| over.view(self.tries.wait(now)))
+        self.over.as_ref().map(|over| over.view(self.hold(now)))
     }
 
     /// How much light the screen gives at `now`.
     pub fn light(&self, now: Duration) -> Light {
         match self.state {
-            State::Running { lit_at } if self.over.is_none() => match now.saturating_sub(lit_at) {
+            State::Running { lit_at } => match now.saturating_sub(lit_at) {
                 time if time >= DARK_AFTER => Light::Dark,
                 time if time >= DIMS_AFTER => Light::Dim,
                 _ => Light::Bright,
@@ -314,24 +230,9 @@ impl Menu {
         }
     }
 
-    /// The steps of the highlighted persona's launch, in `phase`.
+    /// The steps of the highlighted persona's launch, in `phase`: a unit has none of legion's.
     fn steps(&self, phase: Phase) -> Vec<Step> {
-        if self.entries.get(self.highlighted).is_none_or(|entry| entry.runs != Runs::Legion) {
-            return Vec::new();
-        }
-        let busy = match phase {
-            Phase::Preparing => 0,
-            Phase::Inserting => 1,
-            Phase::Starting => 2,
-            Phase::Running | Phase::Stopping | Phase::Ended | Phase::Failed => 3,
-        };
-        let progress = |index: usize| match index.cmp(&busy) {
-            std::cmp::Ordering::Less => Progress::Done,
-            std::cmp::Ordering::Equal => Progress::Busy,
-            std::cmp::Ordering::Greater => Progress::Pending,
-        };
-        let step = |(index, name): (usize, &str)| Step { name: name.to_owned(), progress: progress(index) };
-        ["devices", "cartridge", "power"].into_iter().enumerate().map(step).collect()
+        if self.entries.get(self.highlighted).is_some_and(|entry| entry.runs == Runs::Legion) { launch_steps(phase) } else { Vec::new() }
     }
 
     /// An override and a timeout of zero need nobody's eyes.
@@ -341,6 +242,9 @@ impl Menu {
 
     fn time_passed(&mut self, now: Duration) -> Vec<Effect> {
         let by_itself = self.default.map(|persona| (persona, Reason::Timeout));
+        if self.light(now) == Light::Dark {
+            self.over = None;
+        }
         match self.state {
             State::AwaitingScreen if self.starts_at_once() => {
                 let started = self.preset.or(by_itself);
@@ -368,7 +272,7 @@ impl Menu {
     }
 
     fn key(&mut self, key: Key, now: Duration) -> Vec<Effect> {
-        let light = self.light(now);
+        let (light, hold) = (self.light(now), self.hold(now));
         match &mut self.state {
             State::AwaitingScreen | State::Console => return Vec::new(),
             // Longer, never endless: a phantom key must not keep a machine in its menu.
@@ -386,7 +290,7 @@ impl Menu {
             _ => {}
         }
         if let Some(over) = &mut self.over {
-            let answer = over.key(key, self.tries.wait(now).is_some());
+            let answer = over.key(key, hold);
             return self.answered(answer);
         }
         match (key, &self.state) {
@@ -401,6 +305,8 @@ impl Menu {
                 }
             }
             (_, State::CountingDown { .. } | State::Waiting) => return self.pick(key, now),
+            // A unit has neither the screen nor the keyboard, and nobody tells when it ends.
+            (Key::Confirm, State::Running { .. }) if self.entries[self.highlighted].runs == Runs::Unit => self.state = State::Waiting,
             _ => {}
         }
         Vec::new()
@@ -414,7 +320,10 @@ impl Menu {
             Key::Confirm => match self.entries.get(self.highlighted) {
                 // What was in the way may be gone by now.
                 Some(entry) if entry.refused => return vec![Effect::LookAgain],
-                Some(entry) if entry.locked => self.over = Some(Over::pin(self.highlighted)),
+                Some(entry) if entry.locked => {
+                    self.pads += 1;
+                    self.over = Some(Over::pin(self.highlighted, self.pads));
+                }
                 _ => return self.choose(self.highlighted, Reason::Picked, now),
             },
             Key::Digit(_) | Key::Back | Key::Erase | Key::Help | Key::Other => {}
@@ -430,7 +339,10 @@ impl Menu {
                 Vec::new()
             }
             Answer::Try(digits) => match &self.over {
-                Some(Over::Pin(pad)) => vec![Effect::CheckPin { persona: pad.persona, digits }],
+                Some(Over::Pin(pad)) => {
+                    self.checking = Some(pad.number);
+                    vec![Effect::CheckPin { persona: pad.persona, digits }]
+                }
                 _ => Vec::new(),
             },
             Answer::Take(entry) => {
@@ -452,19 +364,25 @@ impl Menu {
         }
     }
 
+    /// What keeps a PIN from being tried at `now`: one is checked at a time, also when its pad was left meanwhile.
+    fn hold(&self, now: Duration) -> Option<Hold> {
+        self.checking.map(|_| Hold::Checking).or_else(|| self.tries.wait(now).map(Hold::Wait))
+    }
+
+    /// The answer belongs to the pad the PIN was entered on. That may have been left, for another persona's even, or the
+    /// countdown may have ended: then a right PIN starts nothing. A wrong one always counts.
     fn pin_checked(&mut self, right: bool, now: Duration) -> Vec<Effect> {
-        if right {
-            self.tries.right();
-        } else {
+        let checked = self.checking.take();
+        if !right {
             self.tries.wrong(now);
         }
-        // The overlay may have been left, or the countdown may have ended, while the PIN was checked.
         match &mut self.over {
-            Some(Over::Pin(pad)) if right => {
+            Some(Over::Pin(pad)) if Some(pad.number) == checked && right => {
                 let persona = pad.persona;
+                self.tries.right();
                 self.choose(persona, Reason::Picked, now)
             }
-            Some(Over::Pin(pad)) => {
+            Some(Over::Pin(pad)) if Some(pad.number) == checked => {
                 pad.was_wrong();
                 Vec::new()
             }

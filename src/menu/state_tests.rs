@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
-use persona_paint::PinAnswer;
+use persona_paint::{PinAnswer, Progress};
 use proptest::prelude::*;
 
 const SETTINGS: &str = r#"
@@ -278,6 +278,34 @@ fn a_pin_that_is_right_too_late_starts_nothing() {
 }
 
 #[test]
+fn a_right_pin_unlocks_only_the_persona_it_was_entered_for() {
+    let mut menu = locked(&[(1, false), (2, false)], None);
+    menu.handle(Event::Shown, at(0));
+    press(&mut menu, at(1), &[Key::Digit(2), Key::Confirm, Key::Digit(1), Key::Confirm, Key::Back]);
+    // The other persona's pad takes nothing until the answer is there, and that is not its own.
+    assert_eq!(press(&mut menu, at(1), &[Key::Digit(3), Key::Confirm, Key::Digit(1), Key::Confirm]), []);
+    assert_eq!(menu.overlay(at(1)), Some(Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::Checking }));
+    assert_eq!(menu.handle(Event::PinChecked { right: true }, at(2)), []);
+    assert_eq!(menu.overlay(at(2)), Some(Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::None }));
+    // Nor is an answer for the same persona's earlier pad.
+    press(&mut menu, at(3), &[Key::Digit(1), Key::Confirm, Key::Back, Key::Confirm]);
+    assert_eq!(menu.handle(Event::PinChecked { right: true }, at(3)), []);
+}
+
+#[test]
+fn a_unit_leaves_the_menu_one_key_away() {
+    let mut menu = menu(TEN_SECONDS, None);
+    menu.handle(legion(Phase::Running, 2), at(0));
+    press(&mut menu, at(1), &[Key::Next]);
+    assert!(matches!(menu.stage(at(1)), Some(Stage::Running { .. })));
+    press(&mut menu, at(1), &[Key::Confirm]);
+    assert_eq!(menu.stage(at(1)), Some(Stage::Waiting));
+    menu.handle(legion(Phase::Running, 0), at(2));
+    press(&mut menu, at(3), &[Key::Confirm]);
+    assert!(matches!(menu.stage(at(3)), Some(Stage::Running { .. })), "legion says itself when it ends");
+}
+
+#[test]
 fn wrong_pins_slow_down_and_leaving_does_not_help() {
     let mut menu = locked(&[(0, true)], None);
     menu.handle(Event::Shown, at(0));
@@ -319,7 +347,9 @@ fn a_running_legion_dims_the_menu_and_a_key_only_wakes_it() {
     assert_eq!((menu.light(now), menu.overlay(now)), (Light::Bright, None));
     press(&mut menu, now, &[Key::Back]);
     assert_eq!(menu.overlay(now), Some(Overlay::Power { highlighted: 0 }));
-    assert_eq!(menu.light(at(9000)), Light::Bright, "what asks is to be read");
+    assert_eq!(menu.light(at(9000)), Light::Dark, "an overlay that was left open does not glow for hours");
+    menu.handle(Event::Tick, at(9000));
+    assert_eq!(menu.overlay(at(9000)), None);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use super::facts::Facts;
 use super::state::Menu;
 use crate::settings::{MenuSettings, Settings};
-use persona_paint::Appearance;
+use crate::state::Phase;
+use persona_paint::{Appearance, Progress, Step};
+use std::cmp::Ordering;
 use std::time::Duration;
 
 pub use persona_paint::{Card, Stage, View};
@@ -36,4 +38,21 @@ pub fn view(settings: &Settings, menu: &Menu, facts: &Facts, now: Duration) -> O
 /// How the owner wants it drawn; at its designed size where that is left to the screen.
 pub fn appearance(settings: &MenuSettings) -> Appearance {
     Appearance { high_contrast: settings.high_contrast, large_text: settings.large_text, scale: settings.scale.unwrap_or(1.0) }
+}
+
+/// How far the steps of a launch of legion are in `phase`.
+pub(super) fn launch_steps(phase: Phase) -> Vec<Step> {
+    let busy = match phase {
+        Phase::Preparing => 0,
+        Phase::Inserting => 1,
+        Phase::Starting => 2,
+        Phase::Running | Phase::Stopping | Phase::Ended | Phase::Failed => 3,
+    };
+    let progress = |index: usize| match index.cmp(&busy) {
+        Ordering::Less => Progress::Done,
+        Ordering::Equal => Progress::Busy,
+        Ordering::Greater => Progress::Pending,
+    };
+    let steps = ["devices", "cartridge", "power"].into_iter().enumerate();
+    steps.map(|(index, name)| Step { name: name.to_owned(), progress: progress(index) }).collect()
 }

@@ -50,7 +50,7 @@ pub(super) fn prepare(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs)
         _ => None,
     });
     let mut wanted = looks.flat_map(|look| [look.highlighted(), Look::clone(look)]);
-    wanted.any(|look| sprites.ready(&look, Part::Cartridge, glyphs))
+    wanted.any(|look| sprites.has_room() && sprites.ready(&look, Part::Cartridge, glyphs))
 }
 
 /// Draws the part `rect` of `scene` with the sprites and glyphs that are ready.

@@ -15,9 +15,9 @@ type Row = (&'static str, [&'static [Cap<'static>]; 3]);
 const ROWS: [Row; 6] = [
     ("Choose", [&[Key("←"), Key("→")], &[Button("D-pad"), Button("Stick")], &[Button("Wheel")]]),
     ("Jump to one", [&[Key("1–9")], &[], &[]]),
-    ("Start it", [&[Key("Enter"), Key("Space")], &[Button("A"), Button("Start")], &[Button("Click")]]),
-    ("Host and power, back", [&[Key("Esc")], &[Button("B")], &[]]),
-    ("Take a digit back", [&[Key("Backspace")], &[], &[]]),
+    ("Start it", [&[Key("Enter"), Key("Space")], &[Button("A"), Button("Start")], &[Button("Left")]]),
+    ("Host and power, back", [&[Key("Esc")], &[Button("B")], &[Button("Right")]]),
+    ("Take a digit back", [&[Key("Backspace")], &[Button("X")], &[]]),
     ("This help", [&[Key("F1")], &[Button("Select")], &[]]),
 ];
 const HEADS: [&str; 3] = ["Keyboard", "Gamepad", "Mouse"];

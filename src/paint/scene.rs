@@ -102,7 +102,10 @@ impl Scene {
             Stage::Starting { steps } => words::starting(self, frame, card, steps),
             Stage::Running { screen } => {
                 words::running(self, frame, card, screen.as_deref());
-                hints(self, frame, &[(&["Esc"], "power and host")]);
+                let power: (&[&str], &str) = (&["Esc"], "power and host");
+                // A unit has neither the screen nor the keyboard: the menu is one key away.
+                let unit: &[(&[&str], &str)] = &[(&["Enter"], "menu"), power];
+                hints(self, frame, if card.is_legion { &unit[1..] } else { unit });
             }
             Stage::Broken { .. } => {}
         }

@@ -27,7 +27,7 @@ impl Gallery {
     }
 }
 
-/// More than any screen shows at a time.
+/// More than nearly all screens show at a time.
 const MOST_KEPT: usize = 32;
 
 /// A picture with the columns of each row that are known to be opaque.
@@ -75,6 +75,11 @@ pub(super) struct Sprites {
 impl Sprites {
     pub(super) fn new(gallery: Gallery) -> Self {
         Self { gallery, drawn: Vec::new() }
+    }
+
+    /// Whether one more can be kept without another being thrown away.
+    pub(super) fn has_room(&self) -> bool {
+        self.drawn.len() < MOST_KEPT
     }
 
     /// Draws `part` of what looks like `look` if it is new. Whether it was.

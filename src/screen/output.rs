@@ -208,10 +208,10 @@ impl Output {
 
     /// Switches the monitor off, or if the driver cannot, shows black.
     pub(super) fn blank(&mut self) -> io::Result<()> {
+        (self.is_stale, self.is_awaited) = (false, false);
         if !std::mem::take(&mut self.is_lit) {
             return Ok(());
         }
-        (self.is_stale, self.is_awaited) = (false, false);
         match self.head.blank() {
             Err(error) if !is_lost(&error) => {
                 log::info!("the output {} cannot be switched off ({error}): it goes black", self.name);

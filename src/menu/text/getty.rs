@@ -42,7 +42,12 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let (link, leads_to) = (self.link.clone(), self.leads_to.clone());
+        // The number of the file that was closed may be another's in a moment, and the link lead somewhere again.
+        let link = self.link.with_file_name(format!(".{}", self.name));
+        if let Err(error) = fs::rename(&self.link, &link) {
+            log::warn!("giving {} to its login: {error}", self.name);
+        }
+        let leads_to = self.leads_to.clone();
         match start_login(&self.paths, &self.name) {
             // Early in a boot systemd may be slow to answer. Until it has, the link stays for `restore_all`.
             Ok(mut systemctl) => drop(std::thread::spawn(move || {
@@ -59,7 +64,7 @@ impl Drop for Held {
 /// Starts the login on every line that a menu has held and perhaps could not give back: it was killed.
 pub fn restore_all(paths: &Paths) {
     for entry in fs::read_dir(paths.held_lines()).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
+        let name = entry.file_name().to_string_lossy().trim_start_matches('.').to_owned();
         // The terminal is still without cursor; a line that cannot be written to gets its login all the same.
         let _ = leave(&paths.at("/dev").join(&name));
         match start_login(paths, &name).and_then(|mut systemctl| systemctl.wait()) {

@@ -23,7 +23,7 @@ pub struct TextScreens {
 struct VirtualTerminal {
     // It is left before the console comes back.
     terminal: Terminal,
-    console: ConsoleAside,
+    _console: ConsoleAside,
 }
 
 struct SerialConsole {
@@ -66,7 +66,11 @@ impl TextScreens {
 
     /// Leaves the serial lines to the host's logins.
     pub fn leave_serial_lines(&mut self) {
-        self.serial.clear();
+        let lines = std::mem::take(&mut self.serial);
+        if !lines.is_empty() {
+            // Closing a line may wait for what nobody reads (`closing_wait`, `setserial(8)`).
+            std::thread::spawn(move || drop(lines));
+        }
     }
 
     /// Shows the view on every console, as far as it takes it without waiting; true if there is one.
@@ -107,14 +111,6 @@ impl TextScreens {
         terminal.into_iter().chain(serial).map(|(name, (columns, rows))| format!("{name} {columns}x{rows}")).collect()
     }
 
-    /// Ends like dropping it, but leaves the virtual terminal to a screen that has just taken it for its picture.
-    pub fn hand_over(mut self) {
-        if let Some(VirtualTerminal { terminal, console }) = self.terminal.take() {
-            drop(terminal);
-            console.leave_aside();
-        }
-    }
-
     /// Does something with every serial line, and closes those that are gone.
     fn keep_serial(&mut self, mut act: impl FnMut(&mut SerialLine) -> io::Result<()>) {
         self.serial.retain_mut(|console| {
@@ -132,7 +128,7 @@ fn open_virtual_terminal(paths: &Paths) -> io::Result<VirtualTerminal> {
     // The terminal exists, and has a size, once it is open.
     let terminal = Terminal::open(&node)?;
     let console = ConsoleAside::put_for_text(paths)?;
-    Ok(VirtualTerminal { terminal, console })
+    Ok(VirtualTerminal { terminal, _console: console })
 }
 
 fn open_serial(paths: &Paths, name: &str) -> io::Result<Option<SerialConsole>> {

@@ -1,0 +1,104 @@
+//! What the menu's state machine hears ([`Event`], [`Key`]) and says ([`Effect`], [`Light`]).
+
+use crate::state::{Phase, Reason};
+
+/// A key, or a pad's button, as the menu understands it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// Arrow left or up.
+    Previous,
+    /// Arrow right or down.
+    Next,
+    /// 0 to 9.
+    Digit(u8),
+    /// Enter or Space.
+    Confirm,
+    /// Escape.
+    Back,
+    /// Backspace.
+    Erase,
+    /// F1.
+    Help,
+    /// Any other.
+    Other,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A complete frame is on a screen.
+    Shown,
+    /// There will be no screen, or none in time.
+    NoScreen,
+    /// A key went down.
+    Key(Key),
+    /// Which personas cannot start now, by index.
+    Refused(Vec<bool>),
+    /// The PIN that was tried is right, or wrong.
+    PinChecked {
+        /// Which.
+        right: bool,
+    },
+    /// legion (or a unit) is somewhere else now; `persona` is an index, if it is one of the menu's.
+    Legion {
+        /// Where it is.
+        phase: Phase,
+        /// Which persona it is.
+        persona: Option<usize>,
+        /// Why it ended or failed.
+        why: Option<String>,
+    },
+    /// Time went by.
+    Tick,
+}
+
+/// Something the caller is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Write the choice; start the persona's unit if it has one of its own.
+    Choose {
+        /// Index of the persona.
+        persona: usize,
+        /// Why it.
+        reason: Reason,
+    },
+    /// See whether these digits are the persona's PIN, and come back with [`Event::PinChecked`].
+    CheckPin {
+        /// Index of the persona.
+        persona: usize,
+        /// What was entered.
+        digits: String,
+    },
+    /// Look again what can start, and come back with [`Event::Refused`].
+    LookAgain,
+    /// Give screen and keyboards to the console.
+    LeaveToConsole,
+    /// Take screen and keyboards back.
+    TakeScreen,
+    /// Restart the machine.
+    Restart,
+    /// Switch the machine off.
+    PowerOff,
+}
+
+/// How much light the screen gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Light {
+    /// As designed.
+    Bright,
+    /// Little: it was read long ago.
+    Dim,
+    /// None.
+    Dark,
+}
+
+impl Light {
+    /// The brightness of everything, as the painter wants it.
+    pub fn brightness(self) -> f32 {
+        match self {
+            Self::Bright => 1.0,
+            Self::Dim => 0.35,
+            Self::Dark => 0.0,
+        }
+    }
+}

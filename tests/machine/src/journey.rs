@@ -6,7 +6,7 @@ use crate::picture::Picture;
 use crate::serial::SerialLine;
 use crate::wait;
 use crate::wire::Report;
-use persona::error::{Context, Error, Result};
+use persona::error::{Context, Result};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
@@ -28,17 +28,28 @@ impl Machine {
     }
 
     /// Waits until a monitor shows something visibly different from the picture in `file` (more than a countdown's
-    /// next second), and puts the new picture there.
+    /// next second) and nothing glides any more, and puts the new picture there.
     ///
     /// # Errors
     /// When it goes on showing the same.
     pub fn wait_for_change(&mut self, head: Head, file: &Path) -> Result<()> {
+        const MORE_THAN_A_SECOND: f64 = 0.02;
         let old = Picture::read(file)?;
+        let mut last: Option<Picture> = None;
         let changed = wait::until(STEP, || {
             self.screendump(head, file)?;
-            Ok((Picture::read(file)?.difference(&old) > 0.02).then_some(()))
+            let now = Picture::read(file)?;
+            let rests = last.as_ref().is_some_and(|last| now.difference(last) < MORE_THAN_A_SECOND / 4.0);
+            let differs = now.difference(&old) > MORE_THAN_A_SECOND;
+            last = Some(now);
+            Ok((rests && differs).then_some(()))
         })?;
-        changed.ok_or_else(|| Error::new(format!("{}: the monitor shows the same as {} s ago", file.display(), STEP.as_secs())))
+        if changed.is_some() {
+            return Ok(());
+        }
+        let told = self.try_run("cat /run/persona/menu.toml; journalctl -b -t persona -n 8 -o cat").map(|output| output.stdout);
+        let told = told.unwrap_or_else(|error| error.to_string());
+        Err(self.explain(format!("{}: the monitor shows the same as {} s ago; the menu says:\n{told}", file.display(), STEP.as_secs())))
     }
 
     /// What a monitor shows.

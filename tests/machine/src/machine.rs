@@ -277,7 +277,7 @@ impl Machine {
     }
 
     /// An error with the last lines of the serial console.
-    fn explain(&self, message: String) -> Error {
+    pub(crate) fn explain(&self, message: String) -> Error {
         let serial = std::fs::read(self.folder.join("serial.log")).unwrap_or_default();
         let serial = String::from_utf8_lossy(&serial);
         let told = last_lines(&serial, TOLD_LINES);

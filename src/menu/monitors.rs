@@ -25,22 +25,25 @@ pub struct Monitors {
     gallery: Gallery,
     settings: MenuSettings,
     open: Option<Open>,
+    /// Put aside with the first card, and until the menu is closed: it draws on the same card, so the screen goes before it
+    /// comes back. A card that goes does not bring it back: the kernel is taking the console off that very card then, and
+    /// Linux 6.1 follows a null pointer (`fbcon_blank`) if the console's mode is set meanwhile. Another card or the text
+    /// menu takes over.
+    console: Option<ConsoleAside>,
     complaint: Option<String>,
 }
 
 struct Open {
-    // The screen goes before the console comes back: the console draws on the same card.
     screen: Screen,
     painters: Vec<(u64, Painter)>,
     node: PathBuf,
-    _console: ConsoleAside,
 }
 
 impl Monitors {
     /// The monitors of the first of the graphics cards at `cards` that can be used; none for a machine without one.
     /// `gallery` has the owner's emblems. Nothing is opened yet.
     pub fn new(paths: &Paths, cards: Vec<PciAddress>, gallery: Gallery, settings: &MenuSettings) -> Self {
-        Self { paths: paths.clone(), cards, gallery, settings: settings.clone(), open: None, complaint: None }
+        Self { paths: paths.clone(), cards, gallery, settings: settings.clone(), open: None, console: None, complaint: None }
     }
 
     /// Whether the machine has a card to draw on at all, whatever its driver is doing.
@@ -96,9 +99,9 @@ impl Monitors {
 
     fn open_card(&mut self, node: PathBuf) -> Result<(), Error> {
         let screen = Screen::open(&node, self.settings.rotation)?;
-        let console = self.open.take().map(|open| open._console).unwrap_or_else(|| ConsoleAside::put(&self.paths));
+        self.console.get_or_insert_with(|| ConsoleAside::put(&self.paths));
         log::info!("drawing on {}", node.display());
-        self.open = Some(Open { screen, painters: Vec::new(), node, _console: console });
+        self.open = Some(Open { screen, painters: Vec::new(), node });
         Ok(())
     }
 
@@ -119,6 +122,7 @@ impl Monitors {
     /// Gives the card back.
     pub fn close(&mut self) {
         self.open = None;
+        self.console = None;
         self.complaint = None;
     }
 
@@ -156,7 +160,7 @@ impl Monitors {
     pub fn blank(&mut self) {
         if let Some(Err(error)) = self.open.as_mut().map(|open| open.screen.blank()) {
             log::warn!("{error}");
-            self.close();
+            (self.open, self.complaint) = (None, Some(error.to_string()));
         }
     }
 

@@ -17,6 +17,9 @@ fn power_on(hardware: &Hardware, scenario: &Scenario) -> Result<Machine> {
 fn draws_on(machine: &mut Machine, sizes: &str) -> Result<()> {
     let script = format!(
         "cat /run/persona/menu.toml
+        pid=$(systemctl show -P MainPID persona-menu.service)
+        echo menu: $(ps -o stat=,wchan= -p $pid) $(cat /proc/$pid/stack 2>/dev/null | xargs)
+        journalctl -b -t persona -n 6 -o cat
         seen=$(sed -n '/^outputs = /,/]/p' /run/persona/menu.toml | grep -o '\"[^\"]*\"' | grep -v tty | grep -o '[0-9]*x[0-9]*' | sort | xargs)
         test \"$seen\" = '{sizes}'"
     );

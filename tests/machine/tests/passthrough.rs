@@ -183,7 +183,16 @@ fn a_group_with_the_hosts_disk_and_network_card_stays_with_the_host() {
         let mut machine = power_on(&hardware, &Scenario::new("shared-group").cmdline("persona.timeout=never"))?;
         machine.wait_for_menu()?;
         the_host_is_fine(&mut machine)?;
+        // The menu lets nobody pick it: once the next key has moved the highlight, Enter has been heard.
+        let dump = machine.folder().join("menu.png");
+        machine.screendump(Head::Display, &dump)?;
         machine.press(Keyboard::Host, "ret")?;
+        machine.press(Keyboard::Host, "right")?;
+        machine.wait_for_change(Head::Display, &dump)?;
+        assert_eq!(machine.try_run("test -e /run/persona/choice.toml")?.status, 1, "nothing was chosen");
+        // And the launch refuses on its own account, whoever wrote the choice.
+        machine
+            .run("cd /run/persona && printf 'persona = \"rivendale\"\nreason = \"remote\"\n' > choice.new && mv choice.new choice.toml")?;
         machine.wait_for_legion("failed")?;
         over(&mut machine)?;
 

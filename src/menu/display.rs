@@ -63,7 +63,7 @@ impl Display {
         if now < *self.patience_ends.get_or_insert(now + PATIENCE) {
             return false;
         }
-        let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths));
+        let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths, self.monitors.had_card()));
         let shown = texts.show(view, now);
         // Nobody can pick on a serial line any more once a choice is made: its login comes. What is wrong with the settings
         // stays until somebody has pressed a key.

@@ -51,6 +51,11 @@ impl Monitors {
         !self.cards.is_empty()
     }
 
+    /// Whether there has been a card since the menu was last closed.
+    pub fn had_card(&self) -> bool {
+        self.console.is_some()
+    }
+
     /// Whether a card is open, with monitors or without.
     pub fn are_open(&self) -> bool {
         self.open.is_some()

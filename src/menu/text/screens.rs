@@ -35,9 +35,11 @@ struct SerialConsole {
 
 impl TextScreens {
     /// Opens every console that can show the menu; those that cannot are told in the log. A serial line with a login on it
-    /// is left to the login.
-    pub fn open(paths: &Paths) -> Self {
-        let terminal = match open_virtual_terminal(paths) {
+    /// is left to the login, and the virtual terminal to a card that is gone, if `had_card`: what it shows is to be seen on
+    /// that card only, and Linux 6.1 follows a null pointer (`fbcon_blank`) if its mode is set without the card.
+    pub fn open(paths: &Paths, had_card: bool) -> Self {
+        let opened = if had_card { Err(io::Error::other("its card is gone")) } else { open_virtual_terminal(paths) };
+        let terminal = match opened {
             Ok(terminal) => Some(terminal),
             Err(error) => {
                 log::info!("no virtual terminal for a menu as text: {error}");

@@ -74,7 +74,7 @@ fn wait_for(screens: &TextScreens) {
 #[test]
 fn a_person_at_a_serial_line_sees_the_menu_and_is_heard() {
     let mut machine = Machine::new();
-    let mut screens = TextScreens::open(&machine.paths());
+    let mut screens = TextScreens::open(&machine.paths(), false);
     assert_eq!(screens.names(), ["ttyS0 80x24"]);
     assert!(machine.is_raw());
     assert!(screens.show(&view("Rivendale"), NOW));
@@ -99,7 +99,7 @@ fn a_person_at_a_serial_line_sees_the_menu_and_is_heard() {
 #[test]
 fn the_login_is_held_back_exactly_as_long_as_the_line_is_open() {
     let machine = Machine::new();
-    let screens = TextScreens::open(&machine.paths());
+    let screens = TextScreens::open(&machine.paths(), false);
     assert!(machine.held().exists(), "the link leads to the open line");
     drop(screens);
     assert!(!machine.held().exists());
@@ -116,7 +116,7 @@ fn the_login_is_held_back_exactly_as_long_as_the_line_is_open() {
 #[test]
 fn a_line_that_nobody_reads_never_stops_the_menu() {
     let mut machine = Machine::new();
-    let mut screens = TextScreens::open(&machine.paths());
+    let mut screens = TextScreens::open(&machine.paths(), false);
     // Far more than any line holds.
     for number in 0..2000u32 {
         assert!(screens.show(&view(&format!("Persona {number}")), NOW));
@@ -136,7 +136,7 @@ fn a_line_that_nobody_reads_never_stops_the_menu() {
 #[test]
 fn a_line_that_is_hung_up_is_closed() {
     let machine = Machine::new();
-    let mut screens = TextScreens::open(&machine.paths());
+    let mut screens = TextScreens::open(&machine.paths(), false);
     drop(machine.person);
     drop(machine.line);
     wait_for(&screens);
@@ -155,6 +155,6 @@ fn a_line_with_a_login_on_it_stays_the_logins() {
     fs::create_dir_all(&process).unwrap();
     let number = (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
     fs::write(process.join("stat"), format!("300 (agetty) S 1 300 300 {number} 300 0")).unwrap();
-    assert!(!TextScreens::open(&machine.paths()).are_open());
+    assert!(!TextScreens::open(&machine.paths(), false).are_open());
     assert!(!machine.is_raw() && !machine.held().exists());
 }

@@ -239,6 +239,11 @@ impl Paths {
         self.run_dir().join("legion.toml")
     }
 
+    /// What `prepare` has decided for `run`.
+    pub fn launch(&self) -> PathBuf {
+        self.run_dir().join("launch.toml")
+    }
+
     /// What `prepare` changed on the devices, for `release` to change back.
     pub fn bound_devices(&self) -> PathBuf {
         self.run_dir().join("bound.toml")

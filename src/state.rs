@@ -205,6 +205,9 @@ pub struct LegionState {
     /// How the run came out, once it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// How long the guest ran, in seconds, once it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran_s: Option<u64>,
 }
 
 impl LegionState {
@@ -218,7 +221,7 @@ impl LegionState {
 
     /// The persona in a phase in which nothing has come out yet.
     pub fn new(phase: Phase, persona: &str) -> Self {
-        Self { phase, persona: persona.to_owned(), why: None, outcome: None }
+        Self { phase, persona: persona.to_owned(), why: None, outcome: None, ran_s: None }
     }
 
     /// What legion is doing, if it was started in this boot.

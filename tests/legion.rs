@@ -1,8 +1,7 @@
 //! legion under supervision: the real command line, real QEMU and small guests, with the processor emulated.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use persona::legion::supervise::{self, Launch};
-use persona::legion::{Cartridge, Firmware, Ladder, LegionLock, Machine, argv, slot};
+use persona::legion::{Cartridge, Firmware, Ladder, Launch, LegionLock, Machine, Pinning, slot, supervise};
 use persona::paths::Paths;
 use persona::settings::{Legion, Settings};
 use persona::state::{LegionState, Phase};
@@ -52,6 +51,7 @@ struct Bench {
     legion: Legion,
     /// In milliseconds: the power button again, quit, kill.
     ladder: [u64; 3],
+    pinning: Pinning,
 }
 
 impl Bench {
@@ -59,7 +59,7 @@ impl Bench {
         let root = tempfile::tempdir().unwrap();
         let settings = "[legion]\nmemory = \"64M\"\ncpus = 1\ncartridges = \"/shelf\"\nslot = \"/slot\"\n[[persona]]\nname = \"small\"\n";
         let legion = Settings::parse(settings, "test").unwrap().persona("small").unwrap().legion().unwrap().clone();
-        let bench = Self { root, legion, ladder: [NEVER, NEVER, 2 * NEVER] };
+        let bench = Self { root, legion, ladder: [NEVER, NEVER, 2 * NEVER], pinning: Pinning::default() };
         fs::create_dir_all(bench.path("shelf/small")).unwrap();
         fs::create_dir_all(bench.path("run/persona")).unwrap();
         fs::write(bench.path("shelf/small/disk.raw"), disk).unwrap();
@@ -94,9 +94,12 @@ impl Bench {
         drop(lock);
         let firmware = cartridge.nvram.map(|size| Firmware::find(&paths, size).unwrap());
         let machine = Machine { legion: &self.legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &[] };
-        // Two unlikely numbers, so as to find the place of the real one again.
-        let argv: Vec<_> = argv(&paths, &machine, Some(987_654)).iter().map(|argument| emulated(argument)).collect();
-        fs::write(self.path("argv.json"), serde_json::to_string(&argv).unwrap()).unwrap();
+        let mut launch = Launch::new(&paths, "small", &machine);
+        launch.qemu.iter_mut().for_each(|argument| *argument = emulated(argument));
+        let [again, quit, kill] = self.ladder.map(Duration::from_millis);
+        launch.ladder = Ladder { again, quit, kill };
+        launch.pinning = self.pinning.clone();
+        launch.write(&paths).unwrap();
 
         let notified = UnixDatagram::bind(self.path("notify")).unwrap();
         notified.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -108,7 +111,6 @@ impl Bench {
             .args(["--exact", "the_supervisors_process", "--ignored", "--nocapture", "--test-threads=1"])
             .env("NOTIFY_SOCKET", self.path("notify"))
             .env("PERSONA_TEST_ROOT", self.root.path())
-            .env("PERSONA_TEST_LADDER", self.ladder.map(|time| time.to_string()).join(" "))
             .spawn()
             .unwrap();
         Running { bench: self, child, notified, guest }
@@ -126,15 +128,9 @@ fn emulated(argument: &str) -> String {
 fn the_supervisors_process() {
     let root = std::env::var_os("PERSONA_TEST_ROOT").expect("the other tests run this one");
     let paths = Paths::new(&root, None);
-    let argv: Vec<String> = serde_json::from_slice(&fs::read(Path::new(&root).join("argv.json")).unwrap()).unwrap();
-    let ladder = std::env::var("PERSONA_TEST_LADDER").unwrap();
-    let times: Vec<_> = ladder.split(' ').map(|time| Duration::from_millis(time.parse().unwrap())).collect();
-    let cartridge = Cartridge::inspect(&paths, Path::new("/shelf"), "small").unwrap();
+    let launch = Launch::read(&paths).unwrap();
     let lock = LegionLock::take(&paths).unwrap();
-    let ladder = Ladder { again: times[0], quit: times[1], kill: times[2] };
-    let launch = Launch { paths: &paths, persona: "small", cartridge: &cartridge, lock: &lock, ladder };
-    let argv = |descriptor: i32| argv.iter().map(|argument| argument.replace("987654", &descriptor.to_string())).collect();
-    let ending = match supervise::run(&launch, argv) {
+    let ending = match supervise::run(&paths, &launch, &lock) {
         Ok(ending) => format!("{ending:?} good={}", ending.is_good()),
         Err(error) => format!("error: {error}"),
     };
@@ -290,6 +286,37 @@ fn the_power_button_is_pressed_and_pressed_again() {
 fn a_guest_that_does_not_care_is_switched_off() {
     let running = Bench::new(&boot_sector(&[HALT])).ladder(100, 200, NEVER).start();
     running.await_notice("READY=1");
+    running.stop();
+    assert_eq!(running.end().0, "Stopped(Quit) good=true");
+}
+
+/// The host CPUs on which a thread of the process may run, by the thread's name.
+fn affinity(process: u32) -> Vec<(String, String)> {
+    let status = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).unwrap();
+    let field = |status: &str, name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim_start_matches(':').trim().to_owned()
+    };
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads.map(|thread| status(thread.unwrap())).map(|status| (field(&status, "Name"), field(&status, "Cpus_allowed_list"))).collect()
+}
+
+#[test]
+fn each_virtual_cpu_has_a_host_cpu_of_its_own_before_the_guest_runs() {
+    // Two tests' worth of host CPUs are everywhere; which of them, the kernel says.
+    let allowed = affinity(std::process::id())[0].1.clone();
+    let persona::settings::value::Cpus::Pinned(host) = allowed.parse().unwrap() else { panic!("{allowed}") };
+    let (first, last) = (host[0], *host.last().unwrap());
+    let mut bench = debug_console(Bench::new(&boot_sector(&[SAY_SO, HALT])).ladder(0, 0, NEVER));
+    bench.legion.cpus = persona::settings::value::Cpus::Count(2);
+    bench.pinning = Pinning { vcpus: vec![last, first], rest: vec![first] };
+    let running = bench.start();
+    running.await_guest();
+    running.await_notice("READY=1");
+    let threads = affinity(running.qemu());
+    let on = |name: &str| threads.iter().find(|(thread, _)| thread == name).map(|(_, cpus)| cpus.clone());
+    assert_eq!((on("CPU 0/TCG"), on("CPU 1/TCG")), (Some(last.to_string()), Some(first.to_string())), "{threads:?}");
+    assert!(threads.iter().all(|(name, cpus)| name.starts_with("CPU ") || *cpus == first.to_string()), "{threads:?}");
     running.stop();
     assert_eq!(running.end().0, "Stopped(Quit) good=true");
 }

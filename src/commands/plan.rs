@@ -112,7 +112,7 @@ impl Plan {
         match machine {
             Ok((firmware, cartridge)) => {
                 let machine = legion::Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
-                self.qemu = legion::argv(paths, &machine, None);
+                self.qemu = legion::argv(paths, &machine);
             }
             Err(error) => self.refused.push(told(None, &error.reason(), error.how_to_mend())),
         }

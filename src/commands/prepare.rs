@@ -3,9 +3,10 @@
 use super::{find_persona, launch_plan, or_absent};
 use crate::account::Account;
 use crate::error::{Context, Error, Result};
-use crate::legion::{Cartridge, DiskKind, LegionLock, kvm, network, slot};
+use crate::legion::{Cartridge, DiskKind, Firmware, Launch, LegionLock, Machine, kvm, network, slot};
 use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
+use crate::pci::PciAddress;
 use crate::settings::value::Network;
 use crate::settings::{Legion, Settings};
 use crate::state::{Choice, LegionState, Outcome, Override, Phase};
@@ -33,7 +34,7 @@ pub fn prepare(paths: &Paths) -> Result<()> {
         Error::new("nothing was chosen in this boot").mend("pick a persona in the menu; legion.path then starts legion.service")
     })?;
     LegionState::new(Phase::Preparing, &choice.persona).write(paths)?;
-    prepare_chosen(paths, &choice).inspect_err(|error| failed(paths, &choice, error))
+    prepare_chosen(paths, &choice).inspect_err(|error| failed(paths, &choice.persona, error))
 }
 
 fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
@@ -44,6 +45,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
     let lock = LegionLock::take(paths)?;
     // What needs nothing to be undone is checked first.
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
+    let firmware = cartridge.nvram.map(|size| Firmware::find(paths, size)).transpose()?;
     kvm::ensure(paths)?;
     let plan = launch_plan(paths, &settings)?;
     // Recorded first: `release` gives back what was taken even if this process does not live to say so.
@@ -59,6 +61,9 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
         chown(&disk, Some(account.uid), None).doing(|| format!("giving {} to legion", disk.display()))?;
     }
     insert(&lock, paths, legion, &cartridge)?;
+    let devices: Vec<PciAddress> = plan.bind.iter().map(|(address, _)| *address).collect();
+    let machine = Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
+    Launch::new(paths, &persona.name, &machine).write(paths)?;
     Override::use_up(paths, choice)?;
     LegionState::new(Phase::Starting, &choice.persona).write(paths)?;
     // From here on the supervisor, which is not root, tells where legion is.
@@ -73,9 +78,8 @@ fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartrid
 }
 
 /// Leaves the reason for `release`, which publishes it once whatever was done is undone.
-pub(super) fn failed(paths: &Paths, choice: &Choice, error: &Error) {
-    let state =
-        LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Stopping, &choice.persona) };
+pub(super) fn failed(paths: &Paths, persona: &str, error: &Error) {
+    let state = LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Stopping, persona) };
     if let Err(error) = state.write(paths) {
         log::error!("{error}");
     }

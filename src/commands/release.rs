@@ -3,10 +3,10 @@
 use super::or_absent;
 use crate::atomic;
 use crate::error::{Context, Error, Result};
-use crate::legion::network;
+use crate::legion::{Launch, network};
 use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
-use crate::settings::{OnPoweroff, Settings};
+use crate::settings::OnPoweroff;
 use crate::state::{BoundDevices, Last, LegionState, Outcome, Phase};
 use std::process::Command;
 
@@ -26,16 +26,26 @@ pub fn release(paths: &Paths) -> Result<()> {
     {
         log::warn!("{error}");
     }
+    let power_off = or_absent(Launch::last(paths)).is_some_and(|launch| takes_the_machine_along(&launch, &state));
     // Last of all: from here on the menu takes the next choice.
     state.write(paths)?;
-    if state.phase == Phase::Ended
-        && state.outcome == Some(Outcome::GuestPoweroff)
-        && on_poweroff(paths, &state.persona) == OnPoweroff::Poweroff
-    {
+    if power_off {
         log::info!("the guest powered itself off, and so does the machine");
-        power_off()?;
+        self::power_off()?;
     }
     given_back
+}
+
+/// Whether the machine powers off too, as the persona's `on_poweroff` says. Doubt keeps it on: a guest that cannot boot and gives up must
+/// not take away, at every power-on, the host that somebody wants to mend it from.
+fn takes_the_machine_along(launch: &Launch, state: &LegionState) -> bool {
+    let asked = launch.persona == state.persona && launch.on_poweroff == OnPoweroff::Poweroff;
+    let ended_so = state.phase == Phase::Ended && state.outcome == Some(Outcome::GuestPoweroff);
+    let ran_well = state.ran_s.is_some_and(|seconds| seconds >= launch.running_well.as_secs());
+    if asked && ended_so && !ran_well {
+        log::warn!("the machine stays on: the guest powered off before it had run for {:?} (running_well)", launch.running_well);
+    }
+    asked && ended_so && ran_well
 }
 
 fn give_back(paths: &Paths) -> Result<()> {
@@ -61,12 +71,6 @@ fn over(state: LegionState) -> LegionState {
     LegionState { phase, ..state }
 }
 
-fn on_poweroff(paths: &Paths, persona: &str) -> OnPoweroff {
-    // Without settings the machine stays on: doubt keeps it reachable.
-    let settings = Settings::load(paths).ok();
-    settings.as_ref().and_then(|settings| settings.persona(persona)?.legion()).map_or(OnPoweroff::Menu, |legion| legion.on_poweroff)
-}
-
 fn power_off() -> Result<()> {
     let status = Command::new("systemctl").args(["poweroff", "--no-block"]).status().doing(|| "powering the machine off".into())?;
     if status.success() { Ok(()) } else { Err(Error::new(format!("powering the machine off: systemctl said {status}"))) }
@@ -74,10 +78,13 @@ fn power_off() -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::legion::{Cartridge, Disk, DiskKind, Machine};
+    use crate::settings::Settings;
 
     fn state(phase: Phase, outcome: Option<Outcome>) -> LegionState {
-        LegionState { phase, persona: "a".into(), why: Some("because".into()), outcome }
+        LegionState { why: Some("because".into()), outcome, ..LegionState::new(phase, "a") }
     }
 
     #[test]
@@ -87,6 +94,28 @@ mod tests {
             assert_eq!(over.phase, Phase::Failed);
             assert!(over.why.is_some_and(|why| why.contains("killed")));
         }
+    }
+
+    #[test]
+    fn only_a_guest_that_ran_well_and_powered_itself_off_takes_the_machine_along() {
+        let settings = "[legion]\nrunning_well = \"10s\"\n[[persona]]\nname = \"a\"\non_poweroff = \"poweroff\"\n";
+        let settings = Settings::parse(settings, "test").unwrap();
+        let disk = Disk { kind: DiskKind::Raw, direct: true };
+        let cartridge = Cartridge { name: "a".into(), folder: "/c/a".into(), disk, nvram: None };
+        let legion = settings.persona("a").unwrap().legion().unwrap();
+        let launch = Launch::new(&Paths::new("/", None), "a", &Machine { legion, cartridge: &cartridge, firmware: None, devices: &[] });
+        let ended = LegionState { ran_s: Some(10), ..state(Phase::Ended, Some(Outcome::GuestPoweroff)) };
+        assert!(takes_the_machine_along(&launch, &ended));
+        for state in [
+            LegionState { ran_s: Some(9), ..ended.clone() },
+            LegionState { ran_s: None, ..ended.clone() },
+            LegionState { outcome: Some(Outcome::Stopped), ..ended.clone() },
+            LegionState { phase: Phase::Failed, ..ended.clone() },
+            LegionState { persona: "b".into(), ..ended.clone() },
+        ] {
+            assert!(!takes_the_machine_along(&launch, &state), "{state:?}");
+        }
+        assert!(!takes_the_machine_along(&Launch { on_poweroff: OnPoweroff::Menu, ..launch }, &ended));
     }
 
     #[test]

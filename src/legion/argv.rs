@@ -37,13 +37,12 @@ mod at {
     pub(super) const ROOT_PORTS: usize = 0x10;
 }
 
-/// QEMU's command line, program first. `supervisor` is the descriptor that QEMU inherits for its supervisor's QMP;
-/// without it the line is the one to show.
-pub fn argv(paths: &Paths, machine: &Machine<'_>, supervisor: Option<i32>) -> Vec<String> {
+/// QEMU's command line, program first, as one can paste it into a shell.
+pub fn argv(paths: &Paths, machine: &Machine<'_>) -> Vec<String> {
     let mut line = Line::default();
     basics(&mut line, machine);
     memory(&mut line, machine.legion);
-    sockets(&mut line, paths, supervisor);
+    sockets(&mut line, paths);
     disk(&mut line, paths, machine.legion, machine.cartridge.disk);
     if let Some(firmware) = machine.firmware {
         flash(&mut line, paths, machine.legion, firmware);
@@ -51,6 +50,18 @@ pub fn argv(paths: &Paths, machine: &Machine<'_>, supervisor: Option<i32>) -> Ve
     network(&mut line, machine);
     passthrough(&mut line, machine.devices);
     line.0.extend(machine.legion.extra_args.iter().cloned());
+    line.0
+}
+
+/// The same line under supervision: QEMU inherits `descriptor` for its supervisor's QMP, and if it is to be `held`, the guest
+/// runs once QMP says so.
+pub fn supervised(argv: &[String], descriptor: i32, held: bool) -> Vec<String> {
+    let mut line = Line(argv.to_vec());
+    line.add("-chardev", format!("socket,id=supervisor,fd={descriptor}"));
+    line.add("-mon", "chardev=supervisor,mode=control");
+    if held {
+        line.flag("-S");
+    }
     line.0
 }
 
@@ -112,13 +123,9 @@ fn memory(line: &mut Line, legion: &Legion) {
     line.add("-m", size);
 }
 
-fn sockets(line: &mut Line, paths: &Paths, supervisor: Option<i32>) {
+fn sockets(line: &mut Line, paths: &Paths) {
     line.add("-chardev", format!("socket,id=qmp,path={},server=on,wait=off", value(paths.qmp_socket())));
     line.add("-mon", "chardev=qmp,mode=control");
-    if let Some(descriptor) = supervisor {
-        line.add("-chardev", format!("socket,id=supervisor,fd={descriptor}"));
-        line.add("-mon", "chardev=supervisor,mode=control");
-    }
     line.add("-chardev", format!("socket,id=agent,path={},server=on,wait=off", value(paths.guest_agent_socket())));
     line.add("-device", format!("virtio-serial-pci,id=serial,addr={}", at::SERIAL));
     line.add("-device", "virtserialport,bus=serial.0,chardev=agent,name=org.qemu.guest_agent.0");

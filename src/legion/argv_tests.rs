@@ -20,7 +20,7 @@ fn addresses(texts: &[&str]) -> Vec<PciAddress> {
 }
 
 fn line(legion: &Legion, cartridge: &Cartridge, firmware: Option<&Firmware>, devices: &[PciAddress]) -> Vec<String> {
-    argv(&Paths::new("/", None), &Machine { legion, cartridge, firmware, devices }, None)
+    argv(&Paths::new("/", None), &Machine { legion, cartridge, firmware, devices })
 }
 
 /// The shipped settings' command lines, one argument a line. PERSONA_BLESS=1 writes them anew.
@@ -65,10 +65,10 @@ fn what_is_asked_for_is_there_and_nothing_else() {
 fn the_supervisor_talks_over_what_it_hands_down() {
     let (legion, cartridge) = (shipped("rivendale"), cartridge("a", DiskKind::Raw, true));
     let machine = Machine { legion: &legion, cartridge: &cartridge, firmware: None, devices: &[] };
-    let paths = Paths::new("/", None);
-    let with = argv(&paths, &machine, Some(7));
-    assert!(with.contains(&"socket,id=supervisor,fd=7".to_owned()));
-    assert_eq!(argv(&paths, &machine, None).len() + 4, with.len());
+    let alone = argv(&Paths::new("/", None), &machine);
+    let held = supervised(&alone, 7, true);
+    assert_eq!(held[alone.len()..], ["-chardev", "socket,id=supervisor,fd=7", "-mon", "chardev=supervisor,mode=control", "-S"]);
+    assert_eq!(supervised(&alone, 7, false), held[..held.len() - 1]);
 }
 
 #[test]
@@ -146,8 +146,8 @@ proptest! {
         let firmware = Firmware { code: code.clone().into(), format: ImageFormat::Raw };
         let plain_firmware = Firmware { code: "/code".into(), format: ImageFormat::Raw };
         let plain = Legion { slot: "/slot".into(), ..legion.clone() };
-        let wild = argv(&paths, &Machine { legion: &legion, cartridge: &cartridge, firmware: Some(&firmware), devices: &[] }, Some(3));
-        let tame = argv(&harmless, &Machine { legion: &plain, cartridge: &cartridge, firmware: Some(&plain_firmware), devices: &[] }, Some(3));
+        let wild = argv(&paths, &Machine { legion: &legion, cartridge: &cartridge, firmware: Some(&firmware), devices: &[] });
+        let tame = argv(&harmless, &Machine { legion: &plain, cartridge: &cartridge, firmware: Some(&plain_firmware), devices: &[] });
         prop_assert_eq!(wild.len(), tame.len());
         let key = |value: &String| value.split('=').next().unwrap_or_default().to_owned();
         for (wild, tame) in wild.iter().zip(&tame) {

@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn watch(ran: bool, shutdown: Option<Shutdown>) -> Watch {
-        Watch { ran, ready: ran, panicked: false, shutdown }
+        Watch { ran, ready: ran, shutdown, ..Watch::default() }
     }
 
     fn exit(code: i32) -> ExitStatus {

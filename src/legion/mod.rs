@@ -1,9 +1,9 @@
 //! The one virtual machine: cartridge, slot, QEMU's command line, and QEMU under supervision.
 //!
-//! `prepare` takes the [`LegionLock`] and puts a [`Cartridge`] into the [`slot`]. `run` takes the lock again, computes
-//! the [`argv()`] and hands both to [`supervise::run`], whose loop is an edge around pure parts: [`qmp`] reads what
-//! QEMU says, [`watch`] draws from it what happened, [`ladder`] decides what a stop does next, and [`ending`] says why
-//! it is over.
+//! `prepare` takes the [`LegionLock`], puts a [`Cartridge`] into the [`slot`], computes the [`argv()`] and records all of it as a
+//! [`Launch`]. `run` takes the lock again and hands the record to [`supervise::run`], whose loop is an edge around pure
+//! parts: [`qmp`] reads what QEMU says, [`watch`] draws from it what happened, [`ladder`] decides what a stop does next, and
+//! [`ending`] says why it is over.
 
 pub mod argv;
 pub mod cartridge;
@@ -12,6 +12,7 @@ pub mod firmware;
 mod identity;
 pub mod kvm;
 pub mod ladder;
+pub mod launch;
 pub mod lock;
 pub mod network;
 pub mod qmp;
@@ -25,4 +26,5 @@ pub use cartridge::{Cartridge, Disk, DiskKind};
 pub use ending::Ending;
 pub use firmware::{Firmware, ImageFormat};
 pub use ladder::{Ladder, Rung};
+pub use launch::{Launch, Pinning};
 pub use lock::LegionLock;

@@ -3,15 +3,18 @@
 use super::cartridge::Cartridge;
 use super::ending::Ending;
 use super::ladder::{Ladder, Rung, Step};
+use super::launch::{Launch, Pinning};
 use super::lock::LegionLock;
 use super::qmp::Qmp;
 use super::tail::Tail;
-use super::watch::Watch;
+use super::watch::{CONTINUE, Reply, Watch};
+use super::{argv, slot};
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use crate::state::{LegionState, Outcome, Phase};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::Pid;
@@ -23,22 +26,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// What is to run, and how it is to be stopped.
-#[derive(Debug)]
-pub struct Launch<'a> {
-    /// Where the state is written.
-    pub paths: &'a Paths,
-    /// The persona, for the state.
-    pub persona: &'a str,
-    /// The cartridge that is in, whose disk the host must not use.
-    pub cartridge: &'a Cartridge,
-    /// The proof that there is no other legion. QEMU inherits it.
-    pub lock: &'a LegionLock,
-    /// How a stop goes.
-    pub ladder: Ladder,
-}
-
-/// Runs QEMU until it ends. `argv` is called with the descriptor on which QEMU inherits the supervisor's QMP.
+/// Runs QEMU until it ends. The lock is the proof that there is no other legion: QEMU inherits it.
 ///
 /// Writes `/run/persona/legion.toml` at every change, tells the service manager that it is ready once QMP says that the
 /// guest runs, and copies QEMU's stderr to its own. SIGTERM and SIGINT start the stop ladder, a second one skips to
@@ -46,8 +34,12 @@ pub struct Launch<'a> {
 ///
 /// # Errors
 /// When QEMU could not be started or watched. It does not live on then: legion stays off, and the state says why.
-pub fn run(launch: &Launch<'_>, argv: impl FnOnce(i32) -> Vec<String>) -> Result<Ending> {
-    let ending = LegionState::new(Phase::Starting, launch.persona).write(launch.paths).and_then(|()| supervise(launch, argv));
+pub fn run(paths: &Paths, launch: &Launch, lock: &LegionLock) -> Result<Ending> {
+    let ending = LegionState::new(Phase::Starting, &launch.persona).write(paths).and_then(|()| supervise(paths, launch, lock));
+    let (ending, ran) = match ending {
+        Ok((ending, ran)) => (Ok(ending), Some(ran.as_secs())),
+        Err(error) => (Err(error), None),
+    };
     let (outcome, why) = match &ending {
         Ok(Ending::GuestPoweroff) => (Outcome::GuestPoweroff, Ending::GuestPoweroff.to_string()),
         Ok(ending) if ending.is_good() => (Outcome::Stopped, ending.to_string()),
@@ -57,9 +49,12 @@ pub fn run(launch: &Launch<'_>, argv: impl FnOnce(i32) -> Vec<String>) -> Result
     log::info!("legion is over: {why}");
     notify(&[NotifyState::Status(&why)]);
     // `release` makes it final once the devices are back.
-    let state = LegionState { why: Some(why), outcome: Some(outcome), ..LegionState::new(Phase::Stopping, launch.persona) };
-    state.write(launch.paths).and(ending)
+    let state = LegionState { why: Some(why), outcome: Some(outcome), ran_s: ran, ..LegionState::new(Phase::Stopping, &launch.persona) };
+    state.write(paths).and(ending)
 }
+
+/// How long QEMU's end may take once it is killed: its memory is given back, and vfio resets the devices.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// The service manager is told what it wants to know; if it cannot hear, legion runs all the same.
 fn notify(news: &[NotifyState<'_>]) {
@@ -68,12 +63,15 @@ fn notify(news: &[NotifyState<'_>]) {
     }
 }
 
-fn supervise(launch: &Launch<'_>, argv: impl FnOnce(i32) -> Vec<String>) -> Result<Ending> {
+/// How it ended, and how long the guest ran.
+fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock) -> Result<(Ending, Duration)> {
     let signals = block_signals().doing(|| "blocking signals".to_owned())?;
-    let _claim = launch.cartridge.claim(launch.paths)?;
-    let mut qemu = Qemu::start(launch, argv)?;
+    let cartridge = Cartridge::inspect(paths, &launch.cartridges, &launch.cartridge)?;
+    slot::expect(lock, paths, &launch.slot, &cartridge)?;
+    let _claim = cartridge.claim(paths)?;
+    let mut qemu = Qemu::start(launch, lock)?;
     let mut stopping: Option<Stopping> = None;
-    let mut announced = false;
+    let mut runs_since: Option<Instant> = None;
     loop {
         let timeout = match stopping.as_mut().map(|stopping| stopping.step(&launch.ladder)) {
             Some(Step::Take(rung)) => {
@@ -88,15 +86,20 @@ fn supervise(launch: &Launch<'_>, argv: impl FnOnce(i32) -> Vec<String>) -> Resu
         };
         qemu.wait_for_news(&signals, timeout).doing(|| "waiting for QEMU".to_owned())?;
         qemu.listen();
-        if qemu.watch.ran && !announced {
-            announced = true;
-            LegionState::new(Phase::Running, launch.persona).write(launch.paths)?;
+        if qemu.watch.ran && runs_since.is_none() {
+            runs_since = Some(Instant::now());
+            LegionState::new(Phase::Running, &launch.persona).write(paths)?;
             notify(&[NotifyState::Ready, NotifyState::Status(&format!("legion is {}", launch.persona))]);
         }
         while let Some(signal) = signals.read_signal().doing(|| "reading signals".to_owned())? {
             if signal.ssi_signo != Signal::SIGCHLD as u32 {
                 if stopping.is_none() {
-                    notify(&[NotifyState::Stopping]);
+                    // The ladder may be longer than the unit's own stop time; the service manager takes it by then at the latest.
+                    let longest = launch.ladder.kill + GRACE;
+                    notify(&[
+                        NotifyState::Stopping,
+                        NotifyState::ExtendTimeoutUsec(u32::try_from(longest.as_micros()).unwrap_or(u32::MAX)),
+                    ]);
                 }
                 stopping = Some(Stopping::asked(stopping, &launch.ladder, qemu.watch.ran));
             }
@@ -104,7 +107,8 @@ fn supervise(launch: &Launch<'_>, argv: impl FnOnce(i32) -> Vec<String>) -> Resu
         if let Some(exit) = qemu.child.try_wait().doing(|| "waiting for QEMU".to_owned())? {
             qemu.listen();
             let words = std::mem::take(&mut qemu.tail).into_lines();
-            return Ok(Ending::conclude(&qemu.watch, stopping.and_then(|stopping| stopping.last), exit, words));
+            let ending = Ending::conclude(&qemu.watch, stopping.and_then(|stopping| stopping.last), exit, words);
+            return Ok((ending, runs_since.map_or(Duration::ZERO, |since| since.elapsed())));
         }
     }
 }
@@ -153,16 +157,24 @@ struct Qemu {
     stderr: Option<ChildStderr>,
     watch: Watch,
     tail: Tail,
+    /// The host CPU of each virtual CPU.
+    vcpus: Vec<u16>,
 }
 
 impl Qemu {
-    fn start(launch: &Launch<'_>, argv: impl FnOnce(i32) -> Vec<String>) -> Result<Self> {
+    fn start(launch: &Launch, lock: &LegionLock) -> Result<Self> {
         let doing = || "making QEMU's sockets".to_owned();
         let (ours, theirs) = UnixStream::pair().doing(doing)?;
         let qmp = Qmp::new(ours).doing(doing)?;
-        let argv = argv(theirs.as_raw_fd());
+        let Pinning { vcpus, rest } = launch.pinning.clone();
+        // QEMU's threads are where their supervisor is, until it has pinned those of the virtual CPUs.
+        keep_to(Pid::from_raw(0), &rest)
+            .doing(|| format!("keeping legion to the host CPUs {rest:?}"))
+            .map_err(|error| error.mend("`lscpu` lists the host's CPUs; change `cpus` in the settings"))?;
+        let held = !vcpus.is_empty();
+        let argv = argv::supervised(&launch.qemu, theirs.as_raw_fd(), held);
         let (program, arguments) = argv.split_first().ok_or_else(|| Error::new("QEMU's command line is empty"))?;
-        for inherited in [theirs.as_fd(), launch.lock.as_fd()] {
+        for inherited in [theirs.as_fd(), lock.as_fd()] {
             fcntl(inherited, FcntlArg::F_SETFD(FdFlag::empty())).doing(doing)?;
         }
         let mut child = Command::new(program)
@@ -176,7 +188,7 @@ impl Qemu {
             .doing(|| format!("starting {program}"))
             .map_err(|error| error.mend("install QEMU: qemu-system-x86 (Arch, Debian), qemu-kvm (Fedora)"))?;
         let stderr = child.stderr.take();
-        let qemu = Self { child, qmp: Some(qmp), stderr, watch: Watch::default(), tail: Tail::default() };
+        let qemu = Self { child, qmp: Some(qmp), stderr, watch: Watch { held, ..Watch::default() }, tail: Tail::default(), vcpus };
         if let Some(stderr) = &qemu.stderr {
             fcntl(stderr, FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).doing(doing)?;
         }
@@ -200,9 +212,14 @@ impl Qemu {
             let (messages, mut open) = qmp.receive();
             for message in messages {
                 log::debug!("QMP: {message:?}");
-                if let Some(command) = self.watch.see(&message) {
-                    open &= qmp.send(command).is_ok();
-                }
+                open &= match self.watch.see(&message) {
+                    None => true,
+                    Some(Reply::Command(command)) => qmp.send(command).is_ok(),
+                    Some(Reply::Pin(threads)) => {
+                        pin(&threads, &self.vcpus);
+                        qmp.send(CONTINUE).is_ok()
+                    }
+                };
             }
             if !open {
                 self.qmp = None;
@@ -244,6 +261,28 @@ impl Qemu {
         // The child is not waited for yet, so the number is still its own.
         i32::try_from(self.child.id()).is_ok_and(|pid| nix::sys::signal::kill(Pid::from_raw(pid), signal).is_ok())
     }
+}
+
+/// Pins the virtual CPUs' threads. One that cannot be pinned runs where the others do: slower, but it runs.
+fn pin(threads: &[(usize, i32)], vcpus: &[u16]) {
+    for (index, host) in vcpus.iter().enumerate() {
+        let thread = threads.iter().find(|(vcpu, _)| *vcpu == index).map(|(_, thread)| Pid::from_raw(*thread));
+        match thread.map(|thread| keep_to(thread, &[*host])) {
+            Some(Ok(())) => {}
+            Some(Err(errno)) => log::warn!("pinning virtual CPU {index} to the host CPU {host}: {errno}"),
+            None => log::warn!("QEMU has no thread for the virtual CPU {index}"),
+        }
+    }
+}
+
+/// Keeps a thread, and those it starts, to these host CPUs; none means wherever it likes.
+fn keep_to(thread: Pid, host: &[u16]) -> nix::Result<()> {
+    if host.is_empty() {
+        return Ok(());
+    }
+    let mut set = CpuSet::new();
+    host.iter().try_for_each(|cpu| set.set(usize::from(*cpu)))?;
+    sched_setaffinity(thread, &set)
 }
 
 impl Drop for Qemu {

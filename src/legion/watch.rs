@@ -14,7 +14,21 @@ pub struct Watch {
     pub panicked: bool,
     /// Why QEMU shut down.
     pub shutdown: Option<Shutdown>,
+    /// Whether QEMU holds the guest until its CPUs are pinned.
+    pub held: bool,
 }
+
+/// What to do about a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// Send this command.
+    Command(&'static str),
+    /// Pin these threads, each by the index of its virtual CPU, and let the guest run: [`CONTINUE`].
+    Pin(Vec<(usize, i32)>),
+}
+
+/// Lets a held guest run.
+pub const CONTINUE: &str = "cont";
 
 /// The reason of a SHUTDOWN event (`ShutdownCause` of QEMU's `qapi/run-state.json`), as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,15 +58,16 @@ impl Shutdown {
 }
 
 impl Watch {
-    /// Takes a message, and says which command to send next, if any.
-    pub fn see(&mut self, message: &Message) -> Option<&'static str> {
+    /// Takes a message, and says what to do about it, if anything.
+    pub fn see(&mut self, message: &Message) -> Option<Reply> {
         match message {
-            Message::Greeting => return Some("qmp_capabilities"),
+            Message::Greeting => return Some(Reply::Command("qmp_capabilities")),
             Message::Done(command, _) if command == "qmp_capabilities" => {
                 self.ready = true;
                 // The guest may have begun to run before there was anybody to tell.
-                return Some("query-status");
+                return Some(Reply::Command(if self.held { "query-cpus-fast" } else { "query-status" }));
             }
+            Message::Done(command, value) if command == "query-cpus-fast" => return Some(Reply::Pin(threads(value))),
             Message::Done(command, value) if command == "query-status" => self.ran |= value["running"] == true,
             Message::Event(event, data) => match event.as_str() {
                 "RESUME" => self.ran = true,
@@ -66,12 +81,19 @@ impl Watch {
     }
 }
 
+/// The virtual CPUs' threads (`CpuInfoFast` of QEMU's `qapi/machine.json`).
+fn threads(value: &Value) -> Vec<(usize, i32)> {
+    let number = |cpu: &Value, key: &str| cpu[key].as_i64();
+    let thread = |cpu: &Value| Some((number(cpu, "cpu-index")?.try_into().ok()?, number(cpu, "thread-id")?.try_into().ok()?));
+    value.as_array().map(|cpus| cpus.iter().filter_map(thread).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn seen(messages: &[Message]) -> (Watch, Vec<&'static str>) {
+    fn seen(messages: &[Message]) -> (Watch, Vec<Reply>) {
         let mut watch = Watch::default();
         let sent = messages.iter().filter_map(|message| watch.see(message)).collect();
         (watch, sent)
@@ -85,10 +107,19 @@ mod tests {
     fn running_is_asked_for_and_believed() {
         let greeted = [Message::Greeting, Message::Done("qmp_capabilities".into(), json!({}))];
         let (watch, sent) = seen(&greeted);
-        assert_eq!((watch.ready, watch.ran, sent), (true, false, vec!["qmp_capabilities", "query-status"]));
+        assert_eq!((watch.ready, watch.ran, sent), (true, false, ["qmp_capabilities", "query-status"].map(Reply::Command).to_vec()));
         assert!(seen(&[status(true)]).0.ran);
         assert!(!seen(&[status(false)]).0.ran);
         assert!(seen(&[status(false), Message::Event("RESUME".into(), Value::Null)]).0.ran);
+    }
+
+    #[test]
+    fn a_held_guest_runs_once_its_threads_are_pinned() {
+        let mut watch = Watch { held: true, ..Watch::default() };
+        assert_eq!(watch.see(&Message::Done("qmp_capabilities".into(), json!({}))), Some(Reply::Command("query-cpus-fast")));
+        let cpus = json!([{"cpu-index": 0, "thread-id": 71}, {"cpu-index": 1, "thread-id": 72}, {"target": "none"}]);
+        assert_eq!(watch.see(&Message::Done("query-cpus-fast".into(), cpus)), Some(Reply::Pin(vec![(0, 71), (1, 72)])));
+        assert!(!watch.ran);
     }
 
     #[test]

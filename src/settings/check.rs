@@ -1,20 +1,27 @@
 //! From the shape of the file to settings that can be acted on.
 
 use super::message::{Problem, nearest};
-use super::value::{Color, Cpus, MemorySize, Network, Rotation};
+use super::value::{Color, Cpus, MemorySize, Network, Rotation, time};
 use super::{
     BuiltInEmblem, DefaultPersona, Display, Emblem, Guest, Legion, MenuSettings, OnPoweroff, Passthrough, Persona, Settings, Starts, file,
 };
+use crate::legion::Ladder;
 use crate::pci::{PciAddress, PciId};
 use crate::pin::Pin;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 use toml::Spanned;
 
 type Checked<T> = Result<T, Problem>;
 
 const DEFAULT_ACCENT: Color = Color::rgb(0x8f, 0xa3, 0xbf);
+
+/// Long enough for a guest to fail at booting.
+const RUNNING_WELL: Duration = Duration::from_secs(60);
+const TIME_TO_FLUSH: Duration = Duration::from_secs(5);
+const LONGEST_STOP: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn check(file: file::File) -> Checked<Settings> {
     let personas = personas(&file)?;
@@ -166,12 +173,31 @@ fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<S
         network: entry.network.as_ref().or(legion.network.as_ref()).map_or(Ok(Network::User), parse)?,
         cartridges: absolute(entry.cartridges.as_ref().or(legion.cartridges.as_ref()), "/var/lib/legion/cartridges")?,
         slot: absolute(entry.slot.as_ref().or(legion.slot.as_ref()), "/var/lib/legion/slot")?,
+        stop: entry.stop.as_ref().or(legion.stop.as_ref()).map_or(Ok(Ladder::default()), stop)?,
+        running_well: entry.running_well.as_ref().or(legion.running_well.as_ref()).map_or(Ok(RUNNING_WELL), duration)?,
         extra_args: entry.extra_args.clone().or_else(|| legion.extra_args.clone()).unwrap_or_default(),
     }))
 }
 
 fn parse<T: FromStr<Err = String>>(text: &Spanned<String>) -> Checked<T> {
     text.get_ref().parse().map_err(|wrong: String| Problem::at(text.span(), wrong))
+}
+
+fn duration(text: &Spanned<String>) -> Checked<Duration> {
+    time(text.get_ref()).map_err(|wrong| Problem::at(text.span(), wrong))
+}
+
+/// The rungs must come one after the other, and QEMU must have time to flush the disk before it is killed.
+fn stop(table: &Spanned<file::Stop>) -> Checked<Ladder> {
+    let (given, usual) = (table.get_ref(), Ladder::default());
+    let at = |key: &Option<Spanned<String>>, usual| key.as_ref().map_or(Ok(usual), duration);
+    let ladder = Ladder { again: at(&given.again, usual.again)?, quit: at(&given.quit, usual.quit)?, kill: at(&given.kill, usual.kill)? };
+    if ladder.again <= ladder.quit && ladder.quit + TIME_TO_FLUSH <= ladder.kill && ladder.kill <= LONGEST_STOP {
+        return Ok(ladder);
+    }
+    let Ladder { again, quit, kill } = ladder;
+    Err(Problem::at(table.span(), format!("a stop cannot go like this: again {again:?}, quit {quit:?}, kill {kill:?}"))
+        .mend("all three are counted from the request: again <= quit, quit + 5s <= kill, kill <= 30m"))
 }
 
 fn cpus(value: &Spanned<toml::Value>) -> Checked<Cpus> {

@@ -47,9 +47,19 @@ pub(super) struct Legion {
     pub(super) network: Option<Spanned<String>>,
     pub(super) cartridges: Option<Spanned<PathBuf>>,
     pub(super) slot: Option<Spanned<PathBuf>>,
+    pub(super) stop: Option<Spanned<Stop>>,
+    pub(super) running_well: Option<Spanned<String>>,
     pub(super) extra_args: Option<Vec<String>>,
     #[serde(default)]
     pub(super) passthrough: Vec<Passthrough>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stop {
+    pub(super) again: Option<Spanned<String>>,
+    pub(super) quit: Option<Spanned<String>>,
+    pub(super) kill: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +92,8 @@ pub(super) struct Persona {
     pub(super) network: Option<Spanned<String>>,
     pub(super) cartridges: Option<Spanned<PathBuf>>,
     pub(super) slot: Option<Spanned<PathBuf>>,
+    pub(super) stop: Option<Spanned<Stop>>,
+    pub(super) running_well: Option<Spanned<String>>,
     pub(super) extra_args: Option<Vec<String>>,
 }
 

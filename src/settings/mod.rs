@@ -9,6 +9,7 @@ mod message;
 pub mod value;
 
 use crate::error::{Context, Result};
+use crate::legion::Ladder;
 use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
 use crate::pin::Pin;
@@ -164,6 +165,11 @@ pub struct Legion {
     pub cartridges: PathBuf,
     /// The symlink that says which cartridge is in.
     pub slot: PathBuf,
+    /// How a stop goes.
+    pub stop: Ladder,
+    /// How long it must have run to count as one that runs: an earlier end brings the menu back, whatever [`Legion::on_poweroff`]
+    /// says, so that a guest that cannot boot never takes the host off.
+    pub running_well: Duration,
     /// Handed to QEMU as they are.
     pub extra_args: Vec<String>,
 }

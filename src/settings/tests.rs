@@ -20,6 +20,18 @@ fn the_shipped_example_is_understood() {
 }
 
 #[test]
+fn a_persona_may_stop_and_count_as_well_in_its_own_way() {
+    let text = "[legion]\nstop = { quit = \"1m\", kill = \"70s\" }\n[[persona]]\nname = \"a\"\n\
+        [[persona]]\nname = \"b\"\nstop = { again = \"5s\" }\nrunning_well = \"5m\"\n";
+    let settings = Settings::parse(text, "persona.toml").unwrap();
+    let [a, b] = ["a", "b"].map(|name| settings.persona(name).unwrap().legion().unwrap());
+    let seconds = Duration::from_secs;
+    assert_eq!(a.stop, Ladder { again: seconds(10), quit: seconds(60), kill: seconds(70) });
+    assert_eq!(b.stop, Ladder { again: seconds(5), ..Ladder::default() }, "a table of its own, not a mixture");
+    assert_eq!((a.running_well, b.running_well), (seconds(60), seconds(300)));
+}
+
+#[test]
 fn an_unknown_key_names_its_line_and_the_nearest_known_key() {
     let message = message("[menu]\ntimout = \"10s\"\n");
     assert!(message.starts_with("persona.toml:2: unknown field `timout`"), "{message}");
@@ -51,6 +63,9 @@ fn what_means_nothing_is_named_with_its_line() {
         ("[menu]\nrotation = 45\n[[persona]]\nname = \"a\"", 2, "one of 0, 90, 180, 270"),
         ("[menu]\ntheme = \"high-contrst\"\n[[persona]]\nname = \"a\"", 2, "did you mean `high-contrast`"),
         ("[[persona]]\nname = \"a\"\npin = \"1234\"", 3, "make one with `persona pin`"),
+        ("[legion]\nstop = { quit = \"30s\", kill = \"31s\" }\n[[persona]]\nname = \"a\"", 2, "cannot go like this"),
+        ("[legion]\nstop = { again = \"31s\" }\n[[persona]]\nname = \"a\"", 2, "cannot go like this"),
+        ("[legion]\nstop = { kill = \"never\" }\n[[persona]]\nname = \"a\"", 2, "is not a time"),
         ("[menu\n", 1, ""),
     ] {
         let message = message(text);

@@ -18,39 +18,46 @@ pub enum Timeout {
 impl FromStr for Timeout {
     type Err = String;
 
-    /// Reads `10s`, `1m30s`, `1500ms`, `2min`, `0s` and `never`.
+    /// Reads a [`time`] or `never`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a time such as \"10s\", \"1m30s\" or \"never\"");
-        if text == "never" {
-            return Ok(Self::Never);
+        match text {
+            "never" => Ok(Self::Never),
+            _ => time(text).map(Self::After).map_err(|wrong| wrong + "; \"never\" waits for ever"),
         }
-        let mut total = Duration::ZERO;
-        let mut rest = text.trim();
-        if rest.is_empty() {
-            return Err(wrong());
-        }
-        while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-            let (number, after) = rest.split_at(digits);
-            let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-            let (unit, after) = after.split_at(letters);
-            let number: u64 = number.parse().map_err(|_| wrong())?;
-            let milliseconds = match unit {
-                "ms" => 1,
-                "s" | "sec" => 1000,
-                "m" | "min" => 60_000,
-                _ => return Err(wrong()),
-            };
-            let part = Duration::from_millis(number.checked_mul(milliseconds).ok_or_else(wrong)?);
-            total = total.checked_add(part).ok_or_else(wrong)?;
-            rest = after.trim_start();
-        }
-        // A day keeps every later sum of instants far from overflow, and nobody means more.
-        if total > Duration::from_secs(24 * 3600) {
-            return Err(format!("`{text}` is longer than a day; write \"never\" to wait for ever"));
-        }
-        Ok(Self::After(total))
     }
+}
+
+/// The longest time that a setting can be: a day keeps every later sum of instants far from overflow, and nobody means more.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads `10s`, `1m30s`, `1500ms`, `2min` and `0s`.
+///
+/// # Errors
+/// When it is no time, or longer than a day.
+pub fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a time such as \"10s\" or \"1m30s\"");
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, after) = rest.split_at(digits);
+        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let milliseconds = match unit {
+            "ms" => 1,
+            "s" | "sec" => 1000,
+            "m" | "min" => 60_000,
+            _ => return Err(wrong()),
+        };
+        let part = Duration::from_millis(number.checked_mul(milliseconds).ok_or_else(wrong)?);
+        total = total.checked_add(part).ok_or_else(wrong)?;
+        rest = after.trim_start();
+    }
+    if total > LONGEST { Err(format!("`{text}` is longer than a day")) } else { Ok(total) }
 }
 
 /// How far a picture is turned clockwise on its panel.

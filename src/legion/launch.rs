@@ -1,0 +1,98 @@
+//! What `prepare` decides and `run` does, as data: `/run/persona/launch.toml`.
+//!
+//! `run` is not root, and whoever breaks out of the guest becomes what `run` is: it reads this record and its own cartridge, never
+//! the settings.
+
+use super::argv::{Machine, argv};
+use super::ladder::{Ladder, in_milliseconds};
+use crate::atomic;
+use crate::error::{Error, Result};
+use crate::paths::Paths;
+use crate::settings::OnPoweroff;
+use crate::settings::value::Cpus;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One launch of legion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The persona it is, for messages and state.
+    pub persona: String,
+    /// The name of the cartridge that has been inserted.
+    pub cartridge: String,
+    /// The folder of all cartridges, as the machine names it.
+    pub cartridges: PathBuf,
+    /// The slot, as the machine names it.
+    pub slot: PathBuf,
+    /// QEMU's command line, program first.
+    pub qemu: Vec<String>,
+    /// Where QEMU's threads run.
+    pub pinning: Pinning,
+    /// How a stop goes.
+    pub ladder: Ladder,
+    /// What happens after the guest powers itself off.
+    pub on_poweroff: OnPoweroff,
+    /// How long it must run for that: an earlier end brings the menu back.
+    #[serde(with = "in_milliseconds")]
+    pub running_well: Duration,
+    /// What is not as the settings want it, without keeping legion off.
+    pub notes: Vec<String>,
+}
+
+/// Which host CPUs run what. Empty lists leave it to the host's scheduler.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinning {
+    /// The host CPU of each virtual CPU, by QEMU's index.
+    pub vcpus: Vec<u16>,
+    /// The host CPUs of QEMU's other threads.
+    pub rest: Vec<u16>,
+}
+
+impl Launch {
+    /// The launch of a persona with this machine.
+    pub fn new(paths: &Paths, persona: &str, machine: &Machine<'_>) -> Self {
+        let Machine { legion, cartridge, .. } = machine;
+        let pinning = match &legion.cpus {
+            Cpus::Count(_) => Pinning::default(),
+            Cpus::Pinned(host) => Pinning { vcpus: host.clone(), rest: host.clone() },
+        };
+        Self {
+            persona: persona.to_owned(),
+            cartridge: cartridge.name.clone(),
+            cartridges: legion.cartridges.clone(),
+            slot: legion.slot.clone(),
+            qemu: argv(paths, machine),
+            pinning,
+            ladder: legion.stop,
+            on_poweroff: legion.on_poweroff,
+            running_well: legion.running_well,
+            notes: Vec::new(),
+        }
+    }
+
+    /// What `prepare` has prepared.
+    ///
+    /// # Errors
+    /// When there is nothing, or it cannot be read.
+    pub fn read(paths: &Paths) -> Result<Self> {
+        atomic::read_toml(&paths.launch())?
+            .ok_or_else(|| Error::new("nothing was prepared in this boot").mend("start legion.service, which runs `persona prepare` first"))
+    }
+
+    /// The launch under way or the last one, if there was one.
+    ///
+    /// # Errors
+    /// When there is a record that cannot be read.
+    pub fn last(paths: &Paths) -> Result<Option<Self>> {
+        atomic::read_toml(&paths.launch())
+    }
+
+    /// Hands it to `run`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, paths: &Paths) -> Result<()> {
+        atomic::write_toml(&paths.launch(), self)
+    }
+}

@@ -39,6 +39,12 @@ enum Command {
     List(Json),
     /// What was chosen and why, the devices and their drivers, what legion is doing
     Status(Json),
+    /// Start legion, as the persona that was chosen last in this boot or the named one; returns once the guest runs
+    Start(Start),
+    /// Stop legion: power button, again, plug, as the settings say; returns once its devices are back
+    Stop(Stop),
+    /// Stop legion and start it as another persona, without a reboot
+    Switch(Switch),
     /// Set the persona for the next boot
     Next(Next),
     /// Ask for a PIN and print its line for the settings
@@ -89,6 +95,25 @@ struct Next {
 }
 
 #[derive(Debug, Args)]
+struct Start {
+    /// The persona
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Stop {
+    /// Pull the plug at once: the guest has no time to shut down, its disk is flushed all the same
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+struct Switch {
+    /// The persona
+    name: String,
+}
+
+#[derive(Debug, Args)]
 struct Pin {
     /// Only tell whether it is that persona's PIN: exit code 0, or 1 if it is not
     #[arg(long, value_name = "NAME")]
@@ -135,6 +160,9 @@ impl Cli {
             Command::Doctor(json) => return commands::doctor::doctor(&paths, format(json), out),
             Command::List(json) => commands::list::list(&paths, format(json), out),
             Command::Status(json) => commands::status::status(&paths, format(json), out),
+            Command::Start(start) => commands::power::start(&paths, start.name.as_deref(), out),
+            Command::Stop(stop) => commands::power::stop(&paths, stop.force, out),
+            Command::Switch(switch) => commands::power::switch(&paths, &switch.name, out),
             Command::Next(next) => match next.name {
                 Some(name) => commands::next::set(&paths, &name, next.until_cleared, out),
                 None => commands::next::clear(&paths, out),

@@ -55,5 +55,6 @@ pub mod screen;
 pub mod settings;
 pub mod state;
 pub mod sys;
+pub mod systemd;
 pub mod terminal;
 pub mod uevent;

@@ -8,6 +8,7 @@ pub mod needs;
 pub mod next;
 pub mod pin;
 pub mod plan;
+pub mod power;
 pub mod prepare;
 pub mod preview;
 pub mod release;

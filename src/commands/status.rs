@@ -2,6 +2,7 @@
 
 use super::{Output, or_absent, print, print_json};
 use crate::error::Result;
+use crate::legion::Launch;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::settings::Settings;
@@ -31,8 +32,12 @@ struct Legion {
     state: String,
     /// The persona it is or was.
     persona: Option<String>,
-    /// Why it ended or failed.
+    /// Why it ended or failed, or how it is being stopped.
     why: Option<String>,
+    /// How long the guest ran, in seconds, once it is over.
+    ran_s: Option<u64>,
+    /// What is not as the settings want it, without keeping legion off.
+    notes: Vec<String>,
     /// The cartridge that is in.
     slot: Option<String>,
 }
@@ -81,6 +86,8 @@ impl Status {
             legion: Legion {
                 state: legion.as_ref().map_or_else(|| "off".to_owned(), |legion| legion.phase.to_string()),
                 persona: legion.as_ref().map(|legion| legion.persona.clone()),
+                notes: legion.as_ref().map(|legion| notes(paths, legion)).unwrap_or_default(),
+                ran_s: legion.as_ref().and_then(|legion| legion.ran_s),
                 why: legion.and_then(|legion| legion.why),
                 slot,
             },
@@ -111,9 +118,13 @@ impl Status {
             Some(menu) => line("menu", &format!("on {}, {} keyboards", menu.outputs.join(", "), menu.keyboards)),
         }
         let persona = self.legion.persona.as_deref().map(|persona| format!(": {persona}")).unwrap_or_default();
-        line("legion", &format!("{}{persona}", self.legion.state));
+        let ran = self.legion.ran_s.map(|seconds| format!(", after {}", duration(seconds))).unwrap_or_default();
+        line("legion", &format!("{}{persona}{ran}", self.legion.state));
         if let Some(why) = &self.legion.why {
             line("", why);
+        }
+        for note in &self.legion.notes {
+            line("", &format!("note: {note}"));
         }
         line("slot", self.legion.slot.as_deref().unwrap_or("empty"));
         for (index, device) in self.devices.iter().enumerate() {
@@ -125,6 +136,21 @@ impl Status {
             line(what, &format!("{} {}  {driver}{before}{label}", device.address, device.id.as_deref().unwrap_or("absent   ")));
         }
         text
+    }
+}
+
+/// What the launch that legion is in had to do without.
+fn notes(paths: &Paths, legion: &LegionState) -> Vec<String> {
+    let launch = or_absent(Launch::last(paths)).filter(|launch| launch.persona == legion.persona);
+    launch.map(|launch| launch.notes).unwrap_or_default()
+}
+
+/// `2 h 5 min`, `3 min 20 s`, `9 s`.
+fn duration(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 

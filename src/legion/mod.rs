@@ -1,8 +1,8 @@
 //! The one virtual machine: cartridge, slot, QEMU's command line, and QEMU under supervision.
 //!
 //! `prepare` takes the [`LegionLock`], puts a [`Cartridge`] into the [`slot`], computes the [`argv()`] and records all of it as a
-//! [`Launch`]. `run` takes the lock again and hands the record to [`supervise::run`], whose loop is an edge around pure
-//! parts: [`qmp`] reads what QEMU says, [`watch`] draws from it what happened, [`ladder`] decides what a stop does next, and
+//! [`Launch`]. `run` takes the lock again and hands the record to [`supervise::run`], whose loop is an edge around QEMU's
+//! process and pure parts: [`qmp`] reads what QEMU says, [`watch`] draws from it what happened, [`ladder`] decides what a stop does next, and
 //! [`ending`] says why it is over.
 
 pub mod argv;
@@ -15,6 +15,7 @@ pub mod ladder;
 pub mod launch;
 pub mod lock;
 pub mod network;
+mod qemu;
 pub mod qmp;
 pub mod slot;
 pub mod supervise;

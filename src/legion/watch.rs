@@ -14,6 +14,8 @@ pub struct Watch {
     pub panicked: bool,
     /// Why QEMU shut down.
     pub shutdown: Option<Shutdown>,
+    /// Why the guest stands still, if QEMU has halted it because its disk cannot be written: in QEMU's words.
+    pub stalled: Option<String>,
     /// Whether QEMU holds the guest until its CPUs are pinned.
     pub held: bool,
 }
@@ -70,7 +72,14 @@ impl Watch {
             Message::Done(command, value) if command == "query-cpus-fast" => return Some(Reply::Pin(threads(value))),
             Message::Done(command, value) if command == "query-status" => self.ran |= value["running"] == true,
             Message::Event(event, data) => match event.as_str() {
-                "RESUME" => self.ran = true,
+                "RESUME" => {
+                    self.ran = true;
+                    self.stalled = None;
+                }
+                "BLOCK_IO_ERROR" if data["action"] == "stop" => {
+                    self.stalled = Some(data["reason"].as_str().unwrap_or("QEMU gives no reason").to_owned());
+                }
+                "RESET" if data["guest"] == true => log::info!("the guest restarted itself"),
                 "GUEST_PANICKED" => self.panicked = true,
                 "SHUTDOWN" => self.shutdown = Some(Shutdown::from_event(data)),
                 _ => {}
@@ -120,6 +129,19 @@ mod tests {
         let cpus = json!([{"cpu-index": 0, "thread-id": 71}, {"cpu-index": 1, "thread-id": 72}, {"target": "none"}]);
         assert_eq!(watch.see(&Message::Done("query-cpus-fast".into(), cpus)), Some(Reply::Pin(vec![(0, 71), (1, 72)])));
         assert!(!watch.ran);
+    }
+
+    #[test]
+    fn a_guest_whose_disk_is_full_stands_still_until_it_goes_on() {
+        let full = json!({"device": "disk", "operation": "write", "action": "stop", "nospace": true, "reason": "No space left on device"});
+        let report = json!({"device": "disk", "operation": "read", "action": "report", "reason": "Input/output error"});
+        let mut watch = Watch::default();
+        watch.see(&Message::Event("BLOCK_IO_ERROR".into(), report));
+        assert_eq!(watch.stalled, None);
+        watch.see(&Message::Event("BLOCK_IO_ERROR".into(), full));
+        assert_eq!(watch.stalled.as_deref(), Some("No space left on device"));
+        watch.see(&Message::Event("RESUME".into(), Value::Null));
+        assert_eq!(watch.stalled, None);
     }
 
     #[test]

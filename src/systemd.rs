@@ -1,0 +1,26 @@
+//! systemd, asked through `systemctl`.
+
+use crate::error::{Context, Error, Result};
+use std::process::{Command, Stdio};
+
+/// legion's unit.
+pub const LEGION: &str = "legion.service";
+
+/// A `systemctl` to be run.
+pub fn systemctl(arguments: &[&str]) -> Command {
+    let mut command = Command::new("systemctl");
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs `systemctl` to its end; `doing` says what for.
+///
+/// # Errors
+/// With systemd's own words, when it refuses.
+pub fn ask(arguments: &[&str], doing: &str) -> Result<()> {
+    let output = systemctl(arguments).output().doing(|| doing.to_owned())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::because(doing, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}

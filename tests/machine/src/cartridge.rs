@@ -13,7 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the guest drives, first what the others need. Debian 12 has them as modules, uncompressed.
-const DRIVERS: [&str; 8] = ["virtio_pci", "virtio_console", "button", "evdev", "usbhid", "hid-generic", "xhci-pci", "bochs"];
+const DRIVERS: [&str; 11] =
+    ["virtio_pci", "virtio_console", "virtio_blk", "nvme", "pvpanic-mmio", "button", "evdev", "usbhid", "hid-generic", "xhci-pci", "bochs"];
 /// The boot loader's settings.
 const BOOT: &str = "DEFAULT linux\nPROMPT 0\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND console=ttyS0 quiet\n";
 /// FAT, big enough for kernel and initramfs.

@@ -10,7 +10,7 @@ const SUITE: &str = "bookworm";
 /// debootstrap, unlike mmdebstrap, must be told where Debian is.
 const MIRROR: &str = "http://deb.debian.org/debian";
 
-const PACKAGES: [&str; 18] = [
+const PACKAGES: [&str; 19] = [
     "systemd",
     "systemd-sysv",
     "udev",
@@ -20,6 +20,7 @@ const PACKAGES: [&str; 18] = [
     "linux-image-amd64",
     "qemu-system-x86",
     "qemu-utils",
+    "swtpm",
     "ovmf",
     "openssh-server",
     "iproute2",

@@ -105,6 +105,16 @@ pub enum Report {
         /// The kernel's name for it.
         code: String,
     },
+    /// Its TPM answered.
+    Tpm {
+        /// How often that was reset, over all boots.
+        resets: u32,
+    },
+    /// It has written to its disk, and the disk has it.
+    Written {
+        /// How much.
+        bytes: u64,
+    },
     /// It powers off.
     PoweringOff {
         /// The key that asked for it.

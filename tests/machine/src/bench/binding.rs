@@ -1,6 +1,6 @@
 //! How long a person waits until four functions of one card are on vfio-pci: Persona against driverctl and libvirt.
 
-use super::median;
+use super::{LOG, median, timed};
 use crate::hardware::{CardFunction, Hardware, address};
 use crate::machine::Machine;
 use persona::error::{Context, Error, Result};
@@ -12,9 +12,6 @@ pub(super) const PACKAGES: [&str; 3] = ["driverctl", "libvirt-clients", "libvirt
 /// Each contender binds this often, in turn, and who begins changes. A round before these, in which modules are loaded, does not
 /// count.
 const ROUNDS: usize = 9;
-
-/// What the contender said last, in the machine.
-const LOG: &str = "/run/bench.log";
 
 const FUNCTIONS: [&str; 4] = [address::CARD, address::CARD_AUDIO, address::CARD_THIRD, address::CARD_FOURTH];
 
@@ -137,17 +134,6 @@ fn expect<S: AsRef<str>>(machine: &mut Machine, contender: &Contender, wanted: &
     let told = machine.run(&format!("cat {LOG}"))?;
     let wanted: Vec<&str> = wanted.iter().map(AsRef::as_ref).collect();
     Err(Error::new(format!("{}: the card's drivers are {now:?}, not {wanted:?}; it said:\n{told}", contender.name)))
-}
-
-/// The seconds that commands take, by the clock of a shell that starts nothing for it. udev is idle when they begin.
-fn timed(machine: &mut Machine, commands: &str) -> Result<f64> {
-    let script = format!(
-        "udevadm settle\nexec bash -c 'start=$EPOCHREALTIME\n{{\n{commands}\n}} < /dev/null > {LOG} 2>&1\nend=$EPOCHREALTIME\n\
-         echo $((${{end/./}} - ${{start/./}}))'"
-    );
-    let text = machine.run(&script)?;
-    let microseconds: f64 = text.trim().parse().doing(|| format!("understanding the time `{}`", text.trim()))?;
-    Ok(microseconds / 1e6)
 }
 
 /// The drivers of the four, `none` for one without.

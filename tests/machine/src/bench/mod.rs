@@ -2,6 +2,7 @@
 
 mod binding;
 mod idle;
+mod launching;
 mod menu;
 mod painting;
 mod planning;
@@ -13,7 +14,7 @@ use crate::journey::STEP;
 use crate::log::Log;
 use crate::machine::Machine;
 use crate::scenario::Scenario;
-use persona::error::{Context, Result};
+use persona::error::{Context, Error, Result};
 use std::io::Write;
 
 /// Runs the benchmark. `out` gets the figures of each subject as soon as they are there.
@@ -35,12 +36,27 @@ pub fn bench(out: &mut dyn Write) -> Result<()> {
     machine.run("systemctl stop persona-menu.service")?;
     say(menu::measure(&mut machine)?)?;
     say(idle::measure(&mut machine)?)?;
-    say(binding::measure(&mut machine)?)
+    say(binding::measure(&mut machine)?)?;
+    say(launching::measure(&mut machine)?)
 }
 
 /// A folder that is gone when it is dropped. In memory, as sysfs is, wherever that can be had.
 fn temporary_folder() -> Result<tempfile::TempDir> {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).doing(|| "making a folder for temporary files".into())
+}
+
+/// What a contender said last, in the machine.
+const LOG: &str = "/run/bench.log";
+
+/// The seconds that commands take, by the clock of a shell that starts nothing for it. udev is idle when they begin.
+fn timed(machine: &mut Machine, commands: &str) -> Result<f64> {
+    let script = format!(
+        "udevadm settle\nexec bash -c 'start=$EPOCHREALTIME\n{{\n{commands}\n}} < /dev/null > {LOG} 2>&1\nend=$EPOCHREALTIME\n\
+         echo $((${{end/./}} - ${{start/./}}))'"
+    );
+    let text = machine.run(&script)?;
+    let microseconds: f64 = text.trim().parse().doing(|| format!("understanding the time `{}`", text.trim()))?;
+    Ok(microseconds / 1e6)
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

@@ -1,5 +1,7 @@
 //! The init of a test cartridge: loads its drivers, draws its persona's name on the passed-through card, reports what
-//! hardware it sees and which keys are pressed, and powers off when the power button or `p` is pressed.
+//! hardware it sees and which keys are pressed, and does what a guest may do when its letter is pressed: `p` (or the power button)
+//! powers off, `r` restarts, `c` crashes the kernel, `h` hangs, `i` ignores the power button from then on, `t` asks the TPM,
+//! `w` writes to the disk.
 
 use evdev::{Device, EventSummary, KeyCode};
 use nix::kmod::{ModuleInitFlags, finit_module};
@@ -34,6 +36,11 @@ fn main() {
     nix::unistd::sync();
     let _ = reboot(RebootMode::RB_POWER_OFF);
 }
+
+/// The TPM's command ReadClock (TPM 2.0 Library, part 3, 29.1): tag, length, code.
+const READ_CLOCK: [u8; 10] = [0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x81];
+/// Where `w` writes on the disk, behind all that is on it, and how much. In bytes.
+const WRITTEN: std::ops::Range<u64> = 24 << 20..30 << 20;
 
 /// Everything; returns what asked for the end.
 fn run() -> Result<String> {
@@ -138,6 +145,7 @@ fn follow_keys(reporter: &mut Reporter) -> Result<String> {
     fs::create_dir_all("/dev/input")?;
     arrivals.add_watch("/dev/input", AddWatchFlags::IN_CREATE)?;
     let mut devices = BTreeMap::new();
+    let mut ignores_the_button = false;
     loop {
         open_new(&mut devices, reporter);
         let mut watched = vec![PollFd::new(arrivals.as_fd(), PollFlags::POLLIN)];
@@ -152,8 +160,20 @@ fn follow_keys(reporter: &mut Reporter) -> Result<String> {
                     for event in events {
                         let EventSummary::Key(_, code, 1) = event.destructure() else { continue };
                         reporter.send(&Report::Key { code: format!("{code:?}") });
-                        if matches!(code, KeyCode::KEY_P | KeyCode::KEY_POWER) {
-                            return Ok(format!("{code:?}"));
+                        match code {
+                            KeyCode::KEY_POWER if ignores_the_button => {}
+                            KeyCode::KEY_P | KeyCode::KEY_POWER => return Ok(format!("{code:?}")),
+                            KeyCode::KEY_I => ignores_the_button = true,
+                            KeyCode::KEY_R => {
+                                reboot(RebootMode::RB_AUTOBOOT)?;
+                            }
+                            KeyCode::KEY_C => fs::write("/proc/sysrq-trigger", "c")?,
+                            KeyCode::KEY_H => loop {
+                                std::hint::spin_loop();
+                            },
+                            KeyCode::KEY_T => reporter.send(&or_trouble("asking the TPM", ask_tpm())),
+                            KeyCode::KEY_W => reporter.send(&or_trouble("writing to the disk", fill_disk())),
+                            _ => {}
                         }
                     }
                 }
@@ -163,6 +183,36 @@ fn follow_keys(reporter: &mut Reporter) -> Result<String> {
         }
         devices.retain(|node, _| !gone.contains(node));
     }
+}
+
+fn or_trouble(doing: &str, report: Result<Report>) -> Report {
+    report.unwrap_or_else(|error| Report::Trouble { message: format!("{doing}: {error}") })
+}
+
+/// How often the TPM was reset: it counts in its state, which outlives the guest.
+fn ask_tpm() -> Result<Report> {
+    let mut tpm = OpenOptions::new().read(true).write(true).open("/dev/tpm0")?;
+    tpm.write_all(&READ_CLOCK)?;
+    let mut answer = [0; 64];
+    let length = std::io::Read::read(&mut tpm, &mut answer)?;
+    // Tag, length and response code; then time and clock, eight bytes each; then the count of resets.
+    let number = |at: usize| answer[at..at + 4].iter().fold(0, |number, byte| number << 8 | u32::from(*byte));
+    if length < 30 || number(6) != 0 {
+        return Err(format!("it answered {:02x?}", &answer[..length]).into());
+    }
+    Ok(Report::Tpm { resets: number(26) })
+}
+
+/// Writes what no disk keeps without room for it.
+fn fill_disk() -> Result<Report> {
+    let disk = ["/dev/vda", "/dev/nvme0n1"].into_iter().find(|disk| Path::new(disk).exists()).ok_or("no disk")?;
+    let mut disk = OpenOptions::new().write(true).open(disk)?;
+    std::io::Seek::seek(&mut disk, std::io::SeekFrom::Start(WRITTEN.start))?;
+    for _ in 0..(WRITTEN.end - WRITTEN.start) >> 20 {
+        disk.write_all(&[0x5a; 1 << 20])?;
+    }
+    disk.sync_all()?;
+    Ok(Report::Written { bytes: WRITTEN.end - WRITTEN.start })
 }
 
 fn open_new(devices: &mut BTreeMap<PathBuf, Device>, reporter: &mut Reporter) {

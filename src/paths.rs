@@ -138,6 +138,11 @@ impl Paths {
         self.at("/sys/class/graphics")
     }
 
+    /// The kernel's list of framebuffers; empty if there are none.
+    pub fn framebuffers(&self) -> PathBuf {
+        self.at("/proc/fb")
+    }
+
     /// The folder of what draws the text consoles.
     pub fn virtual_consoles(&self) -> PathBuf {
         self.at("/sys/class/vtconsole")

@@ -58,3 +58,4 @@ pub mod sys;
 pub mod systemd;
 pub mod terminal;
 pub mod uevent;
+pub mod unit;

@@ -13,14 +13,14 @@ pub fn systemctl(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs `systemctl` to its end; `doing` says what for.
+/// Runs `systemctl` to its end, and returns what it printed; `doing` says what for.
 ///
 /// # Errors
 /// With systemd's own words, when it refuses.
-pub fn ask(arguments: &[&str], doing: &str) -> Result<()> {
+pub fn ask(arguments: &[&str], doing: &str) -> Result<String> {
     let output = systemctl(arguments).output().doing(|| doing.to_owned())?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(Error::because(doing, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }

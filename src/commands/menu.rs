@@ -38,7 +38,7 @@ pub fn menu(paths: &Paths, restore_console: bool) -> Result<()> {
         Ok(settings) => {
             let (facts, displays) = Facts::gather(paths, &settings);
             let monitors = Monitors::new(paths, displays, gallery(paths, &settings), &settings.menu);
-            let menu = opening(paths, &settings, &command_line);
+            let menu = Box::new(opening(paths, &settings, &command_line));
             Session::new(paths, Subject::Personas { settings: Box::new(settings), menu }, facts, monitors).run()
         }
         Err(error) => {

@@ -39,7 +39,7 @@ pub enum Event {
         /// Which.
         right: bool,
     },
-    /// legion (or a unit) is somewhere else now; `persona` is an index, if it is one of the menu's.
+    /// legion, or a persona's own unit, is somewhere else now; `persona` is an index, if it is one of the menu's.
     Legion {
         /// Where it is.
         phase: Phase,
@@ -55,7 +55,7 @@ pub enum Event {
 /// Something the caller is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Write the choice; start the persona's unit if it has one of its own.
+    /// Write the choice, and start what the persona starts.
     Choose {
         /// Index of the persona.
         persona: usize,

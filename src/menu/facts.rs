@@ -25,7 +25,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Looks at the machine, and says also which cards can draw the menu, the best first. What cannot be found out forbids nothing: the launch looks again, and says why it stays off.
+    /// Looks at the machine, and says also which cards can draw the menu, the best first. What cannot be found out forbids
+    /// nothing: the launch looks again, and says why it stays off.
     pub fn gather(paths: &Paths, settings: &Settings) -> (Self, Vec<PciAddress>) {
         let machine = Machine::read(paths).inspect_err(|error| log::warn!("{error}")).ok();
         let plan = machine.as_ref().map(|machine| Plan::new(settings, machine, Stage::Launch));

@@ -1,53 +1,52 @@
 //! What becomes of a choice: the choice file, legion or another unit, or the end of the machine's day.
 
-use crate::error::{Context, Error, Result};
+use super::unit;
+use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::settings::{Persona, Starts};
-use crate::state::{Choice, LegionState, Override, Reason};
-use std::process::{Child, Command};
+use crate::state::{Choice, LegionState, Override, Phase, Reason};
+use crate::systemd::{self, LEGION};
 
-/// What was started.
-pub(super) enum Started {
-    /// legion: `legion.toml` says how it goes on. The systemctl is to be waited for some time.
-    Legion(Option<Child>),
-    /// Nothing yet: this unit is to be started.
+/// What is to be started.
+pub(super) enum Launch {
+    /// legion: `legion.toml` says how it goes on.
+    Legion,
+    /// This unit.
     Unit(String),
-    /// Nothing: the host as it is.
-    Host,
 }
 
-/// Writes the choice and starts what the persona starts.
+/// Writes the choice; what it starts, nothing if it is the host as it is.
 ///
 /// # Errors
 /// When the choice cannot be written.
-pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result<Started> {
+pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result<Option<Launch>> {
     log::info!("choice: {} ({reason})", persona.name);
     // The same end twice in a row must be news twice.
     LegionState::forget(paths)?;
     let choice = Choice { persona: persona.name.clone(), reason };
     choice.write(paths)?;
     match &persona.starts {
-        // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. Its
-        // answer is not waited for: early in a boot systemd may be slow, and the screen is to say what starts.
-        Starts::Legion(_) => {
-            let child = systemctl(&["start", "--no-block", "--", "legion.service"]).spawn();
-            Ok(Started::Legion(child.inspect_err(|error| log::warn!("starting legion.service: {error}")).ok()))
-        }
-        Starts::Host => Override::use_up(paths, &choice).map(|()| Started::Host),
-        Starts::Unit(unit) => {
-            Override::use_up(paths, &choice)?;
-            Ok(Started::Unit(unit.clone()))
-        }
+        Starts::Legion(_) => Ok(Some(Launch::Legion)),
+        Starts::Host => Override::use_up(paths, &choice).map(|()| None),
+        Starts::Unit(unit) => Override::use_up(paths, &choice).map(|()| Some(Launch::Unit(unit.clone()))),
     }
 }
 
-/// Starts a persona's own unit, without waiting for it to be up. systemd may be slow to answer.
-///
-/// # Errors
-/// When it refuses.
-pub(super) fn start_unit(unit: &str) -> Result<()> {
-    ask(&["start", "--no-block", "--", unit], format!("starting {unit}"))
-        .map_err(|error| error.mend(format!("see `systemctl status {unit}`")))
+impl Launch {
+    /// Starts it, and tells what becomes of a unit. To be done beside the loop: systemd may be slow to answer early in
+    /// a boot, and the screen is to say what starts.
+    pub(super) fn start(self, tell: &dyn Fn(Phase, Option<String>)) {
+        match self {
+            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. If
+            // systemd does not answer, legion may start all the same: the menu waits for news of it.
+            Self::Legion => {
+                if let Err(error) = systemd::ask(&["start", "--no-block", LEGION], "starting legion") {
+                    log::warn!("{error}");
+                }
+            }
+            Self::Unit(name) => unit::start(&name, tell),
+        }
+    }
 }
 
 /// Restarts the machine; legion is stopped gracefully by its unit.
@@ -55,7 +54,7 @@ pub(super) fn start_unit(unit: &str) -> Result<()> {
 /// # Errors
 /// When systemd refuses.
 pub(super) fn restart() -> Result<()> {
-    ask(&["reboot", "--no-block"], "restarting the machine".to_owned()).map_err(|error| error.mend(JOBS))
+    systemd::ask(&["reboot", "--no-block"], "restarting the machine").map(drop).map_err(jobs)
 }
 
 /// Switches the machine off, as [`restart`].
@@ -63,21 +62,9 @@ pub(super) fn restart() -> Result<()> {
 /// # Errors
 /// When systemd refuses.
 pub(super) fn power_off() -> Result<()> {
-    ask(&["poweroff", "--no-block"], "switching the machine off".to_owned()).map_err(|error| error.mend(JOBS))
+    systemd::ask(&["poweroff", "--no-block"], "switching the machine off").map(drop).map_err(jobs)
 }
 
-const JOBS: &str = "see `systemctl list-jobs` on the host";
-
-fn systemctl(arguments: &[&str]) -> Command {
-    let mut command = Command::new("systemctl");
-    command.args(arguments);
-    command
-}
-
-fn ask(arguments: &[&str], doing: String) -> Result<()> {
-    let output = systemctl(arguments).output().doing(|| doing.clone())?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::because(doing, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+fn jobs(error: Error) -> Error {
+    error.mend("see `systemctl list-jobs` on the host")
 }

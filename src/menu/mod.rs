@@ -17,4 +17,5 @@ pub mod session;
 mod sources;
 pub mod state;
 pub mod text;
+mod unit;
 pub mod view;

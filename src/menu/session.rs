@@ -1,26 +1,26 @@
 //! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
-//! says, and shows the result.
+//! says ([`effects`]), and shows the result.
+
+mod effects;
 
 use super::age::process_age;
 use super::beep::Beeper;
 use super::display::Display;
 use super::facts::Facts;
 use super::input::Inputs;
-use super::launch::{self, Started};
 use super::monitors::Monitors;
 use super::motion::Motion;
 use super::sources::{Report, Sources};
-use super::state::{Effect, Event, Light, Menu};
+use super::state::{Event, Light, Menu};
 use super::view::{View, view};
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::paths::Paths;
 use crate::settings::Settings;
-use crate::state::{LegionState, MenuState, Phase, Reason};
+use crate::state::{LegionState, MenuState, Phase};
 use crate::uevent::Changes;
 use nix::poll::PollTimeout;
 use persona_paint::Pose;
 use std::os::fd::BorrowedFd;
-use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// How long the machine is left to settle before it is looked at again: changes come in bursts.
@@ -33,7 +33,7 @@ pub enum Subject {
         /// The settings.
         settings: Box<Settings>,
         /// The state machine.
-        menu: Menu,
+        menu: Box<Menu>,
     },
     /// There are no settings to show: why, until a key is pressed.
     Broken {
@@ -61,8 +61,6 @@ pub struct Session {
     record: MenuState,
     recorded: Option<MenuState>,
     legion: Option<LegionState>,
-    /// The systemctl that starts legion, until it has been waited for.
-    starting: Option<Child>,
 }
 
 /// Whether the loop goes on.
@@ -94,7 +92,6 @@ impl Session {
             record: MenuState { first_frame_ms: None, outputs: Vec::new(), keyboards: 0, trouble },
             recorded: None,
             legion: None,
-            starting: None,
         }
     }
 
@@ -107,6 +104,7 @@ impl Session {
         let mut sources = Sources::open(&self.paths)?;
         self.take_screen();
         self.hear_of_earlier_legion(&sources);
+        self.resume_unit(&sources);
         self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), &sources);
         // An override starts before anything is drawn or waited for.
         self.tell(Event::Tick, &sources);
@@ -306,9 +304,6 @@ impl Session {
 
     /// Reads what legion is doing, and tells the menu if that is news.
     fn hear_of_legion(&mut self, sources: &Sources) {
-        if self.starting.as_mut().is_some_and(|systemctl| !matches!(systemctl.try_wait(), Ok(None))) {
-            self.starting = None;
-        }
         let state = match LegionState::read(&self.paths) {
             Ok(state) => state,
             Err(error) => return log::warn!("{error}"),
@@ -321,87 +316,4 @@ impl Session {
         let persona = settings.personas.iter().position(|persona| persona.name == state.persona);
         self.tell(Event::Legion { phase: state.phase, persona, why: state.why }, sources);
     }
-
-    fn tell(&mut self, event: Event, sources: &Sources) {
-        let now = self.now();
-        let Subject::Personas { menu, .. } = &mut self.subject else { return };
-        for effect in menu.handle(event, now) {
-            match effect {
-                Effect::Choose { persona, reason } => {
-                    if let Err(error) = self.choose(persona, reason, sources) {
-                        log::error!("{error}");
-                        self.tell(failure(persona, error.to_string()), sources);
-                    }
-                }
-                Effect::CheckPin { persona, digits } => self.check_pin(persona, digits, sources),
-                Effect::LookAgain => self.look_again(Duration::ZERO),
-                Effect::LeaveToConsole => {
-                    self.display.close();
-                    self.inputs = Inputs::default();
-                    self.reads_inputs = false;
-                }
-                Effect::TakeScreen => self.take_screen(),
-                Effect::Restart => self.end_the_day(launch::restart, "The machine restarts", sources),
-                Effect::PowerOff => self.end_the_day(launch::power_off, "The machine switches itself off", sources),
-            }
-        }
-    }
-
-    fn end_the_day(&mut self, ask: fn() -> Result<()>, words: &str, sources: &Sources) {
-        log::info!("{words}, as somebody at the menu asked");
-        self.say(words);
-        let asked = sources.beside(move || ask().err().map(|error| Report::Trouble(error.to_string().replace('\n', "; "))));
-        if let Err(error) = asked {
-            self.say(&error.to_string());
-        }
-    }
-
-    /// Says something in the status line, until the machine is looked at again.
-    fn say(&mut self, words: &str) {
-        self.facts.notice = Some(words.to_owned());
-    }
-
-    fn take_screen(&mut self) {
-        self.display.rescan();
-        self.rescan_inputs();
-    }
-
-    fn choose(&mut self, persona: usize, reason: Reason, sources: &Sources) -> Result<()> {
-        let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
-        self.legion = None;
-        match launch::choose(&self.paths, &settings.personas[persona], reason)? {
-            Started::Legion(systemctl) => self.starting = systemctl,
-            Started::Unit(unit) => {
-                let report = move |why| Some(Report::Event(failure(persona, why)));
-                sources
-                    .beside(move || launch::start_unit(&unit).err().and_then(|error| report(error.to_string())))
-                    .doing(|| "starting the persona's unit".into())?;
-                self.tell(Event::Legion { phase: Phase::Running, persona: Some(persona), why: None }, sources);
-            }
-            Started::Host => {}
-        }
-        Ok(())
-    }
-
-    /// Checks a PIN beside the loop: that takes a tenth of a second and more, on purpose.
-    fn check_pin(&mut self, persona: usize, digits: String, sources: &Sources) {
-        let Subject::Personas { settings, .. } = &self.subject else { return };
-        let Some(pin) = settings.personas.get(persona).and_then(|persona| persona.pin.clone()) else { return };
-        let checked = sources.beside(move || {
-            let right = pin.verify(&digits);
-            if !right {
-                log::warn!("a wrong PIN was entered");
-            }
-            Some(Report::Event(Event::PinChecked { right }))
-        });
-        if let Err(error) = checked {
-            log::error!("checking a PIN: {error}");
-            self.tell(Event::PinChecked { right: false }, sources);
-        }
-    }
-}
-
-/// A persona that could not be started.
-fn failure(persona: usize, why: String) -> Event {
-    Event::Legion { phase: Phase::Failed, persona: Some(persona), why: Some(why) }
 }

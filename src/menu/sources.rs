@@ -32,9 +32,18 @@ pub(super) struct Sources {
 
 /// How a thread tells the loop.
 #[derive(Clone)]
-struct Reporter {
+pub(super) struct Reporter {
     sender: Sender<Report>,
     bell: Arc<PipeWriter>,
+}
+
+impl Reporter {
+    /// Tells it something, and wakes it up.
+    pub(super) fn tell(&self, report: Report) {
+        if self.sender.send(report).is_ok() {
+            let _ = (&*self.bell).write_all(&[0]);
+        }
+    }
 }
 
 /// What came of something that was done beside the loop.
@@ -93,16 +102,11 @@ impl Sources {
     ///
     /// # Errors
     /// When there is no thread for it.
-    pub(super) fn beside(&self, work: impl FnOnce() -> Option<Report> + Send + 'static) -> std::io::Result<()> {
-        let Reporter { sender, bell } = self.reporter.clone();
-        let work = move || {
-            if let Some(report) = work()
-                && sender.send(report).is_ok()
-            {
-                let _ = (&*bell).write_all(&[0]);
-            }
-        };
-        std::thread::Builder::new().name("beside".into()).spawn(work).map(drop)
+    pub(super) fn beside(&self, work: impl FnOnce(&Reporter) + Send + 'static) -> std::io::Result<()> {
+        let reporter = self.reporter.clone();
+        // Boxed, there is one kind of thread for all kinds of work: small programs have few.
+        let work: Box<dyn FnOnce(&Reporter) + Send> = Box::new(work);
+        std::thread::Builder::new().name("beside".into()).spawn(move || work(&reporter)).map(drop)
     }
 
     /// Waits for any of them, any of `others`, or the timeout.

@@ -14,19 +14,21 @@
 //!                                             Console ---- legion ends ---> Waiting
 //! ```
 //!
-//! Help, the power menu and a PIN lie over all of that (`overlay`): the countdown goes on below them.
+//! Help, the power menu and a PIN lie over all of that (`overlay`): the countdown goes on below them. A persona's own unit
+//! starts, runs and ends as legion does; what becomes of it beside something that was chosen later is not heard.
 //!
 //! Time is a [`Duration`] since any fixed instant; the caller asks [`Menu::deadline`] when to come back with
 //! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
 
+mod showing;
+
 pub use super::event::{Effect, Event, Key, Light};
 use super::overlay::{Answer, Hold, Over};
-use super::view::{Stage, launch_steps};
 use crate::pin::Tries;
 use crate::settings::value::Timeout;
 use crate::settings::{OnPoweroff, Settings, Starts};
 use crate::state::{Phase, Reason};
-use persona_paint::{Overlay, PowerEntry, Step};
+use persona_paint::PowerEntry;
 use std::time::Duration;
 
 /// How much time a key gives a person who is at the keyboard, at least.
@@ -35,11 +37,6 @@ const MORE_TIME: Duration = Duration::from_secs(60);
 /// How long a choice may stay unheard before the menu says so. systemd starts a unit in well under a second, but it may
 /// be busy with the rest of the boot.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How long the menu says where to look before it dims, and before its outputs go dark: nobody looks at it then, and the
-/// picture would be there for hours.
-const DIMS_AFTER: Duration = Duration::from_secs(12);
-const DARK_AFTER: Duration = Duration::from_secs(30);
 
 /// What the machine needs to know of each persona.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +86,8 @@ pub struct Menu {
     entries: Vec<Entry>,
     default: Option<usize>,
     highlighted: usize,
+    /// What was last chosen or heard of.
+    playing: Option<usize>,
     timeout: Timeout,
     preset: Option<(usize, Reason)>,
     state: State,
@@ -129,6 +128,7 @@ impl Menu {
             entries,
             default,
             highlighted,
+            playing: None,
             timeout,
             preset,
             state: State::AwaitingScreen,
@@ -154,65 +154,6 @@ impl Menu {
         self.state == State::Console
     }
 
-    /// What to show at `now`; nothing while the console has the screen.
-    pub fn stage(&self, now: Duration) -> Option<Stage> {
-        Some(match &self.state {
-            State::AwaitingScreen => match self.timeout {
-                _ if self.preset.is_some() => Stage::Starting { steps: self.steps(Phase::Preparing) },
-                Timeout::Never => Stage::Waiting,
-                Timeout::After(total) => Stage::Countdown { remaining: total, total },
-            },
-            State::CountingDown { ends_at, total } => Stage::Countdown { remaining: ends_at.saturating_sub(now), total: *total },
-            State::Waiting => Stage::Waiting,
-            State::Chosen { .. } => Stage::Starting { steps: self.steps(Phase::Preparing) },
-            State::Starting(phase) => Stage::Starting { steps: self.steps(*phase) },
-            State::Running { .. } => Stage::Running { screen: None },
-            State::Failed { why } => Stage::Failed { why: why.clone() },
-            State::Console => return None,
-        })
-    }
-
-    /// What lies over it at `now`.
-    pub fn overlay(&self, now: Duration) -> Option<Overlay> {
-        self.over.as_ref().map(|over| over.view(self.hold(now)))
-    }
-
-    /// How much light the screen gives at `now`.
-    pub fn light(&self, now: Duration) -> Light {
-        match self.state {
-            State::Running { lit_at } => match now.saturating_sub(lit_at) {
-                time if time >= DARK_AFTER => Light::Dark,
-                time if time >= DIMS_AFTER => Light::Dim,
-                _ => Light::Bright,
-            },
-            _ => Light::Bright,
-        }
-    }
-
-    /// When to come back with [`Event::Tick`] even if nothing happens.
-    pub fn deadline(&self) -> Option<Duration> {
-        match self.state {
-            State::AwaitingScreen if self.starts_at_once() => Some(Duration::ZERO),
-            State::CountingDown { ends_at, .. } => Some(ends_at),
-            State::Chosen { patience_ends } => Some(patience_ends),
-            _ => None,
-        }
-    }
-
-    /// When the picture changes although nothing happens, later than `now`: the next second of a countdown or of a wait,
-    /// the light.
-    pub fn next_change(&self, now: Duration) -> Option<Duration> {
-        // It changes when the number of whole seconds left, rounded up, does.
-        let second = |left: Duration| now + Duration::from_nanos(left.subsec_nanos().max(1).into());
-        let stage = match self.state {
-            State::CountingDown { ends_at, .. } => Some(second(ends_at.saturating_sub(now))),
-            State::Running { lit_at } => [lit_at + DIMS_AFTER, lit_at + DARK_AFTER].into_iter().find(|at| *at > now),
-            _ => None,
-        };
-        let pin = self.over.is_some().then(|| self.tries.wait(now)).flatten().map(second);
-        stage.into_iter().chain(pin).min()
-    }
-
     /// Takes an event in and says what to do about it.
     pub fn handle(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         match event {
@@ -228,11 +169,6 @@ impl Menu {
             Event::PinChecked { right } => self.pin_checked(right, now),
             Event::Legion { phase, persona, why } => self.legion(phase, persona, why, now),
         }
-    }
-
-    /// The steps of the highlighted persona's launch, in `phase`: a unit has none of legion's.
-    fn steps(&self, phase: Phase) -> Vec<Step> {
-        if self.entries.get(self.highlighted).is_some_and(|entry| entry.runs == Runs::Legion) { launch_steps(phase) } else { Vec::new() }
     }
 
     /// An override and a timeout of zero need nobody's eyes.
@@ -305,7 +241,7 @@ impl Menu {
                 }
             }
             (_, State::CountingDown { .. } | State::Waiting) => return self.pick(key, now),
-            // A unit has neither the screen nor the keyboard, and nobody tells when it ends.
+            // A unit has neither the screen nor the keyboard, and may go on beside what is chosen next.
             (Key::Confirm, State::Running { .. }) if self.entries[self.highlighted].runs == Runs::Unit => self.state = State::Waiting,
             _ => {}
         }
@@ -394,18 +330,26 @@ impl Menu {
         self.highlighted = persona;
         self.preset = None;
         self.over = None;
+        self.playing = Some(persona);
         let choose = Effect::Choose { persona, reason };
-        if self.entries[persona].runs == Runs::Host {
-            self.state = State::Console;
-            return vec![choose, Effect::LeaveToConsole];
-        }
-        self.state = State::Chosen { patience_ends: now + PATIENCE };
-        vec![choose]
+        self.state = match self.entries[persona].runs {
+            Runs::Host => State::Console,
+            // Whoever starts it always tells what became of that.
+            Runs::Unit => State::Starting(Phase::Starting),
+            Runs::Legion => State::Chosen { patience_ends: now + PATIENCE },
+        };
+        if self.is_on_console() { vec![choose, Effect::LeaveToConsole] } else { vec![choose] }
     }
 
     fn legion(&mut self, phase: Phase, persona: Option<usize>, why: Option<String>, now: Duration) -> Vec<Effect> {
         let was_on_console = self.is_on_console();
         let persona = persona.filter(|&persona| persona < self.entries.len());
+        let is_unit = persona.is_some_and(|persona| self.entries[persona].runs == Runs::Unit);
+        // What goes on beside something else is not what the menu is about.
+        if is_unit && self.playing.is_some() && self.playing != persona {
+            return Vec::new();
+        }
+        self.playing = persona.or(self.playing);
         let on_poweroff = persona.map_or(OnPoweroff::Menu, |persona| self.entries[persona].on_poweroff);
         if let Some(persona) = persona {
             self.highlighted = persona;
@@ -436,5 +380,4 @@ impl Menu {
 }
 
 #[cfg(test)]
-#[path = "state_tests.rs"]
 mod tests;

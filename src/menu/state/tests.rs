@@ -1,6 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
+mod launches;
+mod locks;
+
 use super::*;
-use persona_paint::{PinAnswer, Progress};
+use crate::menu::view::Stage;
+use persona_paint::{Overlay, Progress};
 use proptest::prelude::*;
 
 const SETTINGS: &str = r#"
@@ -127,66 +131,6 @@ fn a_timeout_of_zero_starts_the_default_at_once_and_never_waits() {
 }
 
 #[test]
-fn legion_comes_and_goes_and_the_menu_waits_for_a_person_then() {
-    let mut menu = menu(TEN_SECONDS, None);
-    menu.handle(Event::Shown, at(0));
-    menu.handle(Event::Key(Key::Confirm), at(1));
-    menu.handle(legion(Phase::Preparing, 0), at(2));
-    assert_eq!(menu.deadline(), None, "preparing may take as long as it takes");
-    menu.handle(legion(Phase::Running, 0), at(5));
-    assert_eq!(menu.stage(at(5)), Some(Stage::Running { screen: None }));
-    assert_eq!(menu.handle(legion(Phase::Ended, 0), at(500)), []);
-    assert_eq!((menu.stage(at(500)), menu.deadline()), (Some(Stage::Waiting), None));
-}
-
-#[test]
-fn a_choice_that_nobody_hears_is_reported() {
-    let mut menu = menu(Timeout::Never, None);
-    menu.handle(Event::Shown, at(0));
-    menu.handle(Event::Key(Key::Confirm), at(1));
-    let deadline = menu.deadline().unwrap();
-    menu.handle(Event::Tick, deadline);
-    assert!(matches!(menu.stage(deadline), Some(Stage::Failed { why }) if why.contains("legion.service")));
-}
-
-#[test]
-fn a_failure_shows_its_reason_and_enter_only_dismisses_it() {
-    let mut menu = menu(TEN_SECONDS, None);
-    menu.handle(Event::Shown, at(0));
-    menu.handle(Event::Legion { phase: Phase::Failed, persona: Some(1), why: Some("no IOMMU".into()) }, at(3));
-    assert_eq!(menu.stage(at(3)), Some(Stage::Failed { why: "no IOMMU".into() }));
-    assert_eq!(menu.handle(Event::Key(Key::Confirm), at(4)), []);
-    assert_eq!(menu.stage(at(4)), Some(Stage::Waiting));
-    assert_eq!(menu.highlighted(), 1);
-}
-
-#[test]
-fn a_launch_ticks_its_steps_off() {
-    use Progress::{Busy, Done, Pending};
-    let mut menu = menu(TEN_SECONDS, None);
-    for (phase, wanted) in
-        [(Phase::Preparing, [Busy, Pending, Pending]), (Phase::Inserting, [Done, Busy, Pending]), (Phase::Starting, [Done, Done, Busy])]
-    {
-        menu.handle(legion(phase, 0), at(1));
-        assert_eq!(progress(&menu), wanted);
-    }
-    menu.handle(legion(Phase::Starting, 2), at(1));
-    assert_eq!(progress(&menu), [], "a unit has none of legion's steps");
-}
-
-#[test]
-fn a_person_can_stay_on_the_host_and_the_end_of_legion_brings_the_menu_back() {
-    let mut menu = menu(TEN_SECONDS, None);
-    menu.handle(legion(Phase::Running, 0), at(0));
-    assert_eq!(press(&mut menu, at(1), &[Key::Back]), []);
-    assert_eq!(menu.overlay(at(1)), Some(Overlay::Power { highlighted: 0 }));
-    assert_eq!(press(&mut menu, at(1), &[Key::Confirm]), [Effect::LeaveToConsole]);
-    assert_eq!((menu.stage(at(1)), menu.overlay(at(1))), (None, None));
-    assert_eq!(menu.handle(legion(Phase::Ended, 0), at(2)), [Effect::TakeScreen]);
-    assert_eq!(menu.stage(at(2)), Some(Stage::Waiting));
-}
-
-#[test]
 fn the_power_menu_is_one_key_away_wherever_a_person_sees_the_menu() {
     let mut waiting = menu(Timeout::Never, None);
     waiting.handle(Event::Shown, at(0));
@@ -254,118 +198,6 @@ fn locked(locks: &[(usize, bool)], preset: Option<(&str, Reason)>) -> Menu {
         settings.personas[*index].unattended = *unattended;
     }
     Menu::new(&settings, &settings.default_persona(None).name, preset, TEN_SECONDS)
-}
-
-#[test]
-fn a_locked_persona_starts_with_its_pin_only() {
-    let mut menu = locked(&[(1, false)], None);
-    menu.handle(Event::Shown, at(0));
-    assert_eq!(press(&mut menu, at(1), &[Key::Next, Key::Confirm]), []);
-    let tried = press(&mut menu, at(1), &[Key::Digit(1), Key::Digit(2), Key::Confirm]);
-    assert_eq!(tried, [Effect::CheckPin { persona: 1, digits: "12".into() }]);
-    assert_eq!(menu.handle(Event::PinChecked { right: false }, at(2)), []);
-    assert_eq!(menu.overlay(at(2)), Some(Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::Wrong }));
-    press(&mut menu, at(3), &[Key::Digit(1), Key::Confirm]);
-    assert_eq!(menu.handle(Event::PinChecked { right: true }, at(3)), chosen(1, Reason::Picked));
-}
-
-#[test]
-fn a_pin_that_is_right_too_late_starts_nothing() {
-    let mut menu = locked(&[(1, false)], None);
-    menu.handle(Event::Shown, at(0));
-    press(&mut menu, at(1), &[Key::Next, Key::Confirm, Key::Digit(1), Key::Confirm, Key::Back]);
-    assert_eq!(menu.handle(Event::PinChecked { right: true }, at(2)), [], "the person had left");
-}
-
-#[test]
-fn a_right_pin_unlocks_only_the_persona_it_was_entered_for() {
-    let mut menu = locked(&[(1, false), (2, false)], None);
-    menu.handle(Event::Shown, at(0));
-    press(&mut menu, at(1), &[Key::Digit(2), Key::Confirm, Key::Digit(1), Key::Confirm, Key::Back]);
-    // The other persona's pad takes nothing until the answer is there, and that is not its own.
-    assert_eq!(press(&mut menu, at(1), &[Key::Digit(3), Key::Confirm, Key::Digit(1), Key::Confirm]), []);
-    assert_eq!(menu.overlay(at(1)), Some(Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::Checking }));
-    assert_eq!(menu.handle(Event::PinChecked { right: true }, at(2)), []);
-    assert_eq!(menu.overlay(at(2)), Some(Overlay::Pin { entered: 0, cursor: None, answer: PinAnswer::None }));
-    // Nor is an answer for the same persona's earlier pad.
-    press(&mut menu, at(3), &[Key::Digit(1), Key::Confirm, Key::Back, Key::Confirm]);
-    assert_eq!(menu.handle(Event::PinChecked { right: true }, at(3)), []);
-}
-
-#[test]
-fn a_unit_leaves_the_menu_one_key_away() {
-    let mut menu = menu(TEN_SECONDS, None);
-    menu.handle(legion(Phase::Running, 2), at(0));
-    press(&mut menu, at(1), &[Key::Next]);
-    assert!(matches!(menu.stage(at(1)), Some(Stage::Running { .. })));
-    press(&mut menu, at(1), &[Key::Confirm]);
-    assert_eq!(menu.stage(at(1)), Some(Stage::Waiting));
-    menu.handle(legion(Phase::Running, 0), at(2));
-    press(&mut menu, at(3), &[Key::Confirm]);
-    assert!(matches!(menu.stage(at(3)), Some(Stage::Running { .. })), "legion says itself when it ends");
-}
-
-#[test]
-fn wrong_pins_slow_down_and_leaving_does_not_help() {
-    let mut menu = locked(&[(0, true)], None);
-    menu.handle(Event::Shown, at(0));
-    press(&mut menu, at(1), &[Key::Confirm]);
-    for _ in 0..3 {
-        press(&mut menu, at(1), &[Key::Digit(1), Key::Confirm]);
-        menu.handle(Event::PinChecked { right: false }, at(1));
-    }
-    press(&mut menu, at(1), &[Key::Back, Key::Confirm]);
-    let Some(Overlay::Pin { answer: PinAnswer::Wait { seconds }, .. }) = menu.overlay(at(1)) else { panic!("{menu:?}") };
-    assert!(seconds >= 1);
-    assert!(menu.next_change(at(1)).is_some(), "the seconds are counted down on the screen");
-    assert_eq!(press(&mut menu, at(1), &[Key::Digit(1), Key::Confirm]), []);
-}
-
-#[test]
-fn a_locked_default_gives_way_unless_the_settings_say_otherwise() {
-    assert_eq!(locked(&[], None).default(), Some(0));
-    assert_eq!(locked(&[(0, true)], None).default(), Some(0));
-    assert_eq!(locked(&[(0, false)], None).default(), Some(1));
-    let mut all = locked(&[(0, false), (1, false), (2, false), (3, false)], None);
-    all.handle(Event::Shown, at(0));
-    assert_eq!((all.default(), all.stage(at(0)), all.deadline()), (None, Some(Stage::Waiting), None));
-    let mut set_by_root = locked(&[(1, false)], Some(("b", Reason::Override)));
-    assert_eq!(set_by_root.handle(Event::Tick, at(0)), chosen(1, Reason::Override));
-}
-
-#[test]
-fn a_running_legion_dims_the_menu_and_a_key_only_wakes_it() {
-    let mut menu = menu(TEN_SECONDS, None);
-    menu.handle(legion(Phase::Running, 0), at(100));
-    let mut now = at(100);
-    for light in [Light::Dim, Light::Dark] {
-        now = menu.next_change(now).unwrap();
-        assert_eq!(menu.light(now), light);
-    }
-    assert_eq!(menu.next_change(now), None, "a dark menu sleeps");
-    assert_eq!(press(&mut menu, now, &[Key::Back]), []);
-    assert_eq!((menu.light(now), menu.overlay(now)), (Light::Bright, None));
-    press(&mut menu, now, &[Key::Back]);
-    assert_eq!(menu.overlay(now), Some(Overlay::Power { highlighted: 0 }));
-    assert_eq!(menu.light(at(9000)), Light::Dark, "an overlay that was left open does not glow for hours");
-    menu.handle(Event::Tick, at(9000));
-    assert_eq!(menu.overlay(at(9000)), None);
-}
-
-#[test]
-fn the_bare_host_gets_its_console() {
-    let mut menu = menu(Timeout::Never, None);
-    menu.handle(Event::Shown, at(0));
-    menu.handle(Event::Key(Key::Digit(4)), at(0));
-    let effects = menu.handle(Event::Key(Key::Confirm), at(0));
-    assert_eq!(effects, [Effect::Choose { persona: 3, reason: Reason::Picked }, Effect::LeaveToConsole]);
-}
-
-#[test]
-fn on_poweroff_host_leads_to_the_console() {
-    let mut menu = menu(TEN_SECONDS, None);
-    menu.handle(legion(Phase::Running, 1), at(0));
-    assert_eq!(menu.handle(legion(Phase::Ended, 1), at(1)), [Effect::LeaveToConsole]);
 }
 
 fn any_key() -> impl Strategy<Value = Key> {

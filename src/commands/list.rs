@@ -6,6 +6,7 @@ use crate::legion::cartridge::Cartridge;
 use crate::paths::Paths;
 use crate::settings::{Persona, Settings, Starts};
 use crate::state::{Choice, Last, LegionState, Override, Phase};
+use crate::unit::Unit;
 use serde::Serialize;
 use std::io::Write;
 
@@ -76,10 +77,12 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
 /// The persona that runs: legion's, or the chosen one that is none of legion's business.
 fn running(paths: &Paths, settings: &Settings) -> Option<String> {
     let legion = or_absent(LegionState::read(paths)).filter(|state| state.phase == Phase::Running).map(|state| state.persona);
-    let other = || {
-        let chosen = or_absent(Choice::read(paths))?.persona;
-        settings.persona(&chosen).filter(|persona| persona.legion().is_none()).map(|persona| persona.name.clone())
+    let runs = |persona: &&Persona| match &persona.starts {
+        Starts::Legion(_) => false,
+        Starts::Host => true,
+        Starts::Unit(name) => paths.is_live() && or_absent(Unit::ask(name).map(Some)).is_some_and(|unit| unit.is_up()),
     };
+    let other = || settings.persona(&or_absent(Choice::read(paths))?.persona).filter(runs).map(|persona| persona.name.clone());
     legion.or_else(other)
 }
 

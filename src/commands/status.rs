@@ -5,8 +5,9 @@ use crate::error::Result;
 use crate::legion::Launch;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
-use crate::settings::Settings;
+use crate::settings::{Persona, Settings, Starts};
 use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override};
+use crate::unit::Unit;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -23,7 +24,18 @@ struct Status {
     /// What the menu shows.
     menu: Option<MenuState>,
     legion: Legion,
+    /// The chosen persona's own unit, if it starts one; absent when systemd does not answer.
+    unit: Option<OwnUnit>,
     devices: Vec<Device>,
+}
+
+#[derive(Serialize)]
+struct OwnUnit {
+    name: String,
+    /// `active`, `reloading`, `activating`, `deactivating`, `inactive` or `failed`, as systemd says.
+    state: String,
+    /// Why it failed or cannot be started.
+    why: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -78,9 +90,12 @@ impl Status {
                 let target = std::fs::read_link(paths.at(&legion.slot)).ok()?;
                 Some(target.file_name()?.to_string_lossy().into_owned())
             });
+        let choice = or_absent(Choice::read(paths));
+        let chosen = choice.as_ref().zip(settings.as_ref()).and_then(|(choice, settings)| settings.persona(&choice.persona));
         Self {
             settings_trouble: trouble,
-            choice: or_absent(Choice::read(paths)),
+            unit: chosen.and_then(|persona| OwnUnit::of(paths, persona)),
+            choice,
             next: or_absent(Override::read(paths)),
             menu: or_absent(MenuState::read(paths)),
             legion: Legion {
@@ -126,6 +141,12 @@ impl Status {
         for note in &self.legion.notes {
             line("", &format!("note: {note}"));
         }
+        if let Some(unit) = &self.unit {
+            line("unit", &format!("{}: {}", unit.name, unit.state));
+            if let Some(why) = &unit.why {
+                line("", why);
+            }
+        }
         line("slot", self.legion.slot.as_deref().unwrap_or("empty"));
         for (index, device) in self.devices.iter().enumerate() {
             let driver = device.driver.as_deref().unwrap_or("no driver");
@@ -151,6 +172,14 @@ fn duration(seconds: u64) -> String {
         (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
         (hours, minutes, _) => format!("{hours} h {minutes} min"),
+    }
+}
+
+impl OwnUnit {
+    fn of(paths: &Paths, persona: &Persona) -> Option<Self> {
+        let Starts::Unit(name) = &persona.starts else { return None };
+        let unit = or_absent(paths.is_live().then(|| Unit::ask(name)).transpose())?;
+        Some(Self { name: name.clone(), state: unit.active, why: unit.why })
     }
 }
 

@@ -2,6 +2,9 @@
 //! and a menu that dies; each test is one machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod common;
+
+use common::{changes, without_motion};
 use persona::error::{Context, Error, Result};
 use persona::pin::Pin;
 use persona_machine::{Artifacts, CardModel, Display, Hardware, Head, Keyboard, Log, Machine, Picture, STEP, Scenario, address, trial};
@@ -31,18 +34,6 @@ fn shows_the_menu(machine: &mut Machine, head: Head, size: (usize, usize)) -> Re
     machine.wait_for_screen(head, &format!("{head:?} shows the menu"), |picture| {
         (picture.width, picture.height) == size && picture.is_painted()
     })
-}
-
-/// Waits until a monitor shows visibly something else than before.
-fn changes(machine: &mut Machine, head: Head, before: &Picture) -> Result<Picture> {
-    machine.wait_for_screen(head, &format!("{head:?} shows something else"), |picture| picture.difference(before) > 0.02)
-}
-
-/// Settings by which every picture is at rest.
-fn without_motion(settings: &str) -> String {
-    let still = settings.replace("motion = true", "motion = false");
-    assert_ne!(still, settings);
-    still
 }
 
 /// The menu as it is designed for a size. Only host, address and the seconds left are others.
@@ -130,8 +121,29 @@ fn screens() -> Result<()> {
     draws_on(&mut machine, "1024x768 1920x1080")?;
     shows_the_menu(&mut machine, Head::Display, (1920, 1080))?;
     assert_eq!(life(&mut machine)?, born, "it is the same menu");
-    machine.press(Keyboard::Host, "ret")?;
-    assert_eq!(machine.wait_for_choice()?, "persona = \"mordor\"\nreason = \"picked\"\n");
+
+    for key in ["right", "ret"] {
+        machine.press(Keyboard::Host, key)?;
+    }
+    assert_eq!(machine.wait_for_choice()?, "persona = \"host\"\nreason = \"picked\"\n");
+    the_console_listens(&mut machine, "pippin")?;
+    assert_eq!(machine.run("persona list | grep running")?.split_whitespace().next(), Some("host"));
+
+    // The menu can be stopped while there is no card: the kernel survives it, and the console is there again with the card.
+    machine.run("systemctl stop persona-menu.service")?;
+    start_the_menu(&mut machine)?;
+    unbind(&mut machine, address::DISPLAY)?;
+    draws_on(&mut machine, "")?;
+    machine.run("! grep -q . /proc/fb && timeout 30 systemctl stop persona-menu.service")?;
+    machine.run("! dmesg | grep -E 'BUG:|Oops'")?;
+    bind(&mut machine, address::DISPLAY)?;
+    machine.wait_until("the card is back", "grep -q . /proc/fb", STEP)?;
+    start_the_menu(&mut machine)?;
+    for key in ["esc", "ret"] {
+        machine.press(Keyboard::Host, key)?;
+    }
+    the_console_listens(&mut machine, "boromir")?;
+    machine.wait_for_screen(Head::Display, "the console is on the monitor", |picture| !picture.is_dark() && !picture.is_painted())?;
     Ok(())
 }
 

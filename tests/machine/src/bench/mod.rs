@@ -14,7 +14,7 @@ use crate::journey::STEP;
 use crate::log::Log;
 use crate::machine::Machine;
 use crate::scenario::Scenario;
-use persona::error::{Context, Error, Result};
+use persona::error::{Context, Result};
 use std::io::Write;
 
 /// Runs the benchmark. `out` gets the figures of each subject as soon as they are there.

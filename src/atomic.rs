@@ -57,6 +57,37 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Moves a file or folder within its file system, durably.
+///
+/// # Errors
+/// When it cannot be moved; it is where it was then.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    let attempt = || {
+        fs::rename(from, to)?;
+        sync_folder_of(to)?;
+        if from.parent() == to.parent() { Ok(()) } else { sync_folder_of(from) }
+    };
+    attempt().doing(|| format!("moving {} to {}", from.display(), to.display()))
+}
+
+/// Makes all that is in a folder durable, and the folder. Links are not followed.
+///
+/// # Errors
+/// When something in it cannot be written to its disk.
+pub fn sync_tree(folder: &Path) -> Result<()> {
+    let sync = |path: &Path| File::open(path)?.sync_all();
+    for entry in fs::read_dir(folder).doing(|| format!("reading the folder {}", folder.display()))? {
+        let entry = entry.doing(|| format!("reading the folder {}", folder.display()))?;
+        let (path, kind) = (entry.path(), entry.file_type().doing(|| format!("looking at {}", entry.path().display()))?);
+        if kind.is_dir() {
+            sync_tree(&path)?;
+        } else if kind.is_file() {
+            sync(&path).doing(|| format!("writing {}", path.display()))?;
+        }
+    }
+    sync(folder).doing(|| format!("writing the folder {}", folder.display()))
+}
+
 /// Writes a value as TOML, making the folder if need be.
 ///
 /// # Errors
@@ -83,7 +114,8 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     }
 }
 
-fn beside(path: &Path) -> PathBuf {
+/// Where what is to be `path` is made; there after a kill, too, until `path` is written again.
+pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     path.with_file_name(name)

@@ -57,6 +57,9 @@ enum Command {
     Doctor(Json),
     /// The menu's very pixels as a PNG, or all of it live in a terminal
     Preview(commands::preview::Preview),
+    /// Make cartridges, save and restore them, remove them (as root)
+    #[command(subcommand)]
+    Cartridge(commands::cartridge::Cartridge),
     /// What this host cannot do without, for `reserve` to know (run when the initramfs is built)
     Needs,
     /// Keep host drivers off the passthrough devices (run in the initramfs, before coldplug)
@@ -174,6 +177,7 @@ impl Cli {
             Command::Plan(plan) => commands::plan::plan(&paths, plan.name.as_deref(), format(plan.json), out),
             Command::Detect => commands::detect::detect(&paths, out),
             Command::Preview(preview) => commands::preview::preview(&paths, &preview, out),
+            Command::Cartridge(command) => commands::cartridge::cartridge(&paths, command, std::time::SystemTime::now(), out),
             Command::Needs => commands::needs::needs(&paths, out),
             Command::Reserve => commands::reserve::reserve(&paths),
             Command::Menu(menu) => commands::menu::menu(&paths, menu.restore_console),
@@ -203,7 +207,7 @@ mod tests {
         let command = Cli::command();
         command.clone().debug_assert();
         assert!(command.get_about().unwrap().to_string().starts_with("One PC, one virtual machine"));
-        for subcommand in command.get_subcommands() {
+        for subcommand in command.get_subcommands().flat_map(|subcommand| std::iter::once(subcommand).chain(subcommand.get_subcommands())) {
             assert!(subcommand.get_about().is_some(), "{} has no help", subcommand.get_name());
         }
     }

@@ -6,6 +6,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
 use std::sync::OnceLock;
 
 /// What a virtual terminal shows (`ioctl_console(2)`, `KDSETMODE`).
@@ -40,7 +41,7 @@ pub struct WindowSize {
 }
 
 mod ioctls {
-    use nix::libc::{TIOCGWINSZ, c_ulong, winsize};
+    use nix::libc::{FICLONE, TIOCGWINSZ, c_ulong, winsize};
 
     // linux/kd.h and linux/vt.h: these numbers carry no direction or size.
     const KDSETMODE: c_ulong = 0x4B3A;
@@ -71,6 +72,7 @@ mod ioctls {
     nix::ioctl_write_int_bad!(kd_set_keyboard_mode, KDSKBMODE);
     nix::ioctl_write_int_bad!(vt_activate, VT_ACTIVATE);
     nix::ioctl_read_bad!(vt_get_state, VT_GETSTATE, VtStat);
+    nix::ioctl_write_int_bad!(clone_file, FICLONE);
     nix::ioctl_readwrite_bad!(vfio_group_get_status, VFIO_GROUP_GET_STATUS, VfioGroupStatus);
 }
 
@@ -182,6 +184,46 @@ pub fn random<const N: usize>() -> io::Result<[u8; N]> {
         Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
         Err(_) => Err(io::Error::last_os_error()),
     }
+}
+
+/// Makes the empty file `to` share all of `from`'s contents until one of them changes (`ioctl_ficlone(2)`): at once, whatever
+/// the size.
+///
+/// # Errors
+/// The system call's, `EOPNOTSUPP` when the file system cannot, `EXDEV` when the two are not on the same one.
+pub fn clone_file(from: &File, to: &File) -> io::Result<()> {
+    // SAFETY: both file descriptors are open for the whole call and the argument is a plain number.
+    unsafe { ioctls::clone_file(to.as_raw_fd(), from.as_raw_fd()) }?;
+    Ok(())
+}
+
+/// Whether anybody, the kernel included, has this file open for writing. `file` is open for reading only and ours; a file
+/// system that cannot tell counts as no.
+pub fn is_written_to(file: &File) -> bool {
+    // asm-generic/fcntl.h. The signal is one that does nothing: it would come if somebody opened the file meanwhile.
+    const F_SETSIG: c_int = 10;
+    let set = |command: c_int, argument: c_int| {
+        // SAFETY: the file descriptor is open for the whole call and the argument is a plain number.
+        unsafe { nix::libc::fcntl(file.as_raw_fd(), command, argument) }
+    };
+    // A read lease is granted only on what nobody writes to (fcntl(2), "Leases").
+    let refused = set(F_SETSIG, nix::libc::SIGURG) == 0
+        && set(nix::libc::F_SETLEASE, nix::libc::F_RDLCK) != 0
+        && io::Error::last_os_error().raw_os_error() == Some(nix::libc::EAGAIN);
+    set(nix::libc::F_SETLEASE, nix::libc::F_UNLCK);
+    refused
+}
+
+/// The user on whose behalf this process acts (`geteuid(2)`).
+pub fn effective_user() -> u32 {
+    // SAFETY: it takes nothing and always succeeds.
+    unsafe { nix::libc::geteuid() }
+}
+
+/// Has the program that `command` will start killed when this thread ends, however it ends.
+pub fn die_with_us(command: &mut std::process::Command) -> &mut std::process::Command {
+    // SAFETY: the closure makes one system call, which is safe between fork and exec.
+    unsafe { command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)) }
 }
 
 /// Whether every device of a VFIO group (`/dev/vfio/N`, opened) is bound to a VFIO driver or to none, so that it can be

@@ -1,4 +1,4 @@
-//! A secret line from the person at the terminal, or from whatever standard input is.
+//! A line, also a secret one, from the person at the terminal, or from whatever standard input is.
 
 use crate::error::{Context, Error, Result};
 use nix::errno::Errno;
@@ -25,6 +25,15 @@ pub fn is_there() -> bool {
 /// When there is no line.
 pub fn hidden_line(prompt: &str) -> Result<String> {
     let line = if is_there() { typed(prompt) } else { piped() }.doing(|| "reading a line from standard input".into())?;
+    line.ok_or_else(|| Error::new("there is no line on standard input"))
+}
+
+/// The next line of standard input, without its end, after `prompt` on standard error.
+///
+/// # Errors
+/// When there is no line.
+pub fn line(prompt: &str) -> Result<String> {
+    let line = write!(stderr(), "{prompt}").and_then(|()| piped()).doing(|| "reading a line from standard input".into())?;
     line.ok_or_else(|| Error::new("there is no line on standard input"))
 }
 

@@ -1,5 +1,6 @@
 //! One file per subcommand: what it reads, what it decides through the pure modules, what it prints.
 
+pub mod cartridge;
 pub mod detect;
 pub mod doctor;
 pub mod list;

@@ -1,7 +1,7 @@
 //! From the shape of the file to settings that can be acted on.
 
 use super::message::{Problem, nearest};
-use super::value::{Color, Cpus, MemorySize, Network, Rotation, time};
+use super::value::{Color, Cpus, MemorySize, NAMES, Network, Rotation, is_name, time};
 use super::{
     BuiltInEmblem, DefaultPersona, Display, Emblem, Guest, Legion, MenuSettings, OnPoweroff, Passthrough, Persona, Settings, Starts, file,
 };
@@ -209,18 +209,9 @@ fn cpus(value: &Spanned<toml::Value>) -> Checked<Cpus> {
     .map_err(|wrong| Problem::at(value.span(), wrong))
 }
 
-/// Names become file names, unit arguments and words to type: they are kept to what is harmless in all of these.
 fn file_name(name: &Spanned<String>, what: &str) -> Checked<String> {
     let text = name.get_ref();
-    let harmless = (1..=64).contains(&text.len())
-        && !text.starts_with('-')
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if harmless {
-        Ok(text.clone())
-    } else {
-        Err(Problem::at(name.span(), format!("`{text}` cannot be {what}"))
-            .mend("use a-z, 0-9 and \"-\" only, at most 64 of them, not \"-\" first"))
-    }
+    if is_name(text) { Ok(text.clone()) } else { Err(Problem::at(name.span(), format!("`{text}` cannot be {what}")).mend(NAMES)) }
 }
 
 fn emblem(text: &Spanned<String>) -> Checked<Emblem> {

@@ -60,6 +60,17 @@ pub fn time(text: &str) -> Result<Duration, String> {
     if total > LONGEST { Err(format!("`{text}` is longer than a day")) } else { Ok(total) }
 }
 
+/// Whether this can be the name of a persona, a cartridge or a snapshot. Names become file names, unit arguments and words to
+/// type: they are kept to what is harmless in all of these.
+pub fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && !text.starts_with('-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// How a name that is none is mended.
+pub const NAMES: &str = "use a-z, 0-9 and \"-\" only, at most 64 of them, not \"-\" first";
+
 /// How far a picture is turned clockwise on its panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rotation {

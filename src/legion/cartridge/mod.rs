@@ -1,16 +1,58 @@
 //! Cartridges: folders that hold what makes legion a persona.
+//!
+//! | file | what | whose while it is in |
+//! |---|---|---|
+//! | `disk.qcow2`, `disk.raw`, or `disk` linked to a block device | the disk | legion's |
+//! | `nvram.fd` | UEFI variables; without it the guest boots by legacy BIOS | legion's |
+//! | `tpm/` | the TPM's state | legion's |
+//! | `install.iso` | what a blank disk is installed from, until it boots by itself ([`install`]) | root's; legion may read it |
+//! | `snapshots/LABEL/` | saved variables and TPM state; the saved disk too if it is a raw one ([`snapshot`]) | root's |
+//! | `restoring` | the label of a restore that was begun; until it is completed the cartridge cannot be used | root's |
+//! | `last-run` | its time is that of the last run | root's |
+//!
+//! A [`Shelf`] is the folder of all cartridges. What is made or removed there is called `.partial-NAME` meanwhile
+//! ([`partial`]), and becomes or ceases to be a cartridge by one rename.
+
+mod boot;
+mod create;
+mod disk;
+mod image;
+mod import;
+pub mod in_use;
+pub mod install;
+pub mod ownership;
+pub mod partial;
+mod qcow2;
+mod shelf;
+mod size;
+pub mod snapshot;
+pub mod survey;
+
+pub use boot::FirmwareKind;
+pub use create::Blank;
+pub use disk::{Disk, DiskKind};
+pub use image::Progress;
+pub use import::Source;
+pub(super) use qcow2::MAGIC as QCOW2_MAGIC;
+pub use shelf::Shelf;
+pub use size::DiskSize;
 
 use super::firmware::{NVRAM_2M, NVRAM_4M};
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
-use nix::libc::{O_DIRECT, O_EXCL};
+use nix::libc::O_EXCL;
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-/// What a qcow2 image begins with (QEMU's `docs/interop/qcow2.txt`).
-pub(super) const QCOW2_MAGIC: &[u8] = b"QFI\xfb";
+/// UEFI variables.
+const NVRAM: &str = "nvram.fd";
+/// The TPM's state.
+const TPM: &str = "tpm";
+/// The time of the last run is this file's.
+const LAST_RUN: &str = "last-run";
 
 /// A cartridge that was looked at and can be inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,39 +65,8 @@ pub struct Cartridge {
     pub disk: Disk,
     /// The size of `nvram.fd`, its UEFI variables, in bytes. With them the guest boots by UEFI, without by legacy BIOS.
     pub nvram: Option<u64>,
-}
-
-/// A cartridge's disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disk {
-    /// What it is, which also names the file.
-    pub kind: DiskKind,
-    /// Whether it can be opened past the host's page cache (`O_DIRECT`); tmpfs before Linux 6.6 cannot.
-    pub direct: bool,
-}
-
-/// The three kinds of disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DiskKind {
-    /// `disk.qcow2`
-    Qcow2,
-    /// `disk.raw`
-    Raw,
-    /// `disk`, linked to a block device.
-    BlockDevice,
-}
-
-impl DiskKind {
-    const ALL: [Self; 3] = [Self::Qcow2, Self::Raw, Self::BlockDevice];
-
-    /// The file's name inside the cartridge.
-    pub fn file_name(self) -> &'static str {
-        match self {
-            Self::Qcow2 => "disk.qcow2",
-            Self::Raw => "disk.raw",
-            Self::BlockDevice => "disk",
-        }
-    }
+    /// The image that a blank disk is being installed from, as the machine names it. It boots if the disk does not.
+    pub install: Option<PathBuf>,
 }
 
 impl Cartridge {
@@ -78,7 +89,24 @@ impl Cartridge {
                 )));
             }
         }
-        Ok(Self { name: name.to_owned(), disk: disk(&here)?, nvram: nvram(&here)?, folder })
+        snapshot::ensure_restored(&here, name)?;
+        let install = install::image(&here).map(|file| folder.join(file));
+        Ok(Self { name: name.to_owned(), disk: Disk::inspect(&here)?, nvram: nvram(&here)?, install, folder })
+    }
+
+    /// The disk's file, here.
+    fn disk_path(&self, paths: &Paths) -> PathBuf {
+        paths.at(self.folder.join(self.disk.kind.file_name()))
+    }
+
+    /// Remembers that it ran, for `persona cartridge list`.
+    ///
+    /// # Errors
+    /// When the cartridge cannot be written to.
+    pub fn ran(&self, paths: &Paths, now: SystemTime) -> Result<()> {
+        let path = paths.at(self.folder.join(LAST_RUN));
+        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW).open(&path);
+        open.and_then(|file| file.set_modified(now)).doing(|| format!("remembering the run in {}", path.display()))
     }
 
     /// Keeps the host from mounting the disk while the returned file is open. Only a block device can be claimed like
@@ -87,7 +115,7 @@ impl Cartridge {
     /// # Errors
     /// When the host is using the block device, which two systems at once would destroy.
     pub fn claim(&self, paths: &Paths) -> Result<Option<File>> {
-        let path = paths.at(self.folder.join(self.disk.kind.file_name()));
+        let path = self.disk_path(paths);
         match self.disk.kind {
             DiskKind::Qcow2 | DiskKind::Raw => Ok(None),
             DiskKind::BlockDevice => OpenOptions::new().read(true).custom_flags(O_EXCL).open(&path).map(Some).map_err(|error| {
@@ -100,50 +128,14 @@ impl Cartridge {
 
 fn names(paths: &Paths, cartridges: &Path) -> String {
     let entries = fs::read_dir(paths.at(cartridges)).into_iter().flatten().flatten();
-    let mut names: Vec<_> =
-        entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let names = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
     names.sort_unstable();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-fn disk(folder: &Path) -> Result<Disk> {
-    // A dangling link is a disk that somebody meant to be there, so links are not followed here.
-    let found: Vec<_> = DiskKind::ALL.into_iter().filter(|kind| fs::symlink_metadata(folder.join(kind.file_name())).is_ok()).collect();
-    let kind = match found.as_slice() {
-        [kind] => *kind,
-        [] => {
-            return Err(Error::new(format!("the cartridge {} has no disk", folder.display()))
-                .mend("put disk.qcow2 or disk.raw in it, or link `disk` to a block device"));
-        }
-        several => {
-            let files: Vec<_> = several.iter().map(|kind| kind.file_name()).collect();
-            return Err(Error::new(format!("the cartridge {} has more than one disk: {}", folder.display(), files.join(", ")))
-                .mend("move all but one out of it"));
-        }
-    };
-    let path = folder.join(kind.file_name());
-    let doing = || format!("opening the disk {}", path.display());
-    let metadata = fs::metadata(&path).doing(doing)?;
-    let is_right = if kind == DiskKind::BlockDevice { metadata.file_type().is_block_device() } else { metadata.is_file() };
-    if !is_right {
-        return Err(Error::new(format!("{} is not what its name says", path.display()))
-            .mend("`disk` links to a block device; image files are called disk.qcow2 or disk.raw"));
-    }
-    let mut start = Vec::new();
-    File::open(&path).and_then(|file| file.take(4).read_to_end(&mut start)).doing(doing)?;
-    if start.is_empty() {
-        return Err(Error::new(format!("the disk {} is empty", path.display())).mend("install or restore a system into it"));
-    }
-    if kind == DiskKind::Qcow2 && start != QCOW2_MAGIC {
-        return Err(Error::new(format!("{} is not a qcow2 image", path.display()))
-            .mend("if it is a raw image, call it disk.raw; `qemu-img info` tells"));
-    }
-    let direct = OpenOptions::new().read(true).custom_flags(O_DIRECT).open(&path).is_ok();
-    Ok(Disk { kind, direct })
-}
-
 fn nvram(folder: &Path) -> Result<Option<u64>> {
-    let path = folder.join("nvram.fd");
+    let path = folder.join(NVRAM);
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() && [NVRAM_2M, NVRAM_4M].contains(&metadata.len()) => Ok(Some(metadata.len())),
         Ok(metadata) => Err(Error::new(format!(

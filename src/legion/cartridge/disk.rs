@@ -1,0 +1,131 @@
+//! A cartridge's disk: which of the three kinds, and whether it is what its name says.
+
+use super::qcow2::{self, Header};
+use crate::error::{Context, Error, Result};
+use nix::libc::O_DIRECT;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Disks are read and written in sectors, of that many bytes at least.
+const SECTOR: u64 = 512;
+
+/// A cartridge's disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// What it is, which also names the file.
+    pub kind: DiskKind,
+    /// Whether it can be opened past the host's page cache (`O_DIRECT`); tmpfs before Linux 6.6 cannot.
+    pub direct: bool,
+}
+
+/// The three kinds of disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskKind {
+    /// `disk.qcow2`
+    Qcow2,
+    /// `disk.raw`
+    Raw,
+    /// `disk`, linked to a block device.
+    BlockDevice,
+}
+
+impl DiskKind {
+    const ALL: [Self; 3] = [Self::Qcow2, Self::Raw, Self::BlockDevice];
+
+    /// The file's name inside the cartridge.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "disk.qcow2",
+            Self::Raw => "disk.raw",
+            Self::BlockDevice => "disk",
+        }
+    }
+
+    /// QEMU's name for how it stores its bytes.
+    pub fn driver(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw | Self::BlockDevice => "raw",
+        }
+    }
+}
+
+impl Disk {
+    /// The one disk in this folder.
+    pub(super) fn inspect(folder: &Path) -> Result<Self> {
+        // A dangling link is a disk that somebody meant to be there, so links are not followed here.
+        let is_there = |kind: &DiskKind| fs::symlink_metadata(folder.join(kind.file_name())).is_ok();
+        let found: Vec<_> = DiskKind::ALL.into_iter().filter(is_there).collect();
+        let kind = match found.as_slice() {
+            [kind] => *kind,
+            [] => {
+                return Err(Error::new(format!("the cartridge {} has no disk", folder.display()))
+                    .mend("put disk.qcow2 or disk.raw in it, or link `disk` to a block device"));
+            }
+            several => {
+                let files: Vec<_> = several.iter().map(|kind| kind.file_name()).collect();
+                return Err(Error::new(format!("the cartridge {} has more than one disk: {}", folder.display(), files.join(", ")))
+                    .mend("move all but one out of it"));
+            }
+        };
+        let path = folder.join(kind.file_name());
+        let doing = || format!("opening the disk {}", path.display());
+        let metadata = fs::metadata(&path).doing(doing)?;
+        let is_right = if kind == DiskKind::BlockDevice { metadata.file_type().is_block_device() } else { metadata.is_file() };
+        if !is_right {
+            return Err(Error::new(format!("{} is not what its name says", path.display()))
+                .mend("`disk` links to a block device; image files are called disk.qcow2 or disk.raw"));
+        }
+        let mut start = Vec::new();
+        File::open(&path).and_then(|file| file.take(4).read_to_end(&mut start)).doing(doing)?;
+        if start.is_empty() {
+            return Err(Error::new(format!("the disk {} is empty", path.display())).mend("install or restore a system into it"));
+        }
+        if kind == DiskKind::Qcow2 && start != qcow2::MAGIC {
+            return Err(Error::new(format!("{} is not a qcow2 image", path.display()))
+                .mend("if it is a raw image, call it disk.raw; `qemu-img info` tells"));
+        }
+        let direct = OpenOptions::new().read(true).custom_flags(O_DIRECT).open(&path).is_ok();
+        Ok(Self { kind, direct })
+    }
+
+    /// The disk's size as the guest sees it, in bytes. `path` is the disk's.
+    pub(super) fn size(self, path: &Path) -> Result<u64> {
+        let doing = || format!("measuring the disk {}", path.display());
+        let mut file = File::open(path).doing(doing)?;
+        match self.kind {
+            DiskKind::Qcow2 => Ok(Header::read(&mut file, path)?.size),
+            DiskKind::Raw | DiskKind::BlockDevice => std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).doing(doing),
+        }
+    }
+
+    /// The disk's first bytes, at most `length`; fewer where nothing was written. `path` is the disk's.
+    pub(super) fn start(self, path: &Path, length: u64) -> Result<Vec<u8>> {
+        let doing = || format!("reading the start of the disk {}", path.display());
+        let mut file = File::open(path).doing(doing)?;
+        if self.kind == DiskKind::Qcow2 {
+            return Header::read(&mut file, path)?.start(&mut file, length).doing(doing);
+        }
+        let mut start = Vec::new();
+        file.take(length).read_to_end(&mut start).doing(doing)?;
+        Ok(start)
+    }
+
+    /// Makes sure that nothing of the image is missing, as far as a glance can tell. `path` is the disk's.
+    pub(super) fn ensure_whole(self, path: &Path) -> Result<()> {
+        match self.kind {
+            DiskKind::Qcow2 => {
+                let mut file = File::open(path).doing(|| format!("opening the disk {}", path.display()))?;
+                Header::read(&mut file, path)?.ensure_whole(&mut file, path)
+            }
+            DiskKind::Raw => match self.size(path)? % SECTOR {
+                0 => Ok(()),
+                _ => Err(Error::new(format!("the disk {} is cut short: its size is no multiple of {SECTOR} bytes", path.display()))
+                    .mend("restore it from a copy; `truncate -s %512` makes it readable as it is")),
+            },
+            DiskKind::BlockDevice => Ok(()),
+        }
+    }
+}

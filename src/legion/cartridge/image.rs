@@ -1,0 +1,168 @@
+//! `qemu-img`, which makes, copies and compares images.
+
+use crate::error::{Context, Error, Result};
+use crate::sys::die_with_us;
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+const PROGRAM: &str = "qemu-img";
+/// No copy-on-write below the guest's own on Btrfs, where it would scatter the disk; elsewhere it means nothing.
+const NO_COPY_ON_WRITE: &str = "nocow=on";
+
+/// Hears how far a long work is: what is being done, and how much of it, from 0 to 1.
+pub type Progress<'a> = dyn FnMut(&str, f64) + 'a;
+/// Hears how far one part of it is.
+type Share<'a> = dyn FnMut(f64) + 'a;
+
+/// What `qemu-img info` says about an image.
+#[derive(Debug)]
+pub(super) struct Info {
+    /// QEMU's name for its format.
+    pub(super) format: String,
+    /// The disk's size in bytes.
+    pub(super) size: u64,
+    /// The names of the snapshots inside.
+    pub(super) snapshots: Vec<String>,
+}
+
+/// A blank image of `size` bytes.
+pub(super) fn create(path: &Path, format: &str, size: u64) -> Result<()> {
+    let size = size.to_string();
+    run(&format!("making {}", path.display()), &["create", "-q", "-f", format, "-o", NO_COPY_ON_WRITE], &[path.as_os_str(), size.as_ref()])
+}
+
+/// Recognises an image; a `format` that is already known is taken at its word.
+pub(super) fn info(path: &Path, format: Option<&str>) -> Result<Info> {
+    let mut arguments = vec!["info", "--output=json"];
+    arguments.extend(format.iter().flat_map(|format| ["-f", format]));
+    let doing = format!("looking at the image {}", path.display());
+    let said: Value = serde_json::from_str(&output(&doing, &arguments, &[path.as_os_str()])?).doing(|| doing.clone())?;
+    let snapshots = said["snapshots"].as_array().into_iter().flatten();
+    let unclear = || Error::new(format!("{doing}: qemu-img says neither format nor size"));
+    Ok(Info {
+        format: said["format"].as_str().ok_or_else(unclear)?.to_owned(),
+        size: said["virtual-size"].as_u64().ok_or_else(unclear)?,
+        snapshots: snapshots.filter_map(|snapshot| Some(snapshot["name"].as_str()?.to_owned())).collect(),
+    })
+}
+
+/// How many bytes a copy in another format takes at most, not counting what is zero.
+pub(super) fn measure(path: &Path, format: &str, wanted: &str) -> Result<u64> {
+    let doing = format!("measuring the image {}", path.display());
+    let said = output(&doing, &["measure", "--output=json", "-f", format, "-O", wanted], &[path.as_os_str()])?;
+    let said: Value = serde_json::from_str(&said).doing(|| doing.clone())?;
+    said["required"].as_u64().ok_or_else(|| Error::new(format!("{doing}: qemu-img does not say how much is needed")))
+}
+
+/// Copies an image into another format, leaving out what is zero.
+pub(super) fn convert(from: &Path, format: &str, to: &Path, wanted: &str, progress: &mut Share<'_>) -> Result<()> {
+    let doing = format!("copying {} to {}", from.display(), to.display());
+    let arguments = ["convert", "-p", "-f", format, "-O", wanted, "-o", NO_COPY_ON_WRITE];
+    watched(&doing, &arguments, &[from.as_os_str(), to.as_os_str()], progress)
+}
+
+/// Makes sure that two images hold the same disk.
+pub(super) fn compare(from: &Path, format: &str, to: &Path, wanted: &str, progress: &mut Share<'_>) -> Result<()> {
+    let doing = format!("comparing {} with its copy", from.display());
+    watched(&doing, &["compare", "-p", "-f", format, "-F", wanted], &[from.as_os_str(), to.as_os_str()], progress)
+}
+
+/// Makes sure that a qcow2 image is sound; `mend` gives back what an interrupted change left unused.
+pub(super) fn check(path: &Path, mend: bool) -> Result<()> {
+    let arguments: &[&str] = if mend { &["check", "-q", "-f", "qcow2", "-r", "leaks"] } else { &["check", "-q", "-f", "qcow2"] };
+    run(&format!("checking {}", path.display()), arguments, &[path.as_os_str()])
+}
+
+/// Something done to the snapshots inside a qcow2 image: `-c` makes, `-a` goes back to, `-d` deletes.
+pub(super) fn snapshot(path: &Path, action: &str, name: &str) -> Result<()> {
+    run(&format!("changing the snapshots of {}", path.display()), &["snapshot", "-q", action, name], &[path.as_os_str()])
+}
+
+fn command(arguments: &[&str], operands: &[&OsStr]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    // All paths are absolute, so that none is taken for an option or a protocol.
+    command.args(arguments).args(operands).stdin(Stdio::null());
+    die_with_us(&mut command);
+    command
+}
+
+fn run(doing: &str, arguments: &[&str], operands: &[&OsStr]) -> Result<()> {
+    output(doing, arguments, operands).map(drop)
+}
+
+fn output(doing: &str, arguments: &[&str], operands: &[&OsStr]) -> Result<String> {
+    let output = command(arguments, operands).output().map_err(|error| not_started(doing, error))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(failed(doing, output.status, &output.stderr, &output.stdout))
+}
+
+fn watched(doing: &str, arguments: &[&str], operands: &[&OsStr], progress: &mut Share<'_>) -> Result<()> {
+    let mut child =
+        command(arguments, operands).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| not_started(doing, error))?;
+    let mut said = Vec::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        let mut bytes = [0; 512];
+        while let Ok(length @ 1..) = stdout.read(&mut bytes) {
+            said.extend_from_slice(&bytes[..length]);
+            if let Some(percent) = percent(&said) {
+                progress(percent / 100.0);
+            }
+            // What is before the last return was overwritten on a terminal, too.
+            if let Some(end) = said.iter().rposition(|byte| *byte == b'\r') {
+                said.drain(..end);
+            }
+        }
+    }
+    // qemu-img says little on stderr: it never waits for it to be read.
+    let output = child.wait_with_output().doing(|| doing.to_owned())?;
+    if output.status.success() { Ok(()) } else { Err(failed(doing, output.status, &output.stderr, &said)) }
+}
+
+/// The last `(12.34/100%)`.
+fn percent(said: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(said).ok()?;
+    let (before, _) = text.rsplit_once("/100%)")?;
+    before.rsplit_once('(')?.1.trim().parse().ok()
+}
+
+fn not_started(doing: &str, error: std::io::Error) -> Error {
+    let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+    let error = Error::because(format!("{doing} by {PROGRAM}"), error);
+    if is_missing { error.mend("install it: qemu-img (Arch, Fedora), qemu-utils (Debian, Ubuntu)") } else { error }
+}
+
+fn failed(doing: &str, status: ExitStatus, stderr: &[u8], stdout: &[u8]) -> Error {
+    let mut message = format!("{doing}: qemu-img failed ({status})");
+    let words = [stderr, stdout].map(String::from_utf8_lossy);
+    let words = words.iter().flat_map(|text| text.lines()).map(|line| line.trim().trim_start_matches("qemu-img: "));
+    if let Some(first) = words.filter(|line| !line.is_empty() && !line.contains("/100%)")).map(str::to_owned).next() {
+        let _ = write!(message, ": {first}");
+    }
+    let error = Error::new(message.clone());
+    if message.contains("lock") {
+        error.mend("another virtual machine or tool uses the image: end that first (`fuser -v FILE` shows it)")
+    } else if message.contains("No space left") {
+        error.mend("make room on that file system")
+    } else {
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_read_as_it_comes() {
+        assert_eq!(percent(b"    (0.00/100%)\r    (12.34/100%)\r    (5"), Some(12.34));
+        assert_eq!(percent(b"    (0.00/1"), None);
+        assert_eq!(percent(b"\xff (1.00/100%)"), None);
+        assert_eq!(percent(b"Images are identical."), None);
+    }
+}

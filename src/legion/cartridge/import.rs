@@ -1,0 +1,128 @@
+//! Cartridges from what there is: images of any format that `qemu-img` reads, and block devices.
+
+use super::boot::{self, FirmwareKind};
+use super::create::close;
+use super::image::{self, Progress};
+use super::{Disk, DiskKind, DiskSize, Shelf, in_use};
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use nix::libc::O_EXCL;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// What a cartridge is made from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The image or block device, as the machine names it.
+    pub path: PathBuf,
+    /// What it becomes: `BlockDevice` links to it, the others copy it.
+    pub becomes: DiskKind,
+    /// What starts the guest; if left out, what the disk was installed for.
+    pub firmware: Option<FirmwareKind>,
+}
+
+impl Shelf<'_> {
+    /// Makes the cartridge `name` from what there is. It is there when it is whole. Returns what starts the guest.
+    ///
+    /// # Errors
+    /// When there is one already, the source is in use or cannot be read, there is no room, or the copy is not the same;
+    /// nothing is left then.
+    pub fn import(&self, name: &str, source: &Source, progress: &mut Progress<'_>) -> Result<FirmwareKind> {
+        let from = self.paths.at(&source.path);
+        let metadata = fs::metadata(&from).doing(|| format!("looking at {}", from.display()))?;
+        let is_device = metadata.file_type().is_block_device();
+        if !is_device && !metadata.is_file() {
+            return Err(Error::new(format!("{} is neither an image file nor a block device", from.display())));
+        }
+        in_use::ensure_unused(self.paths, &from)?;
+        let _claim = is_device.then(|| claim(&from)).transpose()?;
+        let partial = self.begin(name)?;
+        let to = partial.folder.join(source.becomes.file_name());
+        if source.becomes == DiskKind::BlockDevice {
+            let device = stable_name(self.paths, &source.path)?;
+            symlink(&device, &to).doing(|| format!("linking {} to {}", to.display(), device.display()))?;
+        } else {
+            copy(&from, is_device, source.becomes, &to, progress)?;
+            close(&to)?;
+        }
+        let disk = Disk { kind: source.becomes, direct: false };
+        // Through the link only if what it leads to is on this machine.
+        let start = disk.start(if source.becomes == DiskKind::BlockDevice { &from } else { &to }, boot::START)?;
+        let firmware = source.firmware.unwrap_or_else(|| FirmwareKind::of(&start));
+        self.fit_out(name, &partial.folder, firmware)?;
+        partial.finish()?;
+        Ok(firmware)
+    }
+}
+
+fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
+    let wanted = becomes.driver();
+    // What a guest once wrote to a device is not to be taken for an image.
+    let image::Info { format, size, .. } = image::info(from, is_device.then_some("raw"))?;
+    let what = |doing: &str| format!("{doing} {}", DiskSize(size));
+    let needed = image::measure(from, &format, wanted)?;
+    let free = in_use::free_space(to.parent().unwrap_or(to)).unwrap_or(u64::MAX);
+    if becomes == DiskKind::Qcow2 && needed > free {
+        return Err(Error::new(format!("the copy of {} takes {}, and only {} are free", from.display(), DiskSize(needed), DiskSize(free)))
+            .mend("make room, or keep cartridges elsewhere: `cartridges` in the settings"));
+    }
+    image::convert(from, &format, to, wanted, &mut |share| progress(&what("copying"), share))?;
+    // What is compared is what is on the disk, not only what was to be written.
+    File::open(to).and_then(|copy| copy.sync_all()).doing(|| format!("writing {}", to.display()))?;
+    image::compare(from, &format, to, wanted, &mut |share| progress(&what("comparing"), share))?;
+    if becomes == DiskKind::Qcow2 { image::check(to, false) } else { Ok(()) }
+}
+
+/// Keeps the host from using a block device meanwhile (`O_EXCL`, `open(2)`).
+fn claim(device: &Path) -> Result<File> {
+    OpenOptions::new().read(true).custom_flags(O_EXCL).open(device).map_err(|error| {
+        Error::because(format!("opening {} alone", device.display()), error)
+            .mend("unmount its file systems, swap and volumes on the host (`lsblk` shows them)")
+    })
+}
+
+/// A name for a block device that is its own on every boot.
+fn stable_name(paths: &Paths, device: &Path) -> Result<PathBuf> {
+    const STABLE: [&str; 2] = ["/dev/disk/", "/dev/mapper/"];
+    const BY_ID: &str = "/dev/disk/by-id";
+    if STABLE.iter().any(|folder| device.starts_with(folder)) {
+        return Ok(device.to_owned());
+    }
+    let same = fs::canonicalize(paths.at(device)).ok();
+    let entries = fs::read_dir(paths.at(BY_ID)).into_iter().flatten().flatten();
+    let links = entries.filter(|entry| fs::canonicalize(entry.path()).ok() == same).map(|entry| entry.file_name());
+    // Names with the maker's words rather than numbers.
+    let is_number = |name: &str| ["wwn-", "nvme-eui.", "dm-uuid-", "lvm-pv-uuid-"].iter().any(|number| name.starts_with(number));
+    let mut names: Vec<String> = links.filter_map(|name| name.into_string().ok()).collect();
+    names.sort_by_key(|name| (is_number(name), name.clone()));
+    names.first().map(|name| Path::new(BY_ID).join(name)).ok_or_else(|| {
+        Error::new(format!("{} has no name of its own in {BY_ID}", device.display()))
+            .mend("name it by another stable path, such as /dev/disk/by-path/..., or copy it: leave out --link")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_device_is_linked_by_the_name_that_says_most() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        fs::create_dir_all(paths.at("/dev/disk/by-id")).unwrap();
+        for device in ["/dev/sda", "/dev/sdb"] {
+            fs::write(paths.at(device), b"").unwrap();
+        }
+        for (name, device) in [("wwn-0x5", "sda"), ("ata-MAKER_MODEL_SERIAL", "sda"), ("ata-OTHER", "sdb"), ("dangling", "sdz")] {
+            symlink(Path::new("../..").join(device), paths.at("/dev/disk/by-id").join(name)).unwrap();
+        }
+        let name = |device: &str| stable_name(&paths, Path::new(device)).unwrap();
+        assert_eq!(name("/dev/sda"), Path::new("/dev/disk/by-id/ata-MAKER_MODEL_SERIAL"));
+        assert_eq!(name("/dev/disk/by-path/pci-0"), Path::new("/dev/disk/by-path/pci-0"), "what is stable is kept");
+        fs::write(paths.at("/dev/vda"), b"").unwrap();
+        let message = stable_name(&paths, Path::new("/dev/vda")).unwrap_err().to_string();
+        assert!(message.contains("has no name of its own") && message.contains("--link"), "{message}");
+    }
+}

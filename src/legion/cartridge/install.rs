@@ -1,0 +1,72 @@
+//! A blank disk's first boot: from an installation image that lies in the cartridge until the disk boots by itself.
+//!
+//! The image is a copy, so that it travels with the cartridge, legion may read it wherever the original is, and that may be
+//! unplugged or deleted. It boots after the disk: a blank one does not boot, an installed one does, and so the installer's own
+//! reboots end in the new system. The image is forgotten by removing the file.
+
+use super::image::Progress;
+use super::{Cartridge, Shelf, boot, partial};
+use crate::atomic;
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+const IMAGE: &str = "install.iso";
+/// How much is copied between two words about progress, in bytes.
+const STEP: u64 = 32 << 20;
+
+/// The installation image's name in this cartridge, if it has one.
+pub(super) fn image(folder: &Path) -> Option<&'static str> {
+    fs::symlink_metadata(folder.join(IMAGE)).is_ok_and(|metadata| metadata.is_file()).then_some(IMAGE)
+}
+
+/// Copies the installation image `from` into a cartridge. On a file system that can, it is shared, not copied.
+pub(super) fn put(from: &Path, folder: &Path, progress: &mut Progress<'_>) -> Result<()> {
+    let doing = || format!("copying the installation image {}", from.display());
+    let source = File::open(from).doing(doing)?;
+    let metadata = source.metadata().doing(doing)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Err(Error::new(format!("{} is not an installation image", from.display())).mend("name the ISO file that you downloaded"));
+    }
+    let mut copy = partial::new_file(&folder.join(IMAGE)).doing(doing)?;
+    let mut done = 0;
+    loop {
+        match std::io::copy(&mut (&source).take(STEP), &mut copy).doing(doing)? {
+            0 => return Ok(()),
+            length => done += length,
+        }
+        progress("copying", done as f64 / metadata.len() as f64);
+    }
+}
+
+impl Cartridge {
+    /// Forgets the installation image if the disk boots by itself now. For `release`, after the guest has powered itself off;
+    /// says whether it did.
+    ///
+    /// # Errors
+    /// When the disk cannot be read or the image not be removed.
+    pub fn end_installation(&self, paths: &Paths) -> Result<bool> {
+        let Some(image) = &self.install else { return Ok(false) };
+        let is_installed = boot::is_installed(&self.disk.start(&self.disk_path(paths), boot::START)?);
+        if is_installed {
+            atomic::remove(&paths.at(image))?;
+        }
+        Ok(is_installed)
+    }
+}
+
+impl Shelf<'_> {
+    /// Forgets the installation image of the cartridge `name`; says whether there was one.
+    ///
+    /// # Errors
+    /// When there is no such cartridge, or legion runs from it.
+    pub fn installed(&self, name: &str) -> Result<bool> {
+        let _taken = self.take(name)?;
+        let folder = self.here().join(name);
+        let image = image(&folder);
+        image.map_or(Ok(()), |image| atomic::remove(&folder.join(image)))?;
+        Ok(image.is_some())
+    }
+}

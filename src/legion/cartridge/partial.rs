@@ -1,0 +1,182 @@
+//! What is being made or removed: a folder called `.partial-NAME` beside the place of `NAME`.
+//!
+//! Something is made in such a folder and moved to its place by one rename, and moved back into such a folder by one rename
+//! before it is removed. So what a killed command leaves is in the way of nothing, has a name that tells what it was, and
+//! the next command for that name clears it. A lock tells what is left from what is still worked on.
+
+use crate::atomic;
+use crate::error::{Context, Error, Result};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+const PREFIX: &str = ".partial-";
+
+/// A folder that nobody else works on while this is held (`flock(2)`).
+pub type Hold = Flock<File>;
+
+/// What the name of a partial folder says it was to be or has been.
+pub fn name_of(file_name: &str) -> Option<&str> {
+    file_name.strip_prefix(PREFIX)
+}
+
+/// The folder in which `name` is made or removed.
+pub(super) fn folder(parent: &Path, name: &str) -> PathBuf {
+    parent.join(format!("{PREFIX}{name}"))
+}
+
+/// A folder under work. It is removed when dropped, unless it has been moved to its place.
+#[derive(Debug)]
+pub(super) struct Partial {
+    place: PathBuf,
+    /// Where the work goes on.
+    pub(super) folder: PathBuf,
+    _hold: Hold,
+    is_done: bool,
+}
+
+impl Partial {
+    /// An empty folder for what is to be `parent/name`. What a killed command left is cleared away.
+    pub(super) fn begin(parent: &Path, name: &str) -> Result<Self> {
+        let folder = folder(parent, name);
+        let doing = || format!("making the folder {}", folder.display());
+        loop {
+            match DirBuilder::new().mode(0o700).create(&folder) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::because(doing(), error)),
+                _ => {}
+            }
+            if let Some(hold) = hold(&folder).map_err(|error| Error::because(doing(), error))? {
+                let partial = Self { place: parent.join(name), folder: folder.clone(), _hold: hold, is_done: false };
+                empty(&folder).doing(|| format!("clearing {}", folder.display()))?;
+                return Ok(partial);
+            }
+            // Another command had it, and has just removed it or moved it to its place.
+        }
+    }
+
+    /// Removes what a killed command left of `parent/name`; says whether there was anything.
+    pub(super) fn clear(parent: &Path, name: &str) -> Result<bool> {
+        let is_left = fs::symlink_metadata(folder(parent, name)).is_ok();
+        if is_left {
+            Self::begin(parent, name)?.remove()?;
+        }
+        Ok(is_left)
+    }
+
+    /// Moves the folder `parent/name` here, so as to remove it. `hold` is its own.
+    pub(super) fn of(parent: &Path, name: &str, hold: Hold) -> Result<Self> {
+        Self::clear(parent, name)?;
+        let folder = folder(parent, name);
+        atomic::rename(&parent.join(name), &folder)?;
+        // Not complete from here on, whatever becomes of the rest.
+        Ok(Self { place: parent.join(name), folder, _hold: hold, is_done: false })
+    }
+
+    /// Makes everything durable and moves it to its place, which must be free.
+    pub(super) fn finish(mut self) -> Result<()> {
+        atomic::sync_tree(&self.folder)?;
+        atomic::rename(&self.folder, &self.place)?;
+        self.is_done = true;
+        Ok(())
+    }
+
+    /// Removes the folder and all that is in it.
+    pub(super) fn remove(mut self) -> Result<()> {
+        self.is_done = true;
+        fs::remove_dir_all(&self.folder).doing(|| format!("removing {}", self.folder.display()))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // What is done may be another's by now. What is not has failed, and that is what is told.
+        if !self.is_done {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Whether somebody works on this folder now.
+pub(super) fn is_held(folder: &Path) -> bool {
+    File::open(folder).is_ok_and(|folder| matches!(Flock::lock(folder, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK))))
+}
+
+/// Keeps others from working on a folder; `None` when there is none (any more).
+///
+/// # Errors
+/// When somebody else works on it, or it is no folder that can be opened.
+pub(super) fn hold(folder: &Path) -> Result<Option<Hold>> {
+    let doing = || format!("opening the folder {}", folder.display());
+    let opened = match OpenOptions::new().read(true).custom_flags(O_DIRECTORY).open(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.doing(doing)?,
+    };
+    match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
+        Ok(hold) => {
+            let is_still_there = match (fs::metadata(folder), hold.metadata()) {
+                (Ok(there), Ok(ours)) => (there.dev(), there.ino()) == (ours.dev(), ours.ino()),
+                _ => false,
+            };
+            Ok(is_still_there.then_some(hold))
+        }
+        Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(format!("another `persona` is working on {}", folder.display()))
+            .mend("wait until it is done; `persona cartridge list` tells")),
+        Err((_, errno)) => Err(Error::because(doing(), std::io::Error::from(errno))),
+    }
+}
+
+fn empty(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }?;
+    }
+    Ok(())
+}
+
+/// Opens a new file that only root may use.
+pub(super) fn new_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(O_NOFOLLOW).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_a_killed_command_left_is_cleared_and_what_lives_is_not() {
+        let shelf = tempfile::tempdir().unwrap();
+        fs::create_dir_all(shelf.path().join(".partial-a/tpm")).unwrap();
+        fs::write(shelf.path().join(".partial-a/disk.raw"), b"x").unwrap();
+        let ours = Partial::begin(shelf.path(), "a").unwrap();
+        assert_eq!(fs::read_dir(&ours.folder).unwrap().count(), 0);
+        assert!(is_held(&ours.folder));
+        let message = Partial::begin(shelf.path(), "a").unwrap_err().to_string();
+        assert!(message.contains("another `persona` is working on"), "{message}");
+        fs::write(ours.folder.join("disk.raw"), b"y").unwrap();
+        ours.finish().unwrap();
+        assert_eq!(fs::read(shelf.path().join("a/disk.raw")).unwrap(), b"y");
+        assert!(!Partial::clear(shelf.path(), "a").unwrap());
+    }
+
+    #[test]
+    fn work_that_fails_leaves_nothing() {
+        let shelf = tempfile::tempdir().unwrap();
+        fs::write(Partial::begin(shelf.path(), "a").unwrap().folder.join("disk.raw"), b"x").unwrap();
+        assert_eq!(fs::read_dir(shelf.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_place_that_was_taken_meanwhile_is_left_alone() {
+        let shelf = tempfile::tempdir().unwrap();
+        let partial = Partial::begin(shelf.path(), "a").unwrap();
+        fs::create_dir(shelf.path().join("a")).unwrap();
+        fs::write(shelf.path().join("a/disk.raw"), b"theirs").unwrap();
+        assert!(partial.finish().is_err());
+        assert_eq!(fs::read(shelf.path().join("a/disk.raw")).unwrap(), b"theirs");
+    }
+}

@@ -1,0 +1,200 @@
+//! What the start of a qcow2 image says about it (QEMU's `docs/interop/qcow2.txt`).
+
+use crate::error::{Context, Error, Result};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// What a qcow2 image begins with.
+pub(in crate::legion) const MAGIC: &[u8] = b"QFI\xfb";
+
+/// More than any refcount table that QEMU opens (`QCOW_MAX_REFTABLE_SIZE`), in bytes.
+const LARGEST_TABLE: u64 = 8 << 20;
+
+/// The part of the header that tells how large everything is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    /// The disk's size as the guest sees it, in bytes.
+    pub(super) size: u64,
+    cluster_bits: u32,
+    /// The table that leads to all data: offset and length in bytes.
+    l1: (u64, u64),
+    /// The table of what is in use: offset and length in bytes.
+    refcounts: (u64, u64),
+    /// One use count has 2 to the power of this many bits.
+    refcount_order: u32,
+    /// QEMU found it broken and marked it so.
+    is_corrupt: bool,
+}
+
+impl Header {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let u32_at = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        let u64_at = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let version = u32_at(4)?;
+        let cluster_bits = u32_at(20)?;
+        let refcount_order = if version == 2 { 4 } else { u32_at(96)? };
+        let is_sound = bytes.starts_with(MAGIC) && (2..=3).contains(&version) && (9..=21).contains(&cluster_bits) && refcount_order <= 6;
+        is_sound.then_some(Self {
+            size: u64_at(24)?,
+            cluster_bits,
+            l1: (u64_at(40)?, u64::from(u32_at(36)?) * 8),
+            refcounts: (u64_at(48)?, u64::from(u32_at(56)?) << cluster_bits),
+            refcount_order,
+            is_corrupt: version == 3 && u64_at(72)? & 2 != 0,
+        })
+    }
+
+    pub(super) fn read(file: &mut File, path: &Path) -> Result<Self> {
+        let bytes = part(file, 0, 104).doing(|| format!("reading the disk {}", path.display()))?;
+        Self::parse(&bytes).ok_or_else(|| cut_short(path, "its header is none of qcow2"))
+    }
+
+    /// Makes sure that the file reaches as far as its tables and the last cluster in use: an image that was copied only in
+    /// part does not.
+    pub(super) fn ensure_whole(&self, file: &mut File, path: &Path) -> Result<()> {
+        if self.is_corrupt {
+            return Err(Error::new(format!("the disk {} is marked as corrupt", path.display()))
+                .mend("restore it from a copy, or let `qemu-img check -r all` mend what it can"));
+        }
+        let length = file.metadata().doing(|| format!("looking at the disk {}", path.display()))?.len();
+        for (offset, size) in [self.l1, self.refcounts] {
+            if offset.checked_add(size).is_none_or(|end| end > length) {
+                return Err(cut_short(path, "its tables lie beyond the end of the file"));
+            }
+        }
+        let last = self.last_in_use(file).doing(|| format!("reading the disk {}", path.display()))?;
+        if last.is_some_and(|offset| offset >= length) {
+            return Err(cut_short(path, "its data lies beyond the end of the file"));
+        }
+        Ok(())
+    }
+
+    /// The disk's first bytes, `length` of them or one cluster: none where nothing was written. Both tables map from the start
+    /// of the disk on, so their first entries lead there.
+    pub(super) fn start(&self, file: &mut File, length: u64) -> std::io::Result<Vec<u8>> {
+        const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
+        const COMPRESSED: u64 = 1 << 62;
+        const ZERO: u64 = 1;
+        let mut first = |table: u64| Ok::<_, std::io::Error>(big_endian(&part(file, table, 8)?));
+        let l2 = first(self.l1.0)? & OFFSET;
+        let cluster = if l2 == 0 { 0 } else { first(l2)? };
+        if cluster & OFFSET == 0 || cluster & (COMPRESSED | ZERO) != 0 {
+            return Ok(Vec::new());
+        }
+        part(file, cluster & OFFSET, length.min(1 << self.cluster_bits))
+    }
+
+    /// Where the last cluster in use begins, in bytes. A table entry holds the offset of a block of counts, one each for the
+    /// clusters of the file in their order.
+    fn last_in_use(&self, file: &mut File) -> std::io::Result<Option<u64>> {
+        let table = part(file, self.refcounts.0, self.refcounts.1.min(LARGEST_TABLE))?;
+        let entries = table.chunks_exact(8).map(big_endian);
+        let Some((index, offset)) = entries.enumerate().rfind(|(_, offset)| *offset != 0) else { return Ok(None) };
+        let cluster = 1_u64 << self.cluster_bits;
+        // The lowest 9 bits are reserved.
+        let block = part(file, offset & !0x1ff, cluster)?;
+        let Some(byte) = block.iter().rposition(|byte| *byte != 0) else { return Ok(Some(offset & !0x1ff)) };
+        let counts = (cluster * 8) >> self.refcount_order;
+        let number = index as u64 * counts + ((byte as u64 * 8) >> self.refcount_order);
+        Ok(number.checked_mul(cluster))
+    }
+}
+
+fn big_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// Less at the end of the file.
+fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(offset))?;
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn cut_short(path: &Path, why: &str) -> Error {
+    Error::new(format!("the disk {} is cut short or damaged: {why}", path.display()))
+        .mend("restore it from a copy; `qemu-img check` tells what is missing")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+    use std::process::Command;
+
+    /// A real image with one cluster of data, written by QEMU's own tools.
+    fn image(folder: &Path) -> std::path::PathBuf {
+        let path = folder.join("disk.qcow2");
+        let run = |program: &str, arguments: &[&str]| {
+            let output = Command::new(program).args(arguments).arg(&path).output().unwrap();
+            assert!(output.status.success(), "{program}: {output:?}");
+        };
+        let create = ["create", "-q", "-f", "qcow2"];
+        let output = Command::new("qemu-img").args(create).arg(&path).arg("64M").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        run("qemu-io", &["-f", "qcow2", "-c", "write -P 7 32M 64k"]);
+        path
+    }
+
+    fn check(path: &Path) -> Result<u64> {
+        let mut file = File::open(path).unwrap();
+        let header = Header::read(&mut file, path)?;
+        header.ensure_whole(&mut file, path)?;
+        Ok(header.size)
+    }
+
+    #[test]
+    fn an_image_is_whole_until_a_byte_of_its_last_cluster_is_the_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = image(folder.path());
+        assert_eq!(check(&path).unwrap(), 64 << 20);
+        let length = std::fs::metadata(&path).unwrap().len();
+        for cut in [length - (64 << 10), length / 2, 70_000, 150, 50, 0] {
+            std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(cut).unwrap();
+            let message = check(&path).unwrap_err().to_string();
+            assert!(message.contains("cut short") && message.contains("mend: "), "{cut}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_disks_start_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = image(folder.path());
+        let start = || {
+            let mut file = File::open(&path).unwrap();
+            Header::read(&mut file, &path).unwrap().start(&mut file, 512).unwrap()
+        };
+        assert_eq!(start(), Vec::<u8>::new());
+        for (write, expected) in [("write -P 9 0 1M", vec![9; 512]), ("write -z 0 1M", vec![])] {
+            let output = Command::new("qemu-io").args(["-f", "qcow2", "-c", write]).arg(&path).output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(start(), expected);
+        }
+    }
+
+    #[test]
+    fn an_image_that_qemu_marked_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = image(folder.path());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[79] |= 2;
+        std::fs::write(&path, bytes).unwrap();
+        assert!(check(&path).unwrap_err().to_string().contains("marked as corrupt"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_is_too_bad_to_be_judged(mut bytes in proptest::collection::vec(any::<u8>(), 104..300), cluster_bits in 9_u8..22) {
+            bytes[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+            bytes[20..24].copy_from_slice(&[0, 0, 0, cluster_bits]);
+            bytes[96..100].copy_from_slice(&[0, 0, 0, 4]);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("disk");
+            std::fs::write(&path, &bytes).unwrap();
+            prop_assert!(check(&path).is_err());
+        }
+    }
+}

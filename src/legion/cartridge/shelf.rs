@@ -1,0 +1,155 @@
+//! The shelf: the folder of all cartridges, and the slots they are put into.
+
+use super::partial::{self, Hold, Partial};
+use super::{Cartridge, in_use};
+use crate::error::{Context, Error, Result};
+use crate::legion::LegionLock;
+use crate::paths::Paths;
+use crate::settings::{Guest, Legion, Persona, Settings};
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+/// Where cartridges are kept if the settings do not say.
+const USUAL: &str = "/var/lib/legion/cartridges";
+
+/// The folder of all cartridges as the settings name it, with all that is known of who uses them.
+#[derive(Debug)]
+pub struct Shelf<'a> {
+    pub(super) paths: &'a Paths,
+    /// The folder, as the machine names it (not below `--root`).
+    pub folder: PathBuf,
+    /// The symlinks that say which cartridge is in.
+    pub(super) slots: BTreeSet<PathBuf>,
+    settings: &'a Settings,
+}
+
+impl<'a> Shelf<'a> {
+    fn new(paths: &'a Paths, settings: &'a Settings, folder: PathBuf) -> Self {
+        let slots = legions(settings).map(|(_, legion)| legion.slot.clone()).collect();
+        Self { paths, folder, slots, settings }
+    }
+
+    /// All shelves of these settings: a persona may have one of its own.
+    pub fn all(paths: &'a Paths, settings: &'a Settings) -> Vec<Self> {
+        let folders: BTreeSet<PathBuf> = legions(settings).map(|(_, legion)| legion.cartridges.clone()).collect();
+        let folders = if folders.is_empty() { [USUAL.into()].into() } else { folders };
+        folders.into_iter().map(|folder| Self::new(paths, settings, folder)).collect()
+    }
+
+    /// The shelf on which the cartridge `name` is or would be: its persona's; if it has none, the one on which it is, or else
+    /// the first persona's.
+    pub fn of(paths: &'a Paths, settings: &'a Settings, name: &str) -> Self {
+        let its_own = legions(settings).find(|(_, legion)| legion.cartridge == name).map(|(_, legion)| legion.cartridges.clone());
+        let holds_it = |folder: &PathBuf| fs::symlink_metadata(paths.at(folder.join(name))).is_ok();
+        let holding = || legions(settings).map(|(_, legion)| legion.cartridges.clone()).find(holds_it);
+        let first = || legions(settings).map(|(_, legion)| legion.cartridges.clone()).next();
+        let folder = its_own.or_else(holding).or_else(first).unwrap_or_else(|| USUAL.into());
+        Self::new(paths, settings, folder)
+    }
+
+    /// The personas that boot the cartridge `name`.
+    pub fn personas<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a Persona> + 's {
+        let uses_it = move |legion: &Legion| legion.cartridge == name && legion.cartridges == self.folder;
+        legions(self.settings).filter(move |(_, legion)| uses_it(legion)).map(|(persona, _)| persona)
+    }
+
+    /// The cartridges that personas boot.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &'a str> {
+        legions(self.settings).filter(|(_, legion)| legion.cartridges == self.folder).map(|(_, legion)| legion.cartridge.as_str())
+    }
+
+    /// Whether the cartridge `name` is to boot Windows, which wants Secure Boot and a TPM.
+    pub(super) fn is_for_windows(&self, name: &str) -> bool {
+        self.personas(name).any(|persona| persona.legion().is_some_and(|legion| legion.guest == Guest::Windows))
+    }
+
+    /// The shelf's folder, here.
+    pub(super) fn here(&self) -> PathBuf {
+        self.paths.at(&self.folder)
+    }
+
+    /// Whether the cartridge `name` is in a slot.
+    pub(super) fn is_in_slot(&self, name: &str) -> bool {
+        let place = fs::canonicalize(self.here().join(name)).ok();
+        place.is_some() && self.slots.iter().any(|slot| fs::canonicalize(self.paths.at(slot)).ok() == place)
+    }
+
+    /// Begins a new cartridge: an empty folder that becomes the cartridge when it is finished.
+    pub(super) fn begin(&self, name: &str) -> Result<Partial> {
+        let folder = self.here();
+        if fs::symlink_metadata(folder.join(name)).is_ok() {
+            return Err(Error::new(format!("there is already a cartridge `{name}`: {}", folder.join(name).display()))
+                .mend(format!("take another name, or `persona cartridge remove {name}` first")));
+        }
+        // QEMU finds its way through the folder to the cartridge that is in, and cannot list the others.
+        let make = DirBuilder::new().recursive(true).mode(0o711).create(&folder);
+        make.doing(|| format!("making the folder of all cartridges, {}", folder.display()))?;
+        Partial::begin(&folder, name)
+    }
+
+    /// Keeps other commands from working on the cartridge `name`.
+    pub(super) fn hold(&self, name: &str) -> Result<Hold> {
+        let folder = self.here().join(name);
+        partial::hold(&folder)?.ok_or_else(|| {
+            Error::new(format!("there is no cartridge `{name}`: {} is not there", folder.display()))
+                .mend("`persona cartridge list` names those there are")
+        })
+    }
+
+    /// Takes the cartridge `name` for a command that changes it: kept from other commands, and from legion if it is in the slot.
+    pub(super) fn take(&self, name: &str) -> Result<Taken> {
+        let hold = self.hold(name)?;
+        // In this order: `prepare` moves the slot first and holds the cartridge then.
+        let lock = if self.is_in_slot(name) { Some(LegionLock::take(self.paths)?) } else { None };
+        Ok(Taken { _hold: hold, _lock: lock })
+    }
+
+    /// Looks at the cartridge `name`, which nothing else may use.
+    pub(super) fn inspect_free(&self, name: &str) -> Result<Cartridge> {
+        let cartridge = Cartridge::inspect(self.paths, &self.folder, name)?;
+        cartridge.disk.ensure_whole(&cartridge.disk_path(self.paths))?;
+        in_use::ensure_unused(self.paths, &cartridge.disk_path(self.paths))?;
+        Ok(cartridge)
+    }
+
+    /// Removes the cartridge `name`, or what a killed command left of it.
+    ///
+    /// # Errors
+    /// When there is none, it is in a slot or in use.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let parent = self.here();
+        let folder = parent.join(name);
+        let metadata = fs::symlink_metadata(&folder);
+        if metadata.is_err() && Partial::clear(&parent, name)? {
+            return Ok(());
+        }
+        if metadata.is_ok_and(|metadata| metadata.is_symlink()) {
+            return Err(
+                Error::new(format!("{} is a link to a cartridge elsewhere", folder.display())).mend("remove the link yourself: `rm`")
+            );
+        }
+        let hold = self.hold(name)?;
+        if self.is_in_slot(name) {
+            return Err(Error::new(format!("the cartridge {name} is in the slot"))
+                .mend("start another persona, or take it out by removing the symlink: the slot is then empty until legion starts"));
+        }
+        // What does not even look like a cartridge can be removed as well.
+        if let Ok(cartridge) = Cartridge::inspect(self.paths, &self.folder, name) {
+            in_use::ensure_unused(self.paths, &cartridge.disk_path(self.paths))?;
+        }
+        Partial::of(&parent, name, hold)?.remove()
+    }
+}
+
+/// The proof that a cartridge is ours to change.
+#[derive(Debug)]
+pub(super) struct Taken {
+    _hold: Hold,
+    _lock: Option<LegionLock>,
+}
+
+fn legions(settings: &Settings) -> impl Iterator<Item = (&Persona, &Legion)> {
+    settings.personas.iter().filter_map(|persona| Some((persona, persona.legion()?)))
+}

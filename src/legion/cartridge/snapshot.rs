@@ -1,0 +1,241 @@
+//! Snapshots: disk, UEFI variables and TPM state, saved together and restored together.
+//!
+//! A qcow2 disk keeps its snapshots inside, under the name `persona-LABEL`; a raw image is cloned, on file systems that can.
+//! Variables and TPM state are copied. What makes a snapshot is its folder `snapshots/LABEL`: it comes last when saving, and
+//! goes first when forgetting. A restore is announced in the file `restoring` first: until all three are as they were, the
+//! cartridge cannot be inserted.
+
+use super::create::{close, copy};
+use super::partial::{self, Partial};
+use super::{Disk, DiskKind, NVRAM, Shelf, TPM, image};
+use crate::atomic;
+use crate::error::{Context, Error, Result};
+use crate::sys;
+use nix::errno::Errno;
+use std::fs::{self, DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "snapshots";
+const RESTORING: &str = "restoring";
+/// Tells ours from what other tools keep in a qcow2 image.
+const PREFIX: &str = "persona-";
+
+/// The labels of a cartridge's snapshots, and those of which a killed command left something. `folder` is the cartridge's, here.
+pub fn labels(folder: &Path) -> (Vec<String>, Vec<String>) {
+    let entries = fs::read_dir(folder.join(FOLDER)).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    let left = names.iter().filter_map(|name| partial::name_of(name)).map(str::to_owned).collect();
+    names.retain(|name| !name.starts_with('.'));
+    (names, left)
+}
+
+/// What a killed command left of this snapshot is there. `folder` is the cartridge's.
+pub(super) fn partial(folder: &Path, label: &str) -> PathBuf {
+    partial::folder(&folder.join(FOLDER), label)
+}
+
+/// Makes sure that the cartridge is not between two states.
+pub(super) fn ensure_restored(folder: &Path, name: &str) -> Result<()> {
+    match fs::read_to_string(folder.join(RESTORING)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        label => {
+            let label = label.unwrap_or_default();
+            Err(Error::new(format!("the cartridge {name} was being restored to `{label}`, and that was interrupted"))
+                .mend(format!("restore it again: `persona cartridge restore {name} {label}`")))
+        }
+    }
+}
+
+impl Shelf<'_> {
+    /// Saves the cartridge `name` as it is under `label`.
+    ///
+    /// # Errors
+    /// When the label is taken, legion runs from it or something else uses it, or its disk cannot be saved.
+    pub fn save(&self, name: &str, label: &str) -> Result<()> {
+        let _taken = self.take(name)?;
+        let cartridge = self.inspect_free(name)?;
+        let folder = self.here().join(name);
+        let snapshots = folder.join(FOLDER);
+        if snapshots.join(label).exists() {
+            return Err(Error::new(format!("the cartridge {name} has a snapshot `{label}` already"))
+                .mend(format!("take another label, or `persona cartridge forget {name} {label}` first")));
+        }
+        let disk = OpenDisk { disk: cartridge.disk, path: cartridge.disk_path(self.paths) };
+        disk.clear(label)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&snapshots).doing(|| format!("making the folder {}", snapshots.display()))?;
+        let partial = Partial::begin(&snapshots, label)?;
+        for part in [NVRAM, TPM] {
+            copy_part(&folder.join(part), &partial.folder.join(part))?;
+        }
+        disk.save(label, &partial.folder).inspect_err(|_| {
+            let _ = disk.clear(label);
+        })?;
+        partial.finish()
+    }
+
+    /// Makes the cartridge `name` as it was when `label` was saved. What it is now is lost. Can be repeated when it was
+    /// interrupted.
+    ///
+    /// # Errors
+    /// When there is no such snapshot, legion runs from it or something else uses it, or it cannot be restored.
+    pub fn restore(&self, name: &str, label: &str) -> Result<()> {
+        let _taken = self.take(name)?;
+        let folder = self.here().join(name);
+        let snapshot = folder.join(FOLDER).join(label);
+        if !snapshot.is_dir() {
+            return Err(no_such(&folder, name, label));
+        }
+        let disk = self.open(name)?;
+        let marker = folder.join(RESTORING);
+        atomic::write(&marker, label.as_bytes())?;
+        disk.restore(label, &snapshot)?;
+        for part in [NVRAM, TPM] {
+            let (new, old) = (folder.join(format!("{part}.new")), folder.join(part));
+            remove(&new)?;
+            copy_part(&snapshot.join(part), &new)?;
+            remove(&old)?;
+            if new.exists() {
+                sync(&new)?;
+                atomic::rename(&new, &old)?;
+            }
+        }
+        sync(&folder)?;
+        atomic::remove(&marker)
+    }
+
+    /// Forgets the snapshot `label` of the cartridge `name`, or what a killed command left of it.
+    ///
+    /// # Errors
+    /// When there is no such snapshot, legion runs from it or something else uses it.
+    pub fn forget(&self, name: &str, label: &str) -> Result<()> {
+        let _taken = self.take(name)?;
+        let snapshots = self.here().join(name).join(FOLDER);
+        let partial = match partial::hold(&snapshots.join(label))? {
+            Some(hold) => Partial::of(&snapshots, label, hold)?,
+            None if partial::folder(&snapshots, label).exists() => Partial::begin(&snapshots, label)?,
+            None => return Err(no_such(&self.here().join(name), name, label)),
+        };
+        self.open(name)?.clear(label)?;
+        partial.remove()
+    }
+
+    /// The disk of the cartridge `name`, which nothing else may use. It may be between two states.
+    fn open(&self, name: &str) -> Result<OpenDisk> {
+        let folder = self.here().join(name);
+        // Between two states a cloned disk may lie beside its place.
+        let disk = Disk::inspect(&folder)?;
+        let path = folder.join(disk.kind.file_name());
+        super::in_use::ensure_unused(self.paths, &path)?;
+        Ok(OpenDisk { disk, path })
+    }
+}
+
+/// A disk that nothing else uses, with its file.
+struct OpenDisk {
+    disk: Disk,
+    path: PathBuf,
+}
+
+impl OpenDisk {
+    fn save(&self, label: &str, folder: &Path) -> Result<()> {
+        match self.disk.kind {
+            DiskKind::Qcow2 => {
+                image::snapshot(&self.path, "-c", &inside(label))?;
+                sync(&self.path)
+            }
+            DiskKind::Raw => clone(&self.path, &folder.join(self.disk.kind.file_name())),
+            DiskKind::BlockDevice => Err(Error::new(format!("a block device has no snapshots: {}", self.path.display()))
+                .mend("copy it into an image: `persona cartridge import NAME DEVICE`; or use those of LVM")),
+        }
+    }
+
+    fn restore(&self, label: &str, folder: &Path) -> Result<()> {
+        if self.disk.kind == DiskKind::Qcow2 {
+            image::snapshot(&self.path, "-a", &inside(label))?;
+            // An earlier attempt that was killed may have left clusters that nothing leads to.
+            image::check(&self.path, true)?;
+            return sync(&self.path);
+        }
+        let new = self.path.with_extension("new");
+        remove(&new)?;
+        clone(&folder.join(self.disk.kind.file_name()), &new)?;
+        sync(&new)?;
+        atomic::rename(&new, &self.path)
+    }
+
+    /// Removes what the disk keeps inside for this label, if anything.
+    fn clear(&self, label: &str) -> Result<()> {
+        let name = inside(label);
+        if self.disk.kind == DiskKind::Qcow2 && image::info(&self.path, Some("qcow2"))?.snapshots.contains(&name) {
+            image::snapshot(&self.path, "-d", &name)?;
+            image::check(&self.path, true)?;
+        }
+        Ok(())
+    }
+}
+
+fn inside(label: &str) -> String {
+    format!("{PREFIX}{label}")
+}
+
+fn no_such(folder: &Path, name: &str, label: &str) -> Error {
+    let (labels, _) = labels(folder);
+    let there_are = if labels.is_empty() { "it has none".to_owned() } else { format!("it has {}", labels.join(", ")) };
+    Error::new(format!("the cartridge {name} has no snapshot `{label}`")).mend(there_are)
+}
+
+/// A file that shares its contents with another, until either changes.
+fn clone(from: &Path, to: &Path) -> Result<()> {
+    let doing = || format!("cloning {} to {}", from.display(), to.display());
+    let (source, new) = (File::open(from).doing(doing)?, partial::new_file(to).doing(doing)?);
+    sys::clone_file(&source, &new).map_err(|error| {
+        let cannot = [Errno::EOPNOTSUPP, Errno::EXDEV, Errno::EINVAL, Errno::ENOTTY, Errno::ENOSYS];
+        let cannot = error.raw_os_error().is_some_and(|errno| cannot.contains(&Errno::from_raw(errno)));
+        let error = Error::because(doing(), error);
+        if cannot {
+            error.mend("raw images have snapshots on Btrfs and XFS only; a qcow2 image has them anywhere: `persona cartridge import NEW-NAME` makes one of it")
+        } else {
+            error
+        }
+    })
+}
+
+/// Copies a file or a folder of files, if it is there. Only root may use the copy.
+fn copy_part(from: &Path, to: &Path) -> Result<()> {
+    let metadata = match fs::symlink_metadata(from) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        metadata => metadata.doing(|| format!("looking at {}", from.display()))?,
+    };
+    if metadata.is_file() {
+        copy(from, to)?;
+        return close(to);
+    }
+    // A TPM's state is files and folders; links and sockets are none of it.
+    if metadata.is_dir() {
+        DirBuilder::new().mode(0o700).create(to).doing(|| format!("making the folder {}", to.display()))?;
+        for entry in fs::read_dir(from).doing(|| format!("reading the folder {}", from.display()))? {
+            let name = entry.doing(|| format!("reading the folder {}", from.display()))?.file_name();
+            copy_part(&from.join(&name), &to.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        _ => fs::remove_file(path),
+    };
+    removed.doing(|| format!("removing {}", path.display()))
+}
+
+fn sync(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return atomic::sync_tree(path);
+    }
+    File::open(path).and_then(|file| file.sync_all()).doing(|| format!("writing {}", path.display()))
+}

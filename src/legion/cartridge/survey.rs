@@ -1,0 +1,133 @@
+//! What there is on a shelf, for `persona cartridge list`. Changes nothing.
+
+use super::partial::{is_held, name_of};
+use super::{Cartridge, LAST_RUN, Shelf, in_use, snapshot};
+use crate::error::{Context, Result};
+use crate::state::{LegionState, Phase};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// All that can be said about a cartridge.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// What was found in it, or what is wrong.
+    pub cartridge: Result<Cartridge>,
+    /// The disk's size as the guest sees it, in bytes.
+    pub size: Option<u64>,
+    /// What it takes on the file system, snapshots included, in bytes. A block device takes nothing there.
+    pub used: u64,
+    /// When it last ran.
+    pub last_run: Option<SystemTime>,
+    /// The labels of its snapshots.
+    pub snapshots: Vec<String>,
+    /// The names of the personas that boot it.
+    pub personas: Vec<String>,
+    /// Whether it is in the slot.
+    pub in_slot: bool,
+    /// Whether legion runs from it.
+    pub running: bool,
+    /// What is worth knowing before it is started.
+    pub note: Option<String>,
+}
+
+/// What a killed command left, or another is at work on.
+#[derive(Debug)]
+pub struct Leftover {
+    /// The file or folder, as the machine names it.
+    pub path: PathBuf,
+    /// Whether a command is at work on it.
+    pub in_work: bool,
+    /// The command that clears it.
+    pub mend: String,
+}
+
+impl Shelf<'_> {
+    /// Everything on this shelf, by name, and the cartridges that personas want and that are not there.
+    ///
+    /// # Errors
+    /// When the shelf cannot be read. What is wrong with a cartridge is part of its entry.
+    pub fn survey(&self) -> Result<(Vec<Entry>, Vec<Leftover>)> {
+        let mut names: BTreeSet<String> = self.wanted().map(str::to_owned).collect();
+        let mut leftovers = Vec::new();
+        let doing = || format!("reading the folder of all cartridges, {}", self.here().display());
+        let entries = match fs::read_dir(self.here()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            entries => Some(entries.doing(doing)?),
+        };
+        for entry in entries.into_iter().flatten() {
+            let entry = entry.doing(doing)?;
+            let file = entry.file_name().to_string_lossy().into_owned();
+            if let Some(name) = name_of(&file) {
+                leftovers.push(self.leftover(self.folder.join(&file), format!("persona cartridge remove {name}")));
+            } else if !file.starts_with('.') && entry.path().is_dir() {
+                names.insert(file);
+            }
+        }
+        for name in &names {
+            let (_, left) = snapshot::labels(&self.here().join(name));
+            leftovers.extend(left.iter().map(|label| {
+                let path = snapshot::partial(&self.folder.join(name), label);
+                self.leftover(path, format!("persona cartridge forget {name} {label}"))
+            }));
+        }
+        for slot in &self.slots {
+            let new = crate::atomic::beside(slot);
+            if fs::symlink_metadata(self.paths.at(&new)).is_ok() {
+                leftovers.push(self.leftover(new, "the next start of legion".to_owned()));
+            }
+        }
+        let running = LegionState::read(self.paths).ok().flatten();
+        let running = running.is_some_and(|state| matches!(state.phase, Phase::Starting | Phase::Running | Phase::Stopping));
+        Ok((names.into_iter().map(|name| self.entry(name, running)).collect(), leftovers))
+    }
+
+    fn leftover(&self, path: PathBuf, mend: String) -> Leftover {
+        Leftover { in_work: is_held(&self.paths.at(&path)), path, mend }
+    }
+
+    fn entry(&self, name: String, running: bool) -> Entry {
+        let folder = self.here().join(&name);
+        let in_slot = self.is_in_slot(&name);
+        let running = running && in_slot;
+        let cartridge = Cartridge::inspect(self.paths, &self.folder, &name).and_then(|cartridge| {
+            let disk = cartridge.disk_path(self.paths);
+            // QEMU is in the midst of changing what it runs from.
+            if !running {
+                cartridge.disk.ensure_whole(&disk)?;
+                in_use::ensure_unused(self.paths, &disk)?;
+            }
+            Ok(cartridge)
+        });
+        let seen = cartridge.as_ref().ok();
+        Entry {
+            size: seen.and_then(|cartridge| cartridge.disk.size(&cartridge.disk_path(self.paths)).ok()),
+            used: used(&folder),
+            last_run: fs::metadata(folder.join(LAST_RUN)).and_then(|stamp| stamp.modified()).ok(),
+            snapshots: snapshot::labels(&folder).0,
+            personas: self.personas(&name).map(|persona| persona.name.clone()).collect(),
+            note: seen.and_then(|cartridge| cartridge.note_on_space(self.paths)),
+            in_slot,
+            running,
+            cartridge,
+            name,
+        }
+    }
+}
+
+/// What a folder and all in it takes on its file system, in bytes; what cannot be read counts nothing.
+fn used(folder: &std::path::Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => used(&entry.path()),
+            Ok(metadata) => metadata.blocks() * 512,
+            Err(_) => 0,
+        })
+        .sum()
+}

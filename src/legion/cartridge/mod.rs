@@ -7,7 +7,7 @@
 //! | `tpm/` | the TPM's state | legion's |
 //! | `install.iso` | what a blank disk is installed from, until it boots by itself ([`install`]) | root's; legion may read it |
 //! | `snapshots/LABEL/` | saved variables and TPM state; the saved disk too if it is a raw one ([`snapshot`]) | root's |
-//! | `restoring` | the label of a restore that was begun; until it is completed the cartridge cannot be used | root's |
+//! | `restoring` | a link to the label of a restore that was begun; until it is completed the cartridge cannot be used | root's |
 //! | `last-run` | its time is that of the last run | root's |
 //!
 //! A [`Shelf`] is the folder of all cartridges. What is made or removed there is called `.partial-NAME` meanwhile
@@ -84,7 +84,7 @@ impl Cartridge {
             }
             _ => {
                 return Err(Error::new(format!("there is no cartridge `{name}`: {} is not a folder", here.display())).mend(format!(
-                    "make the folder and put disk.qcow2 in it, or name another with `cartridge = \"...\"` (there are: {})",
+                    "make it (`persona cartridge create {name} --size 200G`, or `import`), or name another with `cartridge = \"...\"` (there are: {})",
                     names(paths, cartridges)
                 )));
             }

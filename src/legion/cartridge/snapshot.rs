@@ -2,7 +2,7 @@
 //!
 //! A qcow2 disk keeps its snapshots inside, under the name `persona-LABEL`; a raw image is cloned, on file systems that can.
 //! Variables and TPM state are copied. What makes a snapshot is its folder `snapshots/LABEL`: it comes last when saving, and
-//! goes first when forgetting. A restore is announced in the file `restoring` first: until all three are as they were, the
+//! goes first when forgetting. A restore is announced by the link `restoring` first: until all three are as they were, the
 //! cartridge cannot be inserted.
 
 use super::create::{close, copy};
@@ -14,7 +14,7 @@ use crate::sys;
 use nix::errno::Errno;
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "snapshots";
@@ -39,10 +39,10 @@ pub(super) fn partial(folder: &Path, label: &str) -> PathBuf {
 
 /// Makes sure that the cartridge is not between two states.
 pub(super) fn ensure_restored(folder: &Path, name: &str) -> Result<()> {
-    match fs::read_to_string(folder.join(RESTORING)) {
+    match fs::read_link(folder.join(RESTORING)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         label => {
-            let label = label.unwrap_or_default();
+            let label = label.unwrap_or_default().to_string_lossy().into_owned();
             Err(Error::new(format!("the cartridge {name} was being restored to `{label}`, and that was interrupted"))
                 .mend(format!("restore it again: `persona cartridge restore {name} {label}`")))
         }
@@ -90,7 +90,7 @@ impl Shelf<'_> {
         }
         let disk = self.open(name)?;
         let marker = folder.join(RESTORING);
-        atomic::write(&marker, label.as_bytes())?;
+        announce(&marker, label)?;
         disk.restore(label, &snapshot)?;
         for part in [NVRAM, TPM] {
             let (new, old) = (folder.join(format!("{part}.new")), folder.join(part));
@@ -103,6 +103,7 @@ impl Shelf<'_> {
             }
         }
         sync(&folder)?;
+        remove(&atomic::beside(&marker))?;
         atomic::remove(&marker)
     }
 
@@ -130,6 +131,17 @@ impl Shelf<'_> {
         let path = folder.join(disk.kind.file_name());
         super::in_use::ensure_unused(self.paths, &path)?;
         Ok(OpenDisk { disk, path })
+    }
+}
+
+/// Says in one step that the cartridge is between two states, a link that leads to the label. An earlier one is swapped for
+/// it: there must not be an instant without.
+fn announce(marker: &Path, label: &str) -> Result<()> {
+    match symlink(label, marker) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => atomic::link(marker, Path::new(label)),
+        linked => {
+            linked.and_then(|()| File::open(marker.parent().unwrap_or(marker))?.sync_all()).doing(|| format!("making {}", marker.display()))
+        }
     }
 }
 
@@ -183,8 +195,8 @@ fn inside(label: &str) -> String {
 
 fn no_such(folder: &Path, name: &str, label: &str) -> Error {
     let (labels, _) = labels(folder);
-    let there_are = if labels.is_empty() { "it has none".to_owned() } else { format!("it has {}", labels.join(", ")) };
-    Error::new(format!("the cartridge {name} has no snapshot `{label}`")).mend(there_are)
+    let there_are = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
+    Error::new(format!("the cartridge {name} has no snapshot `{label}`")).mend(format!("name one that there is: {there_are}"))
 }
 
 /// A file that shares its contents with another, until either changes.

@@ -1,7 +1,9 @@
 //! A machine below a temporary folder, on which the real command makes cartridges, and is killed at it.
 
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -14,23 +16,50 @@ const CHANGES: &str = "mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symli
     write,pwrite64,pwritev,pwritev2,ftruncate,fallocate,copy_file_range,sendfile,chmod,fchmod,fchmodat,chown,fchown,fchownat,\
     fsync,fdatasync,utimensat,ioctl,flock";
 
-pub const SETTINGS: &str = "[legion]\ncartridges = \"/shelf\"\nslot = \"/slot\"\n[[persona]]\nname = \"gondor\"\n[[persona]]\nname = \"mordor\"\nguest = \"windows\"\n";
+pub(crate) const SETTINGS: &str = "[legion]\ncartridges = \"/shelf\"\nslot = \"/slot\"\n[[persona]]\nname = \"gondor\"\n[[persona]]\nname = \"mordor\"\nguest = \"windows\"\n";
 
 /// Who dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Victim {
+pub(crate) enum Victim {
     /// The command itself, at any system call.
     Persona,
-    /// Whichever of its processes comes first to that many changes.
+    /// Whichever of its processes comes first to that step, at the calls that change something.
     Any,
 }
 
-pub struct Bench {
+/// The so many-th call of that kind in one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) call: String,
+    pub(crate) number: usize,
+}
+
+/// Runs `command` under strace.
+fn strace(victim: Victim, log: &Path, calls: &str, arguments: &[&str], command: &Command) -> Output {
+    let mut strace = Command::new("strace");
+    strace.args(["-qqq", "-e", &format!("trace={calls}"), "-o"]).arg(log).args(arguments);
+    if victim == Victim::Any {
+        strace.arg("-f");
+    }
+    strace.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        strace.env(name, value.unwrap());
+    }
+    // All of the command's processes inherit the one end: the other ends when the last of them, killed with the first, is gone.
+    let (mut gone, held) = nix::unistd::pipe().map(|(read, write)| (fs::File::from(read), write)).unwrap();
+    let child = strace.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("strace is to be installed");
+    drop(held);
+    let output = child.wait_with_output().unwrap();
+    gone.read_to_end(&mut Vec::new()).unwrap();
+    output
+}
+
+pub(crate) struct Bench {
     root: tempfile::TempDir,
 }
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bench = Self { root: tempfile::tempdir().unwrap() };
         for folder in ["etc/persona", "usr/share/OVMF", "images", "run/persona"] {
             fs::create_dir_all(bench.path(folder)).unwrap();
@@ -43,67 +72,67 @@ impl Bench {
     }
 
     /// The same machine again, for as long as the original is there.
-    pub fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         let copy = Self { root: tempfile::tempdir().unwrap() };
         let status = Command::new("cp").args(["-a", "--sparse=always", "-T"]).args([self.root.path(), copy.root.path()]).status().unwrap();
         assert!(status.success());
         copy
     }
 
-    pub fn path(&self, path: &str) -> PathBuf {
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.path().join(path)
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         self.root.path()
     }
 
     /// `persona cartridge ...`
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         Command::new(PERSONA).args(self.command(arguments)).stdin(Stdio::null()).output().unwrap()
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Vec<String> {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Vec<String> {
         let root = ["--root".to_owned(), self.root.path().display().to_string(), "cartridge".to_owned()];
         root.into_iter().chain(arguments.iter().map(|argument| (*argument).to_owned())).collect()
     }
 
-    pub fn succeeds(&self, arguments: &[&str]) -> String {
+    pub(crate) fn succeeds(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", said(&output.stderr));
         said(&output.stdout)
     }
 
     /// What it says when it cannot; always with a mend.
-    pub fn fails(&self, arguments: &[&str]) -> String {
+    pub(crate) fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let message = said(&output.stderr);
         assert!(!output.status.success() && message.contains("mend: "), "{arguments:?}: {message}");
         message
     }
 
-    pub fn list(&self) -> Value {
+    pub(crate) fn list(&self) -> Value {
         serde_json::from_str(&self.succeeds(&["list", "--json"])).unwrap()
     }
 
     /// What the list says about one cartridge.
-    pub fn entry(&self, name: &str) -> Value {
+    pub(crate) fn entry(&self, name: &str) -> Value {
         self.list()["cartridges"].as_array().unwrap().iter().find(|entry| entry["name"] == name).cloned().unwrap_or(Value::Null)
     }
 
     /// Whether that cartridge is there and nothing is wrong with it.
-    pub fn is_well(&self, name: &str) -> bool {
+    pub(crate) fn is_well(&self, name: &str) -> bool {
         let entry = self.entry(name);
         entry != Value::Null && entry["trouble"] == Value::Null
     }
 
-    pub fn qemu_io(&self, disk: &str, command: &str) {
+    pub(crate) fn qemu_io(&self, disk: &str, command: &str) {
         let output = Command::new("qemu-io").args(["-c", command]).arg(self.path(disk)).output().unwrap();
         assert!(output.status.success(), "{command}: {}", said(&output.stderr));
     }
 
     /// All that has a name by which half-made things are known.
-    pub fn half_made(&self) -> Vec<PathBuf> {
+    pub(crate) fn half_made(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         collect(self.root.path(), &mut |path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -115,7 +144,7 @@ impl Bench {
     }
 
     /// Makes sure that the list names all that a kill has left.
-    pub fn ensure_named(&self, when: &str) {
+    pub(crate) fn ensure_named(&self, when: &str) {
         let list = self.succeeds(&["list"]);
         for path in self.half_made() {
             // What is half restored is told of the whole cartridge.
@@ -128,53 +157,50 @@ impl Bench {
         }
     }
 
-    /// Runs `command` and kills it, or one of its children, at the `number`th system call. `None` if it was killed, else
-    /// whether it was well.
-    pub fn killed_at(&self, victim: Victim, number: usize, command: &mut Command) -> Option<bool> {
-        let calls = if victim == Victim::Any { CHANGES } else { "all" };
-        let inject = format!("inject={calls}:signal=KILL:when={number}");
-        let mut strace = Command::new("strace");
-        strace.args(["-qqq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &inject]);
-        if victim == Victim::Any {
-            strace.args(["-f", "--seccomp-bpf"]);
-        }
-        strace.arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            strace.env(name, value.unwrap());
-        }
-        let output = strace.stdin(Stdio::null()).output().expect("strace is to be installed");
-        match output.status.signal() {
-            Some(_) => None,
-            None => Some(output.status.success()),
-        }
+    /// Runs `command` and kills the victim at a step. Says whether something was killed: threads share their calls out anew
+    /// each time.
+    pub(crate) fn kill_at(&self, victim: Victim, step: &Step, command: &Command) -> bool {
+        let inject = format!("inject={}:signal=KILL:when={}", step.call, step.number);
+        let output = strace(victim, Path::new("/dev/null"), &step.call, &["-e", &inject], command);
+        output.status.signal().is_some() || !output.status.success()
     }
 
-    /// The number of the first system call at which `command` changes something. It does its work meanwhile.
-    pub fn first_change(&self, command: &mut Command) -> usize {
+    /// The steps at which `command`, which does its work meanwhile, can be killed.
+    pub(crate) fn steps(&self, victim: Victim, command: &Command) -> Vec<Step> {
         let log = self.path("strace.log");
-        let mut strace = Command::new("strace");
-        strace.args(["-qqq", "-o"]).arg(&log).arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            strace.env(name, value.unwrap());
-        }
-        let output = strace.stdin(Stdio::null()).output().expect("strace is to be installed");
+        let calls = if victim == Victim::Any { CHANGES } else { "all" };
+        let output = strace(victim, &log, calls, &[], command);
         assert!(output.status.success(), "{}", said(&output.stderr));
-        let text = fs::read_to_string(log).unwrap();
-        let calls = text.lines().filter(|line| line.starts_with(|letter: char| letter.is_ascii_lowercase()));
-        let changes =
-            |line: &str| line.split_once('(').is_some_and(|(call, _)| call != "ioctl" && CHANGES.split(',').any(|change| change == call));
-        1 + calls.into_iter().position(changes).unwrap()
+        let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut steps = Vec::new();
+        let mut has_changed = false;
+        for line in fs::read_to_string(log).unwrap().lines() {
+            // With `-f`, the process comes first.
+            let (process, line) = line.split_once(' ').filter(|_| victim == Victim::Any).unwrap_or(("", line));
+            let Some((call, _)) = line.trim_start().split_once('(').filter(|(call, _)| call.starts_with(|c: char| c.is_ascii_lowercase()))
+            else {
+                continue;
+            };
+            has_changed |= call != "ioctl" && CHANGES.split(',').any(|change| change == call);
+            let number = counts.entry((process.to_owned(), call.to_owned())).or_default();
+            *number += 1;
+            let step = Step { call: call.to_owned(), number: *number };
+            if has_changed && !steps.contains(&step) {
+                steps.push(step);
+            }
+        }
+        steps
     }
 
     /// The command on this machine, to be killed.
-    pub fn persona(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn persona(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PERSONA);
         command.args(self.command(arguments));
         command
     }
 }
 
-pub fn said(bytes: &[u8]) -> String {
+pub(crate) fn said(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

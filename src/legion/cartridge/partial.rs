@@ -84,6 +84,11 @@ impl Partial {
         Ok(())
     }
 
+    /// Lets the folder stay, for the next command to clear: what goes with it elsewhere could not be removed.
+    pub(super) fn leave(mut self) {
+        self.is_done = true;
+    }
+
     /// Removes the folder and all that is in it.
     pub(super) fn remove(mut self) -> Result<()> {
         self.is_done = true;

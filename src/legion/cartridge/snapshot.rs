@@ -70,10 +70,16 @@ impl Shelf<'_> {
         for part in [NVRAM, TPM] {
             copy_part(&folder.join(part), &partial.folder.join(part))?;
         }
-        disk.save(label, &partial.folder).inspect_err(|_| {
-            let _ = disk.clear(label);
-        })?;
-        partial.finish()
+        match disk.save(label, &partial.folder) {
+            Ok(()) => partial.finish(),
+            // Which of the two errors is told: the first.
+            Err(error) => {
+                if disk.clear(label).is_err() {
+                    partial.leave();
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Makes the cartridge `name` as it was when `label` was saved. What it is now is lost. Can be repeated when it was
@@ -119,8 +125,13 @@ impl Shelf<'_> {
             None if partial::folder(&snapshots, label).exists() => Partial::begin(&snapshots, label)?,
             None => return Err(no_such(&self.here().join(name), name, label)),
         };
-        self.open(name)?.clear(label)?;
-        partial.remove()
+        match self.open(name).and_then(|disk| disk.clear(label)) {
+            Ok(()) => partial.remove(),
+            Err(error) => {
+                partial.leave();
+                Err(error)
+            }
+        }
     }
 
     /// The disk of the cartridge `name`, which nothing else may use. It may be between two states.
@@ -178,14 +189,17 @@ impl OpenDisk {
         atomic::rename(&new, &self.path)
     }
 
-    /// Removes what the disk keeps inside for this label, if anything.
+    /// Removes what the disk keeps inside for this label, if anything, and what an earlier attempt that was killed left there
+    /// for nothing to lead to.
     fn clear(&self, label: &str) -> Result<()> {
-        let name = inside(label);
-        if self.disk.kind == DiskKind::Qcow2 && image::info(&self.path, Some("qcow2"))?.snapshots.contains(&name) {
-            image::snapshot(&self.path, "-d", &name)?;
-            image::check(&self.path, true)?;
+        if self.disk.kind != DiskKind::Qcow2 {
+            return Ok(());
         }
-        Ok(())
+        let name = inside(label);
+        if image::info(&self.path, Some("qcow2"))?.snapshots.contains(&name) {
+            image::snapshot(&self.path, "-d", &name)?;
+        }
+        image::check(&self.path, true)
     }
 }
 

@@ -185,7 +185,8 @@ fn disks() -> Result<()> {
             persona(settings, name)["running_well"] = value(well);
         }
     };
-    let mut machine = power_on("disks", change, LITTLE_ROOM)?;
+    let mut machine = power_on("disks", change, "")?;
+    machine.run(LITTLE_ROOM)?;
 
     starts(&mut machine, "start", "rivendale")?;
     tell_guest(&mut machine, "w")?;

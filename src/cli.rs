@@ -51,6 +51,9 @@ enum Command {
     Pin(Pin),
     /// Every step a boot and a launch would take; changes nothing
     Plan(Plan),
+    /// legion for other programs: the domain XML that libvirt's `virsh define` takes
+    #[command(subcommand)]
+    Export(Export),
     /// Look at this machine and print a settings file for it
     Detect,
     /// The machine against the settings, each finding with its mend; exits 0 well, 1 warnings, 2 broken
@@ -131,6 +134,15 @@ struct Plan {
     json: Json,
 }
 
+#[derive(Debug, Subcommand)]
+enum Export {
+    /// A libvirt domain equal to QEMU's command line
+    Libvirt {
+        /// The persona; the default if left out
+        name: Option<String>,
+    },
+}
+
 #[derive(Debug, Args)]
 struct Menu {
     /// Give the console back after a menu that was killed, and do nothing else
@@ -175,6 +187,7 @@ impl Cli {
                 None => commands::pin::make(out),
             },
             Command::Plan(plan) => commands::plan::plan(&paths, plan.name.as_deref(), format(plan.json), out),
+            Command::Export(Export::Libvirt { name }) => commands::export::libvirt(&paths, name.as_deref(), out),
             Command::Detect => commands::detect::detect(&paths, out),
             Command::Preview(preview) => commands::preview::preview(&paths, &preview, out),
             Command::Cartridge(command) => commands::cartridge::cartridge(&paths, command, std::time::SystemTime::now(), out),

@@ -3,6 +3,7 @@
 pub mod cartridge;
 pub mod detect;
 pub mod doctor;
+pub mod export;
 pub mod list;
 pub mod menu;
 pub mod needs;

@@ -13,6 +13,7 @@ mod identity;
 pub mod kvm;
 pub mod ladder;
 pub mod launch;
+pub mod libvirt;
 pub mod lock;
 pub mod network;
 mod qemu;

@@ -3,7 +3,8 @@
 use super::message::{Problem, nearest};
 use super::value::{Color, Cpus, MemorySize, NAMES, Network, Rotation, is_name, time};
 use super::{
-    BuiltInEmblem, DefaultPersona, Display, Emblem, Guest, Legion, MenuSettings, OnPoweroff, Passthrough, Persona, Settings, Starts, file,
+    Backend, BuiltInEmblem, DefaultPersona, Display, Emblem, Guest, Legion, MenuSettings, OnPoweroff, Passthrough, Persona, Settings,
+    Starts, file,
 };
 use crate::legion::Ladder;
 use crate::pci::{PciAddress, PciId};
@@ -176,6 +177,8 @@ fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<S
         stop: entry.stop.as_ref().or(legion.stop.as_ref()).map_or(Ok(Ladder::default()), stop)?,
         running_well: entry.running_well.as_ref().or(legion.running_well.as_ref()).map_or(Ok(RUNNING_WELL), duration)?,
         extra_args: entry.extra_args.clone().or_else(|| legion.extra_args.clone()).unwrap_or_default(),
+        backend: entry.backend.or(legion.backend).unwrap_or(Backend::Qemu),
+        domain: entry.domain.as_ref().or(legion.domain.as_ref()).map_or(Ok("legion".to_owned()), domain_name)?,
     }))
 }
 
@@ -212,6 +215,22 @@ fn cpus(value: &Spanned<toml::Value>) -> Checked<Cpus> {
 fn file_name(name: &Spanned<String>, what: &str) -> Checked<String> {
     let text = name.get_ref();
     if is_name(text) { Ok(text.clone()) } else { Err(Problem::at(name.span(), format!("`{text}` cannot be {what}")).mend(NAMES)) }
+}
+
+/// libvirt itself forbids little, but `virsh` takes a word of digits for a running domain's number, and a word with a dash in
+/// front for an option.
+fn domain_name(name: &Spanned<String>) -> Checked<String> {
+    let text = name.get_ref();
+    let harmless = (1..=64).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+        && !text.bytes().all(|b| b.is_ascii_digit());
+    if harmless {
+        Ok(text.clone())
+    } else {
+        Err(Problem::at(name.span(), format!("`{text}` cannot be a domain's name"))
+            .mend("use letters, digits, \"-\", \"_\" and \".\" only, at most 64 of them, a letter or digit first and not digits alone"))
+    }
 }
 
 fn emblem(text: &Spanned<String>) -> Checked<Emblem> {

@@ -1,7 +1,7 @@
 //! The shape of the settings file, before anything in it is checked for meaning.
 
 use super::message::Problem;
-use super::{BindTime, Guest, OnPoweroff};
+use super::{Backend, BindTime, Guest, OnPoweroff};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -50,6 +50,8 @@ pub(super) struct Legion {
     pub(super) stop: Option<Spanned<Stop>>,
     pub(super) running_well: Option<Spanned<String>>,
     pub(super) extra_args: Option<Vec<String>>,
+    pub(super) backend: Option<Backend>,
+    pub(super) domain: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) passthrough: Vec<Passthrough>,
 }
@@ -95,6 +97,8 @@ pub(super) struct Persona {
     pub(super) stop: Option<Spanned<Stop>>,
     pub(super) running_well: Option<Spanned<String>>,
     pub(super) extra_args: Option<Vec<String>>,
+    pub(super) backend: Option<Backend>,
+    pub(super) domain: Option<Spanned<String>>,
 }
 
 impl File {

@@ -172,6 +172,20 @@ pub struct Legion {
     pub running_well: Duration,
     /// Handed to QEMU as they are.
     pub extra_args: Vec<String>,
+    /// Who starts QEMU.
+    pub backend: Backend,
+    /// The libvirt domain that legion is, with [`Backend::Libvirt`].
+    pub domain: String,
+}
+
+/// `backend`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Persona, from the settings.
+    Qemu,
+    /// libvirt, from a domain that the owner has defined and tuned.
+    Libvirt,
 }
 
 /// `guest`.

@@ -57,6 +57,11 @@ fn what_means_nothing_is_named_with_its_line() {
             4,
             "listed twice",
         ),
+        ("[[persona]]\nname = \"a\"\nbackend = \"libvrt\"", 3, "did you mean `libvirt`"),
+        ("[[persona]]\nname = \"a\"\ndomain = \"--all\"", 3, "cannot be a domain's name"),
+        ("[[persona]]\nname = \"a\"\ndomain = \"7\"", 3, "not digits alone"),
+        ("[[persona]]\nname = \"a\"\ndomain = \"a/b\"", 3, "cannot be a domain's name"),
+        ("[[persona]]\nname = \"a\"\ndomain = \"a b\"", 3, "cannot be a domain's name"),
         ("[menu]\ntimeout = 10\n", 2, "invalid type"),
         ("[menu]\nscale = 0.1\n[[persona]]\nname = \"a\"", 2, "from 0.5 to 3"),
         ("[menu]\nscale = \"big\"\n[[persona]]\nname = \"a\"", 2, "from 0.5 to 3"),
@@ -88,6 +93,17 @@ fn a_locked_persona_starts_unattended_only_if_the_owner_says_so() {
     let default = |text: &str| Settings::parse(text, "x").unwrap().default_persona(None).name.clone();
     assert_eq!(default(&two(pin, "")), "b", "the first that may takes its place");
     assert_eq!(default(&two(pin, pin)), "a", "shown first, though nothing starts by itself");
+}
+
+#[test]
+fn a_persona_may_be_another_domain() {
+    let text = "[legion]\nbackend = \"libvirt\"\n[[persona]]\nname = \"a\"\n[[persona]]\nname = \"b\"\ndomain = \"Win_11.games\"\n\
+                [[persona]]\nname = \"c\"\nbackend = \"qemu\"";
+    let settings = Settings::parse(text, "x").unwrap();
+    let of = |name: &str| settings.persona(name).unwrap().legion().map(|legion| (legion.backend, legion.domain.clone())).unwrap();
+    assert_eq!(of("a"), (Backend::Libvirt, "legion".to_owned()));
+    assert_eq!(of("b"), (Backend::Libvirt, "Win_11.games".to_owned()));
+    assert_eq!(of("c").0, Backend::Qemu);
 }
 
 #[test]

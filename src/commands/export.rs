@@ -1,0 +1,34 @@
+//! `persona export`: legion in other programs' words. Changes nothing.
+
+use super::{find_persona, launch_plan, or_absent, print};
+use crate::error::{Error, Result};
+use crate::legion::{Cartridge, Firmware, Machine, libvirt};
+use crate::paths::Paths;
+use crate::pci::PciAddress;
+use crate::settings::Settings;
+use crate::state::Last;
+use std::io::Write;
+
+/// Prints a persona's libvirt domain, the default's if none is named: the machine that QEMU's command line makes, with the
+/// devices that a launch would bind now.
+///
+/// # Errors
+/// When settings, machine or cartridge cannot be read, the persona does not start legion, or legion would stay off.
+pub fn libvirt(paths: &Paths, name: Option<&str>, out: &mut dyn Write) -> Result<()> {
+    let settings = Settings::load(paths)?;
+    let last = or_absent(Last::read(paths)).map(|last| last.persona);
+    let persona = match name {
+        Some(name) => find_persona(&settings, name)?,
+        None => settings.default_persona(last.as_deref()),
+    };
+    let legion = persona.legion().ok_or_else(|| Error::usage(format!("{} does not start legion", persona.name)))?;
+    let plan = launch_plan(paths, &settings)?;
+    if let Some(refusal) = plan.refusal_text() {
+        return Err(Error::new(refusal));
+    }
+    let devices: Vec<PciAddress> = plan.bind.iter().map(|(address, _)| *address).collect();
+    let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
+    let firmware = cartridge.nvram.map(|size| Firmware::find(paths, size)).transpose()?;
+    let machine = Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
+    print(out, &libvirt::domain_xml(paths, &machine)?)
+}

@@ -1,0 +1,173 @@
+#![allow(clippy::unwrap_used)]
+use super::super::read::Element;
+use super::*;
+use crate::legion::cartridge::{Cartridge, Disk};
+use crate::legion::{Firmware, argv};
+use crate::pci::PciAddress;
+use crate::settings::Settings;
+use crate::settings::value::MemorySize;
+use proptest::prelude::*;
+use std::path::PathBuf;
+
+fn shipped(persona: &str) -> Legion {
+    let settings = Settings::parse(include_str!("../../../config/persona.toml"), "persona.toml").unwrap();
+    settings.persona(persona).unwrap().legion().unwrap().clone()
+}
+
+fn cartridge(name: &str, kind: DiskKind, direct: bool) -> Cartridge {
+    Cartridge { name: name.into(), folder: PathBuf::from("/c").join(name), disk: Disk { kind, direct }, nvram: None }
+}
+
+fn addresses(texts: &[&str]) -> Vec<PciAddress> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn ovmf() -> Firmware {
+    Firmware { code: "/usr/share/edk2/x64/OVMF_CODE.4m.fd".into(), format: ImageFormat::Raw }
+}
+
+/// PERSONA_BLESS=1 writes the domains anew.
+fn golden(name: &str, legion: &Legion, cartridge: &Cartridge, firmware: Option<&Firmware>, devices: &[&str]) {
+    let machine = Machine { legion, cartridge, firmware, devices: &addresses(devices) };
+    let text = domain_xml(&Paths::new("/", None), &machine).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/libvirt").join(name).with_extension("xml");
+    if std::env::var_os("PERSONA_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &text).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(golden == text, "{} differs (PERSONA_BLESS=1 writes it anew); now it is:\n{text}", path.display());
+}
+
+#[test]
+fn the_shipped_linux_persona() {
+    let devices = ["0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.2", "0000:0a:00.3", "0000:0c:00.0", "0000:0c:00.3"];
+    golden("rivendale", &shipped("rivendale"), &cartridge("rivendale", DiskKind::Qcow2, true), Some(&ovmf()), &devices);
+}
+
+#[test]
+fn the_shipped_windows_persona() {
+    golden("mordor", &shipped("mordor"), &cartridge("mordor", DiskKind::Qcow2, true), None, &["0000:0a:00.0"]);
+}
+
+#[test]
+fn a_persona_with_everything_otherwise() {
+    let legion = Legion {
+        cpus: "2,4-5".parse().unwrap(),
+        hugepages: true,
+        network: "bridge:br0".parse().unwrap(),
+        domain: "Tuned_1.a".into(),
+        extra_args: vec!["-device".into(), "ich9-intel-hda,id='a&b'".into()],
+        ..shipped("gondor")
+    };
+    golden("otherwise", &legion, &cartridge("gondor", DiskKind::BlockDevice, false), Some(&ovmf()), &[]);
+}
+
+fn read(machine: &Machine<'_>) -> Element {
+    Element::read(&domain_xml(&Paths::new("/", None), machine).unwrap()).unwrap()
+}
+
+#[test]
+fn without_a_network_there_is_no_card() {
+    let legion = Legion { network: Network::None, ..shipped("rivendale") };
+    let cartridge = cartridge("a", DiskKind::Raw, true);
+    let domain = read(&Machine { legion: &legion, cartridge: &cartridge, firmware: None, devices: &[] });
+    assert!(domain.child("devices").unwrap().child("interface").is_none());
+    assert!(domain.child("os").unwrap().child("loader").is_none());
+}
+
+#[test]
+fn firmware_that_is_not_raw_says_so() {
+    let (legion, cartridge) = (shipped("rivendale"), cartridge("a", DiskKind::Raw, true));
+    for (format, word) in [(ImageFormat::Raw, None), (ImageFormat::Qcow2, Some("qcow2"))] {
+        let firmware = Firmware { format, ..ovmf() };
+        let domain = read(&Machine { legion: &legion, cartridge: &cartridge, firmware: Some(&firmware), devices: &[] });
+        assert_eq!(domain.child("os").unwrap().child("loader").unwrap().attribute("format"), word);
+    }
+}
+
+/// `(host, port of the guest, function)` of every hostdev, and `(port, address)` of every root port.
+fn of_domain(domain: &Element) -> (Vec<(String, String, String)>, Vec<(String, String)>) {
+    let number =
+        |element: &Element, name: &str| u32::from_str_radix(element.attribute(name).unwrap().trim_start_matches("0x"), 16).unwrap();
+    let devices = &domain.child("devices").unwrap().children;
+    let hostdevs = devices.iter().filter(|device| device.name == "hostdev").map(|hostdev| {
+        let source = hostdev.child("source").unwrap().child("address").unwrap();
+        let [domain, bus, slot, function] = ["domain", "bus", "slot", "function"].map(|name| number(source, name));
+        let guest = hostdev.child("address").unwrap();
+        let multifunction = if guest.attribute("multifunction") == Some("on") { ",multifunction=on" } else { "" };
+        (
+            format!("{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"),
+            format!("port{}", number(guest, "bus")),
+            format!("{:#x}.{:#x}{multifunction}", number(guest, "slot"), number(guest, "function")),
+        )
+    });
+    let ports = devices.iter().filter(|device| device.attribute("model") == Some("pcie-root-port")).map(|port| {
+        let place = port.child("address").unwrap();
+        let multifunction = if place.attribute("multifunction") == Some("on") { ",multifunction=on" } else { "" };
+        (
+            format!("port{}", port.attribute("index").unwrap()),
+            format!("{:#x}.{:#x}{multifunction}", number(place, "slot"), number(place, "function")),
+        )
+    });
+    (hostdevs.collect(), ports.collect())
+}
+
+/// The same of a command line.
+fn of_line(argv: &[String]) -> (Vec<(String, String, String)>, Vec<(String, String)>) {
+    let of = |start: &'static str| argv.iter().filter_map(move |argument| argument.strip_prefix(start));
+    let value = |argument: &str, key: &str| {
+        let at = argument.find(key).unwrap() + key.len();
+        argument[at..].split(',').next().unwrap().to_owned()
+    };
+    let addr = |argument: &str| argument[argument.find("addr=").unwrap() + 5..].to_owned();
+    (
+        of("vfio-pci,").map(|device| (value(device, "host="), value(device, "bus="), addr(device))).collect(),
+        of("pcie-root-port,").map(|port| (value(port, "id="), addr(port))).collect(),
+    )
+}
+
+proptest! {
+    #[test]
+    fn every_device_is_where_the_command_line_has_it(
+        found in proptest::collection::vec((0..2u16, 0..40u8, 0..3u8, 0..8u8), 0..60)
+    ) {
+        let devices: Vec<_> = found.into_iter().map(|(domain, bus, device, function)| PciAddress { domain, bus, device, function }).collect();
+        let (legion, cartridge) = (shipped("rivendale"), cartridge("a", DiskKind::Raw, true));
+        let machine = Machine { legion: &legion, cartridge: &cartridge, firmware: None, devices: &devices };
+        prop_assert_eq!(of_domain(&read(&machine)), of_line(&argv(&Paths::new("/", None), &machine, None)));
+    }
+
+    #[test]
+    fn no_setting_breaks_out_of_its_element(
+        slot in "/[^/\\p{Cc}]\\PC{0,20}", root in "/\\PC{0,10}", code in "/\\PC{0,10}", argument in "\\PC{0,20}|[<>&'\"/ -]{0,10}",
+        memory in 64..100_000u64, cpus in 1..300u16, windows: bool, hugepages: bool, direct: bool, kind in 0..3usize,
+    ) {
+        let kind = [DiskKind::Qcow2, DiskKind::Raw, DiskKind::BlockDevice][kind];
+        let cartridge = cartridge("a", kind, direct);
+        let legion = Legion {
+            slot: slot.clone().into(), hugepages, memory: MemorySize::from_mebibytes(memory), cpus: Cpus::Count(cpus),
+            guest: if windows { Guest::Windows } else { Guest::Linux }, extra_args: vec![argument.clone()], ..shipped("rivendale")
+        };
+        let plain = Legion { slot: "/slot".into(), extra_args: vec!["x".into()], ..legion.clone() };
+        let firmware = Firmware { code: code.clone().into(), format: ImageFormat::Raw };
+        let paths = Paths::new(&root, None);
+        let document = |paths: &Paths, legion: &Legion, firmware: &Firmware| {
+            let machine = Machine { legion, cartridge: &cartridge, firmware: Some(firmware), devices: &[] };
+            Element::read(&domain_xml(paths, &machine).unwrap()).unwrap()
+        };
+        let wild = document(&paths, &legion, &firmware);
+        let tame = document(&Paths::new("/", None), &plain, &Firmware { code: "/code".into(), ..firmware.clone() });
+        prop_assert_eq!(shape(&wild), shape(&tame));
+        let disk = wild.child("devices").unwrap().child("disk").unwrap().child("source").unwrap();
+        let path = text(paths.at(Path::new(&slot).join(kind.file_name())));
+        prop_assert_eq!(disk.attribute("file").or(disk.attribute("dev")), Some(path.as_str()));
+        prop_assert_eq!(&wild.child("os").unwrap().child("loader").unwrap().text, &text(paths.at(&code)));
+        prop_assert_eq!(wild.child("qemu:commandline").unwrap().children[0].attribute("value"), Some(argument.as_str()));
+    }
+}
+
+/// The elements' names alone.
+fn shape(element: &Element) -> String {
+    format!("{}({})", element.name, element.children.iter().map(shape).collect::<Vec<_>>().join(","))
+}

@@ -2,11 +2,11 @@
 
 use super::{Output, find_persona, launch_plan, or_absent, print, print_json};
 use crate::error::Result;
-use crate::legion::{self, Cartridge, Firmware, slot};
+use crate::legion::{self, Cartridge, Firmware, libvirt, slot};
 use crate::passthrough::{self, Step};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
-use crate::settings::{BindTime, Legion, OnPoweroff, Persona, Settings, Starts};
+use crate::settings::{Backend, BindTime, Legion, OnPoweroff, Persona, Settings, Starts};
 use crate::state::Last;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -30,7 +30,7 @@ struct Plan {
     notes: Vec<Told>,
     /// All steps from power-on to the guest's end, in order.
     steps: Vec<String>,
-    /// QEMU's command line; empty unless it starts legion and the cartridge can be used.
+    /// QEMU's command line; empty unless Persona itself starts legion and the cartridge can be used.
     qemu: Vec<String>,
 }
 
@@ -108,8 +108,11 @@ impl Plan {
         self.refused = launch.refused.iter().map(|refusal| told(refusal.address, &refusal.reason, refusal.mend.as_deref())).collect();
         let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
         let machine = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)
+            // libvirt's domain brings its own firmware.
+            .map(|cartridge| Cartridge { nvram: cartridge.nvram.filter(|_| legion.backend == Backend::Qemu), ..cartridge })
             .and_then(|cartridge| Ok((cartridge.nvram.map(|size| Firmware::find(paths, size)).transpose()?, cartridge)));
         match machine {
+            Ok(_) if legion.backend == Backend::Libvirt => {}
             Ok((firmware, cartridge)) => {
                 let machine = legion::Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
                 self.qemu = legion::argv(paths, &machine);
@@ -118,6 +121,10 @@ impl Plan {
         }
         if !self.refused.is_empty() {
             return;
+        }
+        if legion.backend == Backend::Libvirt {
+            let looks = [&["dominfo", &legion.domain][..], &["dumpxml", &legion.domain, "--inactive"]].map(libvirt::shell_line);
+            self.steps.push(format!("see that the domain is off and takes none but legion's devices: {}", looks.join("; ")));
         }
         // On a machine that has not booted with these settings yet, the overrides of boot are still to come.
         let comes_at_boot = |step: &&Step| matches!(step, Step::Override(address) if launch.reserve.contains(address));
@@ -131,7 +138,12 @@ impl Plan {
                 legion.cartridges.join(&legion.cartridge).display()
             ));
         }
-        self.steps.push("start QEMU as the user legion and wait until QMP says running".into());
+        self.steps.extend(match legion.backend {
+            Backend::Qemu => vec!["start QEMU as the user legion and wait until QMP says running".to_owned()],
+            Backend::Libvirt => [&["event", "--domain", &legion.domain, "--event", "lifecycle", "--loop"][..], &["start", &legion.domain]]
+                .map(|arguments| format!("as the user legion: {}", libvirt::shell_line(arguments)))
+                .to_vec(),
+        });
         let back: Vec<String> =
             launch.bind.iter().filter(|(_, at)| *at == BindTime::Launch).map(|(address, _)| address.to_string()).collect();
         if !back.is_empty() {

@@ -25,6 +25,10 @@ pub enum Ending {
     Crashed(Death),
     /// QEMU ended before the guest ran.
     NeverRan(Death),
+    /// libvirt did not start the domain; its words.
+    NotStarted(String),
+    /// The domain came to a bad end, a sentence without a full stop.
+    Domain(String),
 }
 
 /// A process that ended badly.
@@ -59,6 +63,8 @@ impl fmt::Display for Ending {
             Self::Killed => f.write_str("it did not stop in time and was killed; the guest may find its file systems dirty"),
             Self::Crashed(death) => write!(f, "QEMU died while the guest ran: {death}"),
             Self::NeverRan(death) => write!(f, "QEMU did not start the guest: {death}"),
+            Self::NotStarted(words) => write!(f, "libvirt did not start the domain: {words}"),
+            Self::Domain(what) => f.write_str(what),
         }
     }
 }
@@ -96,7 +102,7 @@ impl Ending {
     pub fn is_good(&self) -> bool {
         match self {
             Self::GuestPoweroff | Self::GuestReset | Self::Stopped(_) | Self::Quit => true,
-            Self::GuestPanic | Self::Killed | Self::Crashed(_) | Self::NeverRan(_) => false,
+            Self::GuestPanic | Self::Killed | Self::Crashed(_) | Self::NeverRan(_) | Self::NotStarted(_) | Self::Domain(_) => false,
         }
     }
 }

@@ -86,8 +86,11 @@ fn firmware_that_is_not_raw_says_so() {
     }
 }
 
-/// `(host, port of the guest, function)` of every hostdev, and `(port, address)` of every root port.
-fn of_domain(domain: &Element) -> (Vec<(String, String, String)>, Vec<(String, String)>) {
+/// Where a device is: what it is, the bus, the address there.
+type Seat = [String; 3];
+
+/// Every hostdev and every root port.
+fn of_domain(domain: &Element) -> (Vec<Seat>, Vec<Seat>) {
     let number =
         |element: &Element, name: &str| u32::from_str_radix(element.attribute(name).unwrap().trim_start_matches("0x"), 16).unwrap();
     let devices = &domain.child("devices").unwrap().children;
@@ -96,25 +99,26 @@ fn of_domain(domain: &Element) -> (Vec<(String, String, String)>, Vec<(String, S
         let [domain, bus, slot, function] = ["domain", "bus", "slot", "function"].map(|name| number(source, name));
         let guest = hostdev.child("address").unwrap();
         let multifunction = if guest.attribute("multifunction") == Some("on") { ",multifunction=on" } else { "" };
-        (
+        [
             format!("{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"),
             format!("port{}", number(guest, "bus")),
             format!("{:#x}.{:#x}{multifunction}", number(guest, "slot"), number(guest, "function")),
-        )
+        ]
     });
     let ports = devices.iter().filter(|device| device.attribute("model") == Some("pcie-root-port")).map(|port| {
         let place = port.child("address").unwrap();
         let multifunction = if place.attribute("multifunction") == Some("on") { ",multifunction=on" } else { "" };
-        (
+        [
             format!("port{}", port.attribute("index").unwrap()),
+            String::new(),
             format!("{:#x}.{:#x}{multifunction}", number(place, "slot"), number(place, "function")),
-        )
+        ]
     });
     (hostdevs.collect(), ports.collect())
 }
 
 /// The same of a command line.
-fn of_line(argv: &[String]) -> (Vec<(String, String, String)>, Vec<(String, String)>) {
+fn of_line(argv: &[String]) -> (Vec<Seat>, Vec<Seat>) {
     let of = |start: &'static str| argv.iter().filter_map(move |argument| argument.strip_prefix(start));
     let value = |argument: &str, key: &str| {
         let at = argument.find(key).unwrap() + key.len();
@@ -122,8 +126,8 @@ fn of_line(argv: &[String]) -> (Vec<(String, String, String)>, Vec<(String, Stri
     };
     let addr = |argument: &str| argument[argument.find("addr=").unwrap() + 5..].to_owned();
     (
-        of("vfio-pci,").map(|device| (value(device, "host="), value(device, "bus="), addr(device))).collect(),
-        of("pcie-root-port,").map(|port| (value(port, "id="), addr(port))).collect(),
+        of("vfio-pci,").map(|device| [value(device, "host="), value(device, "bus="), addr(device)]).collect(),
+        of("pcie-root-port,").map(|port| [value(port, "id="), String::new(), addr(port)]).collect(),
     )
 }
 

@@ -1,0 +1,218 @@
+//! A domain under supervision: one process, one poll(2) loop, no wake-up while nothing happens.
+//!
+//! QEMU is libvirt's child, so libvirt has to be believed: its events, and its answers where an event may have been missed. It
+//! is taken for gone only when libvirt says so, and is never started twice.
+
+use super::check::expect_off;
+use super::doubt::Doubt;
+use super::task::{Errand, Subscription, Task};
+use super::watch::{Life, Watch};
+use crate::error::{Context, Error, Result};
+use crate::legion::ending::Ending;
+use crate::legion::ladder::{Ladder, Rung, Step};
+use crate::legion::supervise::{Launch, Stopping, block_signals, notify, told};
+use crate::state::{LegionState, Phase};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
+use sd_notify::NotifyState;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// How long libvirt waits for QEMU in a graceful destroy (`virProcessKillPainfully`), during which it answers nothing else about
+/// the domain. A plain one kills after 10 s, as the ladder does.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Runs the owner's domain until it is off: what [`crate::legion::supervise::run`] is for plain QEMU, with the same state file,
+/// notices, signals and ladder.
+///
+/// # Errors
+/// When the domain does not exist, runs already, or could not be watched. A guest that was started then still runs:
+/// [`super::ensure_off`] is for whoever cleans up.
+pub fn run(launch: &Launch<'_>, domain: &str) -> Result<Ending> {
+    told(launch, || supervise(launch, domain))
+}
+
+fn supervise(launch: &Launch<'_>, domain: &str) -> Result<Ending> {
+    let signals = block_signals().doing(|| "blocking signals".to_owned())?;
+    let _claim = launch.cartridge.claim(launch.paths)?;
+    expect_off(domain)?;
+    let mut domain = Domain::start(domain)?;
+    let mut stopping: Option<Stopping> = None;
+    let mut announced = false;
+    loop {
+        let now = Instant::now();
+        let rung = match stopping.as_mut().map(|stopping| stopping.step(&launch.ladder)) {
+            Some(Step::Take(rung)) => {
+                log::info!("stopping legion by {rung}");
+                notify(&[NotifyState::Status(&format!("stopping legion by {rung}"))]);
+                domain.take(rung, &launch.ladder)?;
+                continue;
+            }
+            Some(Step::Wait(wait)) => Some(wait),
+            Some(Step::Top) | None => None,
+        };
+        let doubt = domain.doubt.map(|doubt| doubt.wait(now));
+        domain.wait_for_news(&signals, rung.into_iter().chain(doubt).min()).doing(|| "waiting for libvirt".to_owned())?;
+        // Signals first: a SIGCHLD read after its child was looked for would be the child's last word.
+        let mut asked = 0;
+        while let Some(signal) = signals.read_signal().doing(|| "reading signals".to_owned())? {
+            asked += u32::from(signal.ssi_signo != Signal::SIGCHLD as u32);
+        }
+        domain.listen(Instant::now())?;
+        if domain.watch.was_forestalled() {
+            return Err(Error::new(format!("somebody else started the domain {} at the same moment", domain.name))
+                .mend("shut it down, and choose again"));
+        }
+        if domain.watch.ran && !announced {
+            announced = true;
+            LegionState::new(Phase::Running, launch.persona).write(launch.paths)?;
+            notify(&[NotifyState::Ready, NotifyState::Status(&format!("legion is {}", launch.persona))]);
+        }
+        for _ in 0..asked {
+            if stopping.is_none() {
+                notify(&[NotifyState::Stopping]);
+            }
+            stopping = Some(Stopping::asked(stopping, &launch.ladder, domain.watch.ran));
+        }
+        let last = stopping.as_ref().and_then(Stopping::last);
+        if let Some(ending) = domain.ending(last) {
+            return Ok(ending);
+        }
+        if let Some(rung) = last
+            && std::mem::take(&mut domain.stop_again)
+        {
+            domain.take(rung, &launch.ladder)?;
+        }
+    }
+}
+
+/// The domain, and what is known of it.
+struct Domain<'a> {
+    name: &'a str,
+    subscription: Option<Subscription>,
+    tasks: Vec<Task>,
+    watch: Watch,
+    doubt: Option<Doubt>,
+    /// Whether libvirt was asked to stop the guest.
+    is_stopping: bool,
+    /// Whether it could not do it.
+    unheard: bool,
+    /// Whether it is to be asked again, because the guest runs.
+    stop_again: bool,
+}
+
+impl<'a> Domain<'a> {
+    /// Subscribes first, so as to miss nothing.
+    fn start(name: &'a str) -> Result<Self> {
+        let subscription = Some(Subscription::new(name)?);
+        let tasks = vec![Task::new(Errand::Start, &["start", name])?];
+        Ok(Self { name, subscription, tasks, watch: Watch::default(), doubt: None, is_stopping: false, unheard: false, stop_again: false })
+    }
+
+    fn wait_for_news(&self, signals: &SignalFd, timeout: Option<Duration>) -> nix::Result<()> {
+        let news = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = vec![news(signals.as_fd())];
+        fds.extend(self.subscription.iter().map(|subscription| news(subscription.as_fd())));
+        // A millisecond more, so as not to wake before the time.
+        let timeout =
+            timeout.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
+        match poll(&mut fds, timeout) {
+            Err(nix::errno::Errno::EINTR) | Ok(_) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Takes in all that libvirt has said, and asks where that leaves a doubt.
+    fn listen(&mut self, now: Instant) -> Result<()> {
+        if let Some(subscription) = &mut self.subscription {
+            let is_open = subscription.listen(|line| {
+                log::debug!("libvirt: {line}");
+                self.watch.event(line)
+            });
+            if !is_open {
+                log::warn!("libvirt has hung up; the guest may well run on");
+                self.subscription = None;
+                self.doubt = Some(Doubt::new(now));
+            } else if subscription.is_proven {
+                self.doubt = None;
+            }
+        }
+        for (errand, answer) in self.answers() {
+            log::debug!("libvirt: {answer:?}");
+            match errand {
+                Errand::Start => {
+                    self.watch.started(&answer);
+                    // What it was asked to stop before did not run yet.
+                    self.stop_again = self.is_stopping;
+                    if !answer.done {
+                        self.ask_for_state()?;
+                    }
+                    // Without an event until now, the subscription may have come too late for one.
+                    if !answer.done || !self.subscription.as_ref().is_some_and(|subscription| subscription.is_proven) {
+                        self.doubt.get_or_insert_with(|| Doubt::new(now));
+                    }
+                }
+                Errand::State => match self.watch.state(&answer) {
+                    Life::On => {
+                        self.stop_again |= std::mem::take(&mut self.unheard);
+                        self.doubt = self.doubt.filter(|doubt| self.subscription.is_none() || !doubt.is_old());
+                    }
+                    Life::Unknown => log::warn!("{}", answer.words),
+                    Life::Off => {}
+                },
+                Errand::Stop if !answer.done => {
+                    log::warn!("{}", answer.words);
+                    self.unheard = true;
+                    self.doubt.get_or_insert_with(|| Doubt::new(now));
+                }
+                Errand::Stop => {}
+            }
+        }
+        if let Some(doubt) = self.doubt.filter(|doubt| doubt.wait(now).is_zero()) {
+            self.doubt = Some(doubt.asked(now));
+            if self.subscription.is_none() {
+                self.subscription = Some(Subscription::new(self.name)?);
+            }
+            self.ask_for_state()?;
+        }
+        Ok(())
+    }
+
+    fn answers(&mut self) -> Vec<(Errand, super::virsh::Answer)> {
+        let mut answers = Vec::new();
+        self.tasks.retain_mut(|task| match task.answer() {
+            Some(answer) => {
+                answers.push((task.errand, answer));
+                false
+            }
+            None => true,
+        });
+        answers
+    }
+
+    /// One question at a time: a libvirt that is slow to answer is not helped by more of them.
+    fn ask_for_state(&mut self) -> Result<()> {
+        if !self.tasks.iter().any(|task| task.errand == Errand::State) {
+            self.tasks.push(Task::new(Errand::State, &["domstate", self.name, "--reason"])?);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, rung: Rung, ladder: &Ladder) -> Result<()> {
+        let arguments = match rung {
+            Rung::PowerButton | Rung::PowerButtonAgain => &["shutdown", self.name, "--mode", "acpi"][..],
+            Rung::Quit if ladder.kill.saturating_sub(ladder.quit) >= GRACE => &["destroy", self.name, "--graceful"],
+            Rung::Quit | Rung::Kill => &["destroy", self.name],
+        };
+        self.is_stopping = true;
+        self.tasks.push(Task::new(Errand::Stop, arguments)?);
+        Ok(())
+    }
+
+    /// Why it is over, if it is. While libvirt is still starting it, its words are waited for.
+    fn ending(&self, stop: Option<Rung>) -> Option<Ending> {
+        let is_starting = self.tasks.iter().any(|task| task.errand == Errand::Start);
+        self.watch.ending(stop).filter(|_| !is_starting)
+    }
+}

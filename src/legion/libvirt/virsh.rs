@@ -1,0 +1,138 @@
+//! `virsh`, libvirt's command, and its words.
+
+use crate::error::{Context, Error, Result};
+use crate::legion::argv;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Domains with real hardware are the system's.
+const URI: &str = "qemu:///system";
+
+/// What libvirt answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Whether `virsh` did what it was asked to do.
+    pub(super) done: bool,
+    /// What it printed.
+    pub(super) said: String,
+    /// What it complained about, in one line.
+    pub(super) words: String,
+}
+
+impl Answer {
+    pub(super) fn new(done: bool, stdout: &[u8], stderr: &[u8]) -> Self {
+        let stderr = String::from_utf8_lossy(stderr);
+        let lines = stderr.lines().map(|line| line.strip_prefix("error: ").unwrap_or(line).trim()).filter(|line| !line.is_empty());
+        Self { done, said: String::from_utf8_lossy(stdout).trim().to_owned(), words: lines.collect::<Vec<_>>().join(": ") }
+    }
+
+    /// Whether there is no such domain. A libvirt that cannot be reached knows nothing of domains.
+    pub(super) fn is_no_domain(&self) -> bool {
+        !self.done && self.words.starts_with("failed to get domain")
+    }
+
+    /// The refusal as an error, with its mend.
+    pub(super) fn into_error(self, arguments: &[&str]) -> Error {
+        let is_no_domain = self.is_no_domain();
+        let is_unreachable = self.words.starts_with("failed to connect");
+        let error = Error::because(format!("running `{}`", shell_line(arguments)), self.words);
+        if is_no_domain {
+            error.mend(
+                "define it (`persona export libvirt` prints one to begin with), or name yours with `domain = \"...\"` in the settings",
+            )
+        } else if is_unreachable {
+            error.mend(
+                "start libvirt (`systemctl enable --now libvirtd.socket`, or virtqemud.socket), and let the user legion in: `usermod -aG libvirt legion`",
+            )
+        } else {
+            error
+        }
+    }
+}
+
+/// `virsh` with these arguments, speaking English, and silent on the line while nothing happens.
+pub(super) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new("virsh");
+    command.args(["--connect", URI, "--keepalive-interval", "0"]).args(arguments);
+    // The service manager hears from the supervisor alone, and so does Ctrl-C in a terminal.
+    command.env("LC_ALL", "C").env_remove("NOTIFY_SOCKET").process_group(0).stdin(Stdio::null());
+    command
+}
+
+/// The command as one would type it into a shell.
+pub fn shell_line(arguments: &[&str]) -> String {
+    let line: Vec<_> = ["virsh", "--connect", URI].iter().chain(arguments).map(|word| (*word).to_owned()).collect();
+    argv::shell_line(&line)
+}
+
+/// The error of a `virsh` that could not even be run.
+pub(super) fn missing(error: Error) -> Error {
+    error.mend("install libvirt's client: libvirt (Arch), libvirt-clients (Debian, Ubuntu), libvirt-client (Fedora)")
+}
+
+/// Asks, and waits for the answer.
+///
+/// # Errors
+/// When `virsh` cannot be run, or does not end in time.
+pub(super) fn ask(arguments: &[&str], patience: Duration) -> Result<Answer> {
+    let doing = || format!("running `{}`", shell_line(arguments));
+    let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().doing(doing).map_err(missing)?;
+    let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else { return Err(Error::new(doing())) };
+    let until = Instant::now() + patience;
+    let (mut said, mut words, mut part) = (Vec::new(), Vec::new(), [0; 4096]);
+    // It ends when it has said all; its complaints are far shorter than a pipe holds.
+    loop {
+        let timeout = PollTimeout::try_from(until.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(0) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(Error::because(doing(), format!("libvirt did not answer within {} s", patience.as_secs()))
+                    .mend("see what it does: systemctl status libvirtd virtqemud"));
+            }
+            Err(nix::errno::Errno::EINTR) => continue,
+            ready => ready.doing(doing)?,
+        };
+        match stdout.read(&mut part) {
+            Ok(0) => break,
+            Ok(count) => said.extend_from_slice(&part[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::because(doing(), error)),
+        }
+    }
+    stderr.read_to_end(&mut words).doing(doing)?;
+    let status = child.wait().doing(doing)?;
+    Ok(Answer::new(status.success(), &said, &words))
+}
+
+/// Asks for something that has to be there.
+///
+/// # Errors
+/// As [`ask`], and when libvirt refuses.
+pub(super) fn demand(arguments: &[&str], patience: Duration) -> Result<String> {
+    let answer = ask(arguments, patience)?;
+    if answer.done { Ok(answer.said) } else { Err(answer.into_error(arguments)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libvirts_words_are_one_line_with_a_mend() {
+        let refused = |stderr: &str| Answer::new(false, b"\n", stderr.as_bytes());
+        let no_domain = refused("error: failed to get domain 'legion'\n");
+        assert!(no_domain.is_no_domain());
+        let message = no_domain.into_error(&["dominfo", "legion"]).to_string();
+        assert!(message.starts_with("running `virsh --connect qemu:///system dominfo legion`: failed to get domain"), "{message}");
+        assert!(message.contains("mend: define it"), "{message}");
+        let denied = refused("error: failed to connect to the hypervisor\nerror: authentication unavailable: no polkit agent\n");
+        assert!(!denied.is_no_domain());
+        let message = denied.into_error(&["start", "legion"]).to_string();
+        assert!(message.contains("to the hypervisor: authentication") && message.contains("usermod -aG libvirt legion"), "{message}");
+    }
+}

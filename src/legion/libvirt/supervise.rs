@@ -126,15 +126,18 @@ impl<'a> Domain<'a> {
     /// Takes in all that libvirt has said, and asks where that leaves a doubt.
     fn listen(&mut self, now: Instant) -> Result<()> {
         if let Some(subscription) = &mut self.subscription {
+            let mut heard = false;
             let is_open = subscription.listen(|line| {
                 log::debug!("libvirt: {line}");
-                self.watch.event(line)
+                let is_event = self.watch.event(line);
+                heard |= is_event;
+                is_event
             });
             if !is_open {
                 log::warn!("libvirt has hung up; the guest may well run on");
                 self.subscription = None;
                 self.doubt = Some(Doubt::new(now));
-            } else if subscription.is_proven {
+            } else if heard && !self.unheard {
                 self.doubt = None;
             }
         }
@@ -156,7 +159,8 @@ impl<'a> Domain<'a> {
                 Errand::State => match self.watch.state(&answer) {
                     Life::On => {
                         self.stop_again |= std::mem::take(&mut self.unheard);
-                        self.doubt = self.doubt.filter(|doubt| self.subscription.is_none() || !doubt.is_old());
+                        let is_trusted = |doubt: &Doubt| self.subscription.as_ref().is_some_and(|known| known.is_proven || doubt.is_old());
+                        self.doubt = self.doubt.filter(|doubt| !is_trusted(doubt));
                     }
                     Life::Unknown => log::warn!("{}", answer.words),
                     Life::Off => {}

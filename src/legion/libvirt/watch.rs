@@ -85,12 +85,15 @@ impl Watch {
             _ if self.panicked => Ending::GuestPanic,
             // libvirt's hardest means, which it takes when QEMU does not end by itself.
             ("destroyed", Some(Rung::Quit | Rung::Kill), _) if !self.told_to_quit => Ending::Killed,
+            ("destroyed", Some(Rung::Kill), _) => Ending::Stopped(Rung::Quit),
             ("shutdown" | "destroyed", Some(rung), _) => Ending::Stopped(rung),
             (_, Some(rung), _) if !self.ran => Ending::Stopped(rung),
             (_, None, Some(words)) => Ending::NotStarted(words.clone()),
             ("shutdown", None, None) if !self.told_to_quit => Ending::GuestPoweroff,
             ("shutdown" | "destroyed", None, None) => Ending::Quit,
-            ("crashed" | "failed", ..) => Ending::Domain("QEMU died while the guest ran, or the guest's kernel panicked".into()),
+            ("failed", ..) => Ending::Domain("QEMU died while the guest ran".into()),
+            // In an event it would be a panic; asked afterwards, libvirt says the same of both.
+            ("crashed", ..) => Ending::Domain("QEMU died while the guest ran, or the guest's kernel panicked".into()),
             ("saved", ..) => Ending::Domain("somebody saved the guest's state and switched it off".into()),
             ("migrated", ..) => Ending::Domain("somebody moved the guest to another machine".into()),
             (word, ..) => Ending::Domain(format!("the domain is off, and all that libvirt knows is: {word}")),

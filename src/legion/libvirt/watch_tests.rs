@@ -31,6 +31,8 @@ fn good_ends() {
         (&["Stopped Destroyed"], None, Ending::Quit),
         (&[BY_GUEST, "Stopped Shutdown"], Some(Rung::PowerButton), Ending::Stopped(Rung::PowerButton)),
         (&[BY_HOST, "Stopped Destroyed"], Some(Rung::Quit), Ending::Stopped(Rung::Quit)),
+        // Killed at the very moment it quit by itself.
+        (&[BY_HOST, "Stopped Destroyed"], Some(Rung::Kill), Ending::Stopped(Rung::Quit)),
     ] {
         let concluded = lived(events).ending(stop);
         assert!(concluded.as_ref().is_some_and(Ending::is_good), "{events:?}");

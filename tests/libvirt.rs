@@ -1,9 +1,9 @@
 //! A libvirt domain under supervision, with a `virsh` that says what the test has it say.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use persona::legion::supervise::Launch;
-use persona::legion::{Cartridge, Ladder, LegionLock, libvirt};
+use persona::legion::{Cartridge, Ladder, Launch, LegionLock, Machine, libvirt, slot};
 use persona::paths::Paths;
+use persona::settings::Settings;
 use persona::state::{LegionState, Phase};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -81,8 +81,22 @@ impl Bench {
         self
     }
 
+    /// Records the launch and inserts the cartridge, as `persona prepare` does.
+    fn prepare(&self) {
+        let paths = self.paths();
+        let settings = "[legion]\nbackend = \"libvirt\"\ncartridges = \"/shelf\"\nslot = \"/slot\"\n[[persona]]\nname = \"small\"\n";
+        let settings = Settings::parse(settings, "test").unwrap();
+        let legion = settings.persona("small").unwrap().legion().unwrap();
+        let cartridge = Cartridge::inspect(&paths, &legion.cartridges, &legion.cartridge).unwrap();
+        slot::insert(&LegionLock::take(&paths).unwrap(), &paths, &legion.slot, &cartridge).unwrap();
+        let machine = Machine { legion, cartridge: &cartridge, firmware: None, devices: &[] };
+        let [again, quit, kill] = self.ladder.map(Duration::from_millis);
+        Launch { ladder: Ladder { again, quit, kill }, ..Launch::new(&paths, "small", &machine) }.write(&paths).unwrap();
+    }
+
     /// Starts the supervisor as a process of its own, for signals are a process's.
     fn start(self) -> Running {
+        self.prepare();
         let notified = UnixDatagram::bind(self.path("notify")).unwrap();
         notified.set_read_timeout(Some(PATIENCE)).unwrap();
         let path = format!("{}:{}", self.path("bin").display(), self.path);
@@ -94,7 +108,6 @@ impl Bench {
             .env("PATH", path)
             .env("NOTIFY_SOCKET", self.path("notify"))
             .env("PERSONA_TEST_ROOT", self.root.path())
-            .env("PERSONA_TEST_LADDER", self.ladder.map(|time| time.to_string()).join(" "))
             .spawn()
             .unwrap();
         Running { bench: self, child, notified, asked: Vec::new() }
@@ -113,13 +126,9 @@ fn pipe(path: &Path) -> File {
 fn the_supervisors_process() {
     let root = std::env::var_os("PERSONA_TEST_ROOT").expect("the other tests run this one");
     let paths = Paths::new(&root, None);
-    let ladder = std::env::var("PERSONA_TEST_LADDER").unwrap();
-    let times: Vec<_> = ladder.split(' ').map(|time| Duration::from_millis(time.parse().unwrap())).collect();
-    let cartridge = Cartridge::inspect(&paths, Path::new("/shelf"), "small").unwrap();
+    let launch = Launch::read(&paths).unwrap();
     let lock = LegionLock::take(&paths).unwrap();
-    let ladder = Ladder { again: times[0], quit: times[1], kill: times[2] };
-    let launch = Launch { paths: &paths, persona: "small", cartridge: &cartridge, lock: &lock, ladder };
-    let ending = match libvirt::run(&launch, "legion") {
+    let ending = match libvirt::run(&paths, &launch, &lock, launch.domain.as_deref().unwrap()) {
         Ok(ending) => format!("{ending:?} good={}", ending.is_good()),
         Err(error) => format!("error: {error}"),
     };

@@ -3,30 +3,37 @@
 use super::or_absent;
 use crate::atomic;
 use crate::error::{Context, Error, Result};
-use crate::legion::{Launch, network};
+use crate::legion::{Launch, cartridge, libvirt, network};
 use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
 use crate::settings::OnPoweroff;
 use crate::state::{BoundDevices, Last, LegionState, Outcome, Phase};
 use std::process::Command;
+use std::time::SystemTime;
 
 /// Gives launch-time devices back to the host and publishes how legion ended, which brings the menu back.
 ///
 /// # Errors
 /// When a device did not go back to its host driver; the others do.
 pub fn release(paths: &Paths) -> Result<()> {
-    let given_back = give_back(paths);
-    let Some(state) = or_absent(LegionState::read(paths)) else { return given_back };
-    let mut state = over(state);
+    let launch = or_absent(Launch::last(paths));
+    let state = or_absent(LegionState::read(paths));
+    let given_back = take_down(paths, launch.as_ref(), state.as_ref()).and_then(|()| give_back(paths, launch.as_ref()));
+    let Some(mut state) = state.map(over) else { return given_back };
     if let Err(error) = &given_back {
         state.why = Some(format!("{}; {error}", state.why.unwrap_or_default()));
+    }
+    if let Some(launch) = launch.as_ref().filter(|launch| launch.persona == state.persona && state.ran_s.is_some())
+        && let Err(error) = it_ran(paths, launch, &state)
+    {
+        log::warn!("{error}");
     }
     if state.phase == Phase::Ended
         && let Err(error) = (Last { persona: state.persona.clone() }).write(paths)
     {
         log::warn!("{error}");
     }
-    let power_off = or_absent(Launch::last(paths)).is_some_and(|launch| takes_the_machine_along(&launch, &state));
+    let power_off = launch.as_ref().is_some_and(|launch| takes_the_machine_along(launch, &state));
     // Last of all: from here on the menu takes the next choice.
     state.write(paths)?;
     if power_off {
@@ -48,14 +55,31 @@ fn takes_the_machine_along(launch: &Launch, state: &LegionState) -> bool {
     asked && ended_so && ran_well
 }
 
-fn give_back(paths: &Paths) -> Result<()> {
+/// libvirt's QEMU outlives a supervisor that was killed, or that could not watch it any longer. What `prepare` recorded nothing of
+/// has started nothing.
+fn take_down(paths: &Paths, launch: Option<&Launch>, state: Option<&LegionState>) -> Result<()> {
+    let may_run = state.is_some_and(|state| matches!(state.outcome, None | Some(Outcome::Failure))) && paths.bound_devices().exists();
+    launch.and_then(|launch| launch.domain.as_ref()).filter(|_| may_run).map_or(Ok(()), |domain| libvirt::ensure_off(domain))
+}
+
+/// The cartridge remembers that it ran, and forgets what it was installed from once the guest has finished with it.
+fn it_ran(paths: &Paths, launch: &Launch, state: &LegionState) -> Result<()> {
+    let cartridge = launch.cartridge(paths)?;
+    if state.outcome == Some(Outcome::GuestPoweroff) && cartridge.end_installation(paths)? {
+        log::info!("the cartridge {} is installed: it boots from its disk from now on", cartridge.name);
+    }
+    cartridge.ran(paths, SystemTime::now())
+}
+
+fn give_back(paths: &Paths, launch: Option<&Launch>) -> Result<()> {
     let bound = BoundDevices::read(paths)?.unwrap_or_default();
     // Neither keeps the other from being given back.
     let tap = network::detach(paths);
     let released = passthrough::release(paths, &bound, &Kernel::default());
     let nodes = passthrough::take_groups_back(paths, &bound);
+    let cartridge = launch.map_or(Ok(()), |launch| cartridge::ownership::take_back(paths, &launch.cartridge(paths)?));
     released?;
-    atomic::remove(&paths.bound_devices()).and(nodes).and(tap)
+    atomic::remove(&paths.bound_devices()).and(nodes).and(tap).and(cartridge)
 }
 
 /// How it ended, once and for all: a supervisor that did not live to say so was killed.
@@ -101,7 +125,7 @@ mod tests {
         let settings = "[legion]\nrunning_well = \"10s\"\n[[persona]]\nname = \"a\"\non_poweroff = \"poweroff\"\n";
         let settings = Settings::parse(settings, "test").unwrap();
         let disk = Disk { kind: DiskKind::Raw, direct: true };
-        let cartridge = Cartridge { name: "a".into(), folder: "/c/a".into(), disk, nvram: None };
+        let cartridge = Cartridge { name: "a".into(), folder: "/c/a".into(), disk, nvram: None, install: None };
         let legion = settings.persona("a").unwrap().legion().unwrap();
         let launch = Launch::new(&Paths::new("/", None), "a", &Machine { legion, cartridge: &cartridge, firmware: None, devices: &[] });
         let ended = LegionState { ran_s: Some(10), ..state(Phase::Ended, Some(Outcome::GuestPoweroff)) };

@@ -3,7 +3,7 @@
 use super::or_absent;
 use super::prepare::failed;
 use crate::error::{Error, Result};
-use crate::legion::{Launch, LegionLock, supervise};
+use crate::legion::{Launch, LegionLock, libvirt, supervise};
 use crate::paths::Paths;
 use crate::state::LegionState;
 
@@ -19,6 +19,9 @@ pub fn run(paths: &Paths) -> Result<()> {
             failed(paths, &state.persona, error);
         }
     })?;
-    let ending = supervise::run(paths, &launch, &lock)?;
+    let ending = match &launch.domain {
+        None => supervise::run(paths, &launch, &lock)?,
+        Some(domain) => libvirt::run(paths, &launch, &lock, domain)?,
+    };
     if ending.is_good() { Ok(()) } else { Err(Error::new(format!("{} ended badly: {ending}", launch.persona))) }
 }

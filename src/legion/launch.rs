@@ -4,12 +4,15 @@
 //! the settings.
 
 use super::argv::{Machine, argv};
+use super::cartridge::Cartridge;
 use super::ladder::{Ladder, in_milliseconds};
+use super::lock::LegionLock;
+use super::slot;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::paths::Paths;
-use crate::settings::OnPoweroff;
 use crate::settings::value::Cpus;
+use crate::settings::{Backend, OnPoweroff};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,7 +28,10 @@ pub struct Launch {
     pub cartridges: PathBuf,
     /// The slot, as the machine names it.
     pub slot: PathBuf,
-    /// QEMU's command line, program first.
+    /// libvirt's domain, if libvirt runs legion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// QEMU's command line, program first; empty with a domain.
     pub qemu: Vec<String>,
     /// Where QEMU's threads run.
     pub pinning: Pinning,
@@ -62,12 +68,13 @@ impl Launch {
             cartridge: cartridge.name.clone(),
             cartridges: legion.cartridges.clone(),
             slot: legion.slot.clone(),
-            qemu: argv(paths, machine),
+            domain: (legion.backend == Backend::Libvirt).then(|| legion.domain.clone()),
+            qemu: if legion.backend == Backend::Qemu { argv(paths, machine) } else { Vec::new() },
             pinning,
             ladder: legion.stop,
             on_poweroff: legion.on_poweroff,
             running_well: legion.running_well,
-            notes: Vec::new(),
+            notes: machine.cartridge.note_on_space(paths).into_iter().collect(),
         }
     }
 
@@ -94,5 +101,23 @@ impl Launch {
     /// When it cannot be written.
     pub fn write(&self, paths: &Paths) -> Result<()> {
         atomic::write_toml(&paths.launch(), self)
+    }
+
+    /// The cartridge.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn cartridge(&self, paths: &Paths) -> Result<Cartridge> {
+        Cartridge::inspect(paths, &self.cartridges, &self.cartridge)
+    }
+
+    /// The cartridge, which is in the slot: what was prepared is what runs.
+    ///
+    /// # Errors
+    /// When it is not, or cannot be used.
+    pub fn expect_cartridge(&self, paths: &Paths, lock: &LegionLock) -> Result<Cartridge> {
+        let cartridge = self.cartridge(paths)?;
+        slot::expect(lock, paths, &self.slot, &cartridge)?;
+        Ok(cartridge)
     }
 }

@@ -164,7 +164,7 @@ fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<S
                 .mend("write \"legion\", \"host\" or the name of a systemd unit such as \"lab.service\""));
         }
     }
-    Ok(Starts::Legion(Legion {
+    Ok(Starts::Legion(Box::new(Legion {
         cartridge: entry.cartridge.as_ref().map_or(Ok(name.to_owned()), |cartridge| file_name(cartridge, "a cartridge's name"))?,
         guest: entry.guest.unwrap_or(Guest::Linux),
         on_poweroff: entry.on_poweroff.unwrap_or(OnPoweroff::Menu),
@@ -179,7 +179,7 @@ fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<S
         extra_args: entry.extra_args.clone().or_else(|| legion.extra_args.clone()).unwrap_or_default(),
         backend: entry.backend.or(legion.backend).unwrap_or(Backend::Qemu),
         domain: entry.domain.as_ref().or(legion.domain.as_ref()).map_or(Ok("legion".to_owned()), domain_name)?,
-    }))
+    })))
 }
 
 fn parse<T: FromStr<Err = String>>(text: &Spanned<String>) -> Checked<T> {

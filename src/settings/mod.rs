@@ -137,7 +137,7 @@ pub struct Persona {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Starts {
     /// legion, with this cartridge in this machine.
-    Legion(Legion),
+    Legion(Box<Legion>),
     /// Nothing: the host at its console.
     Host,
     /// A systemd unit.

@@ -23,8 +23,8 @@ struct Owner {
     group: u32,
 }
 
-/// Gives the cartridge to a user: for `prepare`. Root's part of it can be passed through and read, as far as need be, by the
-/// group.
+/// Gives the cartridge to a user: for `prepare`. Everybody may pass through its folder, for libvirt gives the disk to a user of its
+/// own; the group may read root's part of it, as far as need be.
 ///
 /// # Errors
 /// When something cannot be given; [`take_back`] takes back what was.
@@ -34,7 +34,7 @@ pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> R
     let opened = open_folder(&folder)?;
     let doing = || format!("giving {} to legion", folder.display());
     fchown(&opened, Some(us), Some(group)).doing(doing)?;
-    opened.set_permissions(Permissions::from_mode(0o710)).doing(doing)?;
+    opened.set_permissions(Permissions::from_mode(0o711)).doing(doing)?;
     let to = Owner { user, group };
     if cartridge.disk.kind == DiskKind::BlockDevice {
         give_device(&cartridge.disk_path(paths), user, us)?;
@@ -164,7 +164,7 @@ mod tests {
         }
         give_to(&paths, &cartridge, user, group).unwrap();
         let modes = |files: &[&str]| files.iter().map(|file| mode(paths.at("/c/a").join(file))).collect::<Vec<_>>();
-        assert_eq!(modes(&["", "disk.raw", "nvram.fd", "install.iso", "snapshots"]), [0o710, 0o600, 0o600, 0o640, 0o604]);
+        assert_eq!(modes(&["", "disk.raw", "nvram.fd", "install.iso", "snapshots"]), [0o711, 0o600, 0o600, 0o640, 0o604]);
         assert_eq!(modes(&["tpm", "tpm/state", "tpm/inner", "tpm/inner/lock"]), [0o700, 0o600, 0o700, 0o600]);
         take_back(&paths, &cartridge).unwrap();
         assert_eq!(modes(&["", "disk.raw", "install.iso", "tpm/inner"]), [0o700, 0o600, 0o600, 0o700]);

@@ -15,7 +15,7 @@ fn shipped(persona: &str) -> Legion {
 }
 
 fn cartridge(name: &str, kind: DiskKind, direct: bool) -> Cartridge {
-    Cartridge { name: name.into(), folder: PathBuf::from("/c").join(name), disk: Disk { kind, direct }, nvram: None }
+    Cartridge { name: name.into(), folder: PathBuf::from("/c").join(name), disk: Disk { kind, direct }, nvram: None, install: None }
 }
 
 fn addresses(texts: &[&str]) -> Vec<PciAddress> {
@@ -139,7 +139,7 @@ proptest! {
         let devices: Vec<_> = found.into_iter().map(|(domain, bus, device, function)| PciAddress { domain, bus, device, function }).collect();
         let (legion, cartridge) = (shipped("rivendale"), cartridge("a", DiskKind::Raw, true));
         let machine = Machine { legion: &legion, cartridge: &cartridge, firmware: None, devices: &devices };
-        prop_assert_eq!(of_domain(&read(&machine)), of_line(&argv(&Paths::new("/", None), &machine, None)));
+        prop_assert_eq!(of_domain(&read(&machine)), of_line(&argv(&Paths::new("/", None), &machine)));
     }
 
     #[test]

@@ -10,12 +10,14 @@ use super::watch::{Life, Watch};
 use crate::error::{Context, Error, Result};
 use crate::legion::ending::Ending;
 use crate::legion::ladder::{Ladder, Rung, Step};
-use crate::legion::supervise::{Launch, Stopping, block_signals, notify, told};
-use crate::state::{LegionState, Phase};
+use crate::legion::launch::Launch;
+use crate::legion::lock::LegionLock;
+use crate::legion::news::{News, told};
+use crate::legion::stopping::{Stopping, block_signals};
+use crate::paths::Paths;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use sd_notify::NotifyState;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -29,23 +31,21 @@ const GRACE: Duration = Duration::from_secs(15);
 /// # Errors
 /// When the domain does not exist, runs already, or could not be watched. A guest that was started then still runs:
 /// [`super::ensure_off`] is for whoever cleans up.
-pub fn run(launch: &Launch<'_>, domain: &str) -> Result<Ending> {
-    told(launch, || supervise(launch, domain))
+pub fn run(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str) -> Result<Ending> {
+    told(paths, &launch.persona, |news| supervise(paths, launch, lock, domain, news))
 }
 
-fn supervise(launch: &Launch<'_>, domain: &str) -> Result<Ending> {
+fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, news: &mut News<'_>) -> Result<Ending> {
     let signals = block_signals().doing(|| "blocking signals".to_owned())?;
-    let _claim = launch.cartridge.claim(launch.paths)?;
+    let _claim = launch.expect_cartridge(paths, lock)?.claim(paths)?;
     expect_off(domain)?;
     let mut domain = Domain::start(domain)?;
     let mut stopping: Option<Stopping> = None;
-    let mut announced = false;
     loop {
         let now = Instant::now();
         let rung = match stopping.as_mut().map(|stopping| stopping.step(&launch.ladder)) {
             Some(Step::Take(rung)) => {
-                log::info!("stopping legion by {rung}");
-                notify(&[NotifyState::Status(&format!("stopping legion by {rung}"))]);
+                news.happens(format!("stopping it by {rung}"));
                 domain.take(rung, &launch.ladder)?;
                 continue;
             }
@@ -64,14 +64,12 @@ fn supervise(launch: &Launch<'_>, domain: &str) -> Result<Ending> {
             return Err(Error::new(format!("somebody else started the domain {} at the same moment", domain.name))
                 .mend("shut it down, and choose again"));
         }
-        if domain.watch.ran && !announced {
-            announced = true;
-            LegionState::new(Phase::Running, launch.persona).write(launch.paths)?;
-            notify(&[NotifyState::Ready, NotifyState::Status(&format!("legion is {}", launch.persona))]);
+        if domain.watch.ran && stopping.is_none() {
+            news.runs(None);
         }
         for _ in 0..asked {
             if stopping.is_none() {
-                notify(&[NotifyState::Stopping]);
+                news.stops(launch.ladder.kill + GRACE);
             }
             stopping = Some(Stopping::asked(stopping, &launch.ladder, domain.watch.ran));
         }

@@ -61,7 +61,8 @@ fn make_stage(debian: &Debian, overlay: &Path, stage: &Path) -> Result<()> {
     Tool::new("cp").args(["-r", "-P", "--preserve=mode", "-T"]).arg(overlay).arg(stage).by_root().run()?;
     let inside = |command: &str| Tool::new("chroot").arg(stage).args(command.split(' ')).by_root();
     inside("systemd-sysusers").run()?;
-    inside("chown -R legion:legion /var/lib/legion").run()?;
+    // As `persona cartridge` makes them: root's alone.
+    inside("chmod -R go= /var/lib/legion/cartridges").run()?;
     let units = overlay::units_to_enable(overlay)?.join(" ");
     inside(&format!("systemctl enable --quiet ssh.service systemd-networkd.service {units}")).run()?;
     inside(&format!("systemctl mask --quiet {}", MASKED.join(" "))).run()

@@ -1,0 +1,82 @@
+//! What a supervisor tells the world of legion: the state file, the service manager, the log.
+
+use super::ending::Ending;
+use crate::error::Result;
+use crate::paths::Paths;
+use crate::state::{LegionState, Outcome, Phase};
+use sd_notify::NotifyState;
+use std::time::{Duration, Instant};
+
+/// Tells everybody where legion is, when that changes. Who cannot hear does not stop it.
+#[derive(Debug)]
+pub(super) struct News<'a> {
+    paths: &'a Paths,
+    persona: &'a str,
+    phase: Phase,
+    why: Option<String>,
+    runs_since: Option<Instant>,
+}
+
+/// Tells that legion starts, has it run, and tells how it ended.
+///
+/// # Errors
+/// Of what was done, and of writing the state.
+pub(super) fn told<'a>(paths: &'a Paths, persona: &'a str, supervise: impl FnOnce(&mut News<'a>) -> Result<Ending>) -> Result<Ending> {
+    let mut news = News { paths, persona, phase: Phase::Starting, why: None, runs_since: None };
+    let ending = LegionState::new(Phase::Starting, persona).write(paths).and_then(|()| supervise(&mut news));
+    let (outcome, why) = match &ending {
+        Ok(Ending::GuestPoweroff) => (Outcome::GuestPoweroff, Ending::GuestPoweroff.to_string()),
+        Ok(ending) if ending.is_good() => (Outcome::Stopped, ending.to_string()),
+        Ok(ending) => (Outcome::Failure, ending.to_string()),
+        Err(error) => (Outcome::Failure, error.to_string()),
+    };
+    log::info!("legion is over: {why}");
+    notify(&[NotifyState::Status(&why)]);
+    let ran_s = news.runs_since.map(|since| since.elapsed().as_secs());
+    // `release` makes it final once the devices are back.
+    let state = LegionState { why: Some(why), outcome: Some(outcome), ran_s, ..LegionState::new(Phase::Stopping, persona) };
+    state.write(paths).and(ending)
+}
+
+impl News<'_> {
+    /// The guest runs; `why` it does not as it should, if there is something to say.
+    pub(super) fn runs(&mut self, why: Option<String>) {
+        self.runs_since.get_or_insert_with(Instant::now);
+        self.tell(Phase::Running, why);
+    }
+
+    /// Legion is where it was, and this happens to it.
+    pub(super) fn happens(&mut self, why: String) {
+        self.tell(self.phase, Some(why));
+    }
+
+    /// A stop was asked for, which may take so long.
+    pub(super) fn stops(&mut self, longest: Duration) {
+        // The ladder may be longer than the unit's own stop time.
+        let longest = u32::try_from(longest.as_micros()).unwrap_or(u32::MAX);
+        notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(longest)]);
+    }
+
+    fn tell(&mut self, phase: Phase, why: Option<String>) {
+        if (phase, &why) == (self.phase, &self.why) {
+            return;
+        }
+        if let Some(why) = &why {
+            log::info!("{}: {why}", self.persona);
+        }
+        let state = LegionState { why, ..LegionState::new(phase, self.persona) };
+        if let Err(error) = state.write(self.paths) {
+            log::warn!("{error}");
+        }
+        let status = state.why.clone().unwrap_or_else(|| format!("legion is {}", self.persona));
+        let is_new = phase == Phase::Running && self.phase != Phase::Running;
+        notify(&is_new.then_some(NotifyState::Ready).into_iter().chain([NotifyState::Status(&status)]).collect::<Vec<_>>());
+        (self.phase, self.why) = (phase, state.why);
+    }
+}
+
+fn notify(news: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(news) {
+        log::warn!("telling the service manager: {error}");
+    }
+}

@@ -1,0 +1,51 @@
+//! A stop under way, and the signals that ask for one.
+
+use super::ladder::{Ladder, Rung, Step};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::time::{Duration, Instant};
+
+/// SIGTERM and SIGINT, which ask for a stop, and SIGCHLD. Blocked before a child is started, so that not one is missed; std gives
+/// the child an empty mask.
+pub(super) fn block_signals() -> nix::Result<SignalFd> {
+    let mut mask = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD] {
+        mask.add(signal);
+    }
+    mask.thread_block()?;
+    SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
+}
+
+/// A stop under way.
+#[derive(Debug)]
+pub(super) struct Stopping {
+    since: Instant,
+    /// How much of the ladder's time counts as gone, because its first rungs make no sense.
+    skipped: Duration,
+    last: Option<Rung>,
+}
+
+impl Stopping {
+    /// A guest that does not run has no power button, and who asks twice is in a hurry.
+    pub(super) fn asked(before: Option<Self>, ladder: &Ladder, ran: bool) -> Self {
+        match before {
+            None if ran => Self { since: Instant::now(), skipped: Duration::ZERO, last: None },
+            Some(stopping) if stopping.last >= Some(Rung::Quit) => stopping,
+            _ => Self { since: Instant::now(), skipped: ladder.quit, last: Some(Rung::PowerButtonAgain) },
+        }
+    }
+
+    /// What to do now; a rung that is to be taken counts as taken.
+    pub(super) fn step(&mut self, ladder: &Ladder) -> Step {
+        let step = ladder.step(self.last, self.since.elapsed() + self.skipped);
+        if let Step::Take(rung) = step {
+            self.last = Some(rung);
+        }
+        step
+    }
+
+    /// The rung taken last.
+    pub(super) fn last(&self) -> Option<Rung> {
+        self.last
+    }
+}

@@ -18,7 +18,7 @@ const FIRMWARE: &str = "UEFI firmware (OVMF)";
 /// The size of its variables, in bytes, in the flavour that the tests start.
 const FIRMWARE_VARIABLES: u64 = 540_672;
 
-const NEEDS: [Need; 16] = [
+const NEEDS: [Need; 17] = [
     Need { program: FIRMWARE, debian: "ovmf", arch: "edk2-ovmf" },
     Need { program: "qemu-system-x86_64", debian: "qemu-system-x86", arch: "qemu-system-x86" },
     Need { program: "qemu-img", debian: "qemu-utils", arch: "qemu-img" },
@@ -31,6 +31,7 @@ const NEEDS: [Need; 16] = [
     Need { program: "cpio", debian: "cpio", arch: "cpio" },
     Need { program: "zstd", debian: "zstd", arch: "zstd" },
     Need { program: "readelf", debian: "binutils", arch: "binutils" },
+    Need { program: "strace", debian: "strace", arch: "strace" },
     Need { program: "setpriv", debian: "util-linux", arch: "util-linux" },
     Need { program: "make", debian: "make", arch: "make" },
     Need { program: "cc", debian: "gcc libc6-dev", arch: "gcc" },

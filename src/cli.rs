@@ -52,7 +52,6 @@ enum Command {
     /// Every step a boot and a launch would take; changes nothing
     Plan(Plan),
     /// legion for other programs: the domain XML that libvirt's `virsh define` takes
-    #[command(subcommand)]
     Export(Export),
     /// Look at this machine and print a settings file for it
     Detect,
@@ -134,13 +133,13 @@ struct Plan {
     json: Json,
 }
 
-#[derive(Debug, Subcommand)]
-enum Export {
-    /// A libvirt domain equal to QEMU's command line
-    Libvirt {
-        /// The persona; the default if left out
-        name: Option<String>,
-    },
+#[derive(Debug, Args)]
+struct Export {
+    /// `libvirt`: a domain equal to QEMU's command line
+    #[arg(value_parser = ["libvirt"])]
+    program: String,
+    /// The persona; the default if left out
+    name: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -187,7 +186,7 @@ impl Cli {
                 None => commands::pin::make(out),
             },
             Command::Plan(plan) => commands::plan::plan(&paths, plan.name.as_deref(), format(plan.json), out),
-            Command::Export(Export::Libvirt { name }) => commands::export::libvirt(&paths, name.as_deref(), out),
+            Command::Export(export) => commands::export::libvirt(&paths, export.name.as_deref(), out),
             Command::Detect => commands::detect::detect(&paths, out),
             Command::Preview(preview) => commands::preview::preview(&paths, &preview, out),
             Command::Cartridge(command) => commands::cartridge::cartridge(&paths, command, std::time::SystemTime::now(), out),

@@ -3,11 +3,10 @@ use super::super::read::Element;
 use super::*;
 use crate::legion::cartridge::{Cartridge, Disk};
 use crate::legion::{Firmware, argv};
-use crate::pci::PciAddress;
 use crate::settings::Settings;
 use crate::settings::value::MemorySize;
 use proptest::prelude::*;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn shipped(persona: &str) -> Legion {
     let settings = Settings::parse(include_str!("../../../config/persona.toml"), "persona.toml").unwrap();
@@ -164,9 +163,10 @@ proptest! {
         let tame = document(&Paths::new("/", None), &plain, &Firmware { code: "/code".into(), ..firmware.clone() });
         prop_assert_eq!(shape(&wild), shape(&tame));
         let disk = wild.child("devices").unwrap().child("disk").unwrap().child("source").unwrap();
-        let path = text(paths.at(Path::new(&slot).join(kind.file_name())));
+        let path = paths.at(Path::new(&slot).join(kind.file_name())).to_string_lossy().into_owned();
         prop_assert_eq!(disk.attribute("file").or(disk.attribute("dev")), Some(path.as_str()));
-        prop_assert_eq!(&wild.child("os").unwrap().child("loader").unwrap().text, &text(paths.at(&code)));
+        let code = paths.at(&code).to_string_lossy().into_owned();
+        prop_assert_eq!(&wild.child("os").unwrap().child("loader").unwrap().text, &code);
         prop_assert_eq!(wild.child("qemu:commandline").unwrap().children[0].attribute("value"), Some(argument.as_str()));
     }
 }

@@ -8,13 +8,13 @@
 mod check;
 mod domain;
 mod doubt;
+mod escape;
 mod off;
 mod read;
 mod supervise;
 mod task;
 mod virsh;
 mod watch;
-mod write;
 
 pub use check::{check_domain, look};
 pub use domain::domain_xml;

@@ -140,7 +140,7 @@ impl<'a> Domain<'a> {
             }
         }
         for (errand, answer) in self.answers() {
-            log::debug!("libvirt: {answer:?}");
+            log::debug!("libvirt: {}{}", answer.said, answer.words);
             match errand {
                 Errand::Start => {
                     self.watch.started(&answer);

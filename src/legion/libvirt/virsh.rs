@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const URI: &str = "qemu:///system";
 
 /// What libvirt answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Answer {
     /// Whether `virsh` did what it was asked to do.
     pub(super) done: bool,

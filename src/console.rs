@@ -102,10 +102,14 @@ pub fn restore(paths: &Paths) -> io::Result<()> {
 /// Whether what terminals show, and which one, can be changed without harm.
 fn is_drawn(paths: &Paths) -> bool {
     // A kernel without the list has no framebuffers either, and no console on one.
-    let has_framebuffer = fs::read(paths.framebuffers()).map_or(true, |list| !list.is_empty());
-    let read = |file| fs::read_to_string(file).unwrap_or_default();
+    fs::read(paths.framebuffers()).map_or(true, |list| !list.is_empty()) || !is_on_framebuffer(paths)
+}
+
+/// Whether the kernel's text console is its framebuffer console (Documentation/driver-api/console.rst).
+pub fn is_on_framebuffer(paths: &Paths) -> bool {
     let mut consoles = fs::read_dir(paths.virtual_consoles()).into_iter().flatten().flatten().map(|entry| entry.path());
-    has_framebuffer || !consoles.any(|it| read(it.join("name")).contains("frame buffer device") && read(it.join("bind")).trim() != "0")
+    let read = |file| fs::read_to_string(file).unwrap_or_default();
+    consoles.any(|folder| read(folder.join("bind")).trim() == "1" && read(folder.join("name")).contains("frame buffer"))
 }
 
 fn open(paths: &Paths) -> io::Result<File> {

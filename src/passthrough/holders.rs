@@ -3,6 +3,7 @@
 use super::duties::Tree;
 use super::inventory::first_line;
 use super::machine::Holder;
+use crate::console;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use std::fs;
@@ -15,23 +16,14 @@ const FIRMWARE_FRAMEBUFFERS: [&str; 7] = ["BOOTFB", "efifb", "vesafb", "simplefb
 pub(super) fn holders(paths: &Paths, tree: &Tree) -> Vec<(PciAddress, Holder)> {
     let mut found = firmware_framebuffers(&fs::read_to_string(paths.io_memory()).unwrap_or_default());
     let framebuffer = paths.graphics_class().join("fb0");
-    if console_is_graphical(paths)
+    // The console is on the first.
+    if console::is_on_framebuffer(paths)
         && let Some(address) = tree.canonical(&framebuffer).and_then(|path| tree.functions_in(&path).last().copied())
     {
         let name = first_line(&framebuffer.join("name")).unwrap_or_else(|| "fb0".to_owned());
         found.push((address, Holder::TextConsole(name)));
     }
     found
-}
-
-/// Whether the text console is on a framebuffer (Documentation/driver-api/console.rst), which is then the first.
-fn console_is_graphical(paths: &Paths) -> bool {
-    let mut consoles = fs::read_dir(paths.virtual_consoles()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let draws = |folder: std::path::PathBuf| {
-        first_line(&folder.join("bind")).as_deref() == Some("1")
-            && first_line(&folder.join("name")).is_some_and(|name| name.contains("frame buffer"))
-    };
-    consoles.any(draws)
 }
 
 /// `/proc/iomem` is a tree by indentation: what lies inside a function's region is on the lines below it. Only root sees the

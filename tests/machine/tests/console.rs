@@ -143,7 +143,9 @@ fn screens() -> Result<()> {
         machine.press(Keyboard::Host, key)?;
     }
     the_console_listens(&mut machine, "boromir")?;
-    machine.wait_for_screen(Head::Display, "the console is on the monitor", |picture| !picture.is_dark() && !picture.is_painted())?;
+    let console = machine.picture(Head::Display)?;
+    type_in(&mut machine, "faramir")?;
+    machine.wait_for_screen(Head::Display, "the monitor shows what is typed", |picture| picture.difference(&console) > 0.0)?;
     Ok(())
 }
 

@@ -153,6 +153,11 @@ impl Paths {
         self.at("/sys/class/net")
     }
 
+    /// The node of a macvtap, by its interface's number.
+    pub fn tap(&self, number: &str) -> PathBuf {
+        self.at("/dev").join(format!("tap{number}"))
+    }
+
     /// The folder of all DRM devices and connectors.
     pub fn drm_class(&self) -> PathBuf {
         self.at("/sys/class/drm")
@@ -196,6 +201,16 @@ impl Paths {
     /// What the processors can.
     pub fn cpu_info(&self) -> PathBuf {
         self.at("/proc/cpuinfo")
+    }
+
+    /// The folder of all processors.
+    pub fn cpus(&self) -> PathBuf {
+        self.at("/sys/devices/system/cpu")
+    }
+
+    /// The folder of the pools of huge pages, one for each size.
+    pub fn huge_pages(&self) -> PathBuf {
+        self.at("/sys/kernel/mm/hugepages")
     }
 
     /// What the firmware tells the kernel about the machine.
@@ -267,6 +282,16 @@ impl Paths {
     /// The socket on which a guest agent in legion answers.
     pub fn guest_agent_socket(&self) -> PathBuf {
         self.run_dir().join("legion.agent")
+    }
+
+    /// The socket on which VNC shows legion's emulated graphics card.
+    pub fn vnc_socket(&self) -> PathBuf {
+        self.run_dir().join("legion.vnc")
+    }
+
+    /// The socket on which swtpm is legion's TPM.
+    pub fn tpm_socket(&self) -> PathBuf {
+        self.run_dir().join("legion.tpm")
     }
 
     /// Held while legion is prepared and runs.

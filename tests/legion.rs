@@ -1,7 +1,7 @@
 //! legion under supervision: the real command line, real QEMU and small guests, with the processor emulated.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use persona::legion::{Cartridge, Firmware, Ladder, Launch, LegionLock, Machine, Pinning, slot, supervise};
+use persona::legion::{Cartridge, Ladder, Launch, LegionLock, Machine, Pinning, slot, supervise};
 use persona::paths::Paths;
 use persona::settings::{Legion, Settings};
 use persona::state::{LegionState, Phase};
@@ -92,9 +92,8 @@ impl Bench {
         slot::insert(&lock, &paths, &self.legion.slot, &cartridge).unwrap();
         slot::expect(&lock, &paths, &self.legion.slot, &cartridge).unwrap();
         drop(lock);
-        let firmware = cartridge.nvram.map(|size| Firmware::find(&paths, size).unwrap());
-        let machine = Machine { legion: &self.legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &[] };
-        let mut launch = Launch::new(&paths, "small", &machine);
+        let machine = Machine::find(&paths, &self.legion, &cartridge, &[], &[], None).unwrap();
+        let mut launch = Launch::new(&paths, "small", &machine).unwrap();
         launch.qemu.iter_mut().for_each(|argument| *argument = emulated(argument));
         let [again, quit, kill] = self.ladder.map(Duration::from_millis);
         launch.ladder = Ladder { again, quit, kill };

@@ -2,11 +2,11 @@
 
 use super::{Output, find_persona, launch_plan, or_absent, print, print_json};
 use crate::error::Result;
-use crate::legion::{self, Cartridge, Firmware, libvirt, slot};
+use crate::legion::{self, Cartridge, libvirt, slot};
 use crate::passthrough::{self, Step};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
-use crate::settings::{Backend, BindTime, Legion, OnPoweroff, Persona, Settings, Starts};
+use crate::settings::{Backend, BindTime, Legion, OnPoweroff, Passthrough, Persona, Settings, Starts};
 use crate::state::Last;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -64,7 +64,7 @@ pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Wri
         Some(name) => find_persona(&settings, name)?,
         None => settings.default_persona(last.as_deref()),
     };
-    let plan = Plan::of(paths, persona, &launch_plan(paths, &settings)?);
+    let plan = Plan::of(paths, persona, &settings.passthrough, &launch_plan(paths, &settings)?);
     match output {
         Output::Json => print_json(out, &plan),
         Output::Text => print(out, &plan.text()),
@@ -72,7 +72,7 @@ pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Wri
 }
 
 impl Plan {
-    fn of(paths: &Paths, persona: &Persona, launch: &passthrough::Plan) -> Self {
+    fn of(paths: &Paths, persona: &Persona, passthrough: &[Passthrough], launch: &passthrough::Plan) -> Self {
         let reserve = &launch.reserve;
         let mut plan = Self {
             persona: persona.name.clone(),
@@ -97,25 +97,28 @@ impl Plan {
                 plan.starts.clone_from(unit);
                 plan.steps.push(format!("systemctl start {unit}"));
             }
-            Starts::Legion(legion) => plan.launch(paths, legion, launch),
+            Starts::Legion(legion) => plan.launch(paths, legion, passthrough, launch),
         }
         plan
     }
 
-    fn launch(&mut self, paths: &Paths, legion: &Legion, launch: &passthrough::Plan) {
+    fn launch(&mut self, paths: &Paths, legion: &Legion, passthrough: &[Passthrough], launch: &passthrough::Plan) {
         self.cartridge = Some(legion.cartridge.clone());
         self.bind = launch.bind.iter().map(|(address, at)| Bind { address: address.to_string(), at: *at }).collect();
         self.refused = launch.refused.iter().map(|refusal| told(refusal.address, &refusal.reason, refusal.mend.as_deref())).collect();
         let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
-        let machine = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)
+        let found = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).and_then(|cartridge| {
             // libvirt's domain brings its own firmware.
-            .map(|cartridge| Cartridge { nvram: cartridge.nvram.filter(|_| legion.backend == Backend::Qemu), ..cartridge })
-            .and_then(|cartridge| Ok((cartridge.nvram.map(|size| Firmware::find(paths, size)).transpose()?, cartridge)));
-        match machine {
-            Ok(_) if legion.backend == Backend::Libvirt => {}
-            Ok((firmware, cartridge)) => {
-                let machine = legion::Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
-                self.qemu = legion::argv(paths, &machine);
+            if legion.backend == Backend::Libvirt {
+                return Ok((Vec::new(), Vec::new()));
+            }
+            let machine = legion::Machine::find(paths, legion, &cartridge, &devices, passthrough)?;
+            Ok((legion::argv(paths, &machine), machine.notes))
+        });
+        match found {
+            Ok((argv, notes)) => {
+                self.qemu = argv;
+                self.notes.extend(notes.iter().map(|note| told(note.address, &note.what, note.mend.as_deref())));
             }
             Err(error) => self.refused.push(told(None, &error.reason(), error.how_to_mend())),
         }

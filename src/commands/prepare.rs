@@ -3,11 +3,10 @@
 use super::{find_persona, launch_plan, or_absent};
 use crate::account::Account;
 use crate::error::{Context, Error, Result};
-use crate::legion::{Cartridge, Firmware, Launch, LegionLock, Machine, cartridge, kvm, libvirt, network, slot};
+use crate::legion::{Cartridge, Launch, LegionLock, Machine, cartridge, kvm, libvirt, network, slot, tpm};
 use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
-use crate::settings::value::Network;
 use crate::settings::{Backend, Legion, Settings};
 use crate::state::{Choice, LegionState, Outcome, Override, Phase};
 use std::os::unix::fs::chown;
@@ -46,35 +45,26 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
     // What needs nothing to be undone is checked first.
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
     let _hold = cartridge.ensure_free(paths)?;
-    let firmware = match legion.backend {
-        Backend::Qemu => cartridge.nvram.map(|size| Firmware::find(paths, size)).transpose()?,
-        Backend::Libvirt => None,
-    };
     kvm::ensure(paths)?;
     let plan = launch_plan(paths, &settings)?;
-    let notes = match legion.backend {
-        Backend::Qemu => Vec::new(),
-        Backend::Libvirt => {
-            let devices: Vec<_> = plan.bind.iter().map(|(address, _)| *address).collect();
-            libvirt::look(&legion.domain, &devices, &legion.slot)?
-        }
+    let devices: Vec<PciAddress> = plan.bind.iter().map(|(address, _)| *address).collect();
+    let launch = match legion.backend {
+        Backend::Qemu => Launch::new(paths, &persona.name, &Machine::find(paths, legion, &cartridge, &devices, &settings.passthrough)?)?,
+        Backend::Libvirt => Launch::of_domain(&persona.name, legion, &cartridge, &libvirt::look(&legion.domain, &devices, &legion.slot)?),
     };
+    launch.notes.iter().for_each(|note| log::warn!("{note}"));
     // Recorded first: `release` gives back what was taken even if this process does not live to say so.
     plan.bound_devices().write(paths)?;
     passthrough::bind(paths, &plan, &Kernel::default())?;
     passthrough::give_groups_to(paths, &plan.groups(), account.uid, account.gid)?;
     LegionState::new(Phase::Inserting, &choice.persona).write(paths)?;
-    let devices: Vec<PciAddress> = plan.bind.iter().map(|(address, _)| *address).collect();
-    let machine = Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
-    // Recorded before anything of it is done, for `release` again.
-    let mut launch = Launch::new(paths, &persona.name, &machine);
-    launch.notes.extend(notes.iter().map(ToString::to_string));
-    for note in &launch.notes {
-        log::warn!("{note}");
-    }
+    // For `release` again.
     launch.write(paths)?;
-    if let (Network::Bridge(bridge), Backend::Qemu) = (&legion.network, legion.backend) {
-        network::attach(paths, bridge, account.uid)?;
+    if legion.backend == Backend::Qemu {
+        network::attach(paths, &legion.network, &cartridge.name, account.uid)?;
+        if legion.tpm {
+            tpm::provide(paths, &cartridge, account.uid, account.gid)?;
+        }
     }
     cartridge::ownership::give_to(paths, &cartridge, account.uid, account.gid)?;
     insert(&lock, paths, legion, &cartridge)?;

@@ -127,7 +127,9 @@ mod tests {
         let disk = Disk { kind: DiskKind::Raw, direct: true };
         let cartridge = Cartridge { name: "a".into(), folder: "/c/a".into(), disk, nvram: None, install: None };
         let legion = settings.persona("a").unwrap().legion().unwrap();
-        let launch = Launch::new(&Paths::new("/", None), "a", &Machine { legion, cartridge: &cartridge, firmware: None, devices: &[] });
+        let paths = Paths::new("/", None);
+        let machine = Machine::find(&paths, legion, &cartridge, &[], &[], None).unwrap();
+        let launch = Launch::new(&paths, "a", &machine).unwrap();
         let ended = LegionState { ran_s: Some(10), ..state(Phase::Ended, Some(Outcome::GuestPoweroff)) };
         assert!(takes_the_machine_along(&launch, &ended));
         for state in [

@@ -176,7 +176,15 @@ fn refusals(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> R
 }
 
 fn plan(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Plan {
-    let entry = |device: &PciAddress| Passthrough { device: *device, id: None, subsystem: None, label: None, bind: None };
+    let entry = |device: &PciAddress| Passthrough {
+        device: *device,
+        id: None,
+        subsystem: None,
+        label: None,
+        bind: None,
+        rombar: None,
+        romfile: None,
+    };
     let settings = Settings {
         menu: MenuSettings {
             timeout: Timeout::Never,

@@ -35,7 +35,7 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
         }
         Err(error) => return area.error(without, name, &error),
     };
-    if let Some(Err(error)) = cartridge.nvram.map(|size| Firmware::find(case.paths, size)) {
+    if let Some(Err(error)) = cartridge.nvram.map(|size| Firmware::find(case.paths, size, legion.secure_boot)) {
         return area.error(without, name, &error);
     }
     if let Some(file) = account.and_then(|account| closed(case.paths, &cartridge, account)) {

@@ -15,7 +15,7 @@ fn fnv(bytes: impl Iterator<Item = u8>) -> u128 {
 }
 
 /// A UUID of version 8, the one for other people's rules (RFC 9562).
-pub(super) fn uuid(cartridge: &str) -> String {
+pub(crate) fn uuid(cartridge: &str) -> String {
     let mut bytes = bytes_for("persona uuid", cartridge);
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
@@ -24,11 +24,16 @@ pub(super) fn uuid(cartridge: &str) -> String {
 }
 
 /// A locally administered unicast MAC address.
-pub(super) fn mac(cartridge: &str) -> String {
+pub(crate) fn mac(cartridge: &str) -> String {
     let bytes = bytes_for("persona mac", cartridge);
     // FNV mixes its low bytes best.
     let tail: Vec<_> = bytes[11..].iter().map(|byte| format!("{byte:02x}")).collect();
     format!("02:{}", tail.join(":"))
+}
+
+/// A disk's serial number, of which virtio-blk and NVMe both show 20 letters.
+pub(crate) fn serial(cartridge: &str) -> String {
+    bytes_for("persona disk", cartridge)[6..].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -48,5 +53,7 @@ mod tests {
         let uuid = uuid("rivendale");
         assert_eq!((uuid.len(), &uuid[14..15]), (36, "8"), "{uuid}");
         assert_eq!(mac("rivendale").len(), 17);
+        assert_eq!(serial("rivendale").len(), 20);
+        assert_ne!(serial("rivendale"), serial("mordor"));
     }
 }

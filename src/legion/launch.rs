@@ -3,16 +3,19 @@
 //! `run` is not root, and whoever breaks out of the guest becomes what `run` is: it reads this record and its own cartridge, never
 //! the settings.
 
-use super::argv::{Machine, argv};
+use super::argv::argv;
 use super::cartridge::Cartridge;
 use super::ladder::{Ladder, in_milliseconds};
 use super::lock::LegionLock;
-use super::slot;
+use super::machine::Machine;
+use super::topology::Pinning;
+use super::{slot, tpm};
 use crate::atomic;
 use crate::error::{Error, Result};
+use crate::passthrough::Note;
 use crate::paths::Paths;
-use crate::settings::value::Cpus;
-use crate::settings::{Backend, OnPoweroff};
+use crate::settings::value::Network;
+use crate::settings::{Legion, OnPoweroff};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +36,10 @@ pub struct Launch {
     pub domain: Option<String>,
     /// QEMU's command line, program first; empty with a domain.
     pub qemu: Vec<String>,
+    /// swtpm's command line, program first; empty without a TPM.
+    pub swtpm: Vec<String>,
+    /// Whether QEMU is to be given the macvtap that `prepare` made.
+    pub macvtap: bool,
     /// Where QEMU's threads run.
     pub pinning: Pinning,
     /// How a stop goes.
@@ -46,35 +53,45 @@ pub struct Launch {
     pub notes: Vec<String>,
 }
 
-/// Which host CPUs run what. Empty lists leave it to the host's scheduler.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pinning {
-    /// The host CPU of each virtual CPU, by QEMU's index.
-    pub vcpus: Vec<u16>,
-    /// The host CPUs of QEMU's other threads.
-    pub rest: Vec<u16>,
-}
-
 impl Launch {
     /// The launch of a persona with this machine.
-    pub fn new(paths: &Paths, persona: &str, machine: &Machine<'_>) -> Self {
+    ///
+    /// # Errors
+    /// When swtpm cannot be told where its state is.
+    pub fn new(paths: &Paths, persona: &str, machine: &Machine<'_>) -> Result<Self> {
         let Machine { legion, cartridge, .. } = machine;
-        let pinning = match &legion.cpus {
-            Cpus::Count(_) => Pinning::default(),
-            Cpus::Pinned(host) => Pinning { vcpus: host.clone(), rest: host.clone() },
+        let launch = Self {
+            qemu: argv(paths, machine),
+            swtpm: if legion.tpm { tpm::argv(paths, &legion.slot)? } else { Vec::new() },
+            macvtap: matches!(legion.network, Network::Macvtap(_)),
+            pinning: machine.processors.pinning.clone(),
+            ..Self::of(persona, legion, cartridge)
         };
+        let space = cartridge.note_on_space(paths);
+        Ok(Self { notes: machine.notes.iter().map(|note| note.what.clone()).chain(space).collect(), ..launch })
+    }
+
+    /// The launch of a persona as libvirt's domain, of which there is this to tell.
+    pub fn of_domain(persona: &str, legion: &Legion, cartridge: &Cartridge, notes: &[Note]) -> Self {
+        let notes = notes.iter().map(|note| note.what.clone()).collect();
+        Self { domain: Some(legion.domain.clone()), notes, ..Self::of(persona, legion, cartridge) }
+    }
+
+    fn of(persona: &str, legion: &Legion, cartridge: &Cartridge) -> Self {
         Self {
             persona: persona.to_owned(),
             cartridge: cartridge.name.clone(),
             cartridges: legion.cartridges.clone(),
             slot: legion.slot.clone(),
-            domain: (legion.backend == Backend::Libvirt).then(|| legion.domain.clone()),
-            qemu: if legion.backend == Backend::Qemu { argv(paths, machine) } else { Vec::new() },
-            pinning,
+            domain: None,
+            qemu: Vec::new(),
+            swtpm: Vec::new(),
+            macvtap: false,
+            pinning: Pinning::default(),
             ladder: legion.stop,
             on_poweroff: legion.on_poweroff,
             running_well: legion.running_well,
-            notes: machine.cartridge.note_on_space(paths).into_iter().collect(),
+            notes: Vec::new(),
         }
     }
 

@@ -1,24 +1,64 @@
-//! legion's way into a bridge of the host: a tap that root makes and QEMU, without any privilege, opens.
+//! legion's way into the host's network: a tap or a macvtap that root makes and QEMU, without any privilege, uses.
 
+use super::identity::mac;
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
+use crate::settings::value::Network;
+use nix::libc::O_NONBLOCK;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{OpenOptionsExt, chown};
+use std::path::PathBuf;
 use std::process::Command;
 
-/// The tap's name.
+/// The name of the tap or macvtap.
 pub const TAP: &str = "legion0";
 
-/// Makes the tap for the user that QEMU runs as, and puts it into the bridge. A tap that is left over is made anew.
+/// Makes what the user that QEMU runs as enters the host's network by: a tap in a bridge, or a macvtap with the address of
+/// the cartridge's network card. Other networks need nothing. One that is left over is made anew.
 ///
 /// # Errors
-/// When there is no such bridge, or iproute2's `ip` is missing or refuses.
-pub fn attach(paths: &Paths, bridge: &str, user: u32) -> Result<()> {
-    if !paths.network_interfaces().join(bridge).join("bridge").is_dir() {
-        return Err(Error::new(format!("there is no bridge {bridge} for legion's network card"))
-            .mend("set the bridge up on the host, or write `network = \"user\"` in the settings"));
+/// When there is no such bridge or interface, or iproute2's `ip` is missing or refuses.
+pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> Result<()> {
+    let missing = |what: String| Error::new(what).mend("set it up on the host, or write `network = \"user\"` in the settings");
+    match network {
+        Network::User | Network::None => Ok(()),
+        Network::Bridge(bridge) => {
+            if !paths.network_interfaces().join(bridge).join("bridge").is_dir() {
+                return Err(missing(format!("there is no bridge {bridge} for legion's network card")));
+            }
+            detach(paths)?;
+            ip(&["tuntap", "add", "dev", TAP, "mode", "tap", "user", &user.to_string()])?;
+            ip(&["link", "set", "dev", TAP, "master", bridge, "up"])
+        }
+        Network::Macvtap(interface) => {
+            if !paths.network_interfaces().join(interface).exists() {
+                return Err(missing(format!("there is no network interface {interface} for legion's network card")));
+            }
+            detach(paths)?;
+            // The wire's packets are sorted by address: it has to be the guest's.
+            ip(&["link", "add", "link", interface, "name", TAP, "address", &mac(cartridge), "type", "macvtap", "mode", "bridge"])?;
+            ip(&["link", "set", "dev", TAP, "up"])?;
+            let node = node(paths)?;
+            chown(&node, Some(user), None).doing(|| format!("giving {} to legion", node.display()))
+        }
     }
-    detach(paths)?;
-    ip(&["tuntap", "add", "dev", TAP, "mode", "tap", "user", &user.to_string()])?;
-    ip(&["link", "set", "dev", TAP, "master", bridge, "up"])
+}
+
+/// Opens the macvtap for QEMU, which cannot by itself.
+///
+/// # Errors
+/// When `prepare` has not made it, or this is not the user it was made for.
+pub fn open(paths: &Paths) -> Result<File> {
+    let node = node(paths)?;
+    let open = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(&node);
+    open.doing(|| format!("opening legion's network card {}", node.display()))
+}
+
+/// The macvtap's node, which bears the number of the interface (`drivers/net/macvtap.c`).
+fn node(paths: &Paths) -> Result<PathBuf> {
+    let file = paths.network_interfaces().join(TAP).join("ifindex");
+    let index = fs::read_to_string(&file).doing(|| format!("looking for legion's network card in {}", file.display()))?;
+    Ok(paths.tap(index.trim()))
 }
 
 /// Removes the tap; none is fine.
@@ -44,9 +84,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_the_bridge_nothing_is_made() {
+    fn without_the_hosts_side_nothing_is_made() {
         let root = tempfile::tempdir().unwrap();
-        let message = attach(&Paths::new(root.path(), None), "br0", 0).unwrap_err().to_string();
-        assert!(message.contains("no bridge br0") && message.contains("mend: "), "{message}");
+        let paths = Paths::new(root.path(), None);
+        for (network, words) in [("bridge:br0", "no bridge br0"), ("macvtap:eth0", "no network interface eth0")] {
+            let message = attach(&paths, &network.parse().unwrap(), "a", 0).unwrap_err().to_string();
+            assert!(message.contains(words) && message.contains("mend: "), "{message}");
+        }
+        attach(&paths, &Network::User, "a", 0).unwrap();
+    }
+
+    #[test]
+    fn a_macvtap_is_opened_by_its_number() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        assert!(open(&paths).is_err());
+        fs::create_dir_all(paths.network_interfaces().join(TAP)).unwrap();
+        fs::write(paths.network_interfaces().join(TAP).join("ifindex"), "7\n").unwrap();
+        assert!(open(&paths).unwrap_err().to_string().contains("/dev/tap7"));
+        fs::create_dir_all(paths.at("/dev")).unwrap();
+        fs::write(paths.at("/dev/tap7"), "").unwrap();
+        open(&paths).unwrap();
     }
 }

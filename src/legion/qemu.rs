@@ -2,12 +2,16 @@
 
 use super::argv;
 use super::ladder::Rung;
-use super::launch::{Launch, Pinning};
+use super::launch::Launch;
 use super::lock::LegionLock;
+use super::network;
 use super::qmp::Qmp;
 use super::tail::Tail;
+use super::topology::Pinning;
+use super::tpm::Tpm;
 use super::watch::{CONTINUE, Reply, Watch};
 use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -31,11 +35,13 @@ pub(super) struct Qemu {
     tail: Tail,
     /// The host CPU of each virtual CPU.
     vcpus: Vec<u16>,
+    /// Outlives QEMU, which tells it to end.
+    _tpm: Option<Tpm>,
 }
 
 impl Qemu {
     /// Starts it. Its threads are where the launch wants them before the guest runs.
-    pub(super) fn start(launch: &Launch, lock: &LegionLock) -> Result<Self> {
+    pub(super) fn start(paths: &Paths, launch: &Launch, lock: &LegionLock) -> Result<Self> {
         let doing = || "making QEMU's sockets".to_owned();
         let (ours, theirs) = UnixStream::pair().doing(doing)?;
         let qmp = Qmp::new(ours).doing(doing)?;
@@ -45,9 +51,14 @@ impl Qemu {
             .doing(|| format!("keeping legion to the host CPUs {rest:?}"))
             .map_err(|error| error.mend("`lscpu` lists the host's CPUs; change `cpus` in the settings"))?;
         let held = !vcpus.is_empty();
-        let argv = argv::supervised(&launch.qemu, theirs.as_raw_fd(), held);
+        let mut argv = argv::supervised(&launch.qemu, theirs.as_raw_fd(), held);
+        let tap = launch.macvtap.then(|| network::open(paths)).transpose()?;
+        if let Some(tap) = &tap {
+            argv = argv::connected(&argv, tap.as_raw_fd());
+        }
+        let tpm = if launch.swtpm.is_empty() { None } else { Some(Tpm::start(paths, &launch.swtpm)?) };
         let (program, arguments) = argv.split_first().ok_or_else(|| Error::new("QEMU's command line is empty"))?;
-        for inherited in [theirs.as_fd(), lock.as_fd()] {
+        for inherited in [theirs.as_fd(), lock.as_fd()].into_iter().chain(tap.iter().map(AsFd::as_fd)) {
             fcntl(inherited, FcntlArg::F_SETFD(FdFlag::empty())).doing(doing)?;
         }
         let mut child = Command::new(program)
@@ -61,7 +72,8 @@ impl Qemu {
             .doing(|| format!("starting {program}"))
             .map_err(|error| error.mend("install QEMU: qemu-system-x86 (Arch, Debian), qemu-kvm (Fedora)"))?;
         let stderr = child.stderr.take();
-        let qemu = Self { child, qmp: Some(qmp), stderr, watch: Watch { held, ..Watch::default() }, tail: Tail::default(), vcpus };
+        let qemu =
+            Self { child, qmp: Some(qmp), stderr, watch: Watch { held, ..Watch::default() }, tail: Tail::default(), vcpus, _tpm: tpm };
         if let Some(stderr) = &qemu.stderr {
             fcntl(stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).doing(doing)?;
         }

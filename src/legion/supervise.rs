@@ -33,7 +33,7 @@ const RETRY: Duration = Duration::from_secs(5);
 fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, news: &mut News<'_>) -> Result<Ending> {
     let signals = block_signals().doing(|| "blocking signals".to_owned())?;
     let _claim = launch.expect_cartridge(paths, lock)?.claim(paths)?;
-    let mut qemu = Qemu::start(launch, lock)?;
+    let mut qemu = Qemu::start(paths, launch, lock)?;
     let mut stopping: Option<Stopping> = None;
     loop {
         let mut timeout = match stopping.as_mut().map(|stopping| stopping.step(&launch.ladder)) {

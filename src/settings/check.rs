@@ -1,10 +1,10 @@
 //! From the shape of the file to settings that can be acted on.
 
 use super::message::{Problem, nearest};
-use super::value::{Color, Cpus, MemorySize, NAMES, Network, Rotation, is_name, time};
+use super::value::{Audio, Color, Cpus, MemorySize, NAMES, Network, Rotation, is_name, time};
 use super::{
-    Backend, BuiltInEmblem, DefaultPersona, Display, Emblem, Guest, Legion, MenuSettings, OnPoweroff, Passthrough, Persona, Settings,
-    Starts, file,
+    Backend, BuiltInEmblem, DefaultPersona, DiskBus, Display, Emblem, Guest, GuestDisplay, Legion, MenuSettings, OnPoweroff, Passthrough,
+    Persona, Settings, Starts, file,
 };
 use crate::legion::Ladder;
 use crate::pci::{PciAddress, PciId};
@@ -100,7 +100,8 @@ fn passthrough(entries: &[file::Passthrough]) -> Checked<Vec<Passthrough>> {
             }
             let id = entry.id.as_ref().map(parse::<PciId>).transpose()?;
             let subsystem = entry.subsystem.as_ref().map(parse::<PciId>).transpose()?;
-            Ok(Passthrough { device, id, subsystem, label: entry.label.clone(), bind: entry.bind })
+            let romfile = entry.romfile.as_ref().map(|path| absolute(Some(path), "")).transpose()?;
+            Ok(Passthrough { device, id, subsystem, label: entry.label.clone(), bind: entry.bind, rombar: entry.rombar, romfile })
         })
         .collect()
 }
@@ -164,19 +165,27 @@ fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<S
                 .mend("write \"legion\", \"host\" or the name of a systemd unit such as \"lab.service\""));
         }
     }
+    let guest = entry.guest.unwrap_or(Guest::Linux);
+    // Windows 11 asks for both.
+    let wants = |asked: Option<bool>| asked.unwrap_or(guest == Guest::Windows);
     Ok(Starts::Legion(Box::new(Legion {
         cartridge: entry.cartridge.as_ref().map_or(Ok(name.to_owned()), |cartridge| file_name(cartridge, "a cartridge's name"))?,
-        guest: entry.guest.unwrap_or(Guest::Linux),
+        guest,
         on_poweroff: entry.on_poweroff.unwrap_or(OnPoweroff::Menu),
         memory: entry.memory.as_ref().or(legion.memory.as_ref()).map_or(Ok(MemorySize::from_mebibytes(4096)), parse)?,
         cpus: entry.cpus.as_ref().or(legion.cpus.as_ref()).map_or(Ok(Cpus::Count(2)), cpus)?,
         hugepages: entry.hugepages.or(legion.hugepages).unwrap_or(false),
         network: entry.network.as_ref().or(legion.network.as_ref()).map_or(Ok(Network::User), parse)?,
+        disk: entry.disk.or(legion.disk).unwrap_or(DiskBus::Virtio),
+        audio: entry.audio.as_ref().or(legion.audio.as_ref()).map_or(Ok(Audio::None), parse)?,
+        display: entry.display.or(legion.display).unwrap_or(GuestDisplay::None),
+        secure_boot: wants(entry.secure_boot.or(legion.secure_boot)),
+        tpm: wants(entry.tpm.or(legion.tpm)),
         cartridges: absolute(entry.cartridges.as_ref().or(legion.cartridges.as_ref()), "/var/lib/legion/cartridges")?,
         slot: absolute(entry.slot.as_ref().or(legion.slot.as_ref()), "/var/lib/legion/slot")?,
         stop: entry.stop.as_ref().or(legion.stop.as_ref()).map_or(Ok(Ladder::default()), stop)?,
         running_well: entry.running_well.as_ref().or(legion.running_well.as_ref()).map_or(Ok(RUNNING_WELL), duration)?,
-        extra_args: entry.extra_args.clone().or_else(|| legion.extra_args.clone()).unwrap_or_default(),
+        extra_args: entry.extra_args.as_ref().or(legion.extra_args.as_ref()).map_or(Ok(Vec::new()), |words| arguments(words))?,
         backend: entry.backend.or(legion.backend).unwrap_or(Backend::Qemu),
         domain: entry.domain.as_ref().or(legion.domain.as_ref()).map_or(Ok("legion".to_owned()), domain_name)?,
     })))
@@ -252,11 +261,23 @@ fn emblem(text: &Spanned<String>) -> Checked<Emblem> {
 fn absolute(path: Option<&Spanned<PathBuf>>, default: &str) -> Checked<PathBuf> {
     match path {
         None => Ok(PathBuf::from(default)),
+        Some(path) if path.get_ref().to_string_lossy().contains(char::is_control) => {
+            Err(Problem::at(path.span(), "there is a control character in this path").mend("remove it, or rename the file"))
+        }
         Some(path) if path.get_ref().is_absolute() => Ok(path.get_ref().clone()),
         Some(path) => {
             Err(Problem::at(path.span(), format!("`{}` is not an absolute path", path.get_ref().display())).mend("begin it with \"/\""))
         }
     }
+}
+
+/// The kernel ends an argument at its first NUL.
+fn arguments(words: &[Spanned<String>]) -> Checked<Vec<String>> {
+    let argument = |word: &Spanned<String>| match word.get_ref() {
+        text if text.contains('\0') => Err(Problem::at(word.span(), "no argument can hold a NUL").mend("remove it")),
+        text => Ok(text.clone()),
+    };
+    words.iter().map(argument).collect()
 }
 
 /// systemd's rule for unit names (`systemd.unit(5)`), with the suffixes that can be started by hand.

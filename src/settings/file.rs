@@ -1,7 +1,7 @@
 //! The shape of the settings file, before anything in it is checked for meaning.
 
 use super::message::Problem;
-use super::{Backend, BindTime, Guest, OnPoweroff};
+use super::{Backend, BindTime, DiskBus, Guest, GuestDisplay, OnPoweroff};
 use serde::Deserialize;
 use std::path::PathBuf;
 use toml::Spanned;
@@ -45,11 +45,16 @@ pub(super) struct Legion {
     pub(super) cpus: Option<Spanned<toml::Value>>,
     pub(super) hugepages: Option<bool>,
     pub(super) network: Option<Spanned<String>>,
+    pub(super) disk: Option<DiskBus>,
+    pub(super) audio: Option<Spanned<String>>,
+    pub(super) display: Option<GuestDisplay>,
+    pub(super) secure_boot: Option<bool>,
+    pub(super) tpm: Option<bool>,
     pub(super) cartridges: Option<Spanned<PathBuf>>,
     pub(super) slot: Option<Spanned<PathBuf>>,
     pub(super) stop: Option<Spanned<Stop>>,
     pub(super) running_well: Option<Spanned<String>>,
-    pub(super) extra_args: Option<Vec<String>>,
+    pub(super) extra_args: Option<Vec<Spanned<String>>>,
     pub(super) backend: Option<Backend>,
     pub(super) domain: Option<Spanned<String>>,
     #[serde(default)]
@@ -72,6 +77,8 @@ pub(super) struct Passthrough {
     pub(super) subsystem: Option<Spanned<String>>,
     pub(super) label: Option<String>,
     pub(super) bind: Option<BindTime>,
+    pub(super) rombar: Option<bool>,
+    pub(super) romfile: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize)]
@@ -92,11 +99,16 @@ pub(super) struct Persona {
     pub(super) cpus: Option<Spanned<toml::Value>>,
     pub(super) hugepages: Option<bool>,
     pub(super) network: Option<Spanned<String>>,
+    pub(super) disk: Option<DiskBus>,
+    pub(super) audio: Option<Spanned<String>>,
+    pub(super) display: Option<GuestDisplay>,
+    pub(super) secure_boot: Option<bool>,
+    pub(super) tpm: Option<bool>,
     pub(super) cartridges: Option<Spanned<PathBuf>>,
     pub(super) slot: Option<Spanned<PathBuf>>,
     pub(super) stop: Option<Spanned<Stop>>,
     pub(super) running_well: Option<Spanned<String>>,
-    pub(super) extra_args: Option<Vec<String>>,
+    pub(super) extra_args: Option<Vec<Spanned<String>>>,
     pub(super) backend: Option<Backend>,
     pub(super) domain: Option<Spanned<String>>,
 }

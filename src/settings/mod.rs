@@ -16,7 +16,7 @@ use crate::pin::Pin;
 pub use persona_paint::{BuiltInEmblem, Emblem};
 use std::path::PathBuf;
 use std::time::Duration;
-use value::{Color, Cpus, MemorySize, Network, Rotation, Timeout};
+use value::{Audio, Color, Cpus, MemorySize, Network, Rotation, Timeout};
 
 /// All settings, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +100,10 @@ pub struct Passthrough {
     pub label: Option<String>,
     /// When it is taken from the host; by its class if the owner left it open.
     pub bind: Option<BindTime>,
+    /// Whether the guest sees the card's option ROM; as QEMU does it if the owner left it open.
+    pub rombar: Option<bool>,
+    /// An image that takes the place of the card's own option ROM, as the machine names it (not below `--root`).
+    pub romfile: Option<PathBuf>,
 }
 
 /// When a passthrough device is taken from the host.
@@ -161,6 +165,16 @@ pub struct Legion {
     pub hugepages: bool,
     /// The virtual network card's peer.
     pub network: Network,
+    /// What the disk is attached to.
+    pub disk: DiskBus,
+    /// Where the virtual sound card plays.
+    pub audio: Audio,
+    /// What is shown beside the passthrough cards' screens.
+    pub display: GuestDisplay,
+    /// Whether UEFI checks what it boots.
+    pub secure_boot: bool,
+    /// Whether there is a TPM 2.0, whose state is in the cartridge.
+    pub tpm: bool,
     /// The folder of all cartridges.
     pub cartridges: PathBuf,
     /// The symlink that says which cartridge is in.
@@ -196,6 +210,26 @@ pub enum Guest {
     Linux,
     /// Windows.
     Windows,
+}
+
+/// `disk`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskBus {
+    /// virtio-blk: the fastest, for guests that have its driver.
+    Virtio,
+    /// NVMe, whose driver everything has, the installer of Windows too.
+    Nvme,
+}
+
+/// `display`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuestDisplay {
+    /// Nothing: there are the passthrough cards.
+    None,
+    /// A plain graphics card, shown by VNC on a Unix socket.
+    Vnc,
 }
 
 /// `on_poweroff`.

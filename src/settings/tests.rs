@@ -50,6 +50,13 @@ fn what_means_nothing_is_named_with_its_line() {
         ("[[persona]]\nname = \"a\"\ncpus = 0", 3, "out of range"),
         ("[[persona]]\nname = \"a\"\ncpus = true", 3, "list of host CPUs"),
         ("[[persona]]\nname = \"a\"\nslot = \"slot\"", 3, "not an absolute path"),
+        ("[[persona]]\nname = \"a\"\nslot = \"/a\\nb\"", 3, "control character"),
+        ("[[persona]]\nname = \"a\"\nextra_args = [\"-a\",\n\"\\u0000\"]", 4, "NUL"),
+        ("[[persona]]\nname = \"a\"\ndisk = \"scsi\"", 3, "unknown variant"),
+        ("[[persona]]\nname = \"a\"\naudio = \"alsa\"", 3, "not a place for sound"),
+        ("[[persona]]\nname = \"a\"\ndisplay = \"vcn\"", 3, "did you mean `vnc`"),
+        ("[[persona]]\nname = \"a\"\nnetwork = \"macvtap:\"", 3, "\"macvtap:eth0\""),
+        ("[[legion.passthrough]]\ndevice = \"0a:00.0\"\nromfile = \"vbios.rom\"\n[[persona]]\nname = \"a\"", 3, "not an absolute path"),
         ("[menu]\ndefault = \"rivendell\"\n[[persona]]\nname = \"rivendale\"", 2, "did you mean `rivendale`"),
         ("[menu]\ndisplay = \"card0\"\n[[persona]]\nname = \"a\"", 2, "not a PCI address"),
         (

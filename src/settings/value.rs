@@ -214,6 +214,8 @@ pub enum Network {
     None,
     /// A bridge of the host.
     Bridge(String),
+    /// A network interface of the host, with an address of legion's own on its wire.
+    Macvtap(String),
 }
 
 impl FromStr for Network {
@@ -223,15 +225,45 @@ impl FromStr for Network {
         match text {
             "user" => Ok(Self::User),
             "none" => Ok(Self::None),
-            _ => match text.strip_prefix("bridge:") {
-                // The kernel's own rule for interface names (dev_valid_name), less what QEMU's option syntax would split.
-                Some(name)
-                    if !name.is_empty() && name.len() < 16 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) =>
-                {
-                    Ok(Self::Bridge(name.to_owned()))
-                }
-                _ => Err(format!("`{text}` is not a network: \"user\", \"none\" or \"bridge:br0\"")),
+            _ => match text.split_once(':') {
+                Some(("bridge", name)) if is_interface_name(name) => Ok(Self::Bridge(name.to_owned())),
+                Some(("macvtap", name)) if is_interface_name(name) => Ok(Self::Macvtap(name.to_owned())),
+                _ => Err(format!("`{text}` is not a network: \"user\", \"none\", \"bridge:br0\" or \"macvtap:eth0\"")),
             },
+        }
+    }
+}
+
+/// The kernel's own rule for interface names (`dev_valid_name`), less what the options of `ip` and QEMU would take for
+/// something else.
+fn is_interface_name(name: &str) -> bool {
+    (1..16).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+/// Where the virtual sound card plays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audio {
+    /// There is no virtual sound card.
+    None,
+    /// An ALSA device of the host, by name. Not `default`, which mixes in a process of its own: QEMU may start none.
+    Alsa(String),
+    /// A PulseAudio server (or PipeWire, which speaks the same), by the address of its socket.
+    Pulse(String),
+}
+
+impl FromStr for Audio {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // What libasound and libpulse make of the rest is theirs to say.
+        let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_control);
+        match text.split_once(':') {
+            None if text == "none" => Ok(Self::None),
+            Some(("alsa", device)) if is_name(device) && device != "default" => Ok(Self::Alsa(device.to_owned())),
+            Some(("pulse", server)) if is_name(server) => Ok(Self::Pulse(server.to_owned())),
+            _ => Err(format!("`{text}` is not a place for sound: \"none\", \"alsa:plughw:0,0\" or \"pulse:unix:/run/pulse/native\"")),
         }
     }
 }
@@ -275,8 +307,18 @@ mod tests {
     #[test]
     fn networks_cannot_break_out_of_their_argument() {
         assert_eq!("bridge:br0".parse(), Ok(Network::Bridge("br0".into())));
-        for text in ["", "bridge:", "bridge:br0,script=/bin/sh", "bridge:a-name-that-is-too-long", "tap"] {
+        assert_eq!("macvtap:enp5s0".parse(), Ok(Network::Macvtap("enp5s0".into())));
+        for text in ["", "bridge:", "bridge:br0,script=/bin/sh", "bridge:a-name-that-is-too-long", "tap", "macvtap:-d", "bridge:.."] {
             assert!(text.parse::<Network>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sound_goes_to_what_the_owner_names() {
+        assert_eq!("alsa:plughw:0,3".parse(), Ok(Audio::Alsa("plughw:0,3".into())));
+        assert_eq!("pulse:unix:/run/pulse/native".parse(), Ok(Audio::Pulse("unix:/run/pulse/native".into())));
+        for text in ["", "alsa", "alsa:", "alsa:default", "pulse:\n", "spice", "none:"] {
+            assert!(text.parse::<Audio>().is_err(), "{text}");
         }
     }
 }

@@ -62,7 +62,7 @@ pub fn install_what_is_lacking(log: &Log) -> Result<()> {
 /// A host with debootstrap needs no mmdebstrap.
 fn is_there(need: &Need, debian: bool) -> bool {
     if need.program == FIRMWARE {
-        return Firmware::find(&Paths::new("/", None), FIRMWARE_VARIABLES).is_ok();
+        return Firmware::find(&Paths::new("/", None), FIRMWARE_VARIABLES, false).is_ok();
     }
     Tool::exists(need.program) || (!debian && need.program == "mmdebstrap" && Tool::exists("debootstrap"))
 }

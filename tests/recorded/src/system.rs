@@ -119,6 +119,7 @@ impl Tree {
         };
         let processor = |number| format!("processor\t: {number}\nvendor_id\t: {vendor}\nmodel name\t: {model}\nflags\t\t: {flags}\n\n");
         self.file("proc/cpuinfo", (0..processors).map(processor).collect::<String>());
+        self.file("sys/devices/system/cpu/online", format!("0-{}\n", processors - 1));
         // The firmware and the kernel keep about a fiftieth.
         let total = memory * (1 << 20) / 50 * 49;
         let mut text = String::new();

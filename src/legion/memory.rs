@@ -1,0 +1,126 @@
+//! Huge pages: whether legion can have them.
+
+use crate::paths::Paths;
+use crate::settings::value::MemorySize;
+use std::fs;
+
+/// The size of the pages that legion's memory is made of, where it is not the ordinary one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HugePages {
+    /// 2 MiB.
+    TwoMebibytes,
+    /// 1 GiB.
+    Gibibyte,
+}
+
+impl HugePages {
+    /// The larger first: fewer of them are looked up.
+    const ALL: [Self; 2] = [Self::Gibibyte, Self::TwoMebibytes];
+
+    /// The size of one, in MiB.
+    pub const fn mebibytes(self) -> u64 {
+        match self {
+            Self::TwoMebibytes => 2,
+            Self::Gibibyte => 1024,
+        }
+    }
+}
+
+/// Why there are no huge pages, and how there would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// What is lacking.
+    pub what: String,
+    /// What the owner can do.
+    pub mend: String,
+}
+
+/// The kernel's pool of huge pages of one size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Pool {
+    all: u64,
+    /// Those that nobody has and nobody was promised.
+    free: u64,
+}
+
+/// Finds pages for that much memory. `legion_runs`: those that are taken now are legion's own, and count as free.
+///
+/// Pages that the kernel would only make when asked (`nr_overcommit_hugepages`) do not count: it may fail to.
+///
+/// # Errors
+/// When there are too few, in which case ordinary memory serves.
+pub fn huge_pages(paths: &Paths, memory: MemorySize, legion_runs: bool) -> Result<HugePages, Shortage> {
+    choose(memory, HugePages::ALL.map(|size| (size, pool(paths, size))), legion_runs)
+}
+
+/// None at all if the kernel has none of this size.
+fn pool(paths: &Paths, size: HugePages) -> Pool {
+    let folder = paths.huge_pages().join(format!("hugepages-{}kB", size.mebibytes() << 10));
+    let number = |file: &str| fs::read_to_string(folder.join(file)).ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
+    Pool { all: number("nr_hugepages"), free: number("free_hugepages").saturating_sub(number("resv_hugepages")) }
+}
+
+fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) -> Result<HugePages, Shortage> {
+    let there = |pool: &Pool| if legion_runs { pool.all } else { pool.free };
+    let fits = |(size, pool): &(HugePages, Pool)| {
+        memory.mebibytes().is_multiple_of(size.mebibytes()) && there(pool) >= memory.mebibytes() / size.mebibytes()
+    };
+    if let Some((size, _)) = pools.iter().find(|pool| fits(pool)) {
+        return Ok(*size);
+    }
+    let [_, (size, pool)] = pools;
+    let wanted = memory.mebibytes().div_ceil(size.mebibytes());
+    if !memory.mebibytes().is_multiple_of(size.mebibytes()) {
+        let what = format!("{memory} of memory are no whole number of huge pages of 2 MiB");
+        return Err(Shortage { what, mend: "give it an even number of MiB: `memory` in the settings".to_owned() });
+    }
+    if pool.all >= wanted {
+        let what = format!("{wanted} huge pages of 2 MiB are wanted, and only {} of {} are free", pool.free, pool.all);
+        return Err(Shortage { what, mend: "see who has them: `grep -i huge /proc/*/smaps_rollup`; or reserve more".to_owned() });
+    }
+    let what = format!("{wanted} huge pages of 2 MiB are wanted, and there are {}", pool.all);
+    let mend =
+        format!("write vm.nr_hugepages = {wanted} to /etc/sysctl.d/90-persona.conf and reboot, or hugepages = false in the settings");
+    Err(Shortage { what, mend })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const SMALL: HugePages = HugePages::TwoMebibytes;
+    const LARGE: HugePages = HugePages::Gibibyte;
+
+    fn chosen(memory: &str, large: u64, small: (u64, u64)) -> Result<HugePages, String> {
+        let pools = [(LARGE, Pool { all: large, free: large }), (SMALL, Pool { all: small.0, free: small.1 })];
+        choose(memory.parse().unwrap(), pools, false).map_err(|shortage| shortage.what)
+    }
+
+    #[test]
+    fn the_largest_that_suffice() {
+        assert_eq!(chosen("4G", 4, (2048, 2048)), Ok(LARGE));
+        assert_eq!(chosen("4G", 3, (2048, 2048)), Ok(SMALL));
+        assert_eq!(chosen("4098M", 8, (2049, 2049)), Ok(SMALL));
+        assert!(chosen("4G", 3, (2048, 2047)).unwrap_err().contains("only 2047 of 2048 are free"));
+        assert!(chosen("4G", 0, (2047, 2047)).unwrap_err().contains("2048 huge pages of 2 MiB are wanted, and there are 2047"));
+        assert!(chosen("4097M", 8, (4096, 4096)).unwrap_err().contains("no whole number"));
+    }
+
+    #[test]
+    fn the_kernel_is_asked() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        let memory = MemorySize::from_mebibytes(4096);
+        assert!(huge_pages(&paths, memory, false).unwrap_err().mend.contains("vm.nr_hugepages = 2048"));
+        let folder = paths.huge_pages().join("hugepages-2048kB");
+        fs::create_dir_all(&folder).unwrap();
+        for (file, number) in [("nr_hugepages", "2048\n"), ("free_hugepages", "2048\n"), ("resv_hugepages", "1\n")] {
+            fs::write(folder.join(file), number).unwrap();
+        }
+        assert!(huge_pages(&paths, memory, false).is_err());
+        assert_eq!(huge_pages(&paths, memory, true), Ok(SMALL));
+        fs::write(folder.join("resv_hugepages"), "0\n").unwrap();
+        assert_eq!(huge_pages(&paths, memory, false), Ok(SMALL));
+    }
+}

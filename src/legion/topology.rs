@@ -1,0 +1,350 @@
+//! The host's processors, and virtual ones that match those they are pinned to.
+//!
+//! A guest's scheduler does well if it knows which of its processors share a core and which an L3 cache. QEMU makes an L3
+//! cache for each die (`target/i386/cpu.c`), so every L3 cache of the host becomes a die: on a Ryzen a CCX, which Linux
+//! and Windows then see as what it is.
+
+use crate::error::{Error, Result};
+use crate::passthrough::Note;
+use crate::paths::Paths;
+use crate::settings::value::Cpus;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::Path;
+
+/// Virtual processors as QEMU's `-smp` counts them: each number is per one of what is before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Topology {
+    /// Packages.
+    pub sockets: usize,
+    /// L3 caches of a package.
+    pub dies: usize,
+    /// Cores of an L3 cache.
+    pub cores: usize,
+    /// Threads of a core.
+    pub threads: usize,
+}
+
+/// Which host CPUs run what. Empty lists leave it to the host's scheduler.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinning {
+    /// The host CPU of each virtual one, by QEMU's `cpu-index`.
+    pub vcpus: Vec<u16>,
+    /// The host CPUs of all other threads: those left for the host, or all if none is left.
+    pub rest: Vec<u16>,
+}
+
+/// Virtual processors, and what of the host's they show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Processors {
+    /// How they are arranged.
+    pub topology: Topology,
+    /// Where they run.
+    pub pinning: Pinning,
+    /// Whether the host's are AMD's, which tell guests about threads and dies by an extension that QEMU leaves out unless asked.
+    pub amd: bool,
+    /// Whether the host's own description of its caches is true for the guest: the arrangement is the host's, and all of
+    /// the host's cores are of one kind, so that it does not matter where QEMU looks.
+    pub host_caches: bool,
+    /// Whether Hyper-V in the guest can use Intel's enlightened VMCS: the host's KVM nests by VMX.
+    pub evmcs: bool,
+    /// What the owner should know.
+    pub notes: Vec<Note>,
+}
+
+/// A CPU of the host. What shares something has the same number for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct HostCpu {
+    number: u16,
+    package: u16,
+    cache: u16,
+    core: u16,
+}
+
+impl Processors {
+    /// Reads the host and arranges the virtual processors.
+    ///
+    /// # Errors
+    /// When they are pinned to host CPUs that are not there or offline.
+    pub fn find(paths: &Paths, cpus: &Cpus) -> Result<Self> {
+        let info = fs::read_to_string(paths.cpu_info()).unwrap_or_default();
+        let amd = info.contains("AuthenticAMD") || info.contains("HygonGenuine");
+        let nested = fs::read_to_string(paths.kernel_module("kvm_intel").join("parameters/nested")).unwrap_or_default();
+        let evmcs = matches!(nested.trim(), "Y" | "1");
+        match cpus {
+            Cpus::Count(count) => {
+                let topology = Topology { sockets: 1, dies: 1, cores: usize::from(*count), threads: 1 };
+                Ok(Self { topology, pinning: Pinning::default(), amd, host_caches: false, evmcs, notes: Vec::new() })
+            }
+            Cpus::Pinned(wanted) => Ok(Self { amd, evmcs, ..pinned(&host(paths), wanted, !paths.at(HYBRID).exists())? }),
+        }
+    }
+}
+
+/// The performance counters of Intel's small cores, there if there are large ones too.
+const HYBRID: &str = "/sys/devices/cpu_atom";
+
+/// The host's CPUs that are online; empty if that is not to be seen.
+fn host(paths: &Paths) -> Vec<HostCpu> {
+    let folder = paths.cpus();
+    let online = list(&folder.join("online"));
+    let first = |file: &Path| list(file).first().copied();
+    let describe = |number: u16| {
+        let cpu = folder.join(format!("cpu{number}"));
+        let cache = cpu.join("cache/index3");
+        let is_l3 = fs::read_to_string(cache.join("level")).is_ok_and(|level| level.trim() == "3");
+        HostCpu {
+            number,
+            package: first(&cpu.join("topology/physical_package_id")).unwrap_or(0),
+            // Those without one are together in having none.
+            cache: first(&cache.join("shared_cpu_list")).filter(|_| is_l3).unwrap_or(u16::MAX),
+            core: first(&cpu.join("topology/thread_siblings_list")).unwrap_or(number),
+        }
+    };
+    online.into_iter().map(describe).collect()
+}
+
+/// A list of CPUs in sysfs; empty for what is none.
+fn list(file: &Path) -> Vec<u16> {
+    match fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()) {
+        Some(Cpus::Pinned(list)) => list,
+        _ => Vec::new(),
+    }
+}
+
+/// Arranges one virtual processor for each `wanted` host CPU. Doubt makes every one of them a core of its own.
+fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors> {
+    let mut notes = Vec::new();
+    let mut note = |what: String, mend: &str| notes.push(Note { address: None, what, mend: Some(mend.to_owned()) });
+    let unseen: Vec<HostCpu> = wanted.iter().map(|&number| HostCpu { number, package: 0, cache: 0, core: number }).collect();
+    let seen = !host.is_empty();
+    let host = if !seen {
+        note("which CPUs the host has is not to be seen: legion gets them as cores of one processor".to_owned(), "`lscpu -e` tells");
+        &unseen[..]
+    } else {
+        host
+    };
+    let absent: Vec<u16> = wanted.iter().copied().filter(|cpu| host.iter().all(|host| host.number != *cpu)).collect();
+    if !absent.is_empty() {
+        return Err(Error::new(format!("legion is pinned to host CPUs that are not there or offline: {}", told(&absent)))
+            .mend("`lscpu -e` lists the host's CPUs; correct `cpus` in the settings"));
+    }
+    if seen && host.len() == wanted.len() {
+        note(
+            "legion is pinned to all of the host's CPUs: the host and QEMU's other threads run on them too".to_owned(),
+            "leave a core to the host: `cpus` in the settings",
+        );
+    }
+    let (mut mine, left): (Vec<HostCpu>, Vec<HostCpu>) = host.iter().partition(|cpu| wanted.contains(&cpu.number));
+    mine.sort_unstable_by_key(|cpu| (cpu.package, cpu.cache, cpu.core, cpu.number));
+
+    let split: Vec<u16> = left.iter().filter(|cpu| mine.iter().any(|mine| mine.core == cpu.core)).map(|cpu| cpu.number).collect();
+    let threads = even(&mine, |cpu| (cpu.package, cpu.cache, cpu.core));
+    if !split.is_empty() {
+        note(
+            format!("the host CPUs {}, which are left for the host, are second threads of legion's cores", told(&split)),
+            "give legion whole cores: `lscpu -e` shows which CPUs are one; correct `cpus` in the settings",
+        );
+    } else if threads.is_none() {
+        note(
+            "legion's cores have different numbers of threads: the guest takes every thread for a core".to_owned(),
+            "give legion cores of one kind: `lscpu -e` shows them; correct `cpus` in the settings",
+        );
+    }
+    let (clean, threads) = (threads.is_some(), threads.unwrap_or(1));
+    let socket = even(&mine, |cpu| cpu.package).unwrap_or(mine.len()).max(1);
+    let die = even(&mine, |cpu| (cpu.package, cpu.cache));
+    if die.is_none() {
+        note(
+            "legion has more of the cores at one L3 cache than at another: the guest takes them for one".to_owned(),
+            "give legion as many of each: `lscpu -e` shows them; correct `cpus` in the settings",
+        );
+    }
+    let die = die.unwrap_or(socket);
+    let topology = Topology { sockets: mine.len() / socket, dies: socket / die, cores: die / threads, threads };
+
+    let whole_caches = die == mine.len() || left.iter().all(|cpu| mine.iter().all(|mine| mine.cache != cpu.cache));
+    let host_caches = one_kind && seen && clean && split.is_empty() && whole_caches;
+    let numbers = |cpus: &[HostCpu]| cpus.iter().map(|cpu| cpu.number).collect::<Vec<_>>();
+    let pinning = Pinning { vcpus: numbers(&mine), rest: numbers(if left.is_empty() { host } else { &left }) };
+    Ok(Processors { topology, pinning, amd: false, host_caches, evmcs: false, notes })
+}
+
+/// How many there are of each kind, if it is as many of each. Those of a kind are neighbours.
+fn even<K: PartialEq>(cpus: &[HostCpu], kind: impl Fn(&HostCpu) -> K) -> Option<usize> {
+    let mut sizes = cpus.chunk_by(|a, b| kind(a) == kind(b)).map(<[_]>::len);
+    let first = sizes.next()?;
+    sizes.all(|size| size == first).then_some(first)
+}
+
+fn told(cpus: &[u16]) -> String {
+    cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::path::PathBuf;
+
+    /// A host below a temporary folder.
+    struct Host(tempfile::TempDir);
+
+    impl Host {
+        /// `cpus` gives the siblings and the CPUs at the same L3 cache of every CPU, as the kernel lists them.
+        fn new(count: u16, cpus: impl Fn(u16) -> (String, Option<String>)) -> Self {
+            let host = Self(tempfile::tempdir().unwrap());
+            host.write("online", &format!("0-{}", count - 1));
+            for number in 0..count {
+                let (siblings, cache) = cpus(number);
+                host.write(&format!("cpu{number}/topology/thread_siblings_list"), &siblings);
+                host.write(&format!("cpu{number}/topology/physical_package_id"), "0");
+                if let Some(cache) = cache {
+                    host.write(&format!("cpu{number}/cache/index3/level"), "3");
+                    host.write(&format!("cpu{number}/cache/index3/shared_cpu_list"), &cache);
+                }
+            }
+            host
+        }
+
+        fn paths(&self) -> Paths {
+            Paths::new(self.0.path(), None)
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            let file: PathBuf = self.paths().cpus().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, format!("{text}\n")).unwrap();
+        }
+
+        fn pin(&self, list: &str) -> Processors {
+            Processors::find(&self.paths(), &list.parse().unwrap()).unwrap()
+        }
+    }
+
+    /// Twelve cores in four CCXs of three, with an L3 cache each; threads 12 to 23 are the cores' second ones.
+    fn ryzen_3900x() -> Host {
+        Host::new(24, |cpu| {
+            let (core, first) = (cpu % 12, cpu % 12 / 3 * 3);
+            (format!("{core},{}", core + 12), Some(format!("{first}-{},{}-{}", first + 2, first + 12, first + 14)))
+        })
+    }
+
+    fn shape(processors: &Processors) -> (usize, usize, usize, usize) {
+        let Topology { sockets, dies, cores, threads } = processors.topology;
+        assert_eq!(sockets * dies * cores * threads, processors.pinning.vcpus.len());
+        (sockets, dies, cores, threads)
+    }
+
+    fn pinning(processors: &Processors) -> (&[u16], &[u16]) {
+        (&processors.pinning.vcpus, &processors.pinning.rest)
+    }
+
+    fn says(processors: &Processors, words: &str) -> bool {
+        processors.notes.iter().any(|note| note.what.contains(words) && note.mend.is_some())
+    }
+
+    #[test]
+    fn caches_of_a_ryzen_become_dies_and_siblings_neighbours() {
+        let host = ryzen_3900x();
+        let three = host.pin("3-11,15-23");
+        assert_eq!((shape(&three), three.host_caches, three.notes.len()), ((1, 3, 3, 2), true, 0));
+        let expected = [3, 15, 4, 16, 5, 17, 6, 18, 7, 19, 8, 20, 9, 21, 10, 22, 11, 23];
+        assert_eq!(pinning(&three), (&expected[..], &[0, 1, 2, 12, 13, 14][..]));
+        // Of each of two caches two cores: the cache's own description counts three.
+        let part = host.pin("4,5,16,17,7,8,19,20");
+        assert_eq!((shape(&part), part.host_caches), ((1, 2, 2, 2), false));
+        // At one cache alone its description holds all the same.
+        assert!(host.pin("4,5,16,17").host_caches);
+        let uneven = host.pin("2-5,14-17");
+        assert_eq!(shape(&uneven), (1, 1, 4, 2));
+        assert!(says(&uneven, "more of the cores at one L3 cache"));
+    }
+
+    #[test]
+    fn a_list_that_splits_cores_gets_no_threads_and_is_told_so() {
+        let split = ryzen_3900x().pin("4-15");
+        assert_eq!((shape(&split).3, split.host_caches), (1, false));
+        assert!(says(&split, "0, 1, 2, 3, 16, 17"), "{:?}", split.notes);
+        let mixed = ryzen_3900x().pin("0,1,12");
+        assert_eq!(shape(&mixed), (1, 1, 3, 1));
+        assert!(says(&mixed, "second threads of legion's cores"));
+    }
+
+    #[test]
+    fn a_hybrid_has_threads_where_all_cores_have() {
+        // Four large cores with two threads, four small ones.
+        let host = Host::new(12, |cpu| {
+            let large = cpu / 2 * 2;
+            (if cpu < 8 { format!("{large}-{}", large + 1) } else { cpu.to_string() }, Some("0-11".into()))
+        });
+        host.write("../../cpu_atom/type", "10");
+        let large = host.pin("2-7");
+        assert_eq!((shape(&large), pinning(&large).0, large.host_caches), ((1, 1, 3, 2), &[2, 3, 4, 5, 6, 7][..], false));
+        assert_eq!(shape(&host.pin("8-11")), (1, 1, 4, 1));
+        let both = host.pin("2-11");
+        assert_eq!(shape(&both), (1, 1, 10, 1));
+        assert!(says(&both, "different numbers of threads"));
+    }
+
+    #[test]
+    fn four_plain_cores() {
+        let host = Host::new(4, |cpu| (cpu.to_string(), Some("0-3".into())));
+        let three = host.pin("1-3");
+        assert_eq!((shape(&three), pinning(&three), three.host_caches), ((1, 1, 3, 1), (&[1, 2, 3][..], &[0][..]), true));
+        let all = host.pin("0-3");
+        assert_eq!(pinning(&all).1, [0, 1, 2, 3]);
+        assert!(says(&all, "all of the host's CPUs"));
+        // Without an L3 cache they share none.
+        assert_eq!(shape(&Host::new(4, |cpu| (cpu.to_string(), None)).pin("0-1")), (1, 1, 2, 1));
+    }
+
+    #[test]
+    fn with_smt_off_the_siblings_are_offline() {
+        let host = ryzen_3900x();
+        host.write("online", "0-11");
+        for cpu in 0..12 {
+            host.write(&format!("cpu{cpu}/topology/thread_siblings_list"), &cpu.to_string());
+            let first = cpu / 3 * 3;
+            host.write(&format!("cpu{cpu}/cache/index3/shared_cpu_list"), &format!("{first}-{}", first + 2));
+        }
+        let half = host.pin("6-11");
+        assert_eq!((shape(&half), half.host_caches, half.notes.len()), ((1, 2, 3, 1), true, 0));
+        let error = Processors::find(&host.paths(), &"10-13".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("offline: 12, 13") && error.contains("mend: "), "{error}");
+    }
+
+    #[test]
+    fn two_packages_are_two_sockets() {
+        let host = Host::new(8, |cpu| (cpu.to_string(), Some(if cpu < 4 { "0-3" } else { "4-7" }.into())));
+        (4..8).for_each(|cpu| host.write(&format!("cpu{cpu}/topology/physical_package_id"), "1"));
+        assert_eq!(shape(&host.pin("2-5")), (2, 1, 2, 1));
+        assert_eq!(shape(&host.pin("3-6")), (1, 1, 4, 1));
+    }
+
+    #[test]
+    fn an_unseen_host_gets_plain_cores() {
+        let processors = Host::new(1, |_| (String::new(), None));
+        fs::remove_file(processors.paths().cpus().join("online")).unwrap();
+        let processors = processors.pin("4-7");
+        assert_eq!((shape(&processors), pinning(&processors).1), ((1, 1, 4, 1), &[4, 5, 6, 7][..]));
+        assert!(says(&processors, "not to be seen"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_the_kernel_says_adds_up(
+            cpus in proptest::collection::vec((0..3u16, 0..4u16, 0..6u16, proptest::bool::ANY), 1..24), one_kind: bool,
+        ) {
+            let host: Vec<_> = (0..).zip(&cpus).map(|(number, &(package, cache, core, _))| HostCpu { number, package, cache, core }).collect();
+            let wanted: Vec<u16> = (0..).zip(&cpus).filter(|(_, cpu)| cpu.3).map(|(number, _)| number).collect();
+            proptest::prop_assume!(!wanted.is_empty());
+            let processors = pinned(&host, &wanted, one_kind).unwrap();
+            shape(&processors);
+            let mut pinned = pinning(&processors).0.to_vec();
+            pinned.sort_unstable();
+            proptest::prop_assert_eq!(pinned, wanted);
+            proptest::prop_assert!(!pinning(&processors).1.is_empty());
+        }
+    }
+}

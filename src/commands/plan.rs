@@ -6,6 +6,7 @@ use crate::legion::{self, Cartridge, libvirt, slot};
 use crate::passthrough::{self, Step};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
+use crate::settings::value::Network;
 use crate::settings::{Backend, BindTime, Legion, OnPoweroff, Passthrough, Persona, Settings, Starts};
 use crate::state::Last;
 use serde::Serialize;
@@ -32,6 +33,9 @@ struct Plan {
     steps: Vec<String>,
     /// QEMU's command line; empty unless Persona itself starts legion and the cartridge can be used.
     qemu: Vec<String>,
+    /// Whether that lacks a descriptor of the macvtap.
+    #[serde(skip)]
+    macvtap: bool,
 }
 
 #[derive(Serialize)]
@@ -87,6 +91,7 @@ impl Plan {
                 .map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI))
                 .collect(),
             qemu: Vec::new(),
+            macvtap: false,
         };
         match &persona.starts {
             Starts::Host => {
@@ -118,6 +123,7 @@ impl Plan {
         match found {
             Ok((argv, notes)) => {
                 self.qemu = argv;
+                self.macvtap = matches!(legion.network, Network::Macvtap(_));
                 self.notes.extend(notes.iter().map(|note| told(note.address, &note.what, note.mend.as_deref())));
             }
             Err(error) => self.refused.push(told(None, &error.reason(), error.how_to_mend())),
@@ -142,7 +148,11 @@ impl Plan {
             ));
         }
         self.steps.extend(match legion.backend {
-            Backend::Qemu => vec!["start QEMU as the user legion and wait until QMP says running".to_owned()],
+            Backend::Qemu => {
+                let swtpm = format!("start swtpm on {} as the user legion", paths.tpm_socket().display());
+                let qemu = "start QEMU as the user legion and wait until QMP says running".to_owned();
+                legion.tpm.then_some(swtpm).into_iter().chain([qemu]).collect()
+            }
             Backend::Libvirt => [&["event", "--domain", &legion.domain, "--event", "lifecycle", "--loop"][..], &["start", &legion.domain]]
                 .map(|arguments| format!("as the user legion: {}", libvirt::shell_line(arguments)))
                 .to_vec(),
@@ -179,7 +189,10 @@ impl Plan {
         for (number, step) in self.steps.iter().enumerate() {
             let _ = writeln!(text, "{:3}. {step}", number + 1);
         }
-        if !self.qemu.is_empty() {
+        if self.macvtap {
+            let line = legion::argv::shell_line(&legion::argv::connected(&self.qemu, 3));
+            let _ = writeln!(text, "\n{line} 3<>/dev/tap$(cat /sys/class/net/{}/ifindex)", legion::network::TAP);
+        } else if !self.qemu.is_empty() {
             let _ = writeln!(text, "\n{}", legion::argv::shell_line(&self.qemu));
         }
         text

@@ -5,9 +5,10 @@ use super::unit_file::Unit;
 use super::{Area, Case};
 use crate::legion::argv::QEMU;
 use crate::legion::kvm;
+use crate::legion::tpm::SWTPM;
 use crate::paths::Paths;
 use crate::settings::value::{Cpus, Network};
-use crate::settings::{Guest, Legion, Persona};
+use crate::settings::{Legion, Persona};
 use std::collections::BTreeSet;
 
 pub(super) fn check(case: &Case<'_>) -> Area {
@@ -24,7 +25,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
     memory::check(case, &Memory::read(case.paths), &mut area);
     for (persona, legion) in case.legions() {
         processors(case, persona, legion, &mut area);
-        bridge(case, persona, legion, &mut area);
+        network(case, persona, legion, &mut area);
     }
     area
 }
@@ -60,14 +61,16 @@ fn programs(case: &Case<'_>, area: &mut Area) {
     if loads && case.passes_devices() && !is_program(case.paths, "modprobe") {
         area.broken("modprobe", "there is no modprobe to load vfio-pci with", "install kmod");
     }
-    if case.legions().any(|(_, legion)| matches!(legion.network, Network::Bridge(_))) && !is_program(case.paths, "ip") {
-        area.warning("ip", "there is no ip to put legion's network card into a bridge", "install iproute2");
+    let entered = |legion: &Legion| matches!(legion.network, Network::Bridge(_) | Network::Macvtap(_));
+    if case.legions().any(|(_, legion)| entered(legion)) && !is_program(case.paths, "ip") {
+        area.warning("ip", "there is no ip to put legion's network card into the host's network", "install iproute2");
     }
-    if let Some((persona, _)) = case.legions().find(|(_, legion)| legion.guest == Guest::Windows) {
-        if is_program(case.paths, "swtpm") {
-            area.good("swtpm", "swtpm is there");
+    if let Some((persona, _)) = case.legions().find(|(_, legion)| legion.tpm) {
+        if is_program(case.paths, SWTPM) {
+            area.good(SWTPM, "swtpm is there");
         } else {
-            area.warning("swtpm", format!("there is no swtpm: Windows 11 in {} wants a TPM", persona.name), "install swtpm");
+            let mend = "install swtpm, or write tpm = false in the settings".to_owned();
+            area.tell(case.without(persona), SWTPM, format!("there is no swtpm for the TPM of {}", persona.name), Some(mend));
         }
     }
 }
@@ -129,15 +132,17 @@ fn processors(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Ar
     }
 }
 
-fn bridge(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Area) {
-    let Network::Bridge(bridge) = &legion.network else { return };
-    if case.paths.network_interfaces().join(bridge).join("bridge").is_dir() {
-        return;
-    }
+fn network(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Area) {
+    let interfaces = case.paths.network_interfaces();
+    let missing = match &legion.network {
+        Network::Bridge(bridge) if !interfaces.join(bridge).join("bridge").is_dir() => format!("bridge {bridge}"),
+        Network::Macvtap(interface) if !interfaces.join(interface).exists() => format!("network interface {interface}"),
+        _ => return,
+    };
     area.tell(
         case.without(persona),
         &persona.name,
-        format!("there is no bridge {bridge} for the network card of {}", persona.name),
-        Some("set the bridge up on the host, or write network = \"user\" in the settings".to_owned()),
+        format!("there is no {missing} for the network card of {}", persona.name),
+        Some("set it up on the host, or write network = \"user\" in the settings".to_owned()),
     );
 }

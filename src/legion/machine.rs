@@ -24,6 +24,8 @@ pub struct Machine<'a> {
     pub devices: &'a [PciAddress],
     /// What the owner wants to be different about some of them.
     pub passthrough: &'a [Passthrough],
+    /// The image of a CD to install from, as the machine names it: booted while the disk cannot be.
+    pub iso: Option<&'a Path>,
     /// UEFI firmware, for a cartridge with UEFI variables.
     pub firmware: Option<Firmware>,
     /// Its processors.
@@ -75,7 +77,7 @@ impl<'a> Machine<'a> {
                 None
             }
         };
-        Ok(Self { legion, cartridge, devices, passthrough, firmware, processors, hugepages, notes })
+        Ok(Self { legion, cartridge, devices, passthrough, iso: cartridge.install.as_deref(), firmware, processors, hugepages, notes })
     }
 }
 

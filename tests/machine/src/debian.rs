@@ -22,6 +22,7 @@ const PACKAGES: [&str; 19] = [
     "qemu-utils",
     "swtpm",
     "ovmf",
+    "swtpm",
     "openssh-server",
     "iproute2",
     "busybox-static",

@@ -22,6 +22,7 @@ const NEEDS: [Need; 17] = [
     Need { program: FIRMWARE, debian: "ovmf", arch: "edk2-ovmf" },
     Need { program: "qemu-system-x86_64", debian: "qemu-system-x86", arch: "qemu-system-x86" },
     Need { program: "qemu-img", debian: "qemu-utils", arch: "qemu-img" },
+    Need { program: "swtpm", debian: "swtpm", arch: "swtpm" },
     Need { program: "mmdebstrap", debian: "mmdebstrap", arch: "debootstrap debian-archive-keyring" },
     Need { program: "mke2fs", debian: "e2fsprogs", arch: "e2fsprogs" },
     Need { program: "mformat", debian: "mtools", arch: "mtools" },

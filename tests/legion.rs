@@ -92,7 +92,7 @@ impl Bench {
         slot::insert(&lock, &paths, &self.legion.slot, &cartridge).unwrap();
         slot::expect(&lock, &paths, &self.legion.slot, &cartridge).unwrap();
         drop(lock);
-        let machine = Machine::find(&paths, &self.legion, &cartridge, &[], &[], None).unwrap();
+        let machine = Machine::find(&paths, &self.legion, &cartridge, &[], &[]).unwrap();
         let mut launch = Launch::new(&paths, "small", &machine).unwrap();
         launch.qemu.iter_mut().for_each(|argument| *argument = emulated(argument));
         let [again, quit, kill] = self.ladder.map(Duration::from_millis);

@@ -1,7 +1,7 @@
 //! A libvirt domain under supervision, with a `virsh` that says what the test has it say.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use persona::legion::{Cartridge, Ladder, Launch, LegionLock, Machine, libvirt, slot};
+use persona::legion::{Cartridge, Ladder, Launch, LegionLock, libvirt, slot};
 use persona::paths::Paths;
 use persona::settings::Settings;
 use persona::state::{LegionState, Phase};
@@ -89,9 +89,8 @@ impl Bench {
         let legion = settings.persona("small").unwrap().legion().unwrap();
         let cartridge = Cartridge::inspect(&paths, &legion.cartridges, &legion.cartridge).unwrap();
         slot::insert(&LegionLock::take(&paths).unwrap(), &paths, &legion.slot, &cartridge).unwrap();
-        let machine = Machine { legion, cartridge: &cartridge, firmware: None, devices: &[] };
         let [again, quit, kill] = self.ladder.map(Duration::from_millis);
-        Launch { ladder: Ladder { again, quit, kill }, ..Launch::new(&paths, "small", &machine) }.write(&paths).unwrap();
+        Launch { ladder: Ladder { again, quit, kill }, ..Launch::of_domain("small", legion, &cartridge, &[]) }.write(&paths).unwrap();
     }
 
     /// Starts the supervisor as a process of its own, for signals are a process's.

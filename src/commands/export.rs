@@ -2,7 +2,7 @@
 
 use super::{find_persona, launch_plan, or_absent, print};
 use crate::error::{Error, Result};
-use crate::legion::{Cartridge, Firmware, Machine, libvirt};
+use crate::legion::{Cartridge, Machine, libvirt};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::settings::Settings;
@@ -28,7 +28,6 @@ pub fn libvirt(paths: &Paths, name: Option<&str>, out: &mut dyn Write) -> Result
     }
     let devices: Vec<PciAddress> = plan.bind.iter().map(|(address, _)| *address).collect();
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
-    let firmware = cartridge.nvram.map(|size| Firmware::find(paths, size)).transpose()?;
-    let machine = Machine { legion, cartridge: &cartridge, firmware: firmware.as_ref(), devices: &devices };
+    let machine = Machine::find(paths, legion, &cartridge, &devices, &settings.passthrough)?;
     print(out, &libvirt::domain_xml(paths, &machine)?)
 }

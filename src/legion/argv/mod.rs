@@ -17,15 +17,15 @@ pub const QEMU: &str = "qemu-system-x86_64";
 
 /// The guest's PCI slots. They are spelt out, so that a guest finds its hardware in the same place whatever else is
 /// switched on or off, and does not take its network card for a new one.
-mod at {
-    pub(super) const DISPLAY: &str = "0x1";
-    pub(super) const DISK: &str = "0x2";
-    pub(super) const NETWORK: &str = "0x3";
-    pub(super) const RANDOM: &str = "0x4";
-    pub(super) const SERIAL: &str = "0x5";
-    pub(super) const SOUND: &str = "0x6";
+pub(super) mod at {
+    pub(in crate::legion) const DISPLAY: &str = "0x1";
+    pub(in crate::legion) const DISK: &str = "0x2";
+    pub(in crate::legion) const NETWORK: &str = "0x3";
+    pub(in crate::legion) const RANDOM: &str = "0x4";
+    pub(in crate::legion) const SERIAL: &str = "0x5";
+    pub(in crate::legion) const SOUND: &str = "0x6";
     /// Root ports, eight a slot, from here up.
-    pub(super) const ROOT_PORTS: usize = 0x10;
+    pub(in crate::legion) const ROOT_PORTS: usize = 0x10;
 }
 
 /// QEMU's command line, program first.

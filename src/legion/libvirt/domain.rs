@@ -3,10 +3,11 @@
 
 use super::escape::escape;
 use crate::error::Result;
-use crate::legion::argv::{Machine, at};
+use crate::legion::argv::at;
 use crate::legion::cartridge::DiskKind;
 use crate::legion::firmware::ImageFormat;
 use crate::legion::identity;
+use crate::legion::machine::Machine;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::settings::value::{Cpus, Network};
@@ -166,7 +167,7 @@ fn processors(legion: &Legion) -> String {
 
 fn boot(paths: &Paths, machine: &Machine<'_>) -> Result<String> {
     let mut xml = "\n  <os>\n    <type arch='x86_64' machine='q35'>hvm</type>".to_owned();
-    if let Some(firmware) = machine.firmware {
+    if let Some(firmware) = &machine.firmware {
         // Raw is the default, and all that libvirt before 9.2 has a word for.
         let format = if firmware.format == ImageFormat::Raw { "" } else { " format='qcow2'" };
         let code = escape(&paths.at(&firmware.code).to_string_lossy())?;
@@ -204,6 +205,7 @@ fn network(machine: &Machine<'_>) -> String {
         Network::None => return String::new(),
         Network::User => "'user'>".to_owned(),
         // libvirt makes a tap of its own. The settings let no letter through that XML minds.
+        Network::Macvtap(card) => format!("'direct'>\n      <source dev='{card}' mode='bridge'/>"),
         Network::Bridge(bridge) => format!("'bridge'>\n      <source bridge='{bridge}'/>"),
     };
     format!(

@@ -1,5 +1,5 @@
 //! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
-//! says ([`effects`]), and shows the result.
+//! says (`effects`), and shows the result.
 
 mod effects;
 

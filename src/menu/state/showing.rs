@@ -49,7 +49,7 @@ impl Menu {
         }
     }
 
-    /// When to come back with [`Event::Tick`] even if nothing happens.
+    /// When to come back with [`Event::Tick`](super::Event::Tick) even if nothing happens.
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
             State::AwaitingScreen if self.starts_at_once() => Some(Duration::ZERO),

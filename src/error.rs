@@ -16,40 +16,59 @@ pub enum Kind {
 }
 
 /// An error a person can act on. Displays as `DOING: WHY` and, if there is one, a second line `mend: MEND`.
+///
+/// A pointer to its parts: results are moved about everywhere, and errors are rare.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     kind: Kind,
     doing: String,
-    cause: Option<Box<dyn StdError + Send + Sync>>,
+    cause: Option<Cause>,
     mend: Option<String>,
 }
+
+type Cause = Box<dyn StdError + Send + Sync>;
 
 impl Error {
     /// Something that failed for a reason that the sentence itself names.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Failed, doing: message.into(), cause: None, mend: None }
+        Self::of(Kind::Failed, message.into(), None)
     }
 
     /// Something that failed because of `cause`; `doing` says what was being done, to what.
     pub fn because(doing: impl Into<String>, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind: Kind::Failed, doing: doing.into(), cause: Some(cause.into()), mend: None }
+        Self::of(Kind::Failed, doing.into(), Some(cause.into()))
     }
 
     /// Wrong usage or bad settings.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, ..Self::new(message) }
+        Self::of(Kind::Usage, message.into(), None)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of(kind: Kind, doing: String, cause: Option<Cause>) -> Self {
+        Self(Box::new(Parts { kind, doing, cause, mend: None }))
     }
 
     /// Adds what the reader can do about it.
     #[must_use]
-    pub fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = Some(mend.into());
+    pub fn mend(self, mend: impl Into<String>) -> Self {
+        self.with(mend.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn with(mut self, mend: String) -> Self {
+        self.0.mend = Some(mend);
         self
     }
 
     /// What was being done and why it failed, without the mend.
     pub fn reason(&self) -> String {
-        let mut reason = self.doing.clone();
+        let mut reason = self.0.doing.clone();
         let mut next: Option<&(dyn StdError + 'static)> = StdError::source(self);
         while let Some(cause) = next {
             if let Some(ours) = cause.downcast_ref::<Self>() {
@@ -63,18 +82,18 @@ impl Error {
 
     /// What the reader can do about it, if anything is known: the outermost mend of the chain.
     pub fn how_to_mend(&self) -> Option<&str> {
-        let inner = || self.cause.as_ref()?.downcast_ref::<Self>()?.how_to_mend();
-        self.mend.as_deref().or_else(inner)
+        let inner = || self.0.cause.as_ref()?.downcast_ref::<Self>()?.how_to_mend();
+        self.0.mend.as_deref().or_else(inner)
     }
 
     /// Whose fault it was.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// The process exit code for this error (DESIGN section 7).
     pub fn exit_code(&self) -> u8 {
-        match self.kind {
+        match self.0.kind {
             Kind::Failed => 1,
             Kind::Usage => 2,
         }
@@ -105,7 +124,7 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static))
+        self.0.cause.as_deref().map(|cause| cause as &(dyn StdError + 'static))
     }
 }
 

@@ -4,14 +4,14 @@ mod list;
 mod progress;
 
 use super::{Output, print};
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::legion::DiskKind;
 use crate::legion::cartridge::{Blank, DiskSize, FirmwareKind, Shelf, Source};
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::settings::value::{NAMES, is_name};
 use crate::terminal;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use progress::Bar;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -54,16 +54,16 @@ pub struct Create {
     name: String,
     /// The disk's size, such as 200G; it takes room as it fills
     #[arg(long)]
-    size: DiskSize,
-    /// How the disk is stored
-    #[arg(long, value_enum, default_value = "qcow2")]
-    format: Format,
+    size: String,
+    /// How the disk is stored; raw images are a little faster, and have snapshots on Btrfs and XFS only
+    #[arg(long, value_parser = ["qcow2", "raw"], default_value = "qcow2")]
+    format: String,
     /// Boot this installation image (copied into the cartridge) as long as the disk does not boot by itself
     #[arg(long, value_name = "ISO")]
     install: Option<PathBuf>,
     /// What starts the guest
-    #[arg(long, value_enum, default_value = "uefi")]
-    firmware: FirmwareKind,
+    #[arg(long, value_parser = ["uefi", "bios"], default_value = "uefi")]
+    firmware: String,
 }
 
 /// What there is, and what it becomes.
@@ -76,11 +76,11 @@ pub struct Import {
     #[arg(value_name = "FILE|DEVICE")]
     source: PathBuf,
     /// How the copy is stored
-    #[arg(long, value_enum, default_value = "qcow2", conflicts_with = "link")]
-    format: Format,
+    #[arg(long, value_parser = ["qcow2", "raw"], default_value = "qcow2", conflicts_with = "link")]
+    format: String,
     /// What starts the guest; if left out, UEFI for a disk with an EFI system partition
-    #[arg(long, value_enum)]
-    firmware: Option<FirmwareKind>,
+    #[arg(long, value_parser = ["uefi", "bios"])]
+    firmware: Option<String>,
     /// Boot the block device itself, by a name that it keeps; nothing is copied
     #[arg(long)]
     link: bool,
@@ -108,22 +108,14 @@ pub struct Snapshot {
     label: String,
 }
 
-/// The formats of image files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// QEMU's own: grows as it fills, has snapshots on any file system
-    Qcow2,
-    /// Byte by byte: a little faster, snapshots on Btrfs and XFS only
-    Raw,
+/// One of clap's possible values: the others were refused.
+fn format(word: &str) -> DiskKind {
+    if word == "raw" { DiskKind::Raw } else { DiskKind::Qcow2 }
 }
 
-impl From<Format> for DiskKind {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Qcow2 => Self::Qcow2,
-            Format::Raw => Self::Raw,
-        }
-    }
+/// The same.
+fn firmware_kind(word: &str) -> FirmwareKind {
+    if word == "bios" { FirmwareKind::Bios } else { FirmwareKind::Uefi }
 }
 
 fn name(text: &str) -> std::result::Result<String, String> {
@@ -173,7 +165,8 @@ fn done(paths: &Paths, settings: &Settings, command: Cartridge, now: SystemTime,
 
 fn create(shelf: &Shelf<'_>, wanted: &Create, out: &mut dyn Write) -> Result<()> {
     let install = wanted.install.as_deref().map(absolute).transpose()?;
-    let blank = Blank { size: wanted.size, format: wanted.format.into(), firmware: wanted.firmware, install };
+    let size: DiskSize = wanted.size.parse().map_err(|wrong: String| Error::usage(wrong))?;
+    let blank = Blank { size, format: format(&wanted.format), firmware: firmware_kind(&wanted.firmware), install };
     let mut bar = Bar::new(&wanted.name);
     shelf.create(&wanted.name, &blank, &mut |what, share| bar.show(what, share))?;
     drop(bar);
@@ -181,12 +174,12 @@ fn create(shelf: &Shelf<'_>, wanted: &Create, out: &mut dyn Write) -> Result<()>
         Some(iso) => format!("boots {} until its disk boots by itself", iso.file_name().unwrap_or_default().to_string_lossy()),
         None => "blank; `--install ISO` would have put an installation image beside it".to_owned(),
     };
-    print(out, &format!("{} is made: {}, {}, {then}\n{}", wanted.name, wanted.size, firmware(wanted.firmware), hint(shelf, &wanted.name)))
+    print(out, &format!("{} is made: {size}, {}, {then}\n{}", wanted.name, firmware(blank.firmware), hint(shelf, &wanted.name)))
 }
 
 fn import(shelf: &Shelf<'_>, wanted: &Import, out: &mut dyn Write) -> Result<()> {
-    let becomes = if wanted.link { DiskKind::BlockDevice } else { wanted.format.into() };
-    let source = Source { path: absolute(&wanted.source)?, becomes, firmware: wanted.firmware };
+    let becomes = if wanted.link { DiskKind::BlockDevice } else { format(&wanted.format) };
+    let source = Source { path: absolute(&wanted.source)?, becomes, firmware: wanted.firmware.as_deref().map(firmware_kind) };
     let mut bar = Bar::new(&wanted.name);
     let kind = shelf.import(&wanted.name, &source, &mut |what, share| bar.show(what, share))?;
     drop(bar);
@@ -228,5 +221,8 @@ fn hint(shelf: &Shelf<'_>, name: &str) -> String {
 
 /// The folder that a name is relative to is this process's, wherever the machine is.
 fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).map_err(|error| Error::because(format!("finding {}", path.display()), error))
+    if path.is_absolute() {
+        return Ok(path.to_owned());
+    }
+    std::env::current_dir().map(|folder| folder.join(path)).doing(|| format!("finding {}", path.display()))
 }

@@ -1,13 +1,11 @@
 //! By which firmware a disk boots, from its first sectors.
 
-use clap::ValueEnum;
-
 /// How many bytes of a disk are looked at: the master boot record, and a GUID partition table of the usual size.
 pub(super) const START: u64 = 34 * SECTOR as u64;
 const SECTOR: usize = 512;
 
 /// What starts the guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirmwareKind {
     /// UEFI, with variables of the cartridge's own.
     Uefi,

@@ -6,7 +6,8 @@ use super::{DiskKind, DiskSize, NVRAM, Shelf, TPM, install, partial};
 use crate::error::{Context, Error, Result};
 use crate::legion::firmware::{NVRAM_2M, NVRAM_4M};
 use crate::paths::Paths;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
+use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -75,8 +76,8 @@ impl Shelf<'_> {
 
 /// Copies a small file into a new one that only root may use.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
-    let attempt = || std::io::copy(&mut File::open(from)?, &mut partial::new_file(to)?);
-    attempt().map(drop).doing(|| format!("copying {} to {}", from.display(), to.display()))
+    let attempt = || partial::new_file(to)?.write_all(&fs::read(from)?);
+    attempt().doing(|| format!("copying {} to {}", from.display(), to.display()))
 }
 
 /// Keeps a file that another program has made from everybody but root.

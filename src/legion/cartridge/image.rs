@@ -2,7 +2,7 @@
 
 use crate::error::{Context, Error, Result};
 use crate::sys::die_with_us;
-use serde_json::Value;
+use serde::Deserialize;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Read;
@@ -19,14 +19,33 @@ pub type Progress<'a> = dyn FnMut(&str, f64) + 'a;
 type Share<'a> = dyn FnMut(f64) + 'a;
 
 /// What `qemu-img info` says about an image.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Info {
     /// QEMU's name for its format.
     pub(super) format: String,
     /// The disk's size in bytes.
+    #[serde(rename = "virtual-size")]
     pub(super) size: u64,
-    /// The names of the snapshots inside.
-    pub(super) snapshots: Vec<String>,
+    #[serde(default)]
+    snapshots: Vec<InternalSnapshot>,
+}
+
+#[derive(Debug, Deserialize)]
+struct InternalSnapshot {
+    name: String,
+}
+
+impl Info {
+    /// Whether there is a snapshot of that name inside.
+    pub(super) fn has_snapshot(&self, name: &str) -> bool {
+        self.snapshots.iter().any(|snapshot| snapshot.name == name)
+    }
+}
+
+/// What `qemu-img measure` says.
+#[derive(Deserialize)]
+struct Measure {
+    required: u64,
 }
 
 /// A blank image of `size` bytes.
@@ -40,22 +59,15 @@ pub(super) fn info(path: &Path, format: Option<&str>) -> Result<Info> {
     let mut arguments = vec!["info", "--output=json"];
     arguments.extend(format.iter().flat_map(|format| ["-f", format]));
     let doing = format!("looking at the image {}", path.display());
-    let said: Value = serde_json::from_str(&output(&doing, &arguments, &[path.as_os_str()])?).doing(|| doing.clone())?;
-    let snapshots = said["snapshots"].as_array().into_iter().flatten();
-    let unclear = || Error::new(format!("{doing}: qemu-img says neither format nor size"));
-    Ok(Info {
-        format: said["format"].as_str().ok_or_else(unclear)?.to_owned(),
-        size: said["virtual-size"].as_u64().ok_or_else(unclear)?,
-        snapshots: snapshots.filter_map(|snapshot| Some(snapshot["name"].as_str()?.to_owned())).collect(),
-    })
+    serde_json::from_str(&output(&doing, &arguments, &[path.as_os_str()])?).doing(|| doing)
 }
 
 /// How many bytes a copy in another format takes at most, not counting what is zero.
 pub(super) fn measure(path: &Path, format: &str, wanted: &str) -> Result<u64> {
     let doing = format!("measuring the image {}", path.display());
     let said = output(&doing, &["measure", "--output=json", "-f", format, "-O", wanted], &[path.as_os_str()])?;
-    let said: Value = serde_json::from_str(&said).doing(|| doing.clone())?;
-    said["required"].as_u64().ok_or_else(|| Error::new(format!("{doing}: qemu-img does not say how much is needed")))
+    let said: Measure = serde_json::from_str(&said).doing(|| doing)?;
+    Ok(said.required)
 }
 
 /// Copies an image into another format, leaving out what is zero.

@@ -3,7 +3,7 @@
 use super::boot::{self, FirmwareKind};
 use super::create::close;
 use super::image::{self, Progress};
-use super::{Disk, DiskKind, DiskSize, Shelf, in_use};
+use super::{Disk, DiskKind, DiskSize, Shelf, in_use, names_in};
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use nix::libc::O_EXCL;
@@ -90,13 +90,10 @@ fn stable_name(paths: &Paths, device: &Path) -> Result<PathBuf> {
         return Ok(device.to_owned());
     }
     let same = fs::canonicalize(paths.at(device)).ok();
-    let entries = fs::read_dir(paths.at(BY_ID)).into_iter().flatten().flatten();
-    let links = entries.filter(|entry| fs::canonicalize(entry.path()).ok() == same).map(|entry| entry.file_name());
     // Names with the maker's words rather than numbers.
-    let is_number = |name: &str| ["wwn-", "nvme-eui.", "dm-uuid-", "lvm-pv-uuid-"].iter().any(|number| name.starts_with(number));
-    let mut names: Vec<String> = links.filter_map(|name| name.into_string().ok()).collect();
-    names.sort_by_key(|name| (is_number(name), name.clone()));
-    names.first().map(|name| Path::new(BY_ID).join(name)).ok_or_else(|| {
+    let is_number = |name: &String| ["wwn-", "nvme-eui.", "dm-uuid-", "lvm-pv-uuid-"].iter().any(|number| name.starts_with(number));
+    let links = names_in(&paths.at(BY_ID)).into_iter().filter(|name| fs::canonicalize(paths.at(BY_ID).join(name)).ok() == same);
+    links.min_by_key(is_number).map(|name| Path::new(BY_ID).join(name)).ok_or_else(|| {
         Error::new(format!("{} has no name of its own in {BY_ID}", device.display()))
             .mend("name it by another stable path, such as /dev/disk/by-path/..., or copy it: leave out --link")
     })

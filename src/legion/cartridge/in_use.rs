@@ -1,7 +1,7 @@
 //! Whether anything else uses a cartridge: two systems on one disk destroy it.
 
 use super::partial::{self, Hold};
-use super::{Cartridge, DiskKind, DiskSize};
+use super::{Cartridge, DiskKind, DiskSize, names_in};
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
 use crate::sys;
@@ -94,9 +94,8 @@ fn loop_device(paths: &Paths, disk: &Path) -> Option<String> {
         let name = fs::read_to_string(folder.join("loop/backing_file")).ok()?;
         fs::canonicalize(paths.at(PathBuf::from(name.strip_suffix('\n')?))).ok()
     };
-    let devices = fs::read_dir(paths.block_class()).into_iter().flatten().flatten();
-    let mut devices = devices.filter(|device| backing(&device.path()).is_some_and(|file| file == disk));
-    Some(devices.next()?.file_name().to_string_lossy().into_owned())
+    let class = paths.block_class();
+    names_in(&class).into_iter().find(|device| backing(&class.join(device)).is_some_and(|file| file == disk))
 }
 
 #[cfg(test)]

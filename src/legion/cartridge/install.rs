@@ -9,13 +9,14 @@ use super::{Cartridge, Shelf, boot, partial};
 use crate::atomic;
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
+use crate::sys;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 const IMAGE: &str = "install.iso";
-/// How much is copied between two words about progress, in bytes.
-const STEP: u64 = 32 << 20;
+/// How much is copied at once, in bytes.
+const STEP: usize = 4 << 20;
 
 /// The installation image's name in this cartridge, if it has one.
 pub(super) fn image(folder: &Path) -> Option<&'static str> {
@@ -31,11 +32,18 @@ pub(super) fn put(from: &Path, folder: &Path, progress: &mut Progress<'_>) -> Re
         return Err(Error::new(format!("{} is not an installation image", from.display())).mend("name the ISO file that you downloaded"));
     }
     let mut copy = partial::new_file(&folder.join(IMAGE)).doing(doing)?;
+    if sys::clone_file(&source, &copy).is_ok() {
+        return Ok(());
+    }
+    let mut bytes = vec![0; STEP];
     let mut done = 0;
     loop {
-        match std::io::copy(&mut (&source).take(STEP), &mut copy).doing(doing)? {
+        match (&source).read(&mut bytes).doing(doing)? {
             0 => return Ok(()),
-            length => done += length,
+            length => {
+                copy.write_all(&bytes[..length]).doing(doing)?;
+                done += length;
+            }
         }
         progress("copying", done as f64 / metadata.len() as f64);
     }

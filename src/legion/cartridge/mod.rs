@@ -127,11 +127,18 @@ impl Cartridge {
 }
 
 fn names(paths: &Paths, cartridges: &Path) -> String {
-    let entries = fs::read_dir(paths.at(cartridges)).into_iter().flatten().flatten();
-    let names = entries.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
-    names.sort_unstable();
+    let folder = paths.at(cartridges);
+    let mut names = names_in(&folder);
+    names.retain(|name| !name.starts_with('.') && folder.join(name).is_dir());
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// What is in a folder, by name; nothing if it cannot be read.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
 }
 
 fn nvram(folder: &Path) -> Result<Option<u64>> {

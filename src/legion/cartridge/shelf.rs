@@ -6,7 +6,6 @@ use crate::error::{Context, Error, Result};
 use crate::legion::LegionLock;
 use crate::paths::Paths;
 use crate::settings::{Guest, Legion, Persona, Settings};
-use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -21,31 +20,38 @@ pub struct Shelf<'a> {
     /// The folder, as the machine names it (not below `--root`).
     pub folder: PathBuf,
     /// The symlinks that say which cartridge is in.
-    pub(super) slots: BTreeSet<PathBuf>,
+    pub(super) slots: Vec<PathBuf>,
     settings: &'a Settings,
 }
 
 impl<'a> Shelf<'a> {
     fn new(paths: &'a Paths, settings: &'a Settings, folder: PathBuf) -> Self {
-        let slots = legions(settings).map(|(_, legion)| legion.slot.clone()).collect();
+        let slots = distinct(legions(settings).map(|(_, legion)| &legion.slot));
         Self { paths, folder, slots, settings }
     }
 
     /// All shelves of these settings: a persona may have one of its own.
     pub fn all(paths: &'a Paths, settings: &'a Settings) -> Vec<Self> {
-        let folders: BTreeSet<PathBuf> = legions(settings).map(|(_, legion)| legion.cartridges.clone()).collect();
-        let folders = if folders.is_empty() { [USUAL.into()].into() } else { folders };
+        let mut folders = distinct(legions(settings).map(|(_, legion)| &legion.cartridges));
+        if folders.is_empty() {
+            folders.push(USUAL.into());
+        }
         folders.into_iter().map(|folder| Self::new(paths, settings, folder)).collect()
     }
 
     /// The shelf on which the cartridge `name` is or would be: its persona's; if it has none, the one on which it is, or else
     /// the first persona's.
     pub fn of(paths: &'a Paths, settings: &'a Settings, name: &str) -> Self {
-        let its_own = legions(settings).find(|(_, legion)| legion.cartridge == name).map(|(_, legion)| legion.cartridges.clone());
-        let holds_it = |folder: &PathBuf| fs::symlink_metadata(paths.at(folder.join(name))).is_ok();
-        let holding = || legions(settings).map(|(_, legion)| legion.cartridges.clone()).find(holds_it);
-        let first = || legions(settings).map(|(_, legion)| legion.cartridges.clone()).next();
-        let folder = its_own.or_else(holding).or_else(first).unwrap_or_else(|| USUAL.into());
+        let mut found: Option<(u8, &PathBuf)> = None;
+        for (_, legion) in legions(settings) {
+            let is_its_own = legion.cartridge == name;
+            let is_there = || fs::symlink_metadata(paths.at(legion.cartridges.join(name))).is_ok();
+            let rank = if is_its_own { 2 } else { u8::from(is_there()) };
+            if found.is_none_or(|(best, _)| rank > best) {
+                found = Some((rank, &legion.cartridges));
+            }
+        }
+        let folder = found.map_or_else(|| USUAL.into(), |(_, folder)| folder.clone());
         Self::new(paths, settings, folder)
     }
 
@@ -148,6 +154,16 @@ impl<'a> Shelf<'a> {
 pub(super) struct Taken {
     _hold: Hold,
     _lock: Option<LegionLock>,
+}
+
+fn distinct<'s>(paths: impl Iterator<Item = &'s PathBuf>) -> Vec<PathBuf> {
+    let mut distinct: Vec<PathBuf> = Vec::new();
+    for path in paths {
+        if !distinct.contains(path) {
+            distinct.push(path.clone());
+        }
+    }
+    distinct
 }
 
 fn legions(settings: &Settings) -> impl Iterator<Item = (&Persona, &Legion)> {

@@ -7,7 +7,7 @@
 
 use super::create::{close, copy};
 use super::partial::{self, Partial};
-use super::{Disk, DiskKind, NVRAM, Shelf, TPM, image};
+use super::{Disk, DiskKind, NVRAM, Shelf, TPM, image, names_in};
 use crate::atomic;
 use crate::error::{Context, Error, Result};
 use crate::sys;
@@ -24,9 +24,7 @@ const PREFIX: &str = "persona-";
 
 /// The labels of a cartridge's snapshots, and those of which a killed command left something. `folder` is the cartridge's, here.
 pub fn labels(folder: &Path) -> (Vec<String>, Vec<String>) {
-    let entries = fs::read_dir(folder.join(FOLDER)).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort_unstable();
+    let mut names = names_in(&folder.join(FOLDER));
     let left = names.iter().filter_map(|name| partial::name_of(name)).map(str::to_owned).collect();
     names.retain(|name| !name.starts_with('.'));
     (names, left)
@@ -182,7 +180,7 @@ impl OpenDisk {
             image::check(&self.path, true)?;
             return sync(&self.path);
         }
-        let new = self.path.with_extension("new");
+        let new = self.path.with_file_name("disk.new");
         remove(&new)?;
         clone(&folder.join(self.disk.kind.file_name()), &new)?;
         sync(&new)?;
@@ -196,7 +194,7 @@ impl OpenDisk {
             return Ok(());
         }
         let name = inside(label);
-        if image::info(&self.path, Some("qcow2"))?.snapshots.contains(&name) {
+        if image::info(&self.path, Some("qcow2"))?.has_snapshot(&name) {
             image::snapshot(&self.path, "-d", &name)?;
         }
         image::check(&self.path, true)

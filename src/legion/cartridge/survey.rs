@@ -1,10 +1,9 @@
 //! What there is on a shelf, for `persona cartridge list`. Changes nothing.
 
 use super::partial::{is_held, name_of};
-use super::{Cartridge, LAST_RUN, Shelf, in_use, snapshot};
-use crate::error::{Context, Result};
+use super::{Cartridge, LAST_RUN, Shelf, in_use, names_in, snapshot};
+use crate::error::{Error, Result};
 use crate::state::{LegionState, Phase};
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -53,24 +52,26 @@ impl Shelf<'_> {
     /// # Errors
     /// When the shelf cannot be read. What is wrong with a cartridge is part of its entry.
     pub fn survey(&self) -> Result<(Vec<Entry>, Vec<Leftover>)> {
-        let mut names: BTreeSet<String> = self.wanted().map(str::to_owned).collect();
+        let mut names: Vec<String> = self.wanted().map(str::to_owned).collect();
         let mut leftovers = Vec::new();
-        let doing = || format!("reading the folder of all cartridges, {}", self.here().display());
-        let entries = match fs::read_dir(self.here()) {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            entries => Some(entries.doing(doing)?),
-        };
-        for entry in entries.into_iter().flatten() {
-            let entry = entry.doing(doing)?;
-            let file = entry.file_name().to_string_lossy().into_owned();
+        let here = self.here();
+        match fs::read_dir(&here) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Error::because(format!("reading the folder of all cartridges, {}", here.display()), error));
+            }
+            _ => {}
+        }
+        for file in names_in(&here) {
             if let Some(name) = name_of(&file) {
                 leftovers.push(self.leftover(self.folder.join(&file), format!("persona cartridge remove {name}")));
-            } else if !file.starts_with('.') && entry.path().is_dir() {
-                names.insert(file);
+            } else if !file.starts_with('.') && here.join(&file).is_dir() {
+                names.push(file);
             }
         }
+        names.sort_unstable();
+        names.dedup();
         for name in &names {
-            let (_, left) = snapshot::labels(&self.here().join(name));
+            let (_, left) = snapshot::labels(&here.join(name));
             leftovers.extend(left.iter().map(|label| {
                 let path = snapshot::partial(&self.folder.join(name), label);
                 self.leftover(path, format!("persona cartridge forget {name} {label}"))
@@ -122,12 +123,10 @@ impl Shelf<'_> {
 
 /// What a folder and all in it takes on its file system, in bytes; what cannot be read counts nothing.
 fn used(folder: &std::path::Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => used(&entry.path()),
-            Ok(metadata) => metadata.blocks() * 512,
-            Err(_) => 0,
-        })
-        .sum()
+    let size = |name: String| match fs::symlink_metadata(folder.join(&name)) {
+        Ok(metadata) if metadata.is_dir() => used(&folder.join(name)),
+        Ok(metadata) => metadata.blocks() * 512,
+        Err(_) => 0,
+    };
+    names_in(folder).into_iter().map(size).sum()
 }

@@ -22,7 +22,6 @@ const PACKAGES: [&str; 19] = [
     "qemu-utils",
     "swtpm",
     "ovmf",
-    "swtpm",
     "openssh-server",
     "iproute2",
     "busybox-static",

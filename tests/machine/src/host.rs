@@ -18,7 +18,7 @@ const FIRMWARE: &str = "UEFI firmware (OVMF)";
 /// The size of its variables, in bytes, in the flavour that the tests start.
 const FIRMWARE_VARIABLES: u64 = 540_672;
 
-const NEEDS: [Need; 17] = [
+const NEEDS: [Need; 18] = [
     Need { program: FIRMWARE, debian: "ovmf", arch: "edk2-ovmf" },
     Need { program: "qemu-system-x86_64", debian: "qemu-system-x86", arch: "qemu-system-x86" },
     Need { program: "qemu-img", debian: "qemu-utils", arch: "qemu-img" },

@@ -61,6 +61,8 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
     };
     let legion = persona.legion();
     let trouble = legion.and_then(|legion| Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).err());
+    // Cartridges are root's to look into: that somebody else may not is nothing that is wrong with them.
+    let trouble = trouble.filter(|error| error.errno() != Some(nix::libc::EACCES));
     Row {
         name: &persona.name,
         title: &persona.title,

@@ -128,7 +128,7 @@ mod tests {
         let cartridge = Cartridge { name: "a".into(), folder: "/c/a".into(), disk, nvram: None, install: None };
         let legion = settings.persona("a").unwrap().legion().unwrap();
         let paths = Paths::new("/", None);
-        let machine = Machine::find(&paths, legion, &cartridge, &[], &[], None).unwrap();
+        let machine = Machine::find(&paths, legion, &cartridge, &[], &[]).unwrap();
         let launch = Launch::new(&paths, "a", &machine).unwrap();
         let ended = LegionState { ran_s: Some(10), ..state(Phase::Ended, Some(Outcome::GuestPoweroff)) };
         assert!(takes_the_machine_along(&launch, &ended));

@@ -2,7 +2,7 @@
 
 use super::{Area, Case, Level};
 use crate::account::Account;
-use crate::legion::{Cartridge, DiskKind, Firmware, slot};
+use crate::legion::{Cartridge, Firmware, slot};
 use crate::paths::Paths;
 use crate::settings::{Legion, Persona};
 use std::collections::BTreeSet;
@@ -38,35 +38,27 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
     if let Some(Err(error)) = cartridge.nvram.map(|size| Firmware::find(case.paths, size, legion.secure_boot)) {
         return area.error(without, name, &error);
     }
-    if let Some(file) = account.and_then(|account| closed(case.paths, &cartridge, account)) {
+    if let Some(folder) = account.and_then(|account| closed(case.paths, &cartridge, account)) {
         return area.tell(
             without,
             name,
-            format!("{file} is not open to the user legion for reading and writing, as its mode says"),
-            Some(format!("`chown -R legion: {}`", legion.cartridges.join(name).display())),
+            format!("the user legion may not pass through {folder}, as its mode says"),
+            Some(format!("`chmod o+x {folder}`")),
         );
     }
     let firmware = if cartridge.nvram.is_some() { "UEFI" } else { "legacy BIOS" };
     area.good(name, format!("{name}: {}, boots by {firmware}", cartridge.disk.kind.file_name()));
 }
 
-/// The first file on the way to the cartridge's that legion may not use. A block device is given to legion when it is inserted.
+/// The first folder above the cartridge that legion may not pass through. The cartridge itself is given to legion when it is
+/// inserted.
 fn closed(paths: &Paths, cartridge: &Cartridge, account: Account) -> Option<String> {
     const SEARCH: u32 = 1;
-    const READ_WRITE: u32 = 6;
     let groups = groups(&fs::read_to_string(paths.at("/etc/group")).unwrap_or_default(), crate::account::NAME);
-    let is_closed = |path: &Path, wanted| {
-        let metadata = fs::metadata(path).ok()?;
-        (!may(&metadata, account, &groups, wanted)).then(|| path.display().to_string())
-    };
+    let is_closed = |path: &&Path| fs::metadata(path).is_ok_and(|metadata| !may(&metadata, account, &groups, SEARCH));
     let folder = paths.at(&cartridge.folder);
     let folder = fs::canonicalize(&folder).unwrap_or(folder);
-    if let Some(closed) = folder.ancestors().find_map(|above| is_closed(above, SEARCH)) {
-        return Some(closed);
-    }
-    let disk = (cartridge.disk.kind != DiskKind::BlockDevice).then(|| cartridge.disk.kind.file_name());
-    let nvram = cartridge.nvram.map(|_| "nvram.fd");
-    disk.into_iter().chain(nvram).find_map(|file| is_closed(&folder.join(file), READ_WRITE))
+    folder.ancestors().skip(1).find(is_closed).map(|path| path.display().to_string())
 }
 
 /// Whether a user may, by owner, group and mode alone.

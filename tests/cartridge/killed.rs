@@ -23,7 +23,6 @@ fn kill_at_every_step(before: &Bench, command: impl Fn(&Bench) -> Command, check
             check(&bench, &when);
             assert_eq!(bench.half_made(), [] as [&Path; 0], "{when}: something is left after the command was repeated");
         }
-        println!("{victim:?}: {} steps, {kills} kills", steps.len());
         assert!(kills > 5 && kills * 2 > steps.len(), "{victim:?}: {kills} kills at {} steps", steps.len());
     }
 }

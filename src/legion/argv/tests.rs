@@ -17,7 +17,7 @@ fn shipped(persona: &str) -> Legion {
 }
 
 fn cartridge(name: &str, kind: DiskKind, direct: bool) -> Cartridge {
-    Cartridge { name: name.into(), folder: PathBuf::from("/c").join(name), disk: Disk { kind, direct }, nvram: None }
+    Cartridge { name: name.into(), folder: PathBuf::from("/c").join(name), disk: Disk { kind, direct }, nvram: None, install: None }
 }
 
 fn addresses(texts: &[&str]) -> Vec<PciAddress> {

@@ -3,32 +3,12 @@
 use super::boot::FirmwareKind;
 use super::image::{self, Progress};
 use super::{DiskKind, DiskSize, NVRAM, Shelf, TPM, install, partial};
-use crate::error::{Context, Error, Result};
-use crate::legion::firmware::{NVRAM_2M, NVRAM_4M};
-use crate::paths::Paths;
+use crate::error::{Context, Result};
+use crate::legion::firmware::{Firmware, ImageFormat, Template};
 use std::fs::{self, DirBuilder};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-
-/// Where distributions put the variables that fresh ones are copied from: without Secure Boot, and with its keys enrolled.
-const TEMPLATES: [[&str; 5]; 2] = [
-    [
-        // Arch, now and before 2024; Debian and Ubuntu; Fedora.
-        "/usr/share/edk2/x64/OVMF_VARS.4m.fd",
-        "/usr/share/edk2-ovmf/x64/OVMF_VARS.4m.fd",
-        "/usr/share/OVMF/OVMF_VARS_4M.fd",
-        "/usr/share/edk2/ovmf/OVMF_VARS.fd",
-        "/usr/share/OVMF/OVMF_VARS.fd",
-    ],
-    [
-        "/usr/share/edk2/x64/OVMF_VARS.4m.fd",
-        "/usr/share/edk2-ovmf/x64/OVMF_VARS.4m.fd",
-        "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
-        "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd",
-        "/usr/share/OVMF/OVMF_VARS.ms.fd",
-    ],
-];
 
 /// A cartridge to be made with a blank disk.
 #[derive(Debug, Clone)]
@@ -61,12 +41,16 @@ impl Shelf<'_> {
 
     /// Gives a cartridge in the making what it needs beside its disk.
     pub(super) fn fit_out(&self, name: &str, folder: &Path, firmware: FirmwareKind) -> Result<()> {
-        let is_for_windows = self.is_for_windows(name);
         if firmware == FirmwareKind::Uefi {
-            let template = template(self.paths, is_for_windows)?;
-            copy(&self.paths.at(template), &folder.join(NVRAM))?;
+            let Template { variables, format, .. } = Firmware::template(self.paths, self.wants(name, |legion| legion.secure_boot))?;
+            let (from, to) = (self.paths.at(variables), folder.join(NVRAM));
+            match format {
+                ImageFormat::Raw => copy(&from, &to)?,
+                ImageFormat::Qcow2 => image::flatten(&from, &to)?,
+            }
+            close(&to)?;
         }
-        if is_for_windows {
+        if self.wants(name, |legion| legion.tpm) {
             let tpm = folder.join(TPM);
             DirBuilder::new().mode(0o700).create(&tpm).doing(|| format!("making the folder {}", tpm.display()))?;
         }
@@ -84,13 +68,4 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
 pub(super) fn close(path: &Path) -> Result<()> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(path, mode).doing(|| format!("keeping {} from others", path.display()))
-}
-
-/// The distribution's fresh variables.
-fn template(paths: &Paths, secure_boot: bool) -> Result<PathBuf> {
-    let is_one = |place: &&&str| fs::metadata(paths.at(place)).is_ok_and(|file| [NVRAM_2M, NVRAM_4M].contains(&file.len()));
-    TEMPLATES[usize::from(secure_boot)].iter().find(is_one).map(PathBuf::from).ok_or_else(|| {
-        Error::new("there is no UEFI firmware (OVMF) to take fresh variables from")
-            .mend("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu), or boot by legacy BIOS: --firmware bios")
-    })
 }

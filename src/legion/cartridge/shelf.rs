@@ -5,7 +5,7 @@ use super::{Cartridge, in_use};
 use crate::error::{Context, Error, Result};
 use crate::legion::LegionLock;
 use crate::paths::Paths;
-use crate::settings::{Guest, Legion, Persona, Settings};
+use crate::settings::{Legion, Persona, Settings};
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -66,9 +66,9 @@ impl<'a> Shelf<'a> {
         legions(self.settings).filter(|(_, legion)| legion.cartridges == self.folder).map(|(_, legion)| legion.cartridge.as_str())
     }
 
-    /// Whether the cartridge `name` is to boot Windows, which wants Secure Boot and a TPM.
-    pub(super) fn is_for_windows(&self, name: &str) -> bool {
-        self.personas(name).any(|persona| persona.legion().is_some_and(|legion| legion.guest == Guest::Windows))
+    /// Whether a persona that boots the cartridge `name` wants this.
+    pub(super) fn wants(&self, name: &str, this: fn(&Legion) -> bool) -> bool {
+        self.personas(name).any(|persona| persona.legion().is_some_and(this))
     }
 
     /// The shelf's folder, here.

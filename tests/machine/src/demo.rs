@@ -100,6 +100,7 @@ fn walk(machine: &mut Machine, folder: &Path) -> Result<Report> {
         back: picture("back.png"),
     };
     machine.wait_for_menu()?;
+    machine.wait_for_keyboards(2)?;
     // On the keyboard that hangs on legion's own controller: the menu has it until the choice.
     machine.screendump(Head::Display, &pictures.menu)?;
     machine.press(Keyboard::Legion, "right")?;

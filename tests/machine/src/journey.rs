@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Emulated, a step of the boot may take this long on a busy computer.
-pub const STEP: Duration = Duration::from_secs(180);
+pub const STEP: Duration = Duration::from_secs(300);
 
 /// The PCI functions that become legion's: the card with its siblings, and the USB controller.
 pub const LEGIONS: [&str; 3] = [address::CARD, address::CARD_AUDIO, address::LEGION_USB];
@@ -25,6 +25,16 @@ impl Machine {
     /// When it does not come.
     pub fn wait_for_menu(&mut self) -> Result<()> {
         self.wait_until("the menu is on the screen", "grep -q first_frame_ms /run/persona/menu.toml", STEP).map(drop)
+    }
+
+    /// Waits until the menu reads so many keyboards: a key that is pressed before counts for nothing. The first frame may well be
+    /// sooner than a keyboard.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for_keyboards(&mut self, count: usize) -> Result<()> {
+        let script = format!("grep -qx 'keyboards = {count}' /run/persona/menu.toml");
+        self.wait_until(&format!("the menu reads {count} keyboards"), &script, STEP).map(drop)
     }
 
     /// Waits until a monitor shows something visibly different from the picture in `file` (more than a countdown's

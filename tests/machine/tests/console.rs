@@ -165,12 +165,6 @@ fn with_a_locked_lab(settings: &str, pin: &Pin) -> String {
     format!("{settings}\n[[persona]]\nname = \"lab\"\ntitle = \"Lab\"\nstarts = \"lab.service\"\npin = \"{pin}\"\n")
 }
 
-/// Waits until the menu reads so many keyboards.
-fn reads_keyboards(machine: &mut Machine, count: usize) -> Result<()> {
-    let script = format!("cat /run/persona/menu.toml; grep -qx 'keyboards = {count}' /run/persona/menu.toml");
-    machine.wait_until(&format!("the menu reads {count} keyboards"), &script, STEP).map(drop)
-}
-
 /// Types characters, each named as its key is.
 fn type_in(machine: &mut Machine, keys: &str) -> Result<()> {
     keys.chars().try_for_each(|key| machine.press(Keyboard::Host, &key.to_string()))
@@ -200,16 +194,16 @@ fn keys() -> Result<()> {
     machine.wait_until("Enter repeats", &format!("timeout 5 head -c 24 /dev/input/{node} | grep -q ."), STEP)?;
     machine.run("touch /run/go; systemctl start persona-menu.service")?;
     machine.wait_for_menu()?;
-    reads_keyboards(&mut machine, 2)?;
+    machine.wait_for_keyboards(2)?;
     let rivendale = machine.picture(Head::Display)?;
     machine.press(Keyboard::Legion, "right")?;
     let gondor = changes(&mut machine, Head::Display, &rivendale)?;
 
     // A keyboard is unplugged, even one with a key down, and plugged in again.
     machine.unplug(Keyboard::Legion)?;
-    reads_keyboards(&mut machine, 1)?;
+    machine.wait_for_keyboards(1)?;
     machine.plug(Keyboard::Legion)?;
-    reads_keyboards(&mut machine, 2)?;
+    machine.wait_for_keyboards(2)?;
     machine.press(Keyboard::Legion, "left")?;
     let rivendale = changes(&mut machine, Head::Display, &gondor)?;
     nothing_is_chosen(&mut machine)?;
@@ -235,7 +229,7 @@ fn keys() -> Result<()> {
     // A menu that begins anew asks nobody twice, and waits: Esc, and the last entry of three.
     machine.run("rm /run/persona/menu.toml; systemctl restart persona-menu.service")?;
     machine.wait_for_menu()?;
-    reads_keyboards(&mut machine, 2)?;
+    machine.wait_for_keyboards(2)?;
     let waits = machine.picture(Head::Display)?;
     machine.press(Keyboard::Host, "esc")?;
     let power = changes(&mut machine, Head::Display, &waits)?;
@@ -266,7 +260,7 @@ fn the_console_listens(machine: &mut Machine, word: &str) -> Result<()> {
 fn start_the_menu(machine: &mut Machine) -> Result<()> {
     machine.run("rm -f /run/persona/menu.toml; systemctl reset-failed persona-menu.service; systemctl start persona-menu.service")?;
     machine.wait_for_menu()?;
-    reads_keyboards(machine, 2)?;
+    machine.wait_for_keyboards(2)?;
     assert_eq!(machine.run("cat /sys/class/tty/tty0/active")?.trim(), "tty12");
     Ok(())
 }
@@ -276,7 +270,7 @@ fn ends() -> Result<()> {
     let scenario = Scenario::new("ends").cmdline("persona.timeout=never").file(WAITS.0, no_restart);
     let mut machine = power_on(&Hardware::standard(), &scenario)?;
     machine.wait_for_menu()?;
-    reads_keyboards(&mut machine, 2)?;
+    machine.wait_for_keyboards(2)?;
 
     // The first entry of the power menu.
     for key in ["esc", "ret"] {
@@ -293,7 +287,7 @@ fn ends() -> Result<()> {
     // A menu without systemd to tidy up after it.
     machine.run("rm -f /run/persona/menu.toml; setsid persona menu > /run/menu.log 2>&1 & echo $! > /run/menu.pid")?;
     machine.wait_for_menu()?;
-    reads_keyboards(&mut machine, 2)?;
+    machine.wait_for_keyboards(2)?;
     machine.run("kill -SEGV $(cat /run/menu.pid)")?;
     machine.wait_until("that menu is gone", "! test -e /proc/$(cat /run/menu.pid)/exe", STEP)?;
     the_console_listens(&mut machine, "merry")?;
@@ -309,7 +303,7 @@ fn launch() -> Result<()> {
     let scenario = Scenario::new("launch").cmdline("persona.timeout=never").script("mv /var/lib/legion/cartridges/mordor /root/");
     let mut machine = power_on(&Hardware::standard(), &scenario)?;
     machine.wait_for_menu()?;
-    reads_keyboards(&mut machine, 2)?;
+    machine.wait_for_keyboards(2)?;
     machine.run("modprobe uinput && mkfifo /run/pad && systemd-run --quiet --unit=pad /usr/lib/machine/pad /run/pad")?;
     let pad = format!(
         "for input in /sys/class/input/event*; do grep -qx '{}' $input/device/name && node=/dev/input/${{input##*/}}; done

@@ -130,6 +130,7 @@ fn a_card_of_four_functions() -> Result<()> {
 
     machine.wait_until("the boot is over", "systemctl is-system-running --wait || :", STEP)?;
     let before = state_of_hardware(&mut machine)?;
+    machine.wait_for_keyboards(2)?;
     machine.press(Keyboard::Host, "2")?;
     machine.press(Keyboard::Host, "ret")?;
     machine.wait_for_legion("running")?;
@@ -149,7 +150,7 @@ fn a_card_of_four_functions() -> Result<()> {
     let expected: Vec<Option<String>> = (0..4).map(|number| Some(format!("{slot}{number}"))).collect();
     assert_eq!(card, expected, "{reports:?}");
     stop(&mut machine)?;
-    machine.wait_until("the menu waits again", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    machine.wait_for_keyboards(2)?;
     assert_eq!(state_of_hardware(&mut machine)?, before);
 
     machine.run("systemctl stop persona-menu.service")?;
@@ -183,6 +184,7 @@ fn a_group_with_the_hosts_disk_and_network_card_stays_with_the_host() {
         let mut machine = power_on(&hardware, &Scenario::new("shared-group").cmdline("persona.timeout=never"))?;
         machine.wait_for_menu()?;
         the_host_is_fine(&mut machine)?;
+        machine.wait_for_keyboards(2)?;
         // The menu lets nobody pick it: once the next key has moved the highlight, Enter has been heard.
         let dump = machine.folder().join("menu.png");
         machine.screendump(Head::Display, &dump)?;
@@ -246,7 +248,7 @@ fn taken_while_in_use() -> Result<()> {
     let scenario = Scenario::new("in-use").initramfs_settings(&older.to_string()).script("modprobe bochs").cmdline("persona.timeout=never");
     let mut machine = Machine::power_on(&artifacts, &hardware, &scenario)?;
     machine.wait_for_menu()?;
-    machine.wait_until("the menu has both keyboards", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    machine.wait_for_keyboards(2)?;
     let legions = [address::CARD, address::CARD_AUDIO, address::CARD_THIRD, address::LEGION_USB];
     // Reserved too late, by the real root.
     let late = drivers(&mut machine, &legions)?;
@@ -265,7 +267,7 @@ fn taken_while_in_use() -> Result<()> {
     // What is to be reserved at boot stays legion's, the keyboard comes back.
     let kept = ["vfio-pci vfio-pci", "vfio-pci vfio-pci", "vfio-pci vfio-pci", "xhci_hcd (null)"];
     assert_eq!(drivers(&mut machine, &legions)?, kept);
-    machine.wait_until("the menu has both keyboards again", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    machine.wait_for_keyboards(2)?;
     the_kernel_is_fine(&mut machine)?;
     the_host_is_fine(&mut machine)
 }
@@ -325,7 +327,7 @@ fn races_and_losses() -> Result<()> {
     let status = machine.ssh("persona status")?;
     assert!(status.contains(&format!("{} is gone", address::LEGION_USB)), "{status}");
     machine.run("rm /etc/modprobe.d/vanishing.conf; echo 1 > /sys/bus/pci/rescan")?;
-    machine.wait_until("the keyboard is back", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    machine.wait_for_keyboards(2)?;
     assert_eq!(drivers(&mut machine, &FIVE)?, AT_HOME);
 
     // Pulled out while legion has it: the kernel asks legion for it, and waits.

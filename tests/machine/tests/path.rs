@@ -31,7 +31,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 fn a_pick() -> Result<()> {
     let mut machine = power_on(&Hardware::standard(), &Scenario::new("pick").cmdline("persona.timeout=10m"))?;
     machine.wait_for_menu()?;
-    machine.wait_until("the menu has both keyboards", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    machine.wait_for_keyboards(2)?;
 
     // The card's own driver is loaded, and was kept off: `boot.rs` shows that it binds when it may.
     machine.run("lsmod | grep -q ^bochs")?;
@@ -98,7 +98,7 @@ fn a_pick() -> Result<()> {
     let status = machine.status()?;
     assert_eq!(text(&status, "/legion/why"), "the guest powered off");
     machine.wait_until("legion.service is over", "! systemctl is-active -q legion.service", STEP)?;
-    machine.wait_until("the menu has both keyboards again", "grep -q 'keyboards = 2' /run/persona/menu.toml", STEP)?;
+    machine.wait_for_keyboards(2)?;
     machine.wait_for_change(Head::Display, &dump)?;
     machine.press(Keyboard::Legion, "3")?;
     machine.press(Keyboard::Legion, "spc")?;
@@ -190,6 +190,7 @@ fn without_its_cartridge_legion_stays_off() {
         let mut machine = power_on(&Hardware::standard(), &scenario)?;
         stays_off(&mut machine, "there is no cartridge `rivendale`")?;
         // The others are as good as ever.
+        machine.wait_for_keyboards(2)?;
         machine.press(Keyboard::Host, "2")?;
         machine.press(Keyboard::Host, "ret")?;
         machine.wait_for_legion("running")
@@ -213,6 +214,7 @@ fn unreadable_settings_leave_a_plain_host_that_says_why() {
         assert_eq!(machine.driver(address::CARD)?.as_deref(), Some("bochs-drm"));
         // The reason is on the screen until a key is pressed; then the console is back and listens.
         assert_eq!(machine.run("cat /sys/class/tty/tty0/active")?.trim(), "tty12");
+        machine.wait_for_keyboards(2)?;
         machine.press(Keyboard::Host, "a")?;
         machine.wait_until(
             "the console is back",

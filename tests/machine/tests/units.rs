@@ -49,6 +49,7 @@ fn container() -> Result<()> {
     let scenario = Scenario::new("units").root_settings(&settings).cmdline("persona.timeout=never").file(LAB.0, LAB.1);
     let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &scenario)?;
     machine.wait_for_menu()?;
+    machine.wait_for_keyboards(2)?;
     let rivendale = machine.picture(Head::Display)?;
     machine.press(Keyboard::Host, "5")?;
     let lab = changes(&mut machine, Head::Display, &rivendale)?;

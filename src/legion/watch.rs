@@ -79,7 +79,6 @@ impl Watch {
                 "BLOCK_IO_ERROR" if data["action"] == "stop" => {
                     self.stalled = Some(data["reason"].as_str().unwrap_or("QEMU gives no reason").to_owned());
                 }
-                "RESET" if data["guest"] == true => log::info!("the guest restarted itself"),
                 "GUEST_PANICKED" => self.panicked = true,
                 "SHUTDOWN" => self.shutdown = Some(Shutdown::from_event(data)),
                 _ => {}

@@ -50,10 +50,18 @@ impl Artifacts {
     ///
     /// # Errors
     /// As [`Artifacts::build`].
-    pub fn build_with(name: &str, packages: &[&str], log: &Log) -> Result<Self> {
+    fn build_with(name: &str, packages: &[&str], log: &Log) -> Result<Self> {
         let folder = folders::output()?.join(name);
         overlay::make_folder(&folder)?;
         Self::build_in(folder, packages, log)
+    }
+
+    /// The same with what does parts of Persona's work in other ways: driverctl and libvirt.
+    ///
+    /// # Errors
+    /// As [`Artifacts::build`].
+    pub fn build_with_rivals(log: &Log) -> Result<Self> {
+        Self::build_with("bench", &["driverctl", "libvirt-clients", "libvirt-daemon"], log)
     }
 
     fn build_in(folder: PathBuf, packages: &[&str], log: &Log) -> Result<Self> {

@@ -6,9 +6,6 @@ use crate::machine::Machine;
 use persona::error::{Context, Error, Result};
 use toml_edit::{DocumentMut, value};
 
-/// The rivals' packages in Debian.
-pub(super) const PACKAGES: [&str; 3] = ["driverctl", "libvirt-clients", "libvirt-daemon"];
-
 /// Each contender binds this often, in turn, and who begins changes. A round before these, in which modules are loaded, does not
 /// count.
 const ROUNDS: usize = 9;

@@ -23,7 +23,7 @@ use std::io::Write;
 /// When the machine does not boot or a program does not do its work.
 pub fn bench(out: &mut dyn Write) -> Result<()> {
     let mut say = |lines: Vec<String>| writeln!(out, "{}\n", lines.join("\n")).doing(|| "printing the figures".into());
-    let artifacts = Artifacts::build_with("bench", &binding::PACKAGES, &Log::new("image"))?;
+    let artifacts = Artifacts::build_with_rivals(&Log::new("image"))?;
     say(size::measure(&artifacts)?)?;
     say(planning::measure()?)?;
     say(reserving::measure(&artifacts)?)?;

@@ -2,6 +2,7 @@
 use super::super::read::Element;
 use super::*;
 use crate::legion::cartridge::{Cartridge, Disk};
+use crate::legion::topology::{Pinning, Processors, Topology};
 use crate::legion::{Firmware, argv};
 use crate::settings::Settings;
 use crate::settings::value::MemorySize;
@@ -22,13 +23,18 @@ fn addresses(texts: &[&str]) -> Vec<PciAddress> {
 }
 
 fn ovmf() -> Firmware {
-    Firmware { code: "/usr/share/edk2/x64/OVMF_CODE.4m.fd".into(), format: ImageFormat::Raw }
+    Firmware { code: "/usr/share/edk2/x64/OVMF_CODE.4m.fd".into(), format: ImageFormat::Raw, secure: false }
+}
+
+fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAddress]) -> Machine<'a> {
+    let topology = Topology { sockets: 1, dies: 1, cores: legion.cpus.count(), threads: 1 };
+    let processors = Processors { topology, pinning: Pinning::default(), amd: true, host_caches: false, evmcs: false, notes: Vec::new() };
+    Machine { legion, cartridge, devices, passthrough: &[], iso: None, firmware: None, processors, hugepages: None, notes: Vec::new() }
 }
 
 /// PERSONA_BLESS=1 writes the domains anew.
-fn golden(name: &str, legion: &Legion, cartridge: &Cartridge, firmware: Option<&Firmware>, devices: &[&str]) {
-    let machine = Machine { legion, cartridge, firmware, devices: &addresses(devices) };
-    let text = domain_xml(&Paths::new("/", None), &machine).unwrap();
+fn golden(name: &str, machine: &Machine<'_>) {
+    let text = domain_xml(&Paths::new("/", None), machine).unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/libvirt").join(name).with_extension("xml");
     if std::env::var_os("PERSONA_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -39,14 +45,12 @@ fn golden(name: &str, legion: &Legion, cartridge: &Cartridge, firmware: Option<&
 }
 
 #[test]
-fn the_shipped_linux_persona() {
-    let devices = ["0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.2", "0000:0a:00.3", "0000:0c:00.0", "0000:0c:00.3"];
-    golden("rivendale", &shipped("rivendale"), &cartridge("rivendale", DiskKind::Qcow2, true), Some(&ovmf()), &devices);
-}
-
-#[test]
-fn the_shipped_windows_persona() {
-    golden("mordor", &shipped("mordor"), &cartridge("mordor", DiskKind::Qcow2, true), None, &["0000:0a:00.0"]);
+fn the_shipped_personas() {
+    let devices = addresses(&["0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.2", "0000:0a:00.3", "0000:0c:00.0", "0000:0c:00.3"]);
+    let (legion, disk) = (shipped("rivendale"), cartridge("rivendale", DiskKind::Qcow2, true));
+    golden("rivendale", &Machine { firmware: Some(ovmf()), ..machine(&legion, &disk, &devices) });
+    let (legion, disk) = (shipped("mordor"), cartridge("mordor", DiskKind::Qcow2, true));
+    golden("mordor", &machine(&legion, &disk, &devices[..1]));
 }
 
 #[test]
@@ -59,7 +63,8 @@ fn a_persona_with_everything_otherwise() {
         extra_args: vec!["-device".into(), "ich9-intel-hda,id='a&b'".into()],
         ..shipped("gondor")
     };
-    golden("otherwise", &legion, &cartridge("gondor", DiskKind::BlockDevice, false), Some(&ovmf()), &[]);
+    let cartridge = cartridge("gondor", DiskKind::BlockDevice, false);
+    golden("otherwise", &Machine { firmware: Some(ovmf()), ..machine(&legion, &cartridge, &[]) });
 }
 
 fn read(machine: &Machine<'_>) -> Element {
@@ -70,7 +75,7 @@ fn read(machine: &Machine<'_>) -> Element {
 fn without_a_network_there_is_no_card() {
     let legion = Legion { network: Network::None, ..shipped("rivendale") };
     let cartridge = cartridge("a", DiskKind::Raw, true);
-    let domain = read(&Machine { legion: &legion, cartridge: &cartridge, firmware: None, devices: &[] });
+    let domain = read(&machine(&legion, &cartridge, &[]));
     assert!(domain.child("devices").unwrap().child("interface").is_none());
     assert!(domain.child("os").unwrap().child("loader").is_none());
 }
@@ -79,8 +84,8 @@ fn without_a_network_there_is_no_card() {
 fn firmware_that_is_not_raw_says_so() {
     let (legion, cartridge) = (shipped("rivendale"), cartridge("a", DiskKind::Raw, true));
     for (format, word) in [(ImageFormat::Raw, None), (ImageFormat::Qcow2, Some("qcow2"))] {
-        let firmware = Firmware { format, ..ovmf() };
-        let domain = read(&Machine { legion: &legion, cartridge: &cartridge, firmware: Some(&firmware), devices: &[] });
+        let firmware = Some(Firmware { format, ..ovmf() });
+        let domain = read(&Machine { firmware, ..machine(&legion, &cartridge, &[]) });
         assert_eq!(domain.child("os").unwrap().child("loader").unwrap().attribute("format"), word);
     }
 }
@@ -137,7 +142,7 @@ proptest! {
     ) {
         let devices: Vec<_> = found.into_iter().map(|(domain, bus, device, function)| PciAddress { domain, bus, device, function }).collect();
         let (legion, cartridge) = (shipped("rivendale"), cartridge("a", DiskKind::Raw, true));
-        let machine = Machine { legion: &legion, cartridge: &cartridge, firmware: None, devices: &devices };
+        let machine = machine(&legion, &cartridge, &devices);
         prop_assert_eq!(of_domain(&read(&machine)), of_line(&argv(&Paths::new("/", None), &machine)));
     }
 
@@ -153,10 +158,10 @@ proptest! {
             guest: if windows { Guest::Windows } else { Guest::Linux }, extra_args: vec![argument.clone()], ..shipped("rivendale")
         };
         let plain = Legion { slot: "/slot".into(), extra_args: vec!["x".into()], ..legion.clone() };
-        let firmware = Firmware { code: code.clone().into(), format: ImageFormat::Raw };
+        let firmware = Firmware { code: code.clone().into(), ..ovmf() };
         let paths = Paths::new(&root, None);
         let document = |paths: &Paths, legion: &Legion, firmware: &Firmware| {
-            let machine = Machine { legion, cartridge: &cartridge, firmware: Some(firmware), devices: &[] };
+            let machine = Machine { firmware: Some(firmware.clone()), ..machine(legion, &cartridge, &[]) };
             Element::read(&domain_xml(paths, &machine).unwrap()).unwrap()
         };
         let wild = document(&paths, &legion, &firmware);

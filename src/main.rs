@@ -1,15 +1,21 @@
 //! The `persona` command: reads the command line, does what it says, tells what went wrong.
 
-use clap::Parser;
-use persona::cli::Cli;
+use persona::cli::{parse, width};
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match Cli::parse().run(&mut stdout().lock()) {
+    // A reader that has gone away (`persona list | head`) is told nothing; it would not read it.
+    let cli = match parse(std::env::args_os().skip(1)) {
+        Ok(cli) => cli,
+        Err(wrong) => {
+            let _ = write!(stderr(), "{}", wrong.text(width(stderr())));
+            return ExitCode::from(2);
+        }
+    };
+    match cli.run(&mut stdout().lock()) {
         Ok(code) => code,
         Err(error) => {
-            // A reader that has gone away (`persona list | head`) is told nothing; it would not read it.
             let _ = writeln!(stderr(), "persona: {error}");
             ExitCode::from(error.exit_code())
         }

@@ -10,7 +10,6 @@ use crate::paths::Paths;
 use crate::preview::{Protocol, State, live::live};
 use crate::settings::Settings;
 use crate::sys;
-use clap::Args;
 use persona_paint::{Painter, write_png};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
@@ -19,26 +18,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is previewed, and where it goes.
-#[derive(Debug, Args)]
+#[derive(Debug)]
 pub struct Preview {
-    /// The persona that is highlighted; the default if left out
-    name: Option<String>,
-    /// What goes on in the menu
-    #[arg(long, value_enum, default_value = "countdown", value_name = "STATE")]
-    state: State,
-    /// The screen's size in pixels
-    #[arg(long, default_value = "1920x1080", value_parser = size, value_name = "WIDTHxHEIGHT")]
-    size: (u32, u32),
-    /// The PNG to write; standard output if left out
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// The menu as it is on a console without a usable card, in letters
-    #[arg(long, conflicts_with_all = ["size", "out"])]
-    text: bool,
-    /// The whole menu in this terminal, driven by the keyboard, with launches that only go by; `q` ends it. How it is shown
-    /// is asked of the terminal, or forced: --live=kitty
-    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, conflicts_with_all = ["size", "out", "text", "state"], value_name = "HOW")]
-    live: Option<Option<Protocol>>,
+    /// The persona that is highlighted; the default if left out.
+    pub name: Option<String>,
+    /// What goes on in the menu.
+    pub state: State,
+    /// The screen's width and height in pixels.
+    pub size: (u32, u32),
+    /// The PNG to write; standard output if left out.
+    pub out: Option<PathBuf>,
+    /// In letters, as on a console without a usable card.
+    pub text: bool,
+    /// The whole menu in this terminal, by the named protocol or the best that the terminal has.
+    pub live: Option<Option<Protocol>>,
 }
 
 /// Shows the menu as it looks in a certain state, or all of it.
@@ -101,7 +94,11 @@ fn print_text(view: &View, out: &mut dyn Write) -> Result<()> {
     out.write_all(&bytes).doing(|| "printing".into())
 }
 
-fn size(text: &str) -> std::result::Result<(u32, u32), String> {
+/// Reads a screen's size such as `1920x1080`, in pixels.
+///
+/// # Errors
+/// When it is none, or too small or too large to paint.
+pub fn size(text: &str) -> std::result::Result<(u32, u32), String> {
     let side = |side: &str| side.parse::<u32>().ok().filter(|side| (64..=16384).contains(side));
     text.split_once('x')
         .and_then(|(width, height)| Some((side(width)?, side(height)?)))

@@ -3,13 +3,13 @@
 use super::kitty;
 
 /// A way of showing pictures in a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// Kitty's graphics protocol
+    /// Kitty's graphics protocol.
     Kitty,
-    /// Sixel graphics
+    /// Sixel graphics.
     Sixel,
-    /// Half blocks in 24-bit colour
+    /// Half blocks in 24-bit colour.
     Blocks,
 }
 

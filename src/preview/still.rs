@@ -4,27 +4,27 @@ use persona_paint::{Overlay, PinAnswer, Pose, Progress, Stage, Step, View};
 use std::time::Duration;
 
 /// What goes on in a view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// The default starts soon
+    /// The default starts soon.
     Countdown,
-    /// Nothing starts until a person picks
+    /// Nothing starts until a person picks.
     Waiting,
-    /// The cartridge is on its way into the slot
+    /// The cartridge is on its way into the slot.
     Picked,
-    /// The steps of the launch tick off
+    /// The steps of the launch tick off.
     Starting,
-    /// Where to look
+    /// Where to look.
     Running,
-    /// Why it does not run
+    /// Why it does not run.
     Failed,
-    /// A locked persona's PIN
+    /// A locked persona's PIN.
     Pin,
-    /// The power menu
+    /// The power menu.
     Power,
-    /// What the keys do
+    /// What the keys do.
     Help,
-    /// No settings to show a menu of
+    /// No settings to show a menu of.
     Broken,
 }
 

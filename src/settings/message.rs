@@ -73,7 +73,7 @@ fn nearest_in_message(message: &str) -> Option<&str> {
 }
 
 /// The known word that `wrong` was probably meant to be, if one is near enough.
-pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, word) = known.map(|word| (edit_distance(wrong, word), word)).min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + wrong.chars().count() / 3).then_some(word)
 }

@@ -9,117 +9,77 @@ use crate::legion::DiskKind;
 use crate::legion::cartridge::{Blank, DiskSize, FirmwareKind, Shelf, Source};
 use crate::paths::Paths;
 use crate::settings::Settings;
-use crate::settings::value::{NAMES, is_name};
 use crate::terminal;
-use clap::{Args, Subcommand};
 use progress::Bar;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// What is done to a cartridge.
-#[derive(Debug, Subcommand)]
+#[derive(Debug)]
 pub enum Cartridge {
-    /// All cartridges: size, use, last run, snapshots, what is wrong, what a killed command left
-    List {
-        /// For programs
-        #[arg(long)]
-        json: bool,
-    },
-    /// Make a cartridge with a blank disk
+    /// All are listed.
+    List(Output),
+    /// One is made, with a blank disk.
     Create(Create),
-    /// Make a cartridge from an image of any format that qemu-img reads, or from a block device
+    /// One is made of an image or a block device.
     Import(Import),
-    /// Remove a cartridge and all that is in it, for good
+    /// It is removed for good.
     Remove(Remove),
-    /// Save disk, UEFI variables and TPM state together, under a label
+    /// Disk, UEFI variables and TPM state are saved together.
     Save(Snapshot),
-    /// Make the cartridge as it was when it was saved; what it is now is lost
+    /// It becomes what was saved.
     Restore(Snapshot),
-    /// Forget a saved state
+    /// What was saved is forgotten.
     Forget(Snapshot),
-    /// Do not boot the installation image any more, which else ends when the guest powers off with a disk that boots
-    Installed {
-        /// The cartridge
-        #[arg(value_parser = name)]
-        name: String,
-    },
+    /// The one of that name does not boot its installation image any more.
+    Installed(String),
 }
 
 /// A cartridge to be.
-#[derive(Debug, Args)]
+#[derive(Debug)]
 pub struct Create {
-    /// The cartridge: the name of its persona, or what `cartridge = ` in the settings says
-    #[arg(value_parser = name)]
-    name: String,
-    /// The disk's size, such as 200G; it takes room as it fills
-    #[arg(long)]
-    size: String,
-    /// How the disk is stored; raw images are a little faster, and have snapshots on Btrfs and XFS only
-    #[arg(long, value_parser = ["qcow2", "raw"], default_value = "qcow2")]
-    format: String,
-    /// Boot this installation image (copied into the cartridge) as long as the disk does not boot by itself
-    #[arg(long, value_name = "ISO")]
-    install: Option<PathBuf>,
-    /// What starts the guest
-    #[arg(long, value_parser = ["uefi", "bios"], default_value = "uefi")]
-    firmware: String,
+    /// The cartridge.
+    pub name: String,
+    /// How large the disk is to the guest.
+    pub size: DiskSize,
+    /// How the disk is stored.
+    pub format: DiskKind,
+    /// The installation image.
+    pub install: Option<PathBuf>,
+    /// What starts the guest.
+    pub firmware: FirmwareKind,
 }
 
 /// What there is, and what it becomes.
-#[derive(Debug, Args)]
+#[derive(Debug)]
 pub struct Import {
-    /// The cartridge
-    #[arg(value_parser = name)]
-    name: String,
-    /// The image or block device
-    #[arg(value_name = "FILE|DEVICE")]
-    source: PathBuf,
-    /// How the copy is stored
-    #[arg(long, value_parser = ["qcow2", "raw"], default_value = "qcow2", conflicts_with = "link")]
-    format: String,
-    /// What starts the guest; if left out, UEFI for a disk with an EFI system partition
-    #[arg(long, value_parser = ["uefi", "bios"])]
-    firmware: Option<String>,
-    /// Boot the block device itself, by a name that it keeps; nothing is copied
-    #[arg(long)]
-    link: bool,
+    /// The cartridge.
+    pub name: String,
+    /// The image or block device.
+    pub source: PathBuf,
+    /// How the copy is stored; a block device is not copied.
+    pub becomes: DiskKind,
+    /// What starts the guest; if left out, what the disk was installed for.
+    pub firmware: Option<FirmwareKind>,
 }
 
 /// What is to go.
-#[derive(Debug, Args)]
+#[derive(Debug)]
 pub struct Remove {
-    /// The cartridge
-    #[arg(value_parser = name)]
-    name: String,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
+    /// The cartridge.
+    pub name: String,
+    /// Whether nobody is asked.
+    pub yes: bool,
 }
 
 /// A saved state.
-#[derive(Debug, Args)]
+#[derive(Debug)]
 pub struct Snapshot {
-    /// The cartridge
-    #[arg(value_parser = name)]
-    name: String,
-    /// What the saved state is called
-    #[arg(value_parser = name)]
-    label: String,
-}
-
-/// One of clap's possible values: the others were refused.
-fn format(word: &str) -> DiskKind {
-    if word == "raw" { DiskKind::Raw } else { DiskKind::Qcow2 }
-}
-
-/// The same.
-fn firmware_kind(word: &str) -> FirmwareKind {
-    if word == "bios" { FirmwareKind::Bios } else { FirmwareKind::Uefi }
-}
-
-fn name(text: &str) -> std::result::Result<String, String> {
-    if is_name(text) { Ok(text.to_owned()) } else { Err(NAMES.to_owned()) }
+    /// The cartridge.
+    pub name: String,
+    /// What the saved state is called.
+    pub label: String,
 }
 
 /// Does it, and says so.
@@ -139,7 +99,7 @@ pub fn cartridge(paths: &Paths, command: Cartridge, now: SystemTime, out: &mut d
 fn done(paths: &Paths, settings: &Settings, command: Cartridge, now: SystemTime, out: &mut dyn Write) -> Result<()> {
     let shelf = |name: &str| Shelf::of(paths, settings, name);
     match command {
-        Cartridge::List { json } => list::list(paths, settings, if json { Output::Json } else { Output::Text }, now, out),
+        Cartridge::List(output) => list::list(paths, settings, output, now, out),
         Cartridge::Create(wanted) => create(&shelf(&wanted.name), &wanted, out),
         Cartridge::Import(wanted) => import(&shelf(&wanted.name), &wanted, out),
         Cartridge::Remove(wanted) => remove(&shelf(&wanted.name), &wanted, out),
@@ -155,7 +115,7 @@ fn done(paths: &Paths, settings: &Settings, command: Cartridge, now: SystemTime,
             shelf(&name).forget(&name, &label)?;
             print(out, &format!("{label} of {name} is forgotten\n"))
         }
-        Cartridge::Installed { name } => {
+        Cartridge::Installed(name) => {
             let had_one = shelf(&name).installed(&name)?;
             let was = if had_one { "boots from its disk alone from now on" } else { "had no installation image" };
             print(out, &format!("{name} {was}\n"))
@@ -165,8 +125,7 @@ fn done(paths: &Paths, settings: &Settings, command: Cartridge, now: SystemTime,
 
 fn create(shelf: &Shelf<'_>, wanted: &Create, out: &mut dyn Write) -> Result<()> {
     let install = wanted.install.as_deref().map(absolute).transpose()?;
-    let size: DiskSize = wanted.size.parse().map_err(|wrong: String| Error::usage(wrong))?;
-    let blank = Blank { size, format: format(&wanted.format), firmware: firmware_kind(&wanted.firmware), install };
+    let blank = Blank { size: wanted.size, format: wanted.format, firmware: wanted.firmware, install };
     let mut bar = Bar::new(&wanted.name);
     shelf.create(&wanted.name, &blank, &mut |what, share| bar.show(what, share))?;
     drop(bar);
@@ -174,16 +133,15 @@ fn create(shelf: &Shelf<'_>, wanted: &Create, out: &mut dyn Write) -> Result<()>
         Some(iso) => format!("boots {} until its disk boots by itself", iso.file_name().unwrap_or_default().to_string_lossy()),
         None => "blank; `--install ISO` would have put an installation image beside it".to_owned(),
     };
-    print(out, &format!("{} is made: {size}, {}, {then}\n{}", wanted.name, firmware(blank.firmware), hint(shelf, &wanted.name)))
+    print(out, &format!("{} is made: {}, {}, {then}\n{}", wanted.name, blank.size, firmware(blank.firmware), hint(shelf, &wanted.name)))
 }
 
 fn import(shelf: &Shelf<'_>, wanted: &Import, out: &mut dyn Write) -> Result<()> {
-    let becomes = if wanted.link { DiskKind::BlockDevice } else { format(&wanted.format) };
-    let source = Source { path: absolute(&wanted.source)?, becomes, firmware: wanted.firmware.as_deref().map(firmware_kind) };
+    let source = Source { path: absolute(&wanted.source)?, becomes: wanted.becomes, firmware: wanted.firmware };
     let mut bar = Bar::new(&wanted.name);
     let kind = shelf.import(&wanted.name, &source, &mut |what, share| bar.show(what, share))?;
     drop(bar);
-    let how = if wanted.link { "linked to" } else { "the same as" };
+    let how = if wanted.becomes == DiskKind::BlockDevice { "linked to" } else { "the same as" };
     let why = if wanted.firmware.is_some() { "" } else { ", as the disk was installed" };
     let (name, source, firmware) = (&wanted.name, source.path.display(), firmware(kind));
     print(out, &format!("{name} is made: {how} {source}, {firmware}{why}\n{}", hint(shelf, name)))

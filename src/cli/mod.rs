@@ -1,0 +1,129 @@
+//! The command line: one table of commands and options, from which reading it, the help and the messages are made.
+//!
+//! `table` says what the table is made of, `commands` and `cartridge` are the table, `parse` puts words where it says, and
+//! hands them, by `given`, to the entry of the command, which makes a [`Command`] of them.
+
+mod cartridge;
+mod commands;
+mod given;
+mod help;
+mod parse;
+mod table;
+#[cfg(test)]
+mod tests;
+mod wrong;
+
+use crate::commands as run;
+use crate::commands::Output;
+use crate::commands::cartridge::Cartridge;
+use crate::commands::preview::Preview;
+use crate::error::{Context, Result};
+use crate::paths::Paths;
+use crate::sys;
+pub use parse::{Help, parse};
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+pub use wrong::Wrong;
+
+/// A command line that means something.
+#[derive(Debug)]
+pub struct Cli {
+    global: Global,
+    command: Command,
+}
+
+/// What holds for all commands.
+#[derive(Debug)]
+struct Global {
+    root: PathBuf,
+    config: Option<PathBuf>,
+    verbose: u8,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+enum Command {
+    Help(Help),
+    Version,
+    List(Output),
+    Status(Output),
+    Start(Option<String>),
+    Stop { force: bool },
+    Switch(String),
+    Next { name: String, until_cleared: bool },
+    Clear,
+    Pin { check: Option<String> },
+    Plan(Option<String>, Output),
+    Libvirt(Option<String>),
+    Detect,
+    Doctor(Output),
+    Preview(Preview),
+    Cartridge(Cartridge),
+    Needs,
+    Reserve,
+    Menu { restore_console: bool },
+    Prepare { is_wanted: bool },
+    Run,
+    Release,
+    WriteAttributes,
+}
+
+impl Cli {
+    /// Does what was asked, and returns the exit code. Data goes to `out`, messages to the log.
+    ///
+    /// # Errors
+    /// With the reason and the exit code.
+    pub fn run(self, out: &mut dyn Write) -> Result<ExitCode> {
+        let paths = Paths::new(self.global.root, self.global.config);
+        let verbosity = self.global.verbose;
+        // What runs in the initramfs, where nothing else keeps a message, tells the kernel log.
+        match self.command {
+            Command::Reserve => crate::logger::to_kernel_log(&paths, verbosity),
+            _ => crate::logger::to_standard_error(verbosity),
+        }
+        let done = match self.command {
+            Command::Help(Help(path)) => say(&help::help(&path, width(std::io::stdout())), out),
+            Command::Version => say(concat!("persona ", env!("CARGO_PKG_VERSION"), "\n"), out),
+            Command::Doctor(output) => return run::doctor::doctor(&paths, output, out),
+            Command::List(output) => run::list::list(&paths, output, out),
+            Command::Status(output) => run::status::status(&paths, output, out),
+            Command::Start(name) => run::power::start(&paths, name.as_deref(), out),
+            Command::Stop { force } => run::power::stop(&paths, force, out),
+            Command::Switch(name) => run::power::switch(&paths, &name, out),
+            Command::Next { name, until_cleared } => run::next::set(&paths, &name, until_cleared, out),
+            Command::Clear => run::next::clear(&paths, out),
+            Command::Pin { check: Some(name) } => run::pin::check(&paths, &name, out),
+            Command::Pin { check: None } => run::pin::make(out),
+            Command::Plan(name, output) => run::plan::plan(&paths, name.as_deref(), output, out),
+            Command::Libvirt(name) => run::export::libvirt(&paths, name.as_deref(), out),
+            Command::Detect => run::detect::detect(&paths, out),
+            Command::Preview(preview) => run::preview::preview(&paths, &preview, out),
+            Command::Cartridge(command) => run::cartridge::cartridge(&paths, command, std::time::SystemTime::now(), out),
+            Command::Needs => run::needs::needs(&paths, out),
+            Command::Reserve => run::reserve::reserve(&paths),
+            Command::Menu { restore_console } => run::menu::menu(&paths, restore_console),
+            Command::Prepare { is_wanted: true } => run::prepare::is_wanted(&paths),
+            Command::Prepare { is_wanted: false } => run::prepare::prepare(&paths),
+            Command::Run => run::run::run(&paths),
+            Command::Release => run::release::release(&paths),
+            Command::WriteAttributes => run::write_attributes(out),
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+/// Says something of the program's own. A reader that has seen enough and gone away is no error.
+fn say(text: &str, out: &mut dyn Write) -> Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done.doing(|| "printing".into()),
+    }
+}
+
+/// How long lines may be, in characters: as wide as the terminal, within what reads well; 80 if it is none.
+pub fn width(terminal: impl AsFd) -> usize {
+    let told = sys::window_size(terminal.as_fd()).map_or(0, |size| usize::from(size.columns));
+    if told == 0 { 80 } else { told.clamp(60, 100) }
+}

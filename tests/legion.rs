@@ -105,7 +105,7 @@ impl Bench {
         let guest = UnixListener::bind(self.path("guest")).unwrap();
         // The test harness has threads, of which each must leave the signals to the supervisor.
         let child = Command::new("env")
-            .arg("--block-signal=TERM,INT,CHLD")
+            .arg("--block-signal=TERM,INT,USR1,CHLD")
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "the_supervisors_process", "--ignored", "--nocapture", "--test-threads=1"])
             .env("NOTIFY_SOCKET", self.path("notify"))
@@ -327,6 +327,14 @@ fn who_asks_twice_is_in_a_hurry() {
     running.stop();
     running.await_notice("STOPPING=1");
     running.stop();
+    assert_eq!(running.end().0, "Stopped(Quit) good=true");
+}
+
+#[test]
+fn a_plug_that_is_pulled_asks_no_guest() {
+    let running = Bench::new(&boot_sector(&[HALT])).start();
+    running.await_notice("READY=1");
+    running.signal("USR1", running.child.id());
     assert_eq!(running.end().0, "Stopped(Quit) good=true");
 }
 

@@ -101,7 +101,7 @@ impl Bench {
         let path = format!("{}:{}", self.path("bin").display(), self.path);
         // The test harness has threads, of which each must leave the signals to the supervisor.
         let child = Command::new("/usr/bin/env")
-            .arg("--block-signal=TERM,INT,CHLD")
+            .arg("--block-signal=TERM,INT,USR1,CHLD")
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "the_supervisors_process", "--ignored", "--nocapture", "--test-threads=1"])
             .env("PATH", path)

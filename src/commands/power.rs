@@ -44,11 +44,9 @@ pub fn start(paths: &Paths, name: Option<&str>, out: &mut dyn Write) -> Result<(
 pub fn stop(paths: &Paths, force: bool, out: &mut dyn Write) -> Result<()> {
     let Some(running) = running(paths) else { return print(out, "legion is off.\n") };
     if force {
-        // The second request, which `systemctl stop` makes, skips to the end of the ladder.
-        systemd::ask(&["kill", "--kill-who=main", "--signal=INT", LEGION], "pulling legion's plug")?;
+        systemd::ask(&["kill", "--kill-who=main", "--signal=USR1", LEGION], "pulling legion's plug")?;
     }
-    follow(paths, &["stop", LEGION], &format!("stopping {running}"), out)?;
-    tell(paths, out)
+    follow(paths, &["stop", LEGION], &format!("stopping {running}"), out)
 }
 
 /// Stops legion gracefully and starts it as another persona.
@@ -84,7 +82,7 @@ fn start_as(paths: &Paths, persona: &Persona, out: &mut dyn Write) -> Result<()>
     let started = follow(paths, &["start", LEGION], &format!("starting {}", persona.name), out);
     match or_absent(LegionState::read(paths)) {
         Some(LegionState { phase: Phase::Failed, why: Some(why), .. }) => Err(Error::because(format!("starting {}", persona.name), why)),
-        _ => started.and_then(|()| tell(paths, out)),
+        _ => started,
     }
 }
 
@@ -96,7 +94,7 @@ fn follow(paths: &Paths, arguments: &[&str], doing: &str, out: &mut dyn Write) -
     loop {
         let ended = child.try_wait().doing(|| doing.to_owned())?;
         let now = or_absent(LegionState::read(paths)).map(|state| line(&state));
-        if ended.is_none() && now != told {
+        if now != told {
             if let Some(line) = &now {
                 print(out, line)?;
             }
@@ -111,11 +109,6 @@ fn follow(paths: &Paths, arguments: &[&str], doing: &str, out: &mut dyn Write) -
         }
         std::thread::sleep(LOOK);
     }
-}
-
-/// How it came out.
-fn tell(paths: &Paths, out: &mut dyn Write) -> Result<()> {
-    or_absent(LegionState::read(paths)).map_or(Ok(()), |state| print(out, &line(&state)))
 }
 
 fn line(state: &LegionState) -> String {

@@ -6,7 +6,7 @@ use super::launch::Launch;
 use super::lock::LegionLock;
 use super::news::{News, told};
 use super::qemu::Qemu;
-use super::stopping::{Stopping, block_signals};
+use super::stopping::{PLUG, Stopping, block_signals};
 use crate::error::{Context, Result};
 use crate::paths::Paths;
 use nix::sys::signal::Signal;
@@ -15,8 +15,8 @@ use std::time::Duration;
 /// Runs QEMU until it ends. The lock is the proof that there is no other legion: QEMU inherits it.
 ///
 /// Writes `/run/persona/legion.toml` at every change, tells the service manager that it is ready once QMP says that the
-/// guest runs, and copies QEMU's stderr to its own. SIGTERM and SIGINT start the stop ladder, a second one skips to
-/// `quit`. Both, and SIGCHLD, stay blocked in the calling thread: call it before there is another, which would get them.
+/// guest runs, and copies QEMU's stderr to its own. SIGTERM and SIGINT start the stop ladder, a second one and
+/// SIGUSR1 skip to `quit`. They, and SIGCHLD, stay blocked in the calling thread: call it before there is another, which would get them.
 ///
 /// # Errors
 /// When QEMU could not be started or watched. It does not live on then: legion stays off, and the state says why.
@@ -62,7 +62,8 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, news: &mut News<
                 if stopping.is_none() {
                     news.stops(launch.ladder.kill + GRACE);
                 }
-                stopping = Some(Stopping::asked(stopping, &launch.ladder, qemu.watch.ran));
+                let has_a_button = qemu.watch.ran && signal.ssi_signo != PLUG as u32;
+                stopping = Some(Stopping::asked(stopping, &launch.ladder, has_a_button));
             }
         }
         if let Some((exit, words)) = qemu.ended().doing(|| "waiting for QEMU".to_owned())? {

@@ -13,7 +13,7 @@ use crate::legion::ladder::{Ladder, Rung, Step};
 use crate::legion::launch::Launch;
 use crate::legion::lock::LegionLock;
 use crate::legion::news::{News, told};
-use crate::legion::stopping::{Stopping, block_signals};
+use crate::legion::stopping::{PLUG, Stopping, block_signals};
 use crate::paths::Paths;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -55,9 +55,14 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
         let doubt = domain.doubt.map(|doubt| doubt.wait(now));
         domain.wait_for_news(&signals, rung.into_iter().chain(doubt).min()).doing(|| "waiting for libvirt".to_owned())?;
         // Signals first: a SIGCHLD read after its child was looked for would be the child's last word.
-        let mut asked = 0;
+        let mut asked = 0_u32;
         while let Some(signal) = signals.read_signal().doing(|| "reading signals".to_owned())? {
-            asked += u32::from(signal.ssi_signo != Signal::SIGCHLD as u32);
+            asked += match signal.ssi_signo {
+                number if number == Signal::SIGCHLD as u32 => 0,
+                // As if asked twice.
+                number if number == PLUG as u32 => 2,
+                _ => 1,
+            };
         }
         domain.listen(Instant::now())?;
         if domain.watch.was_forestalled() {

@@ -1,8 +1,7 @@
 //! Files and symlinks that are, at any instant, either the old one or the new one and whole.
 
+use crate::document::{self, Record};
 use crate::error::{Context, Result};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::symlink;
@@ -88,28 +87,27 @@ pub fn sync_tree(folder: &Path) -> Result<()> {
     sync(folder).doing(|| format!("writing the folder {}", folder.display()))
 }
 
-/// Writes a value as TOML, making the folder if need be.
+/// Writes a record as TOML, making the folder if need be.
 ///
 /// # Errors
 /// When the folder cannot be made or written to.
-pub fn write_toml<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let text = toml::to_string(value).doing(|| format!("writing {}", path.display()))?;
+pub(crate) fn write_toml(path: &Path, record: &impl Record) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
     }
-    write(path, text.as_bytes())
+    write(path, document::write(record).as_bytes())
 }
 
-/// Reads a value from TOML; `None` when there is no such file.
+/// Reads a record from TOML; `None` when there is no such file.
 ///
 /// # Errors
 /// When the file cannot be read or understood.
-pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+pub(crate) fn read_toml<R: Record>(path: &Path) -> Result<Option<R>> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         text => {
             let text = text.doing(|| format!("reading {}", path.display()))?;
-            toml::from_str(&text).map(Some).doing(|| format!("understanding {}", path.display()))
+            document::read(&text, &path.display().to_string()).map(Some)
         }
     }
 }

@@ -40,6 +40,7 @@ pub mod commands;
 pub mod console;
 pub mod detect;
 pub mod doctor;
+mod document;
 pub mod error;
 pub mod kernel_command_line;
 pub mod legion;

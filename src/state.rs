@@ -3,15 +3,18 @@
 //! All are written whole ([`crate::atomic`]). One that cannot be read counts as absent where doubt would keep the
 //! host from booting; the reader says so in the log.
 
+mod files;
+
 use crate::atomic;
+use crate::document::Word;
 use crate::error::Result;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt;
 
 /// Why this boot got its persona.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
     /// A person picked it in the menu.
@@ -28,18 +31,12 @@ pub enum Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Picked => "picked",
-            Self::Timeout => "timeout",
-            Self::Override => "override",
-            Self::Remote => "remote",
-            Self::Fallback => "fallback",
-        })
+        f.write_str(self.word())
     }
 }
 
 /// `/run/persona/choice.toml`: the persona this boot gets and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Choice {
     /// The persona's name.
     pub persona: String,
@@ -66,12 +63,11 @@ impl Choice {
 }
 
 /// `/var/lib/persona/override.toml`: the persona for the next boot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Override {
     /// The persona's name.
     pub persona: String,
     /// Whether it stays until cleared, not for one launch only.
-    #[serde(default)]
     pub until_cleared: bool,
 }
 
@@ -122,7 +118,7 @@ impl Override {
 }
 
 /// `/var/lib/persona/last.toml`: the persona that last ran.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Last {
     /// The persona's name.
     pub persona: String,
@@ -147,8 +143,7 @@ impl Last {
 }
 
 /// Where legion is between off and on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Devices are being bound.
     Preparing,
@@ -168,21 +163,12 @@ pub enum Phase {
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Preparing => "preparing",
-            Self::Inserting => "inserting",
-            Self::Starting => "starting",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-            Self::Ended => "ended",
-            Self::Failed => "failed",
-        })
+        f.write_str(self.word())
     }
 }
 
 /// How legion's run came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The guest powered itself off.
     GuestPoweroff,
@@ -193,20 +179,17 @@ pub enum Outcome {
 }
 
 /// `/run/persona/legion.toml`: what legion is doing, or why it is not. No file: it was not started in this boot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegionState {
     /// Where it is.
     pub phase: Phase,
     /// The persona it is.
     pub persona: String,
     /// Why it ended or failed, for a person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// How the run came out, once it is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// How long the guest ran, in seconds, once it is over.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ran_s: Option<u64>,
 }
 
@@ -242,18 +225,16 @@ impl LegionState {
 }
 
 /// `/run/persona/bound.toml`: what `prepare` did to each device, for `release` to undo and `status` to show.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BoundDevices {
     /// In the order they were bound.
-    #[serde(default, rename = "device")]
     pub devices: Vec<BoundDevice>,
 }
 
 /// A device that `prepare` bound to vfio-pci.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundDevice {
     /// Its address.
-    #[serde(with = "as_text")]
     pub address: PciAddress,
     /// `vendor:device`.
     pub id: String,
@@ -261,18 +242,6 @@ pub struct BoundDevice {
     pub driver_before: String,
     /// Whether it goes back to its host driver when legion ends.
     pub give_back: bool,
-}
-
-mod as_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&value.to_string())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>, T: std::str::FromStr<Err = String>>(deserializer: D) -> Result<T, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
 }
 
 impl BoundDevices {
@@ -294,19 +263,17 @@ impl BoundDevices {
 }
 
 /// `/run/persona/menu.toml`: what the menu has on the screen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MenuState {
     /// From the menu's process start to its first complete frame on a screen, in milliseconds; absent without a screen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_frame_ms: Option<u64>,
     /// The outputs it draws on, such as `Virtual-1 1920x1080`.
-    #[serde(default)]
     pub outputs: Vec<String>,
     /// How many keyboards it reads.
-    #[serde(default)]
     pub keyboards: usize,
     /// What is wrong, if the menu could not do its work (unreadable settings, no card).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
 
@@ -329,23 +296,4 @@ impl MenuState {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn after(until_cleared: bool, chosen: &str, reason: Reason) -> Option<Override> {
-        let root = tempfile::tempdir().unwrap();
-        let paths = Paths::new(root.path(), None);
-        Override { persona: "mordor".into(), until_cleared }.write(&paths).unwrap();
-        Override::use_up(&paths, &Choice { persona: chosen.into(), reason }).unwrap();
-        Override::read(&paths).unwrap()
-    }
-
-    #[test]
-    fn a_one_shot_override_is_spent_by_its_own_choice_only() {
-        assert_eq!(after(false, "mordor", Reason::Override), None);
-        assert!(after(true, "mordor", Reason::Override).is_some(), "until cleared");
-        assert!(after(false, "gondor", Reason::Override).is_some(), "the kernel command line chose");
-        assert!(after(false, "mordor", Reason::Picked).is_some(), "a person chose");
-    }
-}
+mod tests;

@@ -11,5 +11,5 @@ use std::io::Write;
 /// # Errors
 /// When the machine cannot be read.
 pub fn needs(paths: &Paths, out: &mut dyn Write) -> Result<()> {
-    print(out, &Needs::of(&Machine::read(paths)?).to_toml()?)
+    print(out, &Needs::of(&Machine::read(paths)?).to_toml())
 }

@@ -1,6 +1,7 @@
 //! The proposal as a settings file with its reasons as comments.
 
 use super::{CARTRIDGES, CartridgeFacts, Facts, Proposal, Proposed, plan};
+use crate::document::quoted;
 use crate::passthrough::{Function, Machine};
 use std::fmt::Write;
 
@@ -118,10 +119,6 @@ fn personas(text: &mut String, cartridges: &[&CartridgeFacts]) {
         }
     }
     text.push_str("\n[[persona]]\nname = \"host\"\ntitle = \"Bare host\"\nstarts = \"host\"\n");
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }
 
 /// Comment lines, wrapped between words.

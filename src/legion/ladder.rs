@@ -1,33 +1,30 @@
 //! The stop ladder: from asking the guest nicely to killing QEMU.
 
-use serde::{Deserialize, Serialize};
+use crate::document::{Checked, Lines, Record, Table};
 use std::fmt;
 use std::time::Duration;
 
 /// How long after the request to stop each rung is taken. A unit's stop time must be longer than `kill`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ladder {
     /// The power button a second time: Windows ignores the first while it sleeps or nobody is logged in.
-    #[serde(with = "in_milliseconds")]
     pub again: Duration,
     /// QMP `quit`: the guest loses power, its disk is flushed.
-    #[serde(with = "in_milliseconds")]
     pub quit: Duration,
     /// SIGKILL.
-    #[serde(with = "in_milliseconds")]
     pub kill: Duration,
 }
 
-pub(super) mod in_milliseconds {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::time::Duration;
-
-    pub(in crate::legion) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+impl Record for Ladder {
+    fn read(table: &mut Table<'_>) -> Checked<Self> {
+        let mut time = |key| table.need(key, Table::number).map(Duration::from_millis);
+        Ok(Self { again: time("again")?, quit: time("quit")?, kill: time("kill")? })
     }
 
-    pub(in crate::legion) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
+    fn write(&self, lines: &mut Lines) {
+        lines.value("again", &self.again.as_millis());
+        lines.value("quit", &self.quit.as_millis());
+        lines.value("kill", &self.kill.as_millis());
     }
 }
 

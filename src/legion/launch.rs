@@ -5,23 +5,23 @@
 
 use super::argv::argv;
 use super::cartridge::Cartridge;
-use super::ladder::{Ladder, in_milliseconds};
+use super::ladder::Ladder;
 use super::lock::LegionLock;
 use super::machine::Machine;
 use super::topology::Pinning;
 use super::{slot, tpm};
 use crate::atomic;
+use crate::document::{Checked, Lines, Record, Table, Word};
 use crate::error::{Error, Result};
 use crate::passthrough::Note;
 use crate::paths::Paths;
 use crate::settings::value::Network;
 use crate::settings::{Legion, OnPoweroff};
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// One launch of legion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     /// The persona it is, for messages and state.
     pub persona: String,
@@ -32,7 +32,6 @@ pub struct Launch {
     /// The slot, as the machine names it.
     pub slot: PathBuf,
     /// libvirt's domain, if libvirt runs legion.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
     /// QEMU's command line, program first; empty with a domain.
     pub qemu: Vec<String>,
@@ -47,10 +46,48 @@ pub struct Launch {
     /// What happens after the guest powers itself off.
     pub on_poweroff: OnPoweroff,
     /// How long it must run for that: an earlier end brings the menu back.
-    #[serde(with = "in_milliseconds")]
     pub running_well: Duration,
     /// What is not as the settings want it, without keeping legion off.
     pub notes: Vec<String>,
+}
+
+impl Record for Launch {
+    fn read(table: &mut Table<'_>) -> Checked<Self> {
+        Ok(Self {
+            persona: table.need("persona", Table::string)?,
+            cartridge: table.need("cartridge", Table::string)?,
+            cartridges: table.need("cartridges", Table::string)?.into(),
+            slot: table.need("slot", Table::string)?.into(),
+            domain: table.string("domain")?,
+            qemu: table.need("qemu", Table::strings)?,
+            swtpm: table.need("swtpm", Table::strings)?,
+            macvtap: table.need("macvtap", Table::flag)?,
+            pinning: table.need("pinning", Table::record)?,
+            ladder: table.need("ladder", Table::record)?,
+            on_poweroff: table.need("on_poweroff", Table::word)?,
+            running_well: Duration::from_millis(table.need("running_well", Table::number)?),
+            notes: table.need("notes", Table::strings)?,
+        })
+    }
+
+    /// Paths are text here, as they are in the settings that they come from.
+    fn write(&self, lines: &mut Lines) {
+        lines.text("persona", &self.persona);
+        lines.text("cartridge", &self.cartridge);
+        lines.text("cartridges", &self.cartridges.to_string_lossy());
+        lines.text("slot", &self.slot.to_string_lossy());
+        if let Some(domain) = &self.domain {
+            lines.text("domain", domain);
+        }
+        lines.texts("qemu", &self.qemu);
+        lines.texts("swtpm", &self.swtpm);
+        lines.value("macvtap", &self.macvtap);
+        lines.text("on_poweroff", self.on_poweroff.word());
+        lines.value("running_well", &self.running_well.as_millis());
+        lines.texts("notes", &self.notes);
+        lines.table("pinning", &self.pinning);
+        lines.table("ladder", &self.ladder);
+    }
 }
 
 impl Launch {
@@ -136,5 +173,41 @@ impl Launch {
         let cartridge = self.cartridge(paths)?;
         slot::expect(lock, paths, &self.slot, &cartridge)?;
         Ok(cartridge)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::document;
+
+    #[test]
+    fn a_launch_is_read_as_it_was_written() {
+        let launch = Launch {
+            persona: "mordor".into(),
+            cartridge: "windows".into(),
+            cartridges: "/var/c".into(),
+            slot: "/var/s".into(),
+            domain: None,
+            qemu: vec!["qemu".into(), "-name".into(), "a\"b".into()],
+            swtpm: Vec::new(),
+            macvtap: true,
+            pinning: Pinning { vcpus: vec![1, 2], rest: Vec::new() },
+            ladder: Ladder::default(),
+            on_poweroff: OnPoweroff::Menu,
+            running_well: Duration::from_secs(60),
+            notes: vec!["as it is".into()],
+        };
+        let text = document::write(&launch);
+        assert_eq!(
+            text,
+            "persona = \"mordor\"\ncartridge = \"windows\"\ncartridges = \"/var/c\"\nslot = \"/var/s\"\n\
+             qemu = [\"qemu\", \"-name\", 'a\"b']\nswtpm = []\nmacvtap = true\non_poweroff = \"menu\"\nrunning_well = 60000\n\
+             notes = [\"as it is\"]\n\n[pinning]\nvcpus = [1, 2]\nrest = []\n\n[ladder]\nagain = 10000\nquit = 30000\nkill = 40000\n"
+        );
+        assert_eq!(document::read::<Launch>(&text, "x").unwrap(), launch);
+        let of_domain = Launch { domain: Some("legion".into()), ..launch };
+        assert_eq!(document::read::<Launch>(&document::write(&of_domain), "x").unwrap(), of_domain);
     }
 }

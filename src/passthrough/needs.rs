@@ -1,25 +1,51 @@
 //! What the running host needs, written down for the next boot's initramfs: before coldplug nobody could tell.
 
 use super::machine::{Duty, Machine};
-use crate::error::{Context, Result};
+use crate::document::{self, Checked, Lines, Record, Table};
 use crate::paths::Paths;
-use serde::{Deserialize, Serialize};
 
 /// The functions that the host cannot do without, as `needs.toml` has them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// In address order.
-    #[serde(default)]
     device: Vec<Need>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Need {
     address: String,
     id: String,
     why: String,
+}
+
+impl Record for Needs {
+    fn read(table: &mut Table<'_>) -> Checked<Self> {
+        let needs = Self { device: table.records("device")? };
+        table.end()?;
+        Ok(needs)
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        lines.tables("device", &self.device);
+    }
+}
+
+impl Record for Need {
+    fn read(table: &mut Table<'_>) -> Checked<Self> {
+        let need = Self {
+            address: table.need("address", Table::string)?,
+            id: table.need("id", Table::string)?,
+            why: table.need("why", Table::string)?,
+        };
+        table.end()?;
+        Ok(need)
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        lines.text("address", &self.address);
+        lines.text("id", &self.id);
+        lines.text("why", &self.why);
+    }
 }
 
 impl Needs {
@@ -35,19 +61,16 @@ impl Needs {
     }
 
     /// The file's text.
-    ///
-    /// # Errors
-    /// Never in practice: it is text only.
-    pub fn to_toml(&self) -> Result<String> {
-        toml::to_string(self).doing(|| "writing down what the host needs".into())
+    pub fn to_toml(&self) -> String {
+        document::write(self)
     }
 
     /// What was written down when the initramfs was built. Without the file, or with one that cannot be read, nothing is known.
     pub(super) fn read(paths: &Paths) -> Self {
         let path = paths.needs();
         let Ok(text) = std::fs::read_to_string(&path) else { return Self::default() };
-        toml::from_str(&text).unwrap_or_else(|error| {
-            log::warn!("{} is ignored: {error}", path.display());
+        document::read(&text, &path.display().to_string()).unwrap_or_else(|error| {
+            log::warn!("what the host needs is ignored: {error}");
             Self::default()
         })
     }

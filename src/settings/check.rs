@@ -1,21 +1,18 @@
 //! From the shape of the file to settings that can be acted on.
 
-use super::message::{Problem, nearest};
 use super::value::{Audio, Color, Cpus, MemorySize, NAMES, Network, Rotation, is_name, time};
 use super::{
     Backend, BuiltInEmblem, DefaultPersona, DiskBus, Display, Emblem, Guest, GuestDisplay, Legion, MenuSettings, OnPoweroff, Passthrough,
     Persona, Settings, Starts, file,
 };
+use crate::document::{Checked, Problem, Scalar, nearest, parsed};
 use crate::legion::Ladder;
 use crate::pci::{PciAddress, PciId};
 use crate::pin::Pin;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 use toml::Spanned;
-
-type Checked<T> = Result<T, Problem>;
 
 const DEFAULT_ACCENT: Color = Color::rgb(0x8f, 0xa3, 0xbf);
 
@@ -26,7 +23,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn check(file: file::File) -> Checked<Settings> {
     let personas = personas(&file)?;
-    Ok(Settings { menu: menu(&file.menu, &personas)?, passthrough: passthrough(&file.legion.passthrough)?, personas })
+    Ok(Settings { menu: menu(&file.menu, &personas)?, passthrough: passthrough(&file.passthrough)?, personas })
 }
 
 fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
@@ -46,11 +43,11 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
     let display = match &menu.display {
         None => Display::Auto,
         Some(text) if text.get_ref() == "auto" => Display::Auto,
-        Some(text) => Display::At(parse::<PciAddress>(text)?),
+        Some(text) => Display::At(parsed::<PciAddress>(text)?),
     };
     let usual = MenuSettings::default();
     Ok(MenuSettings {
-        timeout: menu.timeout.as_ref().map_or(Ok(usual.timeout), parse)?,
+        timeout: menu.timeout.as_ref().map_or(Ok(usual.timeout), parsed)?,
         default,
         display,
         motion: menu.motion.unwrap_or(usual.motion),
@@ -63,11 +60,11 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
 }
 
 /// "auto" is none.
-fn scale(value: &Spanned<toml::Value>) -> Checked<Option<f32>> {
+fn scale(value: &Spanned<Scalar>) -> Checked<Option<f32>> {
     let scale = match value.get_ref() {
-        toml::Value::String(word) if word == "auto" => return Ok(None),
-        toml::Value::Integer(number) => *number as f32,
-        toml::Value::Float(number) => *number as f32,
+        Scalar::Text(word) if word == "auto" => return Ok(None),
+        Scalar::Integer(number) => *number as f32,
+        Scalar::Float(number) => *number as f32,
         _ => f32::NAN,
     };
     if (0.5..=3.0).contains(&scale) {
@@ -77,10 +74,10 @@ fn scale(value: &Spanned<toml::Value>) -> Checked<Option<f32>> {
 }
 
 /// "auto" is none.
-fn rotation(value: &Spanned<toml::Value>) -> Checked<Option<Rotation>> {
+fn rotation(value: &Spanned<Scalar>) -> Checked<Option<Rotation>> {
     let rotation = match value.get_ref() {
-        toml::Value::String(word) if word == "auto" => return Ok(None),
-        toml::Value::Integer(degrees) => Rotation::from_degrees(*degrees),
+        Scalar::Text(word) if word == "auto" => return Ok(None),
+        Scalar::Integer(degrees) => Rotation::from_degrees(*degrees),
         _ => None,
     };
     rotation.map(Some).ok_or_else(|| {
@@ -94,12 +91,12 @@ fn passthrough(entries: &[file::Passthrough]) -> Checked<Vec<Passthrough>> {
     entries
         .iter()
         .map(|entry| {
-            let device = parse::<PciAddress>(&entry.device)?;
+            let device = parsed::<PciAddress>(&entry.device)?;
             if !seen.insert(device) {
                 return Err(Problem::at(entry.device.span(), format!("{device} is listed twice")).mend("remove one of the two entries"));
             }
-            let id = entry.id.as_ref().map(parse::<PciId>).transpose()?;
-            let subsystem = entry.subsystem.as_ref().map(parse::<PciId>).transpose()?;
+            let id = entry.id.as_ref().map(parsed::<PciId>).transpose()?;
+            let subsystem = entry.subsystem.as_ref().map(parsed::<PciId>).transpose()?;
             let romfile = entry.romfile.as_ref().map(|path| absolute(Some(path), "")).transpose()?;
             Ok(Passthrough { device, id, subsystem, label: entry.label.clone(), bind: entry.bind, rombar: entry.rombar, romfile })
         })
@@ -107,7 +104,7 @@ fn passthrough(entries: &[file::Passthrough]) -> Checked<Vec<Passthrough>> {
 }
 
 fn personas(file: &file::File) -> Checked<Vec<Persona>> {
-    if file.persona.is_empty() {
+    if file.personas.is_empty() {
         return Err(Problem {
             span: None,
             what: "there is no [[persona]]".into(),
@@ -115,7 +112,7 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
         });
     }
     let mut names = BTreeSet::new();
-    file.persona
+    file.personas
         .iter()
         .map(|entry| {
             let name = file_name(&entry.name, "a persona's name")?;
@@ -139,9 +136,9 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
             Ok(Persona {
                 title,
                 tagline: entry.tagline.clone().unwrap_or_default(),
-                accent: entry.accent.as_ref().map_or(Ok(DEFAULT_ACCENT), parse)?,
+                accent: entry.accent.as_ref().map_or(Ok(DEFAULT_ACCENT), parsed)?,
                 emblem: entry.emblem.as_ref().map_or(Ok(Emblem::Initial), emblem)?,
-                starts: starts(entry, &file.legion, &name)?,
+                starts: starts(entry, &file.machine, &name)?,
                 pin: entry.pin.as_ref().map(pin).transpose()?,
                 unattended: entry.unattended.unwrap_or(false),
                 name,
@@ -151,10 +148,10 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
 }
 
 fn pin(text: &Spanned<String>) -> Checked<Pin> {
-    parse(text).map_err(|problem: Problem| problem.mend("make one with `persona pin`"))
+    parsed(text).map_err(|problem: Problem| problem.mend("make one with `persona pin`"))
 }
 
-fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<Starts> {
+fn starts(entry: &file::Persona, common: &file::Machine, name: &str) -> Checked<Starts> {
     match &entry.starts {
         None => {}
         Some(starts) if starts.get_ref() == "legion" => {}
@@ -165,6 +162,7 @@ fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<S
                 .mend("write \"legion\", \"host\" or the name of a systemd unit such as \"lab.service\""));
         }
     }
+    let own = &entry.machine;
     let guest = entry.guest.unwrap_or(Guest::Linux);
     // Windows 11 asks for both.
     let wants = |asked: Option<bool>| asked.unwrap_or(guest == Guest::Windows);
@@ -172,27 +170,23 @@ fn starts(entry: &file::Persona, legion: &file::Legion, name: &str) -> Checked<S
         cartridge: entry.cartridge.as_ref().map_or(Ok(name.to_owned()), |cartridge| file_name(cartridge, "a cartridge's name"))?,
         guest,
         on_poweroff: entry.on_poweroff.unwrap_or(OnPoweroff::Menu),
-        memory: entry.memory.as_ref().or(legion.memory.as_ref()).map_or(Ok(MemorySize::from_mebibytes(4096)), parse)?,
-        cpus: entry.cpus.as_ref().or(legion.cpus.as_ref()).map_or(Ok(Cpus::Count(2)), cpus)?,
-        hugepages: entry.hugepages.or(legion.hugepages).unwrap_or(false),
-        network: entry.network.as_ref().or(legion.network.as_ref()).map_or(Ok(Network::User), parse)?,
-        disk: entry.disk.or(legion.disk).unwrap_or(DiskBus::Virtio),
-        audio: entry.audio.as_ref().or(legion.audio.as_ref()).map_or(Ok(Audio::None), parse)?,
-        display: entry.display.or(legion.display).unwrap_or(GuestDisplay::None),
-        secure_boot: wants(entry.secure_boot.or(legion.secure_boot)),
-        tpm: wants(entry.tpm.or(legion.tpm)),
-        cartridges: absolute(entry.cartridges.as_ref().or(legion.cartridges.as_ref()), "/var/lib/legion/cartridges")?,
-        slot: absolute(entry.slot.as_ref().or(legion.slot.as_ref()), "/var/lib/legion/slot")?,
-        stop: entry.stop.as_ref().or(legion.stop.as_ref()).map_or(Ok(Ladder::default()), stop)?,
-        running_well: entry.running_well.as_ref().or(legion.running_well.as_ref()).map_or(Ok(RUNNING_WELL), duration)?,
-        extra_args: entry.extra_args.as_ref().or(legion.extra_args.as_ref()).map_or(Ok(Vec::new()), |words| arguments(words))?,
-        backend: entry.backend.or(legion.backend).unwrap_or(Backend::Qemu),
-        domain: entry.domain.as_ref().or(legion.domain.as_ref()).map_or(Ok("legion".to_owned()), domain_name)?,
+        memory: own.memory.as_ref().or(common.memory.as_ref()).map_or(Ok(MemorySize::from_mebibytes(4096)), parsed)?,
+        cpus: own.cpus.as_ref().or(common.cpus.as_ref()).map_or(Ok(Cpus::Count(2)), cpus)?,
+        hugepages: own.hugepages.or(common.hugepages).unwrap_or(false),
+        network: own.network.as_ref().or(common.network.as_ref()).map_or(Ok(Network::User), parsed)?,
+        disk: own.disk.or(common.disk).unwrap_or(DiskBus::Virtio),
+        audio: own.audio.as_ref().or(common.audio.as_ref()).map_or(Ok(Audio::None), parsed)?,
+        display: own.display.or(common.display).unwrap_or(GuestDisplay::None),
+        secure_boot: wants(own.secure_boot.or(common.secure_boot)),
+        tpm: wants(own.tpm.or(common.tpm)),
+        cartridges: absolute(own.cartridges.as_ref().or(common.cartridges.as_ref()), "/var/lib/legion/cartridges")?,
+        slot: absolute(own.slot.as_ref().or(common.slot.as_ref()), "/var/lib/legion/slot")?,
+        stop: own.stop.as_ref().or(common.stop.as_ref()).map_or(Ok(Ladder::default()), stop)?,
+        running_well: own.running_well.as_ref().or(common.running_well.as_ref()).map_or(Ok(RUNNING_WELL), duration)?,
+        extra_args: own.extra_args.as_ref().or(common.extra_args.as_ref()).map_or(Ok(Vec::new()), |words| arguments(words))?,
+        backend: own.backend.or(common.backend).unwrap_or(Backend::Qemu),
+        domain: own.domain.as_ref().or(common.domain.as_ref()).map_or(Ok("legion".to_owned()), domain_name)?,
     })))
-}
-
-fn parse<T: FromStr<Err = String>>(text: &Spanned<String>) -> Checked<T> {
-    text.get_ref().parse().map_err(|wrong: String| Problem::at(text.span(), wrong))
 }
 
 fn duration(text: &Spanned<String>) -> Checked<Duration> {
@@ -200,22 +194,22 @@ fn duration(text: &Spanned<String>) -> Checked<Duration> {
 }
 
 /// The rungs must come one after the other, and QEMU must have time to flush the disk before it is killed.
-fn stop(table: &Spanned<file::Stop>) -> Checked<Ladder> {
-    let (given, usual) = (table.get_ref(), Ladder::default());
+fn stop(given: &file::Stop) -> Checked<Ladder> {
+    let usual = Ladder::default();
     let at = |key: &Option<Spanned<String>>, usual| key.as_ref().map_or(Ok(usual), duration);
     let ladder = Ladder { again: at(&given.again, usual.again)?, quit: at(&given.quit, usual.quit)?, kill: at(&given.kill, usual.kill)? };
     if ladder.again <= ladder.quit && ladder.quit + TIME_TO_FLUSH <= ladder.kill && ladder.kill <= LONGEST_STOP {
         return Ok(ladder);
     }
     let Ladder { again, quit, kill } = ladder;
-    Err(Problem::at(table.span(), format!("a stop cannot go like this: again {again:?}, quit {quit:?}, kill {kill:?}"))
+    Err(Problem::at(given.span.clone(), format!("a stop cannot go like this: again {again:?}, quit {quit:?}, kill {kill:?}"))
         .mend("all three are counted from the request: again <= quit, quit + 5s <= kill, kill <= 30m"))
 }
 
-fn cpus(value: &Spanned<toml::Value>) -> Checked<Cpus> {
+fn cpus(value: &Spanned<Scalar>) -> Checked<Cpus> {
     match value.get_ref() {
-        toml::Value::Integer(count) => Cpus::from_count(*count),
-        toml::Value::String(list) => list.parse(),
+        Scalar::Integer(count) => Cpus::from_count(*count),
+        Scalar::Text(list) => list.parse(),
         _ => Err("cpus is a number such as 12, or a list of host CPUs such as \"4-15\"".into()),
     }
     .map_err(|wrong| Problem::at(value.span(), wrong))
@@ -258,16 +252,14 @@ fn emblem(text: &Spanned<String>) -> Checked<Emblem> {
     })
 }
 
-fn absolute(path: Option<&Spanned<PathBuf>>, default: &str) -> Checked<PathBuf> {
+fn absolute(path: Option<&Spanned<String>>, default: &str) -> Checked<PathBuf> {
     match path {
         None => Ok(PathBuf::from(default)),
-        Some(path) if path.get_ref().to_string_lossy().contains(char::is_control) => {
+        Some(path) if path.get_ref().contains(char::is_control) => {
             Err(Problem::at(path.span(), "there is a control character in this path").mend("remove it, or rename the file"))
         }
-        Some(path) if path.get_ref().is_absolute() => Ok(path.get_ref().clone()),
-        Some(path) => {
-            Err(Problem::at(path.span(), format!("`{}` is not an absolute path", path.get_ref().display())).mend("begin it with \"/\""))
-        }
+        Some(path) if path.get_ref().starts_with('/') => Ok(PathBuf::from(path.get_ref())),
+        Some(path) => Err(Problem::at(path.span(), format!("`{}` is not an absolute path", path.get_ref())).mend("begin it with \"/\"")),
     }
 }
 

@@ -5,10 +5,9 @@
 
 mod check;
 mod file;
-mod message;
 pub mod value;
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::legion::Ladder;
 use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
@@ -108,7 +107,7 @@ pub struct Passthrough {
 }
 
 /// When a passthrough device is taken from the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BindTime {
     /// Reserved before coldplug: no host driver ever binds to it.
@@ -194,8 +193,7 @@ pub struct Legion {
 }
 
 /// `backend`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// Persona, from the settings.
     Qemu,
@@ -204,8 +202,7 @@ pub enum Backend {
 }
 
 /// `guest`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guest {
     /// Linux, or anything else that keeps its clock in UTC.
     Linux,
@@ -214,8 +211,7 @@ pub enum Guest {
 }
 
 /// `disk`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskBus {
     /// virtio-blk: the fastest, for guests that have its driver.
     Virtio,
@@ -224,8 +220,7 @@ pub enum DiskBus {
 }
 
 /// `display`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuestDisplay {
     /// Nothing: there are the passthrough cards.
     None,
@@ -234,8 +229,7 @@ pub enum GuestDisplay {
 }
 
 /// `on_poweroff`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnPoweroff {
     /// Back to the menu.
     Menu,
@@ -264,7 +258,7 @@ impl Settings {
     /// # Errors
     /// One [`crate::error::Kind::Usage`] error that names file, line and mend.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
-        file::File::parse(text).and_then(check::check).map_err(|problem| problem.into_error(text, file))
+        file::File::parse(text).and_then(check::check).map_err(|problem| problem.into_error(Error::usage, text, file))
     }
 
     /// The persona of that name.

@@ -78,6 +78,15 @@ fn what_means_nothing_is_named_with_its_line() {
         ("[legion]\nstop = { quit = \"30s\", kill = \"31s\" }\n[[persona]]\nname = \"a\"", 2, "cannot go like this"),
         ("[legion]\nstop = { again = \"31s\" }\n[[persona]]\nname = \"a\"", 2, "cannot go like this"),
         ("[legion]\nstop = { kill = \"never\" }\n[[persona]]\nname = \"a\"", 2, "is not a time"),
+        ("[menu]\nmotion = \"no\"", 2, "invalid type: string, expected a boolean"),
+        ("menu = 3", 1, "expected a table"),
+        ("[persona]\nname = \"a\"", 1, "expected an array"),
+        ("[[persona]]\nname = \"a\"\nextra_args = [\"-a\",\n1]", 4, "expected a string"),
+        ("[[persona]]\nnmae = \"a\"", 2, "did you mean `name`"),
+        ("[menu]\n[[persona]]\ntitle = \"a\"", 2, "missing field `name`"),
+        ("[[persona]]\nname = \"a\"\nmemroy = \"1G\"", 3, "did you mean `memory`"),
+        ("[[persona]]\nname = \"a\"\nname = \"b\"", 3, "duplicate key"),
+        ("[legoin]\ncpus = 1", 1, "did you mean `legion`"),
         ("[menu\n", 1, ""),
     ] {
         let message = message(text);

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::document::quoted;
 use crate::legion::cartridge::{Cartridge, Disk, DiskKind};
 use crate::legion::memory::HugePages;
 use crate::legion::topology::{Pinning, Processors, Topology};
@@ -194,11 +195,6 @@ fn split(argument: &str) -> Vec<String> {
         }
     }
     values
-}
-
-/// A TOML string.
-fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
 }
 
 proptest! {

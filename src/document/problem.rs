@@ -1,35 +1,32 @@
-//! One clear message for whatever is wrong in a settings file: file, line, caret and mend.
+//! One clear message for whatever is wrong in a TOML file: file, line, caret and mend.
 
 use crate::error::Error;
 use std::ops::Range;
 
+/// What is read out of a file, or what is wrong there.
+pub(crate) type Checked<T> = Result<T, Problem>;
+
 /// Something wrong at a place of the file.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// Bytes of the file that are wrong; none when it is about the file as a whole.
-    pub(super) span: Option<Range<usize>>,
-    pub(super) what: String,
-    pub(super) mend: Option<String>,
+    pub(crate) span: Option<Range<usize>>,
+    pub(crate) what: String,
+    pub(crate) mend: Option<String>,
 }
 
 impl Problem {
-    pub(super) fn at(span: Range<usize>, what: impl Into<String>) -> Self {
+    pub(crate) fn at(span: Range<usize>, what: impl Into<String>) -> Self {
         Self { span: Some(span), what: what.into(), mend: None }
     }
 
-    pub(super) fn mend(mut self, mend: impl Into<String>) -> Self {
+    pub(crate) fn mend(mut self, mend: impl Into<String>) -> Self {
         self.mend = Some(mend.into());
         self
     }
 
-    /// What the TOML reader found wrong, with the nearest known word where a word was not known.
-    pub(super) fn from_toml(error: &toml::de::Error) -> Self {
-        let what = error.message().to_owned();
-        let mend = nearest_in_message(&what).map(|known| format!("did you mean `{known}`?"));
-        Self { span: error.span(), what, mend }
-    }
-
-    pub(super) fn into_error(self, text: &str, file: &str) -> Error {
+    /// The error of one kind that shows it in the text of its file; `file` is the file's name for messages.
+    pub(crate) fn into_error(self, kind: fn(String) -> Error, text: &str, file: &str) -> Error {
         let message = match self.span {
             None => format!("{file}: {}", self.what),
             Some(span) => {
@@ -51,7 +48,7 @@ impl Problem {
                 )
             }
         };
-        let error = Error::usage(message);
+        let error = kind(message);
         match self.mend {
             Some(mend) => error.mend(mend),
             None => error,
@@ -62,14 +59,6 @@ impl Problem {
 /// The greatest character boundary of `text` that is at most `at`.
 fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0)
-}
-
-/// serde words an unknown key or word as ``unknown field `x`, expected one of `a`, `b` ``; the nearest of those.
-fn nearest_in_message(message: &str) -> Option<&str> {
-    let rest = message.strip_prefix("unknown field ").or_else(|| message.strip_prefix("unknown variant "))?;
-    let mut quoted = rest.split('`').skip(1).step_by(2);
-    let wrong = quoted.next()?;
-    nearest(wrong, quoted)
 }
 
 /// The known word that `wrong` was probably meant to be, if one is near enough.

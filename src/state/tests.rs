@@ -1,0 +1,78 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::document::{self, Record};
+
+fn after(until_cleared: bool, chosen: &str, reason: Reason) -> Option<Override> {
+    let root = tempfile::tempdir().unwrap();
+    let paths = Paths::new(root.path(), None);
+    Override { persona: "mordor".into(), until_cleared }.write(&paths).unwrap();
+    Override::use_up(&paths, &Choice { persona: chosen.into(), reason }).unwrap();
+    Override::read(&paths).unwrap()
+}
+
+#[test]
+fn a_one_shot_override_is_spent_by_its_own_choice_only() {
+    assert_eq!(after(false, "mordor", Reason::Override), None);
+    assert!(after(true, "mordor", Reason::Override).is_some(), "until cleared");
+    assert!(after(false, "gondor", Reason::Override).is_some(), "the kernel command line chose");
+    assert!(after(false, "mordor", Reason::Picked).is_some(), "a person chose");
+}
+
+/// What it is as a file, and as what it is read back.
+fn text_of<R: Record + PartialEq + std::fmt::Debug>(record: &R) -> String {
+    let text = document::write(record);
+    assert_eq!(&document::read::<R>(&text, "x").unwrap(), record, "{text}");
+    text
+}
+
+#[test]
+fn every_file_looks_as_others_read_it() {
+    assert_eq!(text_of(&Choice { persona: "mordor".into(), reason: Reason::Picked }), "persona = \"mordor\"\nreason = \"picked\"\n");
+    assert_eq!(text_of(&Override { persona: "mordor".into(), until_cleared: true }), "persona = \"mordor\"\nuntil_cleared = true\n");
+    assert_eq!(text_of(&Last { persona: "mordor".into() }), "persona = \"mordor\"\n");
+    let state = LegionState::new(Phase::Preparing, "mordor");
+    assert_eq!(text_of(&state), "phase = \"preparing\"\npersona = \"mordor\"\n");
+    let why = "\"a\"\nit's \u{1}é";
+    let state = LegionState { why: Some(why.into()), outcome: Some(Outcome::GuestPoweroff), ran_s: Some(7), ..state };
+    assert_eq!(
+        text_of(&state),
+        "phase = \"preparing\"\npersona = \"mordor\"\nwhy = \"\"\"\n\"a\"\nit's \\u0001é\"\"\"\noutcome = \"guest-poweroff\"\nran_s = 7\n"
+    );
+    let device = |address: &str| BoundDevice {
+        address: address.parse().unwrap(),
+        id: "1002:73bf".into(),
+        driver_before: String::new(),
+        give_back: true,
+    };
+    let lines = "id = \"1002:73bf\"\ndriver_before = \"\"\ngive_back = true\n";
+    assert_eq!(
+        text_of(&BoundDevices { devices: ["0a:00.0", "0a:00.1"].map(device).into() }),
+        format!("[[device]]\naddress = \"0000:0a:00.0\"\n{lines}\n[[device]]\naddress = \"0000:0a:00.1\"\n{lines}")
+    );
+    assert_eq!(text_of(&BoundDevices::default()), "device = []\n");
+    let menu = MenuState { first_frame_ms: None, outputs: Vec::new(), keyboards: 0, trouble: None };
+    assert_eq!(text_of(&menu), "outputs = []\nkeyboards = 0\n");
+    let outputs = ["Virtual-1 1920x1080", "tty1"].map(str::to_owned).into();
+    let menu = MenuState { first_frame_ms: Some(12), outputs, keyboards: 2, trouble: Some("\"no\" card".into()) };
+    assert_eq!(
+        text_of(&menu),
+        "first_frame_ms = 12\noutputs = [\"Virtual-1 1920x1080\", \"tty1\"]\nkeyboards = 2\ntrouble = '\"no\" card'\n"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_why_and_a_newer_ones_keys_do_no_harm() {
+    let wrong = |text: &str| document::read::<Choice>(text, "/run/choice.toml").unwrap_err().to_string();
+    for (text, words) in [
+        ("persona = \"a\"\nreason = \"luck\"\n", "understanding /run/choice.toml:2: unknown variant `luck`, expected one of `picked`"),
+        ("persona = 1\nreason = \"picked\"\n", "understanding /run/choice.toml:1: invalid type: integer, expected a string"),
+        ("reason = \"picked\"\n", "missing field `persona`"),
+        ("persona = \"a\"\npersona = \"b\"\n", "understanding /run/choice.toml:2: duplicate key"),
+        ("persona = \n", "understanding /run/choice.toml:1: "),
+    ] {
+        assert!(wrong(text).contains(words), "{text}\n=> {}", wrong(text));
+    }
+    assert!(document::read::<MenuState>("keyboards = -1", "x").unwrap_err().to_string().contains("out of range"));
+    let newer = document::read::<Override>("colour = 3\npersona = \"a\"\n[more]\nx = 1\n", "x").unwrap();
+    assert_eq!(newer, Override { persona: "a".into(), until_cleared: false });
+}

@@ -12,7 +12,6 @@ use crate::legion::Ladder;
 use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
 use crate::pin::Pin;
-pub(crate) use message::nearest;
 pub use persona_paint::{BuiltInEmblem, Emblem};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -90,6 +90,11 @@ impl Processors {
             Cpus::Pinned(wanted) => Ok(Self { amd, evmcs, ..pinned(&host(paths), wanted, !paths.at(HYBRID).exists())? }),
         }
     }
+
+    /// Whether there is something that only AMD's extension of the topology tells.
+    pub(super) fn wants_topoext(&self) -> bool {
+        self.amd && (self.topology.threads > 1 || self.topology.dies > 1)
+    }
 }
 
 /// The performance counters of Intel's small cores, there if there are large ones too.

@@ -61,7 +61,7 @@ const HYPER_V: &str = concat!(
 fn cpu(machine: &Machine<'_>) -> String {
     let processors = &machine.processors;
     let mut cpu = "host".to_owned();
-    if processors.amd && (processors.topology.threads > 1 || processors.topology.dies > 1) {
+    if processors.wants_topoext() {
         cpu.push_str(",topoext=on");
     }
     if processors.host_caches {

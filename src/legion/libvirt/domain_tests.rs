@@ -1,11 +1,16 @@
 #![allow(clippy::unwrap_used)]
 use super::super::read::Element;
 use super::*;
+use crate::legion::cartridge::DiskKind;
 use crate::legion::cartridge::{Cartridge, Disk};
+use crate::legion::memory::HugePages;
 use crate::legion::topology::{Pinning, Processors, Topology};
 use crate::legion::{Firmware, argv};
+use crate::pci::PciAddress;
+use crate::settings::Legion;
 use crate::settings::Settings;
 use crate::settings::value::MemorySize;
+use crate::settings::value::{Audio, Cpus, Network};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -50,21 +55,46 @@ fn the_shipped_personas() {
     let (legion, disk) = (shipped("rivendale"), cartridge("rivendale", DiskKind::Qcow2, true));
     golden("rivendale", &Machine { firmware: Some(ovmf()), ..machine(&legion, &disk, &devices) });
     let (legion, disk) = (shipped("mordor"), cartridge("mordor", DiskKind::Qcow2, true));
-    golden("mordor", &machine(&legion, &disk, &devices[..1]));
+    let firmware = Firmware { code: "/usr/share/edk2/x64/OVMF_CODE.secboot.4m.fd".into(), secure: true, ..ovmf() };
+    golden("mordor", &Machine { firmware: Some(firmware), ..machine(&legion, &disk, &devices[..1]) });
+}
+
+/// `settings` are the owner's, `change` is what is found on the host.
+fn feature(name: &str, settings: &str, kind: DiskKind, change: impl for<'a> Fn(Machine<'a>) -> Machine<'a>) {
+    let settings = format!("[[persona]]\nname = \"{name}\"\nmemory = \"1G\"\n{settings}\n");
+    let settings = Settings::parse(&settings, name).unwrap();
+    let (cartridge, devices) = (cartridge(name, kind, kind != DiskKind::BlockDevice), addresses(&["0a:00.0", "0a:00.1", "0c:00.3"]));
+    let devices = if settings.passthrough.is_empty() { &[] } else { &devices[..] };
+    let machine = machine(settings.personas[0].legion().unwrap(), &cartridge, devices);
+    golden(name, &change(Machine { passthrough: &settings.passthrough, ..machine }));
 }
 
 #[test]
-fn a_persona_with_everything_otherwise() {
-    let legion = Legion {
-        cpus: "2,4-5".parse().unwrap(),
-        hugepages: true,
-        network: "bridge:br0".parse().unwrap(),
-        domain: "Tuned_1.a".into(),
-        extra_args: vec!["-device".into(), "ich9-intel-hda,id='a&b'".into()],
-        ..shipped("gondor")
-    };
-    let cartridge = cartridge("gondor", DiskKind::BlockDevice, false);
-    golden("otherwise", &Machine { firmware: Some(ovmf()), ..machine(&legion, &cartridge, &[]) });
+fn everything_for_linux() {
+    let settings = "cpus = \"3-11,15-23\"\nhugepages = true\nnetwork = \"bridge:br0\"\naudio = \"pulse:unix:/run/pulse/native\"\n\
+                    domain = \"Tuned_1.a\"\nextra_args = [\"-device\", \"usb-ehci,id='a&b'\"]\n\
+                    [[legion.passthrough]]\ndevice = \"0a:00.0\"\nrombar = true\nromfile = \"/roms/2070 <flashed>.rom\"\n\
+                    [[legion.passthrough]]\ndevice = \"0c:00.3\"\nrombar = false";
+    feature("linux", settings, DiskKind::BlockDevice, |machine| {
+        // A Ryzen 3900X less one of its four CCXs.
+        let topology = Topology { sockets: 1, dies: 3, cores: 3, threads: 2 };
+        let vcpus = (3..12).flat_map(|core| [core, core + 12]).collect();
+        let pinning = Pinning { vcpus, rest: vec![0, 1, 2, 12, 13, 14] };
+        let processors = Processors { topology, pinning, host_caches: true, ..machine.processors };
+        Machine { firmware: Some(ovmf()), processors, hugepages: Some(HugePages::TwoMebibytes), ..machine }
+    });
+}
+
+#[test]
+fn everything_for_windows() {
+    let settings = "cpus = \"1,3\"\nguest = \"windows\"\ndisk = \"nvme\"\ndisplay = \"vnc\"\naudio = \"alsa:plughw:0,3\"\ntpm = true\n\
+                    network = \"macvtap:eth0\"";
+    feature("windows", settings, DiskKind::Raw, |machine| {
+        let firmware = Firmware { code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd".into(), secure: true, ..ovmf() };
+        let pinning = Pinning { vcpus: vec![1, 3], rest: vec![0, 2] };
+        let processors = Processors { amd: false, evmcs: true, pinning, ..machine.processors };
+        Machine { firmware: Some(firmware), iso: Some(Path::new("/iso/Win11, <English>.iso")), processors, ..machine }
+    });
 }
 
 fn read(machine: &Machine<'_>) -> Element {
@@ -148,28 +178,46 @@ proptest! {
 
     #[test]
     fn no_setting_breaks_out_of_its_element(
-        slot in "/[^/\\p{Cc}]\\PC{0,20}", root in "/\\PC{0,10}", code in "/\\PC{0,10}", argument in "\\PC{0,20}|[<>&'\"/ -]{0,10}",
+        slot in "/[^/\\p{Cc}]\\PC{0,20}", root in "/\\PC{0,10}", code in "/\\PC{0,10}", iso in "/\\PC{1,10}",
+        rom in "/\\PC{1,10}", sound in "[ -~]{1,12}", pulse: bool, nvme: bool, argument in "\\PC{0,20}|[<>&'\"/ -]{0,10}",
         memory in 64..100_000u64, cpus in 1..300u16, windows: bool, hugepages: bool, direct: bool, kind in 0..3usize,
     ) {
         let kind = [DiskKind::Qcow2, DiskKind::Raw, DiskKind::BlockDevice][kind];
         let cartridge = cartridge("a", kind, direct);
         let legion = Legion {
             slot: slot.clone().into(), hugepages, memory: MemorySize::from_mebibytes(memory), cpus: Cpus::Count(cpus),
-            guest: if windows { Guest::Windows } else { Guest::Linux }, extra_args: vec![argument.clone()], ..shipped("rivendale")
+            guest: if windows { Guest::Windows } else { Guest::Linux }, extra_args: vec![argument.clone()],
+            disk: if nvme { DiskBus::Nvme } else { DiskBus::Virtio },
+            audio: if pulse { Audio::Pulse(sound.clone()) } else { Audio::Alsa(sound.clone()) }, ..shipped("rivendale")
         };
-        let plain = Legion { slot: "/slot".into(), extra_args: vec!["x".into()], ..legion.clone() };
+        let audio = if pulse { Audio::Pulse("a".into()) } else { Audio::Alsa("a".into()) };
+        let plain = Legion { slot: "/slot".into(), extra_args: vec!["x".into()], audio, ..legion.clone() };
         let firmware = Firmware { code: code.clone().into(), ..ovmf() };
         let paths = Paths::new(&root, None);
-        let document = |paths: &Paths, legion: &Legion, firmware: &Firmware| {
-            let machine = Machine { firmware: Some(firmware.clone()), ..machine(legion, &cartridge, &[]) };
+        let devices = addresses(&["0a:00.0"]);
+        let document = |paths: &Paths, legion: &Legion, firmware: &Firmware, iso: &str, rom: &str| {
+            let settings = "[[legion.passthrough]]\ndevice = \"0a:00.0\"\nromfile = \"/rom\"\n[[persona]]\nname = \"a\"";
+            let mut passthrough = Settings::parse(settings, "").unwrap().passthrough;
+            passthrough[0].romfile = Some(rom.into());
+            let machine = machine(legion, &cartridge, &devices);
+            let machine = Machine { firmware: Some(firmware.clone()), iso: Some(Path::new(iso)), passthrough: &passthrough, ..machine };
             Element::read(&domain_xml(paths, &machine).unwrap()).unwrap()
         };
-        let wild = document(&paths, &legion, &firmware);
-        let tame = document(&Paths::new("/", None), &plain, &Firmware { code: "/code".into(), ..firmware.clone() });
+        let wild = document(&paths, &legion, &firmware, &iso, &rom);
+        let tame = document(&Paths::new("/", None), &plain, &Firmware { code: "/code".into(), ..firmware.clone() }, "/iso", "/rom");
         prop_assert_eq!(shape(&wild), shape(&tame));
-        let disk = wild.child("devices").unwrap().child("disk").unwrap().child("source").unwrap();
+        let parts = wild.child("devices").unwrap();
+        let disk = parts.child("disk").unwrap().child("source").unwrap();
         let path = paths.at(Path::new(&slot).join(kind.file_name())).to_string_lossy().into_owned();
         prop_assert_eq!(disk.attribute("file").or(disk.attribute("dev")), Some(path.as_str()));
+        let cd = parts.children.iter().filter(|part| part.name == "disk").nth(1).unwrap().child("source").unwrap();
+        let image = parts.child("hostdev").unwrap().child("rom").unwrap();
+        for (element, file) in [(cd, &iso), (image, &rom)] {
+            prop_assert_eq!(element.attribute("file").map(str::to_owned), Some(paths.at(file).to_string_lossy().into_owned()));
+        }
+        let card = parts.child("audio").unwrap();
+        let card = if pulse { card.attribute("serverName") } else { card.child("output").unwrap().attribute("dev") };
+        prop_assert_eq!(card, Some(sound.as_str()));
         let code = paths.at(&code).to_string_lossy().into_owned();
         prop_assert_eq!(&wild.child("os").unwrap().child("loader").unwrap().text, &code);
         prop_assert_eq!(wild.child("qemu:commandline").unwrap().children[0].attribute("value"), Some(argument.as_str()));

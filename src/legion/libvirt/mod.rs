@@ -6,6 +6,7 @@
 //! through `virsh`; `read` reads its XML, `watch` draws from its words what became of the guest.
 
 mod check;
+mod devices;
 mod domain;
 mod doubt;
 mod escape;

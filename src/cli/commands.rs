@@ -40,7 +40,8 @@ pub(super) static PERSONA: Entry = Entry {
 const DAILY: &[Entry] = &[
     Entry {
         name: "list",
-        about: "The personas: the default, the one set for next, the one that runs",
+        about: "The personas: which is the default, which is next, which runs",
+        more: "Next is the one that was set for the next boot.",
         options: &[JSON],
         then: Then::Do(|given| Ok(Command::List(given.output()))),
         ..BARE
@@ -146,7 +147,7 @@ const LOOK: &[Entry] = &[
     },
     Entry {
         name: "export",
-        about: "legion for other programs",
+        about: "legion for other programs: the domain XML of libvirt",
         then: Then::One(&[Group { title: "Commands", commands: &[LIBVIRT] }]),
         ..BARE
     },

@@ -57,12 +57,17 @@ impl Given {
             Some(value) => value,
             None => self.options().find(|option| option.name == name).and_then(|option| option.default).map(OsString::from),
         };
-        value.map(|value| read(&value).map_err(|why| self.wrong(format!("{}: {why}", quoted(name))))).transpose()
+        value.map(|value| read(&value)).transpose().map_err(|why| self.wrong_value(name, &why))
     }
 
     /// The same of what cannot be left out.
     pub(super) fn must<T>(&mut self, name: &'static str, read: impl Fn(&OsStr) -> Result<T, String>) -> Result<T, Wrong> {
-        self.value(name, read)?.ok_or_else(|| self.wrong(format!("{} is missing", quoted(name))))
+        self.value(name, read)?.ok_or_else(|| self.wrong_value(name, "it is missing"))
+    }
+
+    #[cold]
+    fn wrong_value(&self, name: &str, why: &str) -> Wrong {
+        self.wrong(format!("{}: {why}", quoted(name)))
     }
 }
 

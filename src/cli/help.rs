@@ -5,7 +5,7 @@ use super::table::{Argument, Choice, Entry, Need, Takes, Then};
 /// Descriptions begin at this column at the latest.
 const FURTHEST: usize = 30;
 
-/// Where the pointer to more is to be read.
+/// What the help of everything cannot say.
 const MORE: &str = "`persona help COMMAND` says more about a command.";
 
 /// A line of a list, and lines that belong to it.
@@ -53,7 +53,7 @@ pub(super) fn usage(path: &[&Entry], width: usize) -> String {
     for (index, form) in forms.iter().enumerate() {
         let left = format!("{}{typed} ", if index == 0 { "Usage: " } else { "       " });
         let indent = left.chars().count();
-        hang(&mut text, &left, indent, form.iter().map(String::as_str), width);
+        hang(&mut text, &left, indent, &mut form.iter().map(String::as_str), width);
     }
     text
 }
@@ -85,33 +85,22 @@ pub(super) fn help(path: &[&Entry], width: usize) -> String {
     text.push('\n');
     text += &usage(path, width);
 
-    let mut lists: Vec<(&str, Vec<Row>)> = Vec::new();
     if let Then::One(groups) = entry.then {
-        let row = |command: &Entry| Row::new(command.name, command.about);
         let shown = groups.iter().filter(|group| !group.title.is_empty());
-        lists.extend(shown.map(|group| (group.title, group.commands.iter().map(row).collect())));
+        let row = |command: &Entry| Row::new(command.name, command.about);
+        block(&mut text, shown.map(|group| (group.title, group.commands.iter().map(row).collect())).collect(), width);
     }
-    lists.push(("Arguments", entry.arguments.iter().map(|argument| Row::new(argument.name, argument.help)).collect()));
-    if path.len() > 1 {
-        lists.push(("Options", entry.options.iter().map(row).collect()));
-    }
-    lists.push((if path.len() > 1 { "Options of all commands" } else { "Options" }, first.options.iter().map(row).collect()));
-    lists.push(("Exit codes", entry.exits.iter().map(|(code, meaning)| Row::new(*code, *meaning)).collect()));
-    lists.retain(|(_, rows)| !rows.is_empty());
-
-    let widest = lists.iter().flat_map(|(_, rows)| rows).map(|row| row.left.chars().count()).max().unwrap_or(0);
-    let column = (widest + 4).min(FURTHEST);
-    for (title, rows) in &lists {
-        text += &format!("\n{title}:\n");
-        for row in rows {
-            hang(&mut text, &format!("  {}", row.left), column, row.text.split_whitespace(), width);
-            let widest = row.below.iter().map(|(word, _)| word.chars().count()).max().unwrap_or(0);
-            for (word, meaning) in &row.below {
-                let left = format!("{:column$}{word}", "");
-                hang(&mut text, &left, column + widest + 2, meaning.split_whitespace(), width);
-            }
-        }
-    }
+    let everywhere = first.options.iter().map(row).collect();
+    let lists = if path.len() > 1 {
+        let arguments = entry.arguments.iter().map(|argument| Row::new(argument.name, argument.help)).collect();
+        let own = entry.options.iter().map(row).collect();
+        vec![("Arguments", arguments), ("Options", own), ("Options of all commands", everywhere)]
+    } else {
+        vec![("Options", everywhere)]
+    };
+    block(&mut text, lists, width);
+    let exits = entry.exits.iter().map(|(code, meaning)| Row::new(*code, *meaning)).collect();
+    block(&mut text, vec![("Exit codes", exits)], width);
     if matches!(entry.then, Then::One(_)) && path.len() == 1 {
         text.push('\n');
         paragraph(&mut text, MORE, width);
@@ -138,12 +127,29 @@ fn row(option: &Choice) -> Row {
     Row { below: if explained { words } else { Vec::new() }, ..row }
 }
 
+/// Lists whose descriptions begin at the same column; those without rows are left out.
+fn block(out: &mut String, lists: Vec<(&str, Vec<Row>)>, width: usize) {
+    let widest = lists.iter().flat_map(|(_, rows)| rows).map(|row| row.left.chars().count()).max().unwrap_or(0);
+    let column = (widest + 4).min(FURTHEST);
+    for (title, rows) in lists.iter().filter(|(_, rows)| !rows.is_empty()) {
+        *out += &format!("\n{title}:\n");
+        for row in rows {
+            hang(out, &format!("  {}", row.left), column, &mut row.text.split_whitespace(), width);
+            let widest = row.below.iter().map(|(word, _)| word.chars().count()).max().unwrap_or(0);
+            for (word, meaning) in &row.below {
+                let left = format!("{:column$}{word}", "");
+                hang(out, &left, column + widest + 2, &mut meaning.split_whitespace(), width);
+            }
+        }
+    }
+}
+
 fn paragraph(out: &mut String, text: &str, width: usize) {
-    hang(out, "", 0, text.split_whitespace(), width);
+    hang(out, "", 0, &mut text.split_whitespace(), width);
 }
 
 /// Words from a column on, line after line, with `left` before the first line.
-fn hang<'a>(out: &mut String, left: &str, indent: usize, words: impl Iterator<Item = &'a str>, width: usize) {
+fn hang<'a>(out: &mut String, left: &str, indent: usize, words: &mut dyn Iterator<Item = &'a str>, width: usize) {
     let mut line = format!("{left:indent$}");
     if left.chars().count() > indent {
         *out += left;

@@ -155,7 +155,8 @@ const LOOK: &[Entry] = &[
 
 const LIBVIRT: Entry = Entry {
     name: "libvirt",
-    about: "The domain XML that `virsh define` takes, equal to QEMU's command line",
+    about: "The domain XML that `virsh define` takes",
+    more: "It makes the machine that QEMU's command line makes.",
     arguments: &[PERSONA_OR_DEFAULT],
     then: Then::Do(|given| Ok(Command::Libvirt(given.value("NAME", text)?))),
     ..BARE

@@ -149,7 +149,7 @@ fn paragraph(out: &mut String, text: &str, width: usize) {
 }
 
 /// Words from a column on, line after line, with `left` before the first line.
-fn hang<'a>(out: &mut String, left: &str, indent: usize, words: &mut dyn Iterator<Item = &'a str>, width: usize) {
+fn hang(out: &mut String, left: &str, indent: usize, words: &mut dyn Iterator<Item = &str>, width: usize) {
     let mut line = format!("{left:indent$}");
     if left.chars().count() > indent {
         *out += left;

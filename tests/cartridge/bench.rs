@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,10 @@ impl Bench {
         fs::write(bench.path("etc/persona/persona.toml"), SETTINGS).unwrap();
         for (file, mark) in [("OVMF_VARS.fd", b'-'), ("OVMF_VARS.ms.fd", b'S')] {
             fs::write(bench.path("usr/share/OVMF").join(file), vec![mark; 131_072]).unwrap();
+        }
+        // Code and variables together fill the flash of one build.
+        for file in ["OVMF_CODE.fd", "OVMF_CODE.secboot.fd"] {
+            File::create(bench.path("usr/share/OVMF").join(file)).unwrap().set_len((2 << 20) - 131_072).unwrap();
         }
         bench
     }

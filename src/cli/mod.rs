@@ -1,7 +1,7 @@
 //! The command line: one table of commands and options, from which reading it, the help and the messages are made.
 //!
 //! `table` says what the table is made of, `commands` and `cartridge` are the table, `parse` puts words where it says, and
-//! hands them, by `given`, to the entry of the command, which makes a [`Command`] of them.
+//! hands them, by `given`, to the entry of the command, which makes a `Command` of them.
 
 mod cartridge;
 mod commands;

@@ -9,9 +9,10 @@ use toml_edit::{DocumentMut, value};
 /// What the packages of the units would have made: accounts, and a daemon that the group libvirt may talk to.
 const DAEMON: &str = r#"
 groupadd --system libvirt
-useradd --system --user-group --no-create-home libvirt-qemu
+useradd --system --user-group --groups kvm --no-create-home libvirt-qemu
 usermod -aG libvirt legion
 printf '%s\n' 'unix_sock_group = "libvirt"' 'unix_sock_rw_perms = "0770"' 'auth_unix_rw = "none"' > /etc/libvirt/libvirtd.conf
+virtlogd --daemon
 libvirtd --daemon
 virsh --quiet --connect qemu:///system list"#;
 

@@ -9,6 +9,8 @@ pub mod argv;
 pub mod cartridge;
 pub mod ending;
 pub mod firmware;
+#[cfg(test)]
+mod golden;
 mod identity;
 pub mod kvm;
 pub mod ladder;

@@ -45,16 +45,9 @@ fn line(machine: &Machine<'_>) -> Vec<String> {
     argv(&Paths::new("/", None), machine)
 }
 
-/// A command line, one argument a line. PERSONA_BLESS=1 writes it anew.
+/// A command line, one argument a line.
 fn golden(name: &str, machine: &Machine<'_>) {
-    let text = line(machine).join("\n") + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/argv").join(name);
-    if std::env::var_os("PERSONA_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &text).unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(golden == text, "{} differs (PERSONA_BLESS=1 writes it anew); now it is:\n{text}", path.display());
+    crate::legion::golden::golden(&format!("argv/{name}"), &(line(machine).join("\n") + "\n"));
 }
 
 #[test]

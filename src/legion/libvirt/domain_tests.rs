@@ -37,16 +37,8 @@ fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAd
     Machine { legion, cartridge, devices, passthrough: &[], iso: None, firmware: None, processors, hugepages: None, notes: Vec::new() }
 }
 
-/// PERSONA_BLESS=1 writes the domains anew.
 fn golden(name: &str, machine: &Machine<'_>) {
-    let text = domain_xml(&Paths::new("/", None), machine).unwrap();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/libvirt").join(name).with_extension("xml");
-    if std::env::var_os("PERSONA_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &text).unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(golden == text, "{} differs (PERSONA_BLESS=1 writes it anew); now it is:\n{text}", path.display());
+    crate::legion::golden::golden(&format!("libvirt/{name}.xml"), &domain_xml(&Paths::new("/", None), machine).unwrap());
 }
 
 #[test]

@@ -111,6 +111,31 @@ impl Machine {
         self.wait_until(&format!("legion is {phase}"), &script, STEP).map(drop)
     }
 
+    /// Waits until legion is over in a phase, and all that was taken from the host for it is back; what `persona status` says then.
+    ///
+    /// # Errors
+    /// When it does not end, or a device does not go back.
+    pub fn wait_for_end(&mut self, phase: &str) -> Result<String> {
+        self.wait_for_legion(phase)?;
+        self.wait_until("legion.service is over", "systemctl show -P ActiveState legion.service | grep -xE 'inactive|failed'", STEP)?;
+        for (address, home) in LEGIONS.into_iter().zip(["vfio-pci", "vfio-pci", "xhci_hcd"]) {
+            let driver = self.driver(address)?;
+            if driver.as_deref() != Some(home) {
+                return Err(self.explain(format!("{address} has the driver {driver:?}, not {home}")));
+            }
+        }
+        self.ssh("persona status")
+    }
+
+    /// Waits until the guest reads the keyboard that is legion's.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn wait_for_guest_keyboard(&mut self) -> Result<()> {
+        let is_usb = |report: &Report| matches!(report, Report::Keyboard { name, .. } if name.contains("USB"));
+        self.wait_for_report("the guest reads its keyboard", STEP, is_usb).map(drop)
+    }
+
     /// Waits until the cartridge has drawn its picture; everything it has reported until then.
     ///
     /// # Errors

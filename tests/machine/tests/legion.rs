@@ -5,7 +5,7 @@
 use persona::error::Result;
 use persona::settings::value::Color;
 use persona_machine::wire::{REPORT_FILE, Report};
-use persona_machine::{Artifacts, Hardware, Head, Keyboard, LEGIONS, Log, Machine, STEP, Scenario, trial};
+use persona_machine::{Artifacts, Hardware, Head, Keyboard, Log, Machine, STEP, Scenario, trial};
 use toml_edit::{DocumentMut, Item, value};
 
 const GONDOR: Color = Color::rgb(0x6b, 0xa4, 0xe8);
@@ -36,12 +36,7 @@ fn starts(machine: &mut Machine, command: &str, name: &str) -> Result<()> {
     assert_eq!(machine.run("readlink /var/lib/legion/slot")?.trim(), format!("cartridges/{name}"));
     let began = machine.wait_for_report(&format!("{name} runs"), STEP, |report| matches!(report, Report::Started { .. }))?;
     assert!(matches!(&began, Report::Started { cartridge, .. } if cartridge == name), "{began:?}");
-    machine.wait_for_report(
-        "it reads its keyboard",
-        STEP,
-        |report| matches!(report, Report::Keyboard { name, .. } if name.contains("USB")),
-    )?;
-    Ok(())
+    machine.wait_for_guest_keyboard()
 }
 
 /// Presses a key that the guest reports before it obeys.
@@ -58,13 +53,8 @@ fn tell_guest(machine: &mut Machine, key: &str) -> Result<()> {
 
 /// legion is over for this reason, and everything is as before.
 fn is_over(machine: &mut Machine, phase: &str, why: &str) -> Result<()> {
-    machine.wait_for_legion(phase)?;
-    machine.wait_until("legion.service is over", "systemctl show -P ActiveState legion.service | grep -xE 'inactive|failed'", STEP)?;
-    let status = machine.ssh("persona status")?;
+    let status = machine.wait_for_end(phase)?;
     assert!(status.contains(&format!("legion    {phase}: ")) && status.contains(why), "{status}");
-    for (address, driver) in LEGIONS.into_iter().zip(["vfio-pci", "vfio-pci", "xhci_hcd"]) {
-        assert_eq!(machine.driver(address)?.as_deref(), Some(driver), "{address}");
-    }
     let left = machine.run("ps -u legion -o comm= || :; flock -n /run/persona/legion.lock echo free")?;
     assert_eq!(left, "free\n", "processes of legion, and its lock");
     Ok(())

@@ -226,11 +226,12 @@ fn keys() -> Result<()> {
     assert_eq!(machine.wait_for_choice()?, "persona = \"lab\"\nreason = \"picked\"\n");
     machine.wait_until("the lab runs", "systemctl is-active lab.service", STEP)?;
 
-    // A menu that begins anew asks nobody twice, and waits: Esc, and the last entry of three.
-    machine.run("rm /run/persona/menu.toml; systemctl restart persona-menu.service")?;
+    // Another menu, which knows of no lab and waits: Esc, and the last entry of three.
+    machine.run("systemctl stop persona-menu.service lab.service; rm /run/persona/menu.toml /run/persona/choice.toml")?;
+    machine.run("systemctl start persona-menu.service")?;
     machine.wait_for_menu()?;
     machine.wait_for_keyboards(2)?;
-    let waits = machine.picture(Head::Display)?;
+    let waits = rests(&mut machine, Head::Display)?;
     machine.press(Keyboard::Host, "esc")?;
     let power = changes(&mut machine, Head::Display, &waits)?;
     machine.press(Keyboard::Host, "esc")?;

@@ -12,13 +12,6 @@ const ROUNDS: usize = 9;
 
 const FUNCTIONS: [&str; 4] = [address::CARD, address::CARD_AUDIO, address::CARD_THIRD, address::CARD_FOURTH];
 
-/// libvirtd as a daemon, with the account that Debian's package of its units would have made. It has found all devices when it
-/// answers.
-const START_RIVALS: &str = r#"
-useradd --system --user-group --no-create-home libvirt-qemu
-libvirtd --daemon
-virsh --quiet --connect qemu:///system nodedev-list --cap pci"#;
-
 /// What the menu leaves behind when somebody picks.
 const CHOICE: &str = r#"
 systemctl stop legion.path
@@ -84,7 +77,6 @@ pub(super) fn settings(text: &str) -> Result<String> {
 /// When a contender does not bind all four, or does not give all back to their host drivers.
 pub(super) fn measure(machine: &mut Machine) -> Result<Vec<String>> {
     machine.run(CHOICE)?;
-    machine.run(START_RIVALS)?;
     let before = drivers(machine)?;
     let mut contenders = contenders().map(|contender| (contender, Vec::new()));
     for round in 0..=ROUNDS {

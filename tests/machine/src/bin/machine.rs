@@ -23,7 +23,10 @@ enum Command {
     /// Power on, menu, a pick, legion, and back; leaves pictures and a report in target/demo
     Demo,
     /// Measure against rivals and limits
-    Bench,
+    Bench {
+        /// What to measure; without a name everything
+        subjects: Vec<String>,
+    },
     /// Boot, and say how to get in; ends when the machine is switched off
     Boot {
         /// Use the initramfs in which systemd runs
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
         Command::Setup => install_what_is_lacking(&Log::new("setup")),
         Command::Image => Artifacts::build(&Log::new("image")).map(drop),
         Command::Demo => demo(&mut std::io::stdout()),
-        Command::Bench => bench(&mut std::io::stdout()),
+        Command::Bench { subjects } => bench(&subjects, &mut std::io::stdout()),
         Command::Boot { systemd, cmdline } => boot(systemd, &cmdline),
     };
     match outcome {

@@ -60,3 +60,4 @@ pub mod systemd;
 pub mod terminal;
 pub mod uevent;
 pub mod unit;
+pub mod who;

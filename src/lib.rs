@@ -52,6 +52,7 @@ pub mod paths;
 pub mod pci;
 pub mod pin;
 pub mod preview;
+pub mod root;
 pub mod screen;
 pub mod settings;
 pub mod state;

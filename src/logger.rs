@@ -16,6 +16,11 @@ enum Target {
 
 struct Logger(Target);
 
+/// Whether nobody keeps what is written to standard error (`systemd.exec(5)`).
+pub fn is_without_journal() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_none()
+}
+
 /// Messages go to standard error: under systemd with the level that `sd-daemon(3)` describes.
 pub fn to_standard_error(verbosity: u8) {
     install(Target::StandardError, verbosity);
@@ -50,11 +55,8 @@ impl Log for Logger {
         // A message that cannot be delivered has no other place to go.
         let _ = match &self.0 {
             Target::StandardError => {
-                let prefix = if std::env::var_os("JOURNAL_STREAM").is_some() {
-                    format!("<{}>", syslog_level(record.level()))
-                } else {
-                    "persona: ".to_owned()
-                };
+                let prefix =
+                    if is_without_journal() { "persona: ".to_owned() } else { format!("<{}>", syslog_level(record.level())) };
                 writeln!(stderr(), "{}", lines(&prefix, &record.args().to_string()).join("\n"))
             }
             Target::KernelLog(log) => {

@@ -248,6 +248,16 @@ impl Paths {
         self.run_dir().join("menu.toml")
     }
 
+    /// Held while a menu runs; it holds the number of that process.
+    pub fn menu_lock(&self) -> PathBuf {
+        self.run_dir().join("menu.lock")
+    }
+
+    /// There once the host's own file systems are, for a menu that was started before.
+    pub fn host_is_there(&self) -> PathBuf {
+        self.run_dir().join("host")
+    }
+
     /// The serial consoles that a living menu holds, as links to its open files. `serial-getty@.service.d/persona.conf`
     /// names this folder too.
     pub fn held_lines(&self) -> PathBuf {

@@ -13,6 +13,14 @@ use crate::pci::PciAddress;
 use serde::Serialize;
 use std::fmt;
 
+/// The state directory may hold anything after an accident: what cannot be read is told and counts as absent.
+pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
+    read.unwrap_or_else(|error| {
+        log::warn!("{error}");
+        None
+    })
+}
+
 /// Why this boot got its persona.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,6 +1,7 @@
 //! systemd, asked through `systemctl`.
 
 use crate::error::{Context, Error, Result};
+use sd_notify::NotifyState;
 use std::process::{Command, Stdio};
 
 /// legion's unit.
@@ -11,6 +12,13 @@ pub fn systemctl(arguments: &[&str]) -> Command {
     let mut command = Command::new("systemctl");
     command.args(arguments).stdin(Stdio::null());
     command
+}
+
+/// Tells the service manager, if one has started this process, that it does its work now (`sd_notify(3)`).
+pub fn ready() {
+    if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
+        log::warn!("telling the service manager: {error}");
+    }
 }
 
 /// Runs `systemctl` to its end, and returns what it printed; `doing` says what for.

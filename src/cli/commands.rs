@@ -1,6 +1,6 @@
 //! The table of commands.
 
-use super::Command;
+use super::{Command, MenuTask};
 use super::cartridge::CARTRIDGE;
 use super::given::{Words, described, one_of, path, text};
 use super::table::{Argument, BARE, Choice, Entry, Group, Need, Takes, Then, flag, may, must, option};
@@ -189,8 +189,20 @@ const UNITS: &[Entry] = &[
         name: "menu",
         about: "Show the menu and write the choice",
         more: "Run by persona-menu.service as root.",
-        options: &[flag("--restore-console", "Give the console back after a menu that was killed, and do nothing else")],
-        then: Then::Do(|given| Ok(Command::Menu { restore_console: given.flag("--restore-console") })),
+        options: &[
+            flag("--restore-console", "Give the console back after a menu that was killed, and do nothing else"),
+            Choice {
+                not_with: &["--restore-console"],
+                ..flag("--host", "Tell a menu that began in the initramfs that the host's file systems are there")
+            },
+        ],
+        then: Then::Do(|given| {
+            Ok(Command::Menu(match (given.flag("--restore-console"), given.flag("--host")) {
+                (true, _) => MenuTask::RestoreConsole,
+                (_, true) => MenuTask::HostIsThere,
+                _ => MenuTask::Show,
+            }))
+        }),
         ..BARE
     },
     Entry {

@@ -19,6 +19,7 @@ use crate::commands::cartridge::Cartridge;
 use crate::commands::preview::Preview;
 use crate::error::{Context, Result};
 use crate::paths::Paths;
+use crate::root::is_initramfs;
 use crate::sys;
 pub use parse::{Help, parse};
 use std::io::{ErrorKind, Write};
@@ -63,11 +64,19 @@ enum Command {
     Cartridge(Cartridge),
     Needs,
     Reserve,
-    Menu { restore_console: bool },
+    Menu(MenuTask),
     Prepare { is_wanted: bool },
     Run,
     Release,
     WriteAttributes,
+}
+
+/// What `persona menu` is to do.
+#[derive(Debug)]
+enum MenuTask {
+    Show,
+    RestoreConsole,
+    HostIsThere,
 }
 
 impl Cli {
@@ -81,6 +90,9 @@ impl Cli {
         // What runs in the initramfs, where nothing else keeps a message, tells the kernel log.
         match self.command {
             Command::Reserve => crate::logger::to_kernel_log(&paths, verbosity),
+            Command::Menu(_) if crate::logger::is_without_journal() && is_initramfs(&paths) => {
+                crate::logger::to_kernel_log(&paths, verbosity);
+            }
             _ => crate::logger::to_standard_error(verbosity),
         }
         let done = match self.command {
@@ -103,7 +115,9 @@ impl Cli {
             Command::Cartridge(command) => run::cartridge::cartridge(&paths, command, std::time::SystemTime::now(), out),
             Command::Needs => run::needs::needs(&paths, out),
             Command::Reserve => run::reserve::reserve(&paths),
-            Command::Menu { restore_console } => run::menu::menu(&paths, restore_console),
+            Command::Menu(MenuTask::Show) => run::menu::menu(&paths),
+            Command::Menu(MenuTask::RestoreConsole) => run::menu::restore_console(&paths),
+            Command::Menu(MenuTask::HostIsThere) => run::menu::host_is_there(&paths),
             Command::Prepare { is_wanted: true } => run::prepare::is_wanted(&paths),
             Command::Prepare { is_wanted: false } => run::prepare::prepare(&paths),
             Command::Run => run::run::run(&paths),

@@ -19,11 +19,10 @@ pub mod run;
 pub mod status;
 
 use crate::error::{Context, Error, Result};
-use crate::menu::gallery;
 use crate::passthrough::{Machine, Plan, Stage, attribute};
 use crate::paths::Paths;
 use crate::settings::{Persona, Settings};
-use persona_paint::Gallery;
+pub(crate) use crate::state::or_absent;
 use serde::Serialize;
 use std::io::Write;
 
@@ -47,14 +46,6 @@ pub fn find_persona<'a>(settings: &'a Settings, name: &str) -> Result<&'a Person
     })
 }
 
-/// The state directory may hold anything after an accident: what cannot be read is told and counts as absent.
-pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
-    read.unwrap_or_else(|error| {
-        log::warn!("{error}");
-        None
-    })
-}
-
 /// The plan for launching now. The functions get names only if there is something to tell about them: the list is long.
 fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
     let mut machine = Machine::read(paths)?;
@@ -64,15 +55,6 @@ fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
     }
     machine.name_functions(paths);
     Ok(Plan::new(settings, &machine, Stage::Launch))
-}
-
-/// The owner's emblems; one that cannot be used is told, and replaced by the painter.
-fn gallery(paths: &Paths, settings: &Settings) -> Gallery {
-    let (gallery, errors) = gallery::load(paths, settings.personas.iter().map(|persona| &persona.emblem));
-    for error in errors {
-        log::warn!("{error}");
-    }
-    gallery
 }
 
 fn print(out: &mut dyn Write, text: &str) -> Result<()> {

@@ -2,14 +2,22 @@
 
 use super::print;
 use crate::error::Result;
-use crate::passthrough::{Machine, Needs};
+use crate::passthrough::{Machine, Needs, Plan, Stage};
 use crate::paths::Paths;
+use crate::screen::card_module;
+use crate::settings::Settings;
 use std::io::Write;
 
-/// Prints the functions that carry disks and routes, as the `needs.toml` that `reserve` reads in the initramfs.
+/// Prints the functions that carry disks and routes, as the `needs.toml` that `reserve` reads in the initramfs, and the module of the
+/// display card's driver, which the image is to hold.
 ///
 /// # Errors
 /// When the machine cannot be read.
 pub fn needs(paths: &Paths, out: &mut dyn Write) -> Result<()> {
-    print(out, &Needs::of(&Machine::read(paths)?).to_toml())
+    let machine = Machine::read(paths)?;
+    // Without settings nobody knows which card is not legion's.
+    let settings = Settings::load(paths).inspect_err(|error| log::warn!("{error}")).ok();
+    let cards = settings.map(|settings| Plan::new(&settings, &machine, Stage::Launch).displays).unwrap_or_default();
+    let driver = cards.first().and_then(|card| card_module(paths, *card));
+    print(out, &Needs::of(&machine, driver.into_iter().collect()).to_toml())
 }

@@ -1,6 +1,7 @@
 //! `persona preview`: the menu's very pixels, anywhere.
 
-use super::{find_persona, gallery};
+use super::find_persona;
+use crate::menu::contents::emblems;
 use crate::error::{Context, Error, Result};
 use crate::menu::facts::Facts;
 use crate::menu::state::{Event, Menu};
@@ -44,7 +45,7 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     let default = named.unwrap_or(settings.default_persona(None)).name.clone();
     let host = std::fs::read_to_string(paths.hostname()).unwrap_or_default();
     let facts = Facts { host: host.trim().to_owned(), ..Facts::default() };
-    let gallery = gallery(paths, &settings);
+    let gallery = emblems(paths, &settings);
     let look = appearance(&settings.menu);
     if let Some(protocol) = preview.live {
         let menu = Menu::new(&settings, &default, None, settings.menu.timeout);

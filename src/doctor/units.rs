@@ -6,9 +6,10 @@ use crate::account::Account;
 use std::path::Path;
 
 /// Persona's units that are to be enabled, and what is lost without them.
-const OURS: [(&str, &str); 3] = [
+const OURS: [(&str, &str); 4] = [
     ("persona-reserve.service", "nothing reserves the devices if the initramfs did not"),
     ("persona-menu.service", "no menu comes up, and no default starts"),
+    ("persona-host.service", "a menu that began in the initramfs does not learn of the override, and starts nothing by itself"),
     ("legion.path", "no choice starts legion"),
 ];
 

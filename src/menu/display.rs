@@ -5,6 +5,9 @@ use super::state::Key;
 use super::text::TextScreens;
 use super::view::{Stage, View};
 use crate::paths::Paths;
+use crate::pci::PciAddress;
+use crate::settings::MenuSettings;
+use persona_paint::Gallery;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
@@ -13,6 +16,9 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long a card may be gone later on: one driver may only be taking over from another.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// For as long as nothing else is said.
+const FOR_NOW: Duration = Duration::from_secs(365 * 86_400);
 
 /// How often a card that another program holds is tried again: the kernel does not tell when it is let go.
 const RETRY: Duration = Duration::from_secs(1);
@@ -25,15 +31,40 @@ pub(super) struct Display {
     texts: Option<TextScreens>,
     /// How long no monitor may show the menu before it goes on as text; nothing while one does.
     patience_ends: Option<Duration>,
+    /// How long that is.
+    patience: Duration,
     /// When a card that was refused is tried again.
     retry_at: Option<Duration>,
 }
 
 impl Display {
-    /// A display that has shown nothing yet.
-    pub(super) fn new(paths: &Paths, monitors: Monitors) -> Self {
-        let patience_ends = Some(if monitors.may_come() { FIRST_PATIENCE } else { Duration::ZERO });
-        Self { paths: paths.clone(), monitors, texts: None, patience_ends, retry_at: None }
+    /// A display that has shown nothing yet. `in_initramfs`, where the card's driver may be missing and letters would stand in
+    /// the way of those of the boot, it waits for its card until it is told of [`Self::arrival`].
+    pub(super) fn new(paths: &Paths, monitors: Monitors, in_initramfs: bool) -> Self {
+        let mut display = Self { paths: paths.clone(), monitors, texts: None, patience_ends: None, patience: PATIENCE, retry_at: None };
+        if in_initramfs {
+            (display.patience_ends, display.patience) = (Some(FOR_NOW), FOR_NOW);
+        } else {
+            display.expect_card(Duration::ZERO);
+        }
+        display
+    }
+
+    /// The host's own drivers are there.
+    pub(super) fn arrival(&mut self, now: Duration) {
+        self.patience = PATIENCE;
+        if self.patience_ends.is_some() {
+            self.expect_card(now);
+        }
+    }
+
+    fn expect_card(&mut self, now: Duration) {
+        self.patience_ends = Some(if self.monitors.may_come() { now + FIRST_PATIENCE } else { now });
+    }
+
+    /// Shows what other settings want: on these cards, with these emblems.
+    pub(super) fn renew(&mut self, cards: Vec<PciAddress>, gallery: Gallery, settings: &MenuSettings) {
+        self.monitors.renew(cards, gallery, settings);
     }
 
     /// Looks for the card and its monitors again.
@@ -60,7 +91,7 @@ impl Display {
             self.patience_ends = None;
             return true;
         }
-        if now < *self.patience_ends.get_or_insert(now + PATIENCE) {
+        if now < *self.patience_ends.get_or_insert(now + self.patience) {
             return false;
         }
         let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths, self.monitors.had_card()));

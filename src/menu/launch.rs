@@ -25,10 +25,18 @@ pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result
     LegionState::forget(paths)?;
     let choice = Choice { persona: persona.name.clone(), reason };
     choice.write(paths)?;
+    if persona.legion().is_none() {
+        Override::use_up(paths, &choice)?;
+    }
+    Ok(of(persona))
+}
+
+/// What a persona starts, if anything.
+pub(super) fn of(persona: &Persona) -> Option<Launch> {
     match &persona.starts {
-        Starts::Legion(_) => Ok(Some(Launch::Legion)),
-        Starts::Host => Override::use_up(paths, &choice).map(|()| None),
-        Starts::Unit(unit) => Override::use_up(paths, &choice).map(|()| Some(Launch::Unit(unit.clone()))),
+        Starts::Legion(_) => Some(Launch::Legion),
+        Starts::Host => None,
+        Starts::Unit(unit) => Some(Launch::Unit(unit.clone())),
     }
 }
 

@@ -3,7 +3,9 @@
 //! [`input`] and the loop that joins them ([`session`]).
 
 mod age;
+pub mod alone;
 pub mod beep;
+pub mod contents;
 mod display;
 pub mod event;
 pub mod facts;

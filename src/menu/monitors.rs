@@ -46,6 +46,19 @@ impl Monitors {
         Self { paths: paths.clone(), cards, gallery, settings: settings.clone(), open: None, console: None, complaint: None }
     }
 
+    /// Draws on other cards, with other emblems, as other settings want it. What does not change stays on the screen.
+    pub fn renew(&mut self, cards: Vec<PciAddress>, gallery: Gallery, settings: &MenuSettings) {
+        let is_turned = self.settings.rotation != settings.rotation;
+        let looks_different = !gallery.is_empty() || self.settings != *settings;
+        (self.cards, self.gallery, self.settings) = (cards, gallery, settings.clone());
+        match &mut self.open {
+            Some(_) if is_turned => self.open = None,
+            Some(open) if looks_different => open.painters.clear(),
+            _ => {}
+        }
+        self.rescan();
+    }
+
     /// Whether the machine has a card to draw on at all, whatever its driver is doing.
     pub fn may_come(&self) -> bool {
         !self.cards.is_empty()

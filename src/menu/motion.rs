@@ -33,6 +33,11 @@ impl Motion {
         Self { moves: motion, values: None }
     }
 
+    /// From the next target on with `motion`, or without.
+    pub fn switch(&mut self, motion: bool) {
+        self.moves = motion;
+    }
+
     /// From `now` on everything is on its way to `target`, from where it is; the first time it is there already. It does
     /// no harm to say the same again.
     pub fn retarget(&mut self, now: Duration, target: Pose) {

@@ -1,6 +1,7 @@
 //! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
 //! says (`effects`), and shows the result.
 
+mod arrival;
 mod effects;
 
 use super::age::process_age;
@@ -17,6 +18,7 @@ use crate::error::Result;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::state::{LegionState, MenuState, Phase};
+use crate::systemd;
 use crate::uevent::Changes;
 use nix::poll::PollTimeout;
 use persona_paint::Pose;
@@ -25,6 +27,8 @@ use std::time::{Duration, Instant};
 
 /// How long the machine is left to settle before it is looked at again: changes come in bursts.
 const SETTLING: Duration = Duration::from_millis(500);
+
+pub use arrival::Arrival;
 
 /// What the menu is about.
 pub enum Subject {
@@ -61,6 +65,7 @@ pub struct Session {
     record: MenuState,
     recorded: Option<MenuState>,
     legion: Option<LegionState>,
+    arrival: Arrival,
 }
 
 /// Whether the loop goes on.
@@ -71,8 +76,8 @@ enum Flow {
 }
 
 impl Session {
-    /// A menu that shows `subject`, and `facts` as they are now, on `monitors`.
-    pub fn new(paths: &Paths, subject: Subject, facts: Facts, monitors: Monitors) -> Self {
+    /// A menu that shows `subject`, and `facts` as they are now, on `monitors`; `arrival` tells where it begins.
+    pub fn new(paths: &Paths, subject: Subject, facts: Facts, monitors: Monitors, arrival: Arrival) -> Self {
         let (trouble, motion, beep) = match &subject {
             Subject::Broken { why } => (Some(why.clone()), false, false),
             Subject::Personas { settings, .. } => (None, settings.menu.motion, settings.menu.beep),
@@ -83,7 +88,7 @@ impl Session {
             facts,
             facts_due: None,
             motion: Motion::new(motion),
-            display: Display::new(paths, monitors),
+            display: Display::new(paths, monitors, arrival.is_in_initramfs()),
             beeper: beep.then(|| Beeper::new(paths)),
             inputs: Inputs::default(),
             reads_inputs: false,
@@ -92,6 +97,7 @@ impl Session {
             record: MenuState { first_frame_ms: None, outputs: Vec::new(), keyboards: 0, trouble },
             recorded: None,
             legion: None,
+            arrival,
         }
     }
 
@@ -102,9 +108,12 @@ impl Session {
     /// When the kernel denies what no menu can do without.
     pub fn run(mut self) -> Result<()> {
         let mut sources = Sources::open(&self.paths)?;
+        systemd::ready();
         self.take_screen();
         self.hear_of_earlier_legion(&sources);
-        self.resume_unit(&sources);
+        if self.arrival.is_over() {
+            self.resume_unit(&sources);
+        }
         self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), &sources);
         // An override starts before anything is drawn or waited for.
         self.tell(Event::Tick, &sources);
@@ -118,6 +127,7 @@ impl Session {
                 log::info!("told to stop");
                 return Ok(());
             }
+            self.arrive(&sources);
             let now = self.now();
             self.beeper.iter_mut().for_each(|beeper| beeper.tick(now));
             self.devices_changed(woken.devices);
@@ -166,6 +176,7 @@ impl Session {
             menu.filter(|_| !self.waits_for_screen).and_then(|menu| menu.next_change(now)),
             self.display.deadline(now).filter(|_| !menu.is_some_and(Menu::is_on_console)),
             self.facts_due,
+            self.arrival.deadline(now),
             self.beeper.as_ref().and_then(Beeper::deadline),
         ];
         // A millisecond more than due, so that waking up is never too early.
@@ -219,7 +230,7 @@ impl Session {
             }
             self.tell(if shown { Event::Shown } else { Event::NoScreen }, sources);
         }
-        if self.reads_inputs != (self.waits_for_screen || self.display.needs_keyboards()) {
+        if self.reads_inputs != self.wants_inputs() {
             self.rescan_inputs();
         }
         self.record.outputs = self.display.names();
@@ -244,6 +255,10 @@ impl Session {
             self.facts = Facts::of_host(&self.paths);
             return;
         };
+        // What can start is known once the host's file systems are there.
+        if !self.arrival.is_over() {
+            return;
+        }
         let (facts, _) = Facts::gather(&self.paths, settings);
         if facts != self.facts {
             if facts.notice != self.facts.notice {
@@ -266,9 +281,14 @@ impl Session {
         }
     }
 
-    /// Keyboards are the menu's only while it is seen, or expects to be: without, they type on the console.
+    /// Keyboards are the menu's only while it is seen, or expects to be: without, they type on the console. In the initramfs somebody may
+    /// have a passphrase to type.
+    fn wants_inputs(&self) -> bool {
+        (self.waits_for_screen && !self.arrival.is_in_initramfs()) || self.display.needs_keyboards()
+    }
+
     fn rescan_inputs(&mut self) {
-        self.reads_inputs = self.waits_for_screen || self.display.needs_keyboards();
+        self.reads_inputs = self.wants_inputs();
         if self.reads_inputs {
             self.inputs.rescan(&self.paths);
         } else {
@@ -287,6 +307,7 @@ impl Session {
             let before = self.menu().map(Menu::highlighted);
             self.tell(Event::Key(key), sources);
             let after = self.menu().map(Menu::highlighted).filter(|after| before != Some(*after));
+            self.arrive(&sources);
             let now = self.now();
             self.beeper.iter_mut().zip(after).for_each(|(beeper, position)| beeper.step(position, now));
         }

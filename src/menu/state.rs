@@ -14,12 +14,15 @@
 //!                                             Console ---- legion ends ---> Waiting
 //! ```
 //!
+//! A menu that began in the initramfs starts nothing by itself until it has settled in the host (`settling`).
+//!
 //! Help, the power menu and a PIN lie over all of that (`overlay`): the countdown goes on below them. A persona's own unit
 //! starts, runs and ends as legion does; what becomes of it beside something that was chosen later is not heard.
 //!
 //! Time is a [`Duration`] since any fixed instant; the caller asks [`Menu::deadline`] when to come back with
 //! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
 
+mod settling;
 mod showing;
 
 pub use super::event::{Effect, Event, Key, Light};
@@ -97,6 +100,8 @@ pub struct Menu {
     pads: u32,
     /// The pad whose PIN is being checked.
     checking: Option<u32>,
+    /// The host's own settings and state are known.
+    settled: bool,
 }
 
 impl Menu {
@@ -136,6 +141,7 @@ impl Menu {
             tries: Tries::default(),
             pads: 0,
             checking: None,
+            settled: true,
         }
     }
 
@@ -182,6 +188,7 @@ impl Menu {
             self.over = None;
         }
         match self.state {
+            _ if !self.settled => Vec::new(),
             State::AwaitingScreen if self.starts_at_once() => {
                 let started = self.preset.or(by_itself);
                 started.map_or_else(Vec::new, |(persona, reason)| self.choose(persona, reason, now))

@@ -70,9 +70,12 @@ fn place(scene: &mut Scene, view: &View, row: &Row) {
     let seconds = |time: Duration| time.as_millis().div_ceil(1000);
     let Row { middle: (middle, y), radius, words: style, .. } = *row;
     let gap = 0.36 * radius + 0.27 * style.size;
-    let words = |title: &str, time: &str| format!("{title} starts in {time}");
+    let words = |title: &str, time: &str| format!("{title} starts {time}");
     // Places are reserved for the longest time, or the words would jump when the seconds lose a digit.
-    let widest = spoken(seconds(total)).chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect::<String>();
+    let widest = match remaining {
+        Duration::ZERO => spoken(0),
+        _ => spoken(seconds(total)).chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect(),
+    };
     let title_room = row.room - 2.0 * radius - gap - style.width(&words("", &widest));
     let title = style.cut(&card.title, title_room.max(0.0));
     let width = 2.0 * radius + gap + style.width(&words(&title, &widest));
@@ -96,7 +99,10 @@ fn clock(seconds: u128) -> String {
     if seconds < 100 { seconds.to_string() } else { format!("{}:{:02}", seconds / 60, seconds % 60) }
 }
 
-/// What the words say: "67 s", "2:05 min".
+/// What the words say: "in 67 s", "in 2:05 min". A countdown that is over is still seen while the host boots.
 fn spoken(seconds: u128) -> String {
-    format!("{} {}", clock(seconds), if seconds < 100 { "s" } else { "min" })
+    match seconds {
+        0 => "with the host".to_owned(),
+        _ => format!("in {} {}", clock(seconds), if seconds < 100 { "s" } else { "min" }),
+    }
 }

@@ -22,6 +22,11 @@ impl Gallery {
         Self { art: Arc::new(art.into_iter().collect()) }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.art.is_empty()
+    }
+
     fn get(&self, path: &Path) -> Option<&Art> {
         self.art.get(path)
     }

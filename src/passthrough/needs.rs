@@ -1,12 +1,15 @@
-//! What the running host needs, written down for the next boot's initramfs: before coldplug nobody could tell.
+//! What the running host needs, written down for the next boot's initramfs: before coldplug nobody could tell. The driver of the display
+//! card is for the image to hold.
 
 use super::machine::{Duty, Machine};
 use crate::document::{self, Checked, Lines, Record, Table};
 use crate::paths::Paths;
 
-/// The functions that the host cannot do without, as `needs.toml` has them.
+/// What the host cannot do without, as `needs.toml` has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
+    /// The kernel modules that draw the menu.
+    display_drivers: Vec<String>,
     /// In address order.
     device: Vec<Need>,
 }
@@ -20,12 +23,14 @@ struct Need {
 
 impl Record for Needs {
     fn read(table: &mut Table<'_>) -> Checked<Self> {
-        let needs = Self { device: table.records("device")? };
+        let display_drivers = table.strings("display_drivers")?.unwrap_or_default();
+        let needs = Self { display_drivers, device: table.records("device")? };
         table.end()?;
         Ok(needs)
     }
 
     fn write(&self, lines: &mut Lines) {
+        lines.texts("display_drivers", &self.display_drivers);
         lines.tables("device", &self.device);
     }
 }
@@ -49,15 +54,15 @@ impl Record for Need {
 }
 
 impl Needs {
-    /// What this machine needs now.
-    pub fn of(machine: &Machine) -> Self {
+    /// What this machine needs now; `display_drivers` are the kernel modules that draw the menu.
+    pub fn of(machine: &Machine, display_drivers: Vec<String>) -> Self {
         let needed = machine.functions.values().filter(|function| !function.duties.is_empty() && !function.is_bridge());
         let need = |function: &super::Function| Need {
             address: function.address.to_string(),
             id: function.id.to_string(),
             why: Duty::in_words(&function.duties),
         };
-        Self { device: needed.map(need).collect() }
+        Self { display_drivers, device: needed.map(need).collect() }
     }
 
     /// The file's text.

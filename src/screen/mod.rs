@@ -16,7 +16,7 @@ mod nodes;
 mod output;
 mod turn;
 
-pub use nodes::{Node, card_node, pick};
+pub use nodes::{Node, card_module, card_node, pick};
 pub use output::Output;
 
 use crate::error::{Context, Error, Result};

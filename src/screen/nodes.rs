@@ -30,6 +30,14 @@ pub fn card_node(paths: &Paths, address: PciAddress) -> Option<Node> {
         .or_else(|| found(&|device| is_firmware(device) && device.iter().any(|part| part == "platform")).filter(|_| is_boot_card()))
 }
 
+/// The kernel module of the driver that draws on the graphics card at a PCI address; none without a driver of its own, or with one
+/// that is built in.
+pub fn card_module(paths: &Paths, address: PciAddress) -> Option<String> {
+    let node = card_node(paths, address)?;
+    let module = paths.drm_class().join(node.path.file_name()?).join("device/driver/module");
+    Some(module.read_link().ok()?.file_name()?.to_str()?.to_owned())
+}
+
 /// The firmware's framebuffer is a device of its own: `simple-framebuffer.0` (drivers/firmware/sysfb_simplefb.c), since
 /// Linux 6.15 also `efi-framebuffer.0` and `vesa-framebuffer.0`.
 fn is_firmware(device: &Path) -> bool {

@@ -50,6 +50,7 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
         timeout: menu.timeout.as_ref().map_or(Ok(usual.timeout), parsed)?,
         default,
         display,
+        early: menu.early.unwrap_or(usual.early),
         motion: menu.motion.unwrap_or(usual.motion),
         scale: menu.scale.as_ref().map_or(Ok(None), scale)?,
         rotation: menu.rotation.as_ref().map_or(Ok(None), rotation)?,

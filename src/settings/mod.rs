@@ -37,6 +37,8 @@ pub struct MenuSettings {
     pub default: DefaultPersona,
     /// The card that draws.
     pub display: Display,
+    /// Whether the menu is there from the initramfs on; if not, once the host's file systems are.
+    pub early: bool,
     /// Whether anything glides; if not, the picture jumps.
     pub motion: bool,
     /// How large text is, 1.0 as designed for the screen's height; by the screen's physical size if the owner left it open.
@@ -58,6 +60,7 @@ impl Default for MenuSettings {
             timeout: Timeout::After(Duration::from_secs(10)),
             default: DefaultPersona::Last,
             display: Display::Auto,
+            early: true,
             motion: true,
             scale: None,
             rotation: None,

@@ -5,10 +5,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 pub(crate) const IMAGE: &str = "boot/initramfs-linux.img";
-const UNITS: [(&str, &str); 4] = [
+const UNITS: [(&str, &str); 5] = [
     ("legion.service", include_str!("../../systemd/legion.service")),
     ("legion.path", include_str!("../../systemd/legion.path")),
     ("persona-menu.service", include_str!("../../systemd/persona-menu.service")),
+    ("persona-host.service", include_str!("../../systemd/persona-host.service")),
     ("persona-reserve.service", include_str!("../../systemd/persona-reserve.service")),
 ];
 
@@ -25,6 +26,7 @@ pub(crate) fn set_up(tree: &Tree) {
     for (unit, target) in [
         ("legion.path", "multi-user.target"),
         ("persona-menu.service", "multi-user.target"),
+        ("persona-host.service", "multi-user.target"),
         ("sshd.service", "multi-user.target"),
         ("persona-reserve.service", "sysinit.target"),
     ] {

@@ -77,7 +77,7 @@ fn nothing_that_the_host_needs_is_reserved_or_bound() {
         prop_assert_eq!(lost, None, "reserved before anybody could see that it is needed");
         // With what was written down when the initramfs was built, so are those of USB devices.
         let (_folder, tree) = build(|tree| spec.hardware(tree));
-        tree.file("etc/persona/needs.toml", Needs::of(&machine).to_toml());
+        tree.file("etc/persona/needs.toml", Needs::of(&machine, Vec::new()).to_toml());
         let reserved = Plan::new(&settings, &read(&tree), Stage::Boot).reserve;
         let lost = reserved.iter().find(|address| truth.needed.contains(address));
         prop_assert_eq!(lost, None, "reserved although it was written down that it is needed");

@@ -3,7 +3,7 @@
 use super::{Session, Subject};
 use crate::error::{Context, Result};
 use crate::menu::input::Inputs;
-use crate::menu::launch;
+use crate::menu::launch::{self, Launch};
 use crate::menu::sources::{Report, Sources};
 use crate::menu::state::{Effect, Event};
 use crate::menu::unit;
@@ -15,7 +15,12 @@ impl Session {
     pub(super) fn tell(&mut self, event: Event, sources: &Sources) {
         let now = self.now();
         let Subject::Personas { menu, .. } = &mut self.subject else { return };
-        for effect in menu.handle(event, now) {
+        let effects = menu.handle(event, now);
+        self.act(effects, sources);
+    }
+
+    pub(super) fn act(&mut self, effects: Vec<Effect>, sources: &Sources) {
+        for effect in effects {
             match effect {
                 Effect::Choose { persona, reason } => {
                     if let Err(error) = self.choose(persona, reason, sources) {
@@ -63,7 +68,28 @@ impl Session {
     fn choose(&mut self, persona: usize, reason: Reason, sources: &Sources) -> Result<()> {
         let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
         self.legion = None;
-        let Some(launch) = launch::choose(&self.paths, &settings.personas[persona], reason)? else { return Ok(()) };
+        let mut launch = launch::choose(&self.paths, &settings.personas[persona], reason)?;
+        // Process 1 may have left the initramfs meanwhile, and what was written stayed behind.
+        if self.arrival.follow() {
+            launch = launch::choose(&self.paths, &settings.personas[persona], reason)?;
+        }
+        match launch {
+            // There is nothing to start yet where the menu may still be.
+            Some(launch) if self.arrival.is_over() => Self::launch(persona, launch, sources),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts what was chosen before the host could.
+    pub(super) fn launch_chosen(&self, sources: &Sources) -> Result<()> {
+        let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
+        let Some(choice) = Choice::read(&self.paths)? else { return Ok(()) };
+        let chosen = settings.personas.iter().position(|persona| persona.name == choice.persona);
+        let launch = chosen.and_then(|persona| Some((persona, launch::of(&settings.personas[persona])?)));
+        launch.map_or(Ok(()), |(persona, launch)| Self::launch(persona, launch, sources))
+    }
+
+    fn launch(persona: usize, launch: Launch, sources: &Sources) -> Result<()> {
         let started = sources.beside(move |reporter| launch.start(&|phase, why| reporter.tell(Report::Event(news(persona, phase, why)))));
         started.doing(|| "starting the persona".into())
     }

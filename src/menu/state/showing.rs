@@ -52,6 +52,7 @@ impl Menu {
     /// When to come back with [`Event::Tick`](super::Event::Tick) even if nothing happens.
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
+            _ if !self.settled => None,
             State::AwaitingScreen if self.starts_at_once() => Some(Duration::ZERO),
             State::CountingDown { ends_at, .. } => Some(ends_at),
             State::Chosen { patience_ends } => Some(patience_ends),
@@ -65,7 +66,7 @@ impl Menu {
         // It changes when the number of whole seconds left, rounded up, does.
         let second = |left: Duration| now + Duration::from_nanos(left.subsec_nanos().max(1).into());
         let stage = match self.state {
-            State::CountingDown { ends_at, .. } => Some(second(ends_at.saturating_sub(now))),
+            State::CountingDown { ends_at, .. } if ends_at > now => Some(second(ends_at - now)),
             State::Running { lit_at } => [lit_at + DIMS_AFTER, lit_at + DARK_AFTER].into_iter().find(|at| *at > now),
             _ => None,
         };

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 mod launches;
 mod locks;
+mod settling;
 
 use super::*;
 use crate::menu::view::Stage;

@@ -114,7 +114,11 @@ pub(super) fn countdown(view: &View, remaining: Duration, total: Duration, wide:
     let time = if seconds < 100 { format!("{seconds} s") } else { format!("{}:{:02} min", seconds / 60, seconds % 60) };
     let card = view.cards.iter().find(|card| card.is_default).or(highlighted(view));
     let name = width::clean(card.map_or("", |card| &card.title));
-    let words = [format!(" starts in {time}"), format!(" in {time}")];
+    let words = match seconds {
+        // A countdown that is over is still seen while the host boots.
+        0 => [" starts with the host".to_owned(), " with the host".to_owned()],
+        _ => [format!(" starts in {time}"), format!(" in {time}")],
+    };
     let words = words.iter().find(|words| width::of(&name) + words.len() <= wide).unwrap_or(&words[1]);
     let name = width::cut(&name, wide.saturating_sub(words.len()).max(1));
     let line = Line::new(name + words, Style::BOLD);

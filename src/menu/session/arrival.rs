@@ -1,0 +1,162 @@
+//! How a menu that began in the initramfs arrives in the host: it follows process 1 into the host's root file system, and
+//! once all of the host's own file systems are there, it goes on by the settings and the state in them.
+
+use super::{Session, Subject};
+use crate::error::Result;
+use crate::menu::beep::Beeper;
+use crate::menu::contents::Contents;
+use crate::menu::facts::Facts;
+use crate::menu::sources::Sources;
+use crate::menu::state::Event;
+use crate::paths::Paths;
+use crate::root::{Place, Root, is_initramfs};
+use std::time::{Duration, Instant};
+
+/// How soon to look again while process 1 moves: that takes milliseconds.
+const MOVING: Duration = Duration::from_millis(20);
+
+/// How long after its arrival the menu waits to be told that all file systems are there (`persona-host.service`). A disk that
+/// is checked takes its time, and systemd itself gives up after 90 s.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Where the menu is on its way.
+#[derive(Debug)]
+pub enum Arrival {
+    /// In the initramfs.
+    InInitramfs {
+        /// The way out.
+        root: Root,
+        /// Process 1 is moving.
+        moves: bool,
+    },
+    /// In the host's root file system; others may not be mounted yet.
+    InRoot {
+        /// Since when.
+        since: Instant,
+    },
+    /// All is there.
+    Over,
+}
+
+impl Arrival {
+    /// Where a menu begins that is started now.
+    ///
+    /// # Errors
+    /// When it is in the initramfs and sees no way out.
+    pub fn begin(paths: &Paths) -> Result<Self> {
+        if !paths.is_live() || !is_initramfs(paths) {
+            return Ok(Self::Over);
+        }
+        Ok(Self::InInitramfs { root: Root::open()?, moves: false })
+    }
+
+    /// Whether process 1 was in the initramfs when last looked.
+    pub fn is_in_initramfs(&self) -> bool {
+        matches!(self, Self::InInitramfs { .. })
+    }
+
+    /// Whether the host's own settings and state can be read.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Self::Over)
+    }
+
+    /// Looks whether process 1 has left the initramfs, and follows it; true if it has just done so.
+    pub(super) fn follow(&mut self) -> bool {
+        let Self::InInitramfs { root, moves } = self else { return false };
+        match root.follow() {
+            Ok(Place::Host) => {
+                *self = Self::InRoot { since: Instant::now() };
+                return true;
+            }
+            Ok(place) => *moves = place == Place::Between,
+            // The next change of mounts makes it look again.
+            Err(error) => log::warn!("{error}"),
+        }
+        false
+    }
+
+    /// When to look again although nothing happens.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        match self {
+            Self::InInitramfs { moves: true, .. } => Some(now + MOVING),
+            Self::InInitramfs { .. } | Self::Over => None,
+            Self::InRoot { since } => Some(now + PATIENCE.saturating_sub(since.elapsed())),
+        }
+    }
+}
+
+impl Session {
+    /// Looks how far the menu is on its way, and goes on by what it finds there.
+    pub(super) fn arrive(&mut self, sources: &Sources) {
+        if self.arrival.follow() {
+            log::info!("the menu is in the host's root file system");
+            // Written before the host's `/run` was looked at again.
+            self.recorded = None;
+            self.display.arrival(self.now());
+            self.rescan_inputs();
+            self.look_again(Duration::ZERO);
+        }
+        let Arrival::InRoot { since } = self.arrival else { return };
+        let is_told = self.paths.host_is_there().exists();
+        if is_told || since.elapsed() >= PATIENCE {
+            if !is_told {
+                log::warn!("nobody said that the host's file systems are there: see `systemctl status persona-host.service`");
+            }
+            self.arrival = Arrival::Over;
+            self.settle(sources);
+        }
+    }
+
+    /// Goes on by the host's own settings and state.
+    fn settle(&mut self, sources: &Sources) {
+        let was_chosen = self.paths.choice().exists();
+        match Contents::read(&self.paths) {
+            Ok(contents) => self.go_on_with(contents, sources),
+            Err(error) => {
+                log::error!("{error}");
+                self.record.trouble = Some(error.to_string());
+                if was_chosen {
+                    self.say(&error.reason());
+                } else {
+                    self.facts = Facts::of_host(&self.paths);
+                    self.subject = Subject::Broken { why: error.to_string() };
+                }
+            }
+        }
+        if was_chosen && let Err(error) = self.launch_chosen(sources) {
+            log::error!("{error}");
+            self.say(&error.to_string());
+        }
+        self.hear_of_legion(sources);
+    }
+
+    fn go_on_with(&mut self, contents: Contents, sources: &Sources) {
+        let Contents { settings, menu: opening, facts, displays, gallery } = contents;
+        let now = self.now();
+        self.record.trouble = None;
+        self.motion.switch(settings.menu.motion);
+        if self.beeper.is_some() != settings.menu.beep {
+            self.beeper = settings.menu.beep.then(|| Beeper::new(&self.paths));
+        }
+        self.display.renew(displays, gallery, &settings.menu);
+        self.facts = facts;
+        match &mut self.subject {
+            Subject::Personas { settings: before, menu } => {
+                if **before != settings {
+                    log::info!("the host's settings are not those in the initramfs: they hold from now on");
+                }
+                let place = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
+                let places: Vec<Option<usize>> = before.personas.iter().map(|persona| place(&persona.name)).collect();
+                let effects = menu.settle(opening, &places, now);
+                **before = settings;
+                self.act(effects, sources);
+            }
+            Subject::Broken { .. } => {
+                self.subject = Subject::Personas { settings: Box::new(settings), menu: Box::new(opening) };
+                // As after a start: the next picture is the first of a menu.
+                self.waits_for_screen = true;
+            }
+        }
+        self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
+    }
+}

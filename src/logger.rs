@@ -55,8 +55,7 @@ impl Log for Logger {
         // A message that cannot be delivered has no other place to go.
         let _ = match &self.0 {
             Target::StandardError => {
-                let prefix =
-                    if is_without_journal() { "persona: ".to_owned() } else { format!("<{}>", syslog_level(record.level())) };
+                let prefix = if is_without_journal() { "persona: ".to_owned() } else { format!("<{}>", syslog_level(record.level())) };
                 writeln!(stderr(), "{}", lines(&prefix, &record.args().to_string()).join("\n"))
             }
             Target::KernelLog(log) => {

@@ -11,7 +11,8 @@ pub fn asks() -> String {
 fn told<S: AsRef<OsStr>>(variable: impl Fn(&str) -> Option<S>) -> String {
     let word = |name: &str| {
         let value = variable(name)?;
-        let word: String = value.as_ref().to_string_lossy().split_whitespace().next()?.chars().filter(|letter| !letter.is_control()).collect();
+        let word: String =
+            value.as_ref().to_string_lossy().split_whitespace().next()?.chars().filter(|letter| !letter.is_control()).collect();
         (!word.is_empty()).then_some(word)
     };
     let name = word("SUDO_USER").or_else(|| word("USER")).or_else(|| word("LOGNAME")).unwrap_or_else(|| "root".to_owned());

@@ -1,9 +1,9 @@
 //! The table of commands.
 
-use super::{Command, MenuTask};
 use super::cartridge::CARTRIDGE;
 use super::given::{Words, described, one_of, path, text};
 use super::table::{Argument, BARE, Choice, Entry, Group, Need, Takes, Then, flag, may, must, option};
+use super::{Command, MenuTask};
 use crate::commands::preview::{Preview, size};
 use crate::preview::{Protocol, State};
 

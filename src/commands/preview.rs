@@ -1,8 +1,8 @@
 //! `persona preview`: the menu's very pixels, anywhere.
 
 use super::find_persona;
-use crate::menu::contents::emblems;
 use crate::error::{Context, Error, Result};
+use crate::menu::contents::emblems;
 use crate::menu::facts::Facts;
 use crate::menu::state::{Event, Menu};
 use crate::menu::text;

@@ -67,7 +67,10 @@ pub fn hand_over(paths: &Paths, menu: u32) -> Result<()> {
 fn join_group(paths: &Paths, process: u32) -> std::io::Result<()> {
     let groups = fs::read_to_string(paths.at("/proc/self/cgroup"))?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).ok_or_else(|| std::io::Error::other("no version 2 groups"))?;
-    OpenOptions::new().write(true).open(paths.at("/sys/fs/cgroup").join(group).join("cgroup.procs"))?.write_all(process.to_string().as_bytes())
+    OpenOptions::new()
+        .write(true)
+        .open(paths.at("/sys/fs/cgroup").join(group).join("cgroup.procs"))?
+        .write_all(process.to_string().as_bytes())
 }
 
 #[cfg(test)]

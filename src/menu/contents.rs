@@ -35,7 +35,13 @@ impl Contents {
     pub fn read(paths: &Paths) -> Result<Self> {
         let settings = Settings::load(paths)?;
         let (facts, displays) = Facts::gather(paths, &settings);
-        Ok(Self { menu: opening(paths, &settings, &KernelCommandLine::read(paths)), facts, displays, gallery: emblems(paths, &settings), settings })
+        Ok(Self {
+            menu: opening(paths, &settings, &KernelCommandLine::read(paths)),
+            facts,
+            displays,
+            gallery: emblems(paths, &settings),
+            settings,
+        })
     }
 
     /// The same in the initramfs: by the copy of the settings there. Cartridges, override and all that is mounted later are not

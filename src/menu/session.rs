@@ -307,7 +307,6 @@ impl Session {
             let before = self.menu().map(Menu::highlighted);
             self.tell(Event::Key(key), sources);
             let after = self.menu().map(Menu::highlighted).filter(|after| before != Some(*after));
-            self.arrive(&sources);
             let now = self.now();
             self.beeper.iter_mut().zip(after).for_each(|(beeper, position)| beeper.step(position, now));
         }

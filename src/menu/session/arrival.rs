@@ -142,9 +142,8 @@ impl Session {
         self.facts = facts;
         match &mut self.subject {
             Subject::Personas { settings: before, menu } => {
-                if **before != settings {
-                    log::info!("the host's settings are not those in the initramfs: they hold from now on");
-                }
+                let stale = if **before == settings { "" } else { ": the settings in the initramfs are not those of the host" };
+                log::info!("the menu goes on by the settings of the host{stale}");
                 let place = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
                 let places: Vec<Option<usize>> = before.personas.iter().map(|persona| place(&persona.name)).collect();
                 let effects = menu.settle(opening, &places, now);

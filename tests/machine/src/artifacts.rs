@@ -123,7 +123,15 @@ impl Artifacts {
     /// # Errors
     /// When the image without it cannot be made.
     pub fn growth(&self, kind: ImageKind) -> Result<Growth> {
-        initramfs::growth(&self.folder, &self.debian, &self.root, kind, self.initramfs(kind))
+        initramfs::growth(self.initramfs(kind), &self.bare_initramfs(kind)?)
+    }
+
+    /// An initramfs without Persona's part.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(crate) fn bare_initramfs(&self, kind: ImageKind) -> Result<PathBuf> {
+        initramfs::bare(&self.folder, &self.debian, &self.root, kind)
     }
 }
 

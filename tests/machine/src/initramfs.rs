@@ -66,20 +66,33 @@ pub(crate) fn build(output: &Path, debian: &Debian, root: &RootImage, kind: Imag
     Ok(image)
 }
 
-/// Measures what Persona's hook costs.
+/// Makes an image without Persona's hook, unless it is there already.
 ///
 /// # Errors
 /// When mkinitcpio fails.
-pub(crate) fn growth(output: &Path, debian: &Debian, root: &RootImage, kind: ImageKind, with: &Path) -> Result<Growth> {
-    let without = output.join(format!("bare-{}.img", kind.name()));
-    make(output, debian, root, &kind.hooks().replace("persona ", ""), &without)?;
+pub(crate) fn bare(output: &Path, debian: &Debian, root: &RootImage, kind: ImageKind) -> Result<PathBuf> {
+    let image = output.join(format!("bare-{}.img", kind.name()));
+    let recipe = format!("{}{:016x}", root.recipe, folders::fingerprint(&stand_in())?);
+    if !folders::is_current(&image, &recipe) {
+        folders::forget_recipe(&image);
+        make(output, debian, root, &kind.hooks().replace("persona ", ""), &image)?;
+        folders::keep_recipe(&image, &recipe)?;
+    }
+    Ok(image)
+}
+
+/// Measures what Persona's hook costs: `with` and `without` are images.
+///
+/// # Errors
+/// When an image cannot be read or packed.
+pub(crate) fn growth(with: &Path, without: &Path) -> Result<Growth> {
     let size = |path: &Path| std::fs::metadata(path).map(|file| file.len()).doing(|| format!("measuring {}", path.display()));
     let compressed = |path: &Path| -> Result<u64> {
         let packed = path.with_extension("zst");
         Tool::new("zstd").args(["-q", "-f", "-o"]).arg(&packed).arg(path).run()?;
         size(&packed)
     };
-    Ok(Growth { without: size(&without)?, with: size(with)?, compressed: (compressed(&without)?, compressed(with)?) })
+    Ok(Growth { without: size(without)?, with: size(with)?, compressed: (compressed(without)?, compressed(with)?) })
 }
 
 fn stand_in() -> PathBuf {

@@ -318,11 +318,11 @@ fn make_disk(artifacts: &Artifacts, folder: &Path) -> Result<PathBuf> {
 
 /// The kernel unpacks archives one after the other, later files over earlier ones.
 fn make_initramfs(artifacts: &Artifacts, scenario: &Scenario, folder: &Path) -> Result<PathBuf> {
-    let image = artifacts.initramfs(scenario.image);
+    let image = if scenario.bare { artifacts.bare_initramfs(scenario.image)? } else { artifacts.initramfs(scenario.image).to_owned() };
     if scenario.initramfs_files.is_empty() {
-        return Ok(image.to_owned());
+        return Ok(image);
     }
-    let mut bytes = std::fs::read(image).doing(|| format!("reading {}", image.display()))?;
+    let mut bytes = std::fs::read(&image).doing(|| format!("reading {}", image.display()))?;
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes.extend(archive(&scenario.initramfs_files));
     let path = folder.join("initramfs");

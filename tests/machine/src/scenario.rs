@@ -18,6 +18,7 @@ pub struct Scenario {
     pub(crate) initramfs_files: Vec<(String, Vec<u8>)>,
     pub(crate) script: String,
     pub(crate) windows: bool,
+    pub(crate) bare: bool,
 }
 
 impl Scenario {
@@ -31,6 +32,7 @@ impl Scenario {
             initramfs_files: Vec::new(),
             script: String::new(),
             windows: false,
+            bare: false,
         }
     }
 
@@ -80,6 +82,20 @@ impl Scenario {
     pub fn cmdline(mut self, words: &str) -> Self {
         self.cmdline.push(words.to_owned());
         self
+    }
+
+    /// From an initramfs without Persona's part; the real root has it.
+    #[must_use]
+    pub fn bare_initramfs(mut self) -> Self {
+        self.bare = true;
+        self
+    }
+
+    /// As if Persona were not installed.
+    #[must_use]
+    pub fn without_persona(self) -> Self {
+        const UNITS: [&str; 4] = ["persona-reserve.service", "persona-menu.service", "persona-host.service", "legion.path"];
+        UNITS.iter().fold(self.bare_initramfs(), |scenario, unit| scenario.cmdline(&format!("systemd.mask={unit}")))
     }
 
     /// Windows for a person to watch.

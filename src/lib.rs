@@ -6,7 +6,7 @@
 //! | when | command | decides, purely | acts |
 //! |---|---|---|---|
 //! | initramfs, before coldplug | [`commands::reserve`] | [`passthrough::Plan`] | [`passthrough::reserve`] |
-//! | the real root, beside the boot | [`commands::menu`] | [`menu::state::Menu`], [`persona_paint`] | [`menu::session`] with [`screen`], [`menu::input`], [`console`], [`uevent`] |
+//! | from the initramfs on, beside the boot | [`commands::menu`] | [`menu::state::Menu`], [`persona_paint`] | [`menu::session`] with [`screen`], [`menu::input`], [`console`], [`root`], [`uevent`] |
 //! | after the choice, as root | [`commands::prepare`] | [`passthrough::Plan`] | [`passthrough::bind`], [`legion::slot`] |
 //! | then, as the user legion | [`commands::run`] | [`legion::argv()`], [`legion::ladder`], [`legion::ending`] | [`legion::supervise`] |
 //! | after the guest's end, as root | [`commands::release`] | what `prepare` recorded | [`passthrough::release()`] |

@@ -5,7 +5,7 @@
 use crate::error::{Context, Result};
 use crate::paths::Paths;
 use nix::fcntl::{OFlag, open, openat};
-use nix::sys::stat::{Mode, fstat, stat};
+use nix::sys::stat::{FileStat, Mode, fstat, stat};
 use nix::unistd::fchdir;
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -38,7 +38,12 @@ pub enum Place {
 pub struct Root {
     /// `/proc`, wherever that is mounted meanwhile.
     proc: OwnedFd,
+    /// The initramfs' root directory.
+    origin: Identity,
 }
+
+/// Device and inode.
+type Identity = (u64, u64);
 
 impl Root {
     /// To be opened while `/proc` is where it belongs.
@@ -47,7 +52,8 @@ impl Root {
     /// When there is no `/proc`.
     pub fn open() -> Result<Self> {
         let proc = open("/proc", FOLDER, Mode::empty()).doing(|| "opening /proc".to_owned())?;
-        Ok(Self { proc })
+        let origin = identity(&stat("/").doing(|| "looking at the root directory".to_owned())?);
+        Ok(Self { proc, origin })
     }
 
     /// Looks where process 1 is, and follows it.
@@ -57,16 +63,24 @@ impl Root {
     pub fn follow(&self) -> Result<Place> {
         let doing = || "following process 1 into the host's root file system".to_owned();
         let root = openat(&self.proc, "1/root", FOLDER, Mode::empty()).doing(doing)?;
-        let (there, here) = (fstat(&root).doing(doing)?, stat("/").doing(doing)?);
-        if (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) {
+        let (there, here) = (identity(&fstat(&root).doing(doing)?), identity(&stat("/").doing(doing)?));
+        if there != here {
             fchdir(&root).doing(doing)?;
             std::os::unix::fs::chroot(".").doing(doing)?;
+            return Ok(Place::Host);
+        }
+        // pivot_root(2) takes every process along.
+        if here != self.origin {
             return Ok(Place::Host);
         }
         // They go before process 1 does.
         let is_complete = ["/proc/1", "/dev/null", "/sys/class"].into_iter().all(|path| stat(path).is_ok());
         Ok(if is_complete && stat("/run/persona").is_ok() { Place::Initramfs } else { Place::Between })
     }
+}
+
+fn identity(file: &FileStat) -> Identity {
+    (file.st_dev, file.st_ino)
 }
 
 const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);

@@ -19,12 +19,15 @@ pub const STEP: Duration = Duration::from_secs(300);
 pub const LEGIONS: [&str; 3] = [address::CARD, address::CARD_AUDIO, address::LEGION_USB];
 
 impl Machine {
-    /// Waits until the menu has a complete frame on the screen.
+    /// Waits until the menu has a complete frame on the screen, knows that the host is there, and is looked after by its unit, if that is
+    /// to start.
     ///
     /// # Errors
     /// When it does not come.
     pub fn wait_for_menu(&mut self) -> Result<()> {
-        self.wait_until("the menu is on the screen", "grep -q first_frame_ms /run/persona/menu.toml", STEP).map(drop)
+        let script =
+            "grep -q first_frame_ms /run/persona/menu.toml && test -e /run/persona/host && ! systemctl list-jobs | grep -q persona-menu";
+        self.wait_until("the menu is on the screen", script, STEP).map(drop)
     }
 
     /// Waits until the menu reads so many keyboards: a key that is pressed before counts for nothing. The first frame may well be

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{changes, without_motion};
+use common::{changes, without_early_menu, without_motion};
 use persona::error::{Context, Error, Result};
 use persona::pin::Pin;
 use persona_machine::{Artifacts, CardModel, Display, Hardware, Head, Keyboard, Log, Machine, Picture, STEP, Scenario, address, trial};
@@ -183,7 +183,9 @@ fn keys() -> Result<()> {
     let artifacts = Artifacts::build(&Log::new("image"))?;
     let scenario = Scenario::new("keys").cmdline("persona.timeout=never").file(WAITS.0, WAITS.1).file(LAB.0, LAB.1);
     let pin = Pin::hash(RIGHT, b"the tests' salts").map_err(Error::new)?;
-    let scenario = scenario.root_settings(&with_a_locked_lab(&without_motion(&artifacts.settings), &pin));
+    let scenario = scenario
+        .initramfs_settings(&without_early_menu(&artifacts.settings))
+        .root_settings(&with_a_locked_lab(&without_motion(&artifacts.settings), &pin));
     let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &scenario)?;
 
     // Enter is down, and repeats, since before the menu is there.

@@ -116,3 +116,24 @@ fn the_hosts_settings_and_override_hold() {
 fn the_hosts_settings_and_override_hold_in_a_busybox_image_too() {
     trial(|| settles(ImageKind::Busybox));
 }
+
+/// An image that was built before Persona was installed.
+fn without_our_part() -> Result<()> {
+    let artifacts = Artifacts::build(&Log::new("image"))?;
+    let scenario = Scenario::new("bare").image(ImageKind::Systemd).bare_initramfs().cmdline("persona.timeout=never");
+    let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &scenario)?;
+    machine.wait_for_menu()?;
+    machine.wait_for_keyboards(2)?;
+    let process = main_process(&mut machine)?;
+    assert_eq!(machine.run(&format!("readlink /proc/{process}/exe"))?, "/usr/bin/persona\n", "it began in the host");
+    machine.wait_for_ssh()?;
+    machine.press(Keyboard::Host, "ret")?;
+    assert_eq!(machine.wait_for_choice()?, "persona = \"rivendale\"\nreason = \"picked\"\n");
+    machine.wait_for_legion("running")?;
+    Ok(())
+}
+
+#[test]
+fn without_its_part_in_the_initramfs_the_menu_begins_in_the_host() {
+    trial(without_our_part);
+}

@@ -18,7 +18,8 @@ const BOOTS: usize = 5;
 /// # Errors
 /// When a machine does not boot, or has no menu when it should.
 pub(super) fn measure(artifacts: &Artifacts) -> Result<Vec<String>> {
-    let mut lines = vec![format!("power-on to sshd's greeting with the menu counting down, median of {BOOTS} (emulated processor; aim: ratio 1.02)")];
+    let mut lines =
+        vec![format!("power-on to sshd's greeting with the menu counting down, median of {BOOTS} (emulated processor; aim: ratio 1.02)")];
     for kind in ImageKind::ALL {
         let mut seconds = [const { Vec::new() }; 2];
         for round in 0..=BOOTS {

@@ -1,6 +1,8 @@
 //! `make bench`: how fast and how small Persona is, each figure against a rival or a limit from the same run.
 
+mod afar;
 mod binding;
+mod booting;
 mod idle;
 mod launching;
 mod menu;
@@ -24,9 +26,14 @@ use std::io::Write;
 /// When there is no such subject, the machine does not boot or a program does not do its work.
 pub fn bench(only: &[String], out: &mut dyn Write) -> Result<()> {
     type OnTheMachine = fn(&mut Machine) -> Result<Vec<String>>;
-    const BESIDE: [&str; 4] = ["size", "planning", "reserving", "painting"];
-    const ON_THE_MACHINE: [(&str, OnTheMachine); 4] =
-        [("menu", menu::measure), ("idle", idle::measure), ("binding", binding::measure), ("launching", launching::measure)];
+    const BESIDE: [&str; 6] = ["size", "planning", "reserving", "painting", "status", "booting"];
+    const ON_THE_MACHINE: [(&str, OnTheMachine); 5] = [
+        ("menu", menu::measure),
+        ("idle", idle::measure),
+        ("afar", afar::measure),
+        ("binding", binding::measure),
+        ("launching", launching::measure),
+    ];
     let names: Vec<&str> = BESIDE.into_iter().chain(ON_THE_MACHINE.map(|(name, _)| name)).collect();
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(Error::new(format!("there is nothing called `{unknown}` to measure")).mend(format!("one of: {}", names.join(", "))));
@@ -40,6 +47,8 @@ pub fn bench(only: &[String], out: &mut dyn Write) -> Result<()> {
             "size" => size::measure(&artifacts)?,
             "planning" => planning::measure()?,
             "reserving" => reserving::measure(&artifacts)?,
+            "status" => afar::measure_status(&artifacts)?,
+            "booting" => booting::measure(&artifacts)?,
             _ => painting::measure()?,
         })?;
     }

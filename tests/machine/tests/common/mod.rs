@@ -1,4 +1,5 @@
-//! What several tests look at.
+//! What several tests look at; each uses a part of it.
+#![allow(dead_code)]
 
 use persona::error::Result;
 use persona_machine::{Head, Machine, Picture};
@@ -13,4 +14,11 @@ pub(crate) fn without_motion(settings: &str) -> String {
     let still = settings.replace("motion = true", "motion = false");
     assert_ne!(still, settings);
     still
+}
+
+/// Settings by which no menu begins in the initramfs.
+pub(crate) fn without_early_menu(settings: &str) -> String {
+    let late = settings.replace("early = true", "early = false");
+    assert_ne!(late, settings);
+    late
 }

@@ -35,7 +35,7 @@ install-files:
 	install -Dm644 systemd/persona.modules-load '$(DESTDIR)$(PREFIX)/lib/modules-load.d/persona.conf'
 	install -Dm644 initcpio/install/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/install/persona'
 	install -Dm644 initcpio/hooks/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/hooks/persona'
-	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona' README.md docs/legion.md
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona' README.md docs/legion.md docs/control.md
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/licenses/persona' LICENSE-MIT LICENSE-APACHE
 
 # What QEMU, the guest images and the tests need and this machine lacks.

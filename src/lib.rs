@@ -19,6 +19,9 @@
 //! `choice.toml` starts `legion.service` (by `legion.path`), `legion.toml` tells the menu and `persona status` what has
 //! become of it.
 //!
+//! Whoever is root elsewhere speaks to the menu by its socket ([`control`]): [`commands::choose`] decides in it, and
+//! [`commands::watch`] follows it.
+//!
 //! [`doctor`] looks at all of it beforehand, and changes nothing.
 //!
 //! # What everything stands on
@@ -38,6 +41,7 @@ pub mod atomic;
 pub mod cli;
 pub mod commands;
 pub mod console;
+pub mod control;
 pub mod detect;
 pub mod doctor;
 mod document;

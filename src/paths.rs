@@ -258,6 +258,11 @@ impl Paths {
         self.run_dir().join("host")
     }
 
+    /// The control socket of the running menu.
+    pub fn menu_socket(&self) -> PathBuf {
+        self.run_dir().join("menu.sock")
+    }
+
     /// The serial consoles that a living menu holds, as links to its open files. `serial-getty@.service.d/persona.conf`
     /// names this folder too.
     pub fn held_lines(&self) -> PathBuf {

@@ -49,8 +49,8 @@ const DAILY: &[Entry] = &[
     Entry {
         name: "status",
         about: "What was chosen and why, devices and drivers, what legion is doing",
-        options: &[JSON],
-        then: Then::Do(|given| Ok(Command::Status(given.output()))),
+        options: &[JSON, flag("--watch", "Tell it again whenever something changes, until Ctrl-C; with --json one line for each change")],
+        then: Then::Do(|given| Ok(Command::Status { output: given.output(), watch: given.flag("--watch") })),
         ..BARE
     },
     Entry {
@@ -74,6 +74,21 @@ const DAILY: &[Entry] = &[
         about: "Stop legion and start it as another persona, without a reboot",
         arguments: &[must("NAME", "The persona")],
         then: Then::Do(|given| Ok(Command::Switch(given.must("NAME", text)?))),
+        ..BARE
+    },
+    Entry {
+        name: "choose",
+        about: "Decide now in the menu that is on the screen",
+        more: "As if picked at its keyboard, whatever it counts down; nobody is asked for a PIN.",
+        arguments: &[must("NAME", "The persona")],
+        then: Then::Do(|given| Ok(Command::Choose(given.must("NAME", text)?))),
+        ..BARE
+    },
+    Entry {
+        name: "hold",
+        about: "Stop the countdown of the menu that is on the screen",
+        more: "It waits then until somebody picks or chooses.",
+        then: Then::Do(|_| Ok(Command::Hold)),
         ..BARE
     },
     Entry {

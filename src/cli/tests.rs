@@ -84,7 +84,7 @@ fn every_command_reads_all_that_its_entry_names_and_nothing_is_unused() {
         }
         read += 1;
     }
-    assert_eq!(read, 27);
+    assert_eq!(read, 29);
 }
 
 #[test]
@@ -168,6 +168,9 @@ fn words_mean_what_they_say() {
         ("start", "Start(None)"),
         ("start mordor", "Start(Some(\"mordor\"))"),
         ("switch -- --mordor", "Switch(\"--mordor\")"),
+        ("status --watch --json", "Status { output: Json, watch: true }"),
+        ("choose mordor", "Choose(\"mordor\")"),
+        ("hold", "Hold"),
         ("next mordor", "Next { name: \"mordor\", until_cleared: false }"),
         ("next --until-cleared mordor", "Next { name: \"mordor\", until_cleared: true }"),
         ("next --clear", "Clear"),

@@ -1,6 +1,7 @@
 //! One file per subcommand: what it reads, what it decides through the pure modules, what it prints.
 
 pub mod cartridge;
+pub mod choose;
 pub mod detect;
 pub mod doctor;
 pub mod export;
@@ -17,7 +18,9 @@ pub mod release;
 pub mod reserve;
 pub mod run;
 pub mod status;
+pub mod watch;
 
+use crate::document::nearest;
 use crate::error::{Context, Error, Result};
 use crate::passthrough::{Machine, Plan, Stage, attribute};
 use crate::paths::Paths;
@@ -41,8 +44,10 @@ pub enum Output {
 /// When there is none; the message names those there are.
 pub fn find_persona<'a>(settings: &'a Settings, name: &str) -> Result<&'a Persona> {
     settings.persona(name).ok_or_else(|| {
-        let names: Vec<_> = settings.personas.iter().map(|persona| persona.name.as_str()).collect();
-        Error::usage(format!("there is no persona `{name}`")).mend(format!("the personas are {}", names.join(", ")))
+        let names = || settings.personas.iter().map(|persona| persona.name.as_str());
+        let near = nearest(name, names()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+        Error::usage(format!("there is no persona `{name}`"))
+            .mend(format!("{near}the personas are {}", names().collect::<Vec<_>>().join(", ")))
     })
 }
 

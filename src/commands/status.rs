@@ -1,7 +1,9 @@
 //! `persona status`: what was chosen and why, what the devices are bound to, what legion does or why it does not.
 
 use super::{Output, or_absent, print, print_json};
-use crate::error::Result;
+use crate::control::shown::in_words;
+use crate::control::{self, Asked, Request};
+use crate::error::{Context, Result};
 use crate::legion::Launch;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
@@ -9,12 +11,17 @@ use crate::settings::{Persona, Settings, Starts};
 use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override};
 use crate::unit::Unit;
 use serde::Serialize;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::Write;
+use std::time::Duration;
+
+/// How long the menu may take to tell what it shows now.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// `status --json`.
 #[derive(Serialize)]
-struct Status {
+pub(super) struct Status {
     /// Why the settings cannot be used; absent if they can.
     settings_trouble: Option<String>,
     /// The choice of this boot.
@@ -23,6 +30,8 @@ struct Status {
     next: Option<Override>,
     /// What the menu shows.
     menu: Option<MenuState>,
+    /// What it shows now, if it answers: the state of the control socket's protocol.
+    live: Option<Value>,
     legion: Legion,
     /// The chosen persona's own unit, if it starts one; absent when systemd does not answer.
     unit: Option<OwnUnit>,
@@ -71,7 +80,12 @@ struct Device {
 /// # Errors
 /// When it cannot be printed; what cannot be read is part of the state.
 pub fn status(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
-    let status = Status::read(paths);
+    let asked = Asked { request: Request::State, who: None };
+    let live = control::ask(paths, &asked, PATIENCE).unwrap_or_else(|error| {
+        log::debug!("{error}");
+        None
+    });
+    let status = Status::read(paths, live);
     match output {
         Output::Json => print_json(out, &status),
         Output::Text => print(out, &status.text()),
@@ -79,7 +93,8 @@ pub fn status(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> 
 }
 
 impl Status {
-    fn read(paths: &Paths) -> Self {
+    /// What there is to tell, with what the menu says that it shows.
+    pub(super) fn read(paths: &Paths, live: Option<Value>) -> Self {
         let (settings, trouble) = match Settings::load(paths) {
             Ok(settings) => (Some(settings), None),
             Err(error) => (None, Some(error.to_string())),
@@ -98,6 +113,7 @@ impl Status {
             choice,
             next: or_absent(Override::read(paths)),
             menu: or_absent(MenuState::read(paths)),
+            live,
             legion: Legion {
                 state: legion.as_ref().map_or_else(|| "off".to_owned(), |legion| legion.phase.to_string()),
                 persona: legion.as_ref().map(|legion| legion.persona.clone()),
@@ -110,7 +126,17 @@ impl Status {
         }
     }
 
-    fn text(&self) -> String {
+    /// For programs, in one line.
+    pub(super) fn line(&self) -> Result<String> {
+        let mut pretty = Vec::new();
+        print_json(&mut pretty, self)?;
+        // By way of a value: a second way of writing all this would make the program larger.
+        let value: Value = serde_json::from_slice(&pretty).doing(|| "printing".into())?;
+        Ok(format!("{value}\n"))
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let mut line = |what: &str, value: &str| {
             // Reasons with a mend have several lines: they are indented below the first.
@@ -131,6 +157,9 @@ impl Status {
             Some(MenuState { trouble: Some(trouble), .. }) => line("menu", trouble),
             Some(menu) if menu.outputs.is_empty() => line("menu", &format!("no screen, {} keyboards", menu.keyboards)),
             Some(menu) => line("menu", &format!("on {}, {} keyboards", menu.outputs.join(", "), menu.keyboards)),
+        }
+        if let Some(live) = &self.live {
+            line("", &in_words(live));
         }
         let persona = self.legion.persona.as_deref().map(|persona| format!(": {persona}")).unwrap_or_default();
         let ran = self.legion.ran_s.map(|seconds| format!(", after {}", duration(seconds))).unwrap_or_default();

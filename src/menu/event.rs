@@ -52,6 +52,36 @@ pub enum Event {
     Tick,
 }
 
+/// What somebody who is not at the keyboard wants of the menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remote {
+    /// Start this persona, by index.
+    Choose(usize),
+    /// Nothing is to start by itself.
+    Hold,
+    /// Highlight this persona, by index.
+    MoveTo(usize),
+    /// Move the highlight by so many personas.
+    MoveBy(i32),
+    /// Give screen and keyboards to the console.
+    Console,
+}
+
+/// Why the menu does not do what somebody wants who is not at the keyboard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The persona cannot start now.
+    Refused,
+    /// This one was chosen or runs already, by index, if it is one of the menu's.
+    Busy(Option<usize>),
+    /// Nothing counts down.
+    NoCountdown,
+    /// The personas are not there to be picked.
+    NoShelf,
+    /// A person is entering a PIN for the highlighted persona.
+    PinIsEntered,
+}
+
 /// Something the caller is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {

@@ -1,8 +1,10 @@
 //! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
-//! says (`effects`), and shows the result.
+//! says (`effects`), and shows the result. Others ask it by the control socket (`control`), and are told what is `shown`.
 
 mod arrival;
+mod control;
 mod effects;
+mod shown;
 
 use super::age::process_age;
 use super::beep::Beeper;
@@ -20,6 +22,7 @@ use crate::settings::Settings;
 use crate::state::{LegionState, MenuState, Phase};
 use crate::systemd;
 use crate::uevent::Changes;
+use control::Control;
 use nix::poll::PollTimeout;
 use persona_paint::Pose;
 use std::os::fd::BorrowedFd;
@@ -66,6 +69,9 @@ pub struct Session {
     recorded: Option<MenuState>,
     legion: Option<LegionState>,
     arrival: Arrival,
+    control: Control,
+    /// What was done last, for the status line, until a key is pressed.
+    remark: Option<String>,
 }
 
 /// Whether the loop goes on.
@@ -98,6 +104,8 @@ impl Session {
             recorded: None,
             legion: None,
             arrival,
+            control: Control::default(),
+            remark: None,
         }
     }
 
@@ -109,6 +117,7 @@ impl Session {
     pub fn run(mut self) -> Result<()> {
         let mut sources = Sources::open(&self.paths)?;
         systemd::ready();
+        self.open_control();
         self.take_screen();
         self.hear_of_earlier_legion(&sources);
         if self.arrival.is_over() {
@@ -119,8 +128,9 @@ impl Session {
         self.tell(Event::Tick, &sources);
         loop {
             self.refresh(&sources);
+            self.publish();
             let timeout = if self.has_more_to_prepare() { PollTimeout::ZERO } else { self.time_to_wait() };
-            let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.display.fds()).collect();
+            let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.display.fds()).chain(self.control.fd()).collect();
             let woken = sources.wait(&inputs, timeout)?;
             drop(inputs);
             if woken.stop {
@@ -132,6 +142,7 @@ impl Session {
             self.beeper.iter_mut().for_each(|beeper| beeper.tick(now));
             self.devices_changed(woken.devices);
             if woken.legion {
+                self.hear_of_choice();
                 self.hear_of_legion(&sources);
             }
             if woken.facts || woken.devices.machine || woken.devices.graphics {
@@ -143,7 +154,7 @@ impl Session {
                     Report::Trouble(why) => self.say(&why),
                 }
             }
-            if self.keys_pressed(&sources) == Flow::Quit {
+            if self.keys_pressed(&sources) == Flow::Quit || self.serve(&sources) == Flow::Quit {
                 return Ok(());
             }
             if !self.menu().is_some_and(Menu::is_on_console) {
@@ -196,6 +207,7 @@ impl Session {
             Subject::Broken { why } => Some(View { address: self.facts.address.clone(), ..View::broken(&self.facts.host, why.clone()) }),
             Subject::Personas { settings, menu } => {
                 let mut view = view(settings, menu, &self.facts, now)?;
+                view.notice = self.remark.clone().or(view.notice);
                 self.motion.retarget(now, Pose { brightness: menu.light(now).brightness(), ..view.pose });
                 view.pose = self.motion.pose(now);
                 Some(view)
@@ -300,8 +312,11 @@ impl Session {
         let mut keys = self.inputs.pressed();
         let now = self.now();
         keys.extend(self.display.pressed(now));
-        if !keys.is_empty() && matches!(self.subject, Subject::Broken { .. }) {
-            return Flow::Quit;
+        if !keys.is_empty() {
+            self.remark = None;
+            if matches!(self.subject, Subject::Broken { .. }) {
+                return Flow::Quit;
+            }
         }
         for key in keys {
             let before = self.menu().map(Menu::highlighted);
@@ -315,6 +330,7 @@ impl Session {
 
     /// At the start: an end that another menu has seen is no news, and must not lead away from this one again.
     fn hear_of_earlier_legion(&mut self, sources: &Sources) {
+        self.hear_of_choice();
         let state = LegionState::read(&self.paths).ok().flatten();
         match state.filter(|state| state.phase == Phase::Ended) {
             Some(ended) => self.legion = Some(ended),
@@ -332,7 +348,12 @@ impl Session {
             return;
         }
         self.legion = state.clone();
-        let (Some(state), Subject::Personas { settings, .. }) = (state, &self.subject) else { return };
+        let Some(state) = state else { return };
+        self.control.held_by = None;
+        if matches!(state.phase, Phase::Ended | Phase::Failed) {
+            self.remark = None;
+        }
+        let Subject::Personas { settings, .. } = &self.subject else { return };
         let persona = settings.personas.iter().position(|persona| persona.name == state.persona);
         self.tell(Event::Legion { phase: state.phase, persona, why: state.why }, sources);
     }

@@ -15,6 +15,7 @@
 //! ```
 //!
 //! A menu that began in the initramfs starts nothing by itself until it has settled in the host (`settling`).
+//! Whoever is not at the keyboard can choose, move, stop the countdown and go to the console as well (`remote`).
 //!
 //! Help, the power menu and a PIN lie over all of that (`overlay`): the countdown goes on below them. A persona's own unit
 //! starts, runs and ends as legion does; what becomes of it beside something that was chosen later is not heard.
@@ -23,9 +24,10 @@
 //! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
 
 mod settling;
+mod remote;
 mod showing;
 
-pub use super::event::{Effect, Event, Key, Light};
+pub use super::event::{Effect, Event, Key, Light, Refusal, Remote};
 use super::overlay::{Answer, Hold, Over};
 use crate::pin::Tries;
 use crate::settings::value::Timeout;
@@ -102,6 +104,10 @@ pub struct Menu {
     checking: Option<u32>,
     /// The host's own settings and state are known.
     settled: bool,
+    /// Somebody wants that nothing starts by itself.
+    held: bool,
+    /// legion is on, or about to be, as far as is known: also while the console has the screen.
+    legion_is_on: bool,
 }
 
 impl Menu {
@@ -142,6 +148,8 @@ impl Menu {
             pads: 0,
             checking: None,
             settled: true,
+            held: false,
+            legion_is_on: false,
         }
     }
 
@@ -197,6 +205,7 @@ impl Menu {
                 by_itself.map_or_else(Vec::new, |(persona, reason)| self.choose(persona, reason, now))
             }
             State::Chosen { patience_ends } if now >= patience_ends => {
+                self.legion_is_on = false;
                 self.state = State::Failed { why: "legion.service did not start. See: systemctl status legion.path legion.service".into() };
                 Vec::new()
             }
@@ -218,11 +227,7 @@ impl Menu {
         let (light, hold) = (self.light(now), self.hold(now));
         match &mut self.state {
             State::AwaitingScreen | State::Console => return Vec::new(),
-            // Longer, never endless: a phantom key must not keep a machine in its menu.
-            State::CountingDown { ends_at, total } => {
-                let more = ends_at.saturating_sub(now).max(MORE_TIME);
-                (*ends_at, *total) = (now + more, more);
-            }
+            State::CountingDown { .. } => self.give_more_time(now),
             // The key that wakes the screen does nothing else: nobody saw what it would do.
             State::Running { lit_at } => {
                 *lit_at = now;
@@ -253,6 +258,14 @@ impl Menu {
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Longer, never endless: a phantom key must not keep a machine in its menu.
+    fn give_more_time(&mut self, now: Duration) {
+        if let State::CountingDown { ends_at, total } = &mut self.state {
+            let more = ends_at.saturating_sub(now).max(MORE_TIME);
+            (*ends_at, *total) = (now + more, more);
+        }
     }
 
     fn pick(&mut self, key: Key, now: Duration) -> Vec<Effect> {
@@ -338,6 +351,7 @@ impl Menu {
         self.preset = None;
         self.over = None;
         self.playing = Some(persona);
+        self.legion_is_on |= self.entries[persona].runs == Runs::Legion;
         let choose = Effect::Choose { persona, reason };
         self.state = match self.entries[persona].runs {
             Runs::Host => State::Console,
@@ -352,6 +366,9 @@ impl Menu {
         let was_on_console = self.is_on_console();
         let persona = persona.filter(|&persona| persona < self.entries.len());
         let is_unit = persona.is_some_and(|persona| self.entries[persona].runs == Runs::Unit);
+        if persona.is_none_or(|persona| self.entries[persona].runs == Runs::Legion) {
+            self.legion_is_on = !matches!(phase, Phase::Ended | Phase::Failed);
+        }
         // What goes on beside something else is not what the menu is about.
         if is_unit && self.playing.is_some() && self.playing != persona {
             return Vec::new();

@@ -148,7 +148,7 @@ impl Session {
                 let places: Vec<Option<usize>> = before.personas.iter().map(|persona| place(&persona.name)).collect();
                 let effects = menu.settle(opening, &places, now);
                 **before = settings;
-                self.act(effects, sources);
+                self.perform(effects, sources);
             }
             Subject::Broken { .. } => {
                 self.subject = Subject::Personas { settings: Box::new(settings), menu: Box::new(opening) };

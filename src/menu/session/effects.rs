@@ -16,10 +16,10 @@ impl Session {
         let now = self.now();
         let Subject::Personas { menu, .. } = &mut self.subject else { return };
         let effects = menu.handle(event, now);
-        self.act(effects, sources);
+        self.perform(effects, sources);
     }
 
-    pub(super) fn act(&mut self, effects: Vec<Effect>, sources: &Sources) {
+    pub(super) fn perform(&mut self, effects: Vec<Effect>, sources: &Sources) {
         for effect in effects {
             match effect {
                 Effect::Choose { persona, reason } => {
@@ -55,9 +55,9 @@ impl Session {
         }
     }
 
-    /// Says something in the status line, until the machine is looked at again.
+    /// Says something in the status line, until a key is pressed.
     pub(super) fn say(&mut self, words: &str) {
-        self.facts.notice = Some(words.to_owned());
+        self.remark = Some(words.to_owned());
     }
 
     pub(super) fn take_screen(&mut self) {
@@ -66,6 +66,7 @@ impl Session {
     }
 
     fn choose(&mut self, persona: usize, reason: Reason, sources: &Sources) -> Result<()> {
+        self.let_go();
         let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
         self.legion = None;
         let mut launch = launch::choose(&self.paths, &settings.personas[persona], reason)?;

@@ -33,6 +33,10 @@ impl Menu {
         let usual = self.timeout;
         let before = std::mem::replace(self, Self { highlighted, over, ..opening });
         self.settled = true;
+        if before.held {
+            (self.held, self.preset, self.timeout) = (true, None, Timeout::Never);
+        }
+        self.legion_is_on = before.legion_is_on;
         self.playing = before.playing.and_then(place);
         (self.tries, self.pads, self.checking) = (before.tries, before.pads, before.checking);
         self.state = match before.state {

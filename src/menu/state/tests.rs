@@ -2,6 +2,7 @@
 mod launches;
 mod locks;
 mod settling;
+mod remote;
 
 use super::*;
 use crate::menu::view::Stage;

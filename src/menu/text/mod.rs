@@ -13,7 +13,7 @@ mod process;
 mod screens;
 mod serial;
 mod stages;
-mod width;
+pub(crate) mod width;
 
 pub use ansi::{ENTER, LEAVE, ansi};
 pub use layout::lines;

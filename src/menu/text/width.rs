@@ -34,7 +34,7 @@ fn is_in(ranges: &[(u32, u32)], letter: char) -> bool {
 }
 
 /// How many cells a letter takes.
-pub(super) fn of_letter(letter: char) -> usize {
+pub(crate) fn of_letter(letter: char) -> usize {
     match letter {
         ' '..='~' => 1,
         _ if letter.is_control() || is_in(&NONE, letter) => 0,

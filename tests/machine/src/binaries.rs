@@ -13,6 +13,7 @@ pub(crate) struct Binaries {
     pub(crate) persona: PathBuf,
     pub(crate) probe: PathBuf,
     pub(crate) pad: PathBuf,
+    pub(crate) crowd: PathBuf,
     pub(crate) cartridge_guest: PathBuf,
 }
 
@@ -26,7 +27,7 @@ pub(crate) fn build(log: &Log) -> Result<Binaries> {
     let arguments = ["build", "--release", "--quiet", "--message-format=json", "-p", "persona", "-p", "persona-machine"];
     let output = Command::new(cargo)
         .args(arguments)
-        .args(["--bin", "persona", "--bin", "probe", "--bin", "pad", "--bin", "cartridge-guest"])
+        .args(["--bin", "persona", "--bin", "probe", "--bin", "pad", "--bin", "crowd", "--bin", "cartridge-guest"])
         .current_dir(folders::repository())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
@@ -41,5 +42,11 @@ pub(crate) fn build(log: &Log) -> Result<Binaries> {
         let path = artifact.and_then(|message| message["executable"].as_str()).map(PathBuf::from);
         path.ok_or_else(|| Error::new(format!("cargo built no program {name}")))
     };
-    Ok(Binaries { persona: find("persona")?, probe: find("probe")?, pad: find("pad")?, cartridge_guest: find("cartridge-guest")? })
+    Ok(Binaries {
+        persona: find("persona")?,
+        probe: find("probe")?,
+        pad: find("pad")?,
+        crowd: find("crowd")?,
+        cartridge_guest: find("cartridge-guest")?,
+    })
 }

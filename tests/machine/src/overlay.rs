@@ -20,7 +20,7 @@ pub(crate) fn build(output: &Path, binaries: &Binaries, settings: &str, public_k
     let bench = folders::bench().join("overlay");
     Tool::new("cp").args(["-r", "--preserve=mode", "-T"]).arg(bench).arg(&overlay).run()?;
     install_persona(&overlay, binaries)?;
-    for (program, name) in [(&binaries.probe, "probe"), (&binaries.pad, "pad")] {
+    for (program, name) in [(&binaries.probe, "probe"), (&binaries.pad, "pad"), (&binaries.crowd, "crowd")] {
         copy_program(program, &overlay.join("usr/lib/machine").join(name))?;
     }
     write(&overlay.join("etc/persona/persona.toml"), settings, 0o644)?;

@@ -94,6 +94,18 @@ fn what_a_person_did_stays() {
 }
 
 #[test]
+fn who_holds_it_holds_it() {
+    let waiting = [early(TEN_SECONDS), early(Timeout::Never), super::menu(TEN_SECONDS, None).before_the_host()];
+    for mut menu in waiting {
+        assert_eq!(menu.remote(Remote::Hold, at(1)), Ok(vec![]));
+        assert_eq!(menu.settle(with_override(), SAME, at(4)), []);
+        menu.handle(Event::Shown, at(5));
+        assert_eq!(menu.handle(Event::Tick, at(500)), []);
+        assert_eq!(menu.stage(at(500)), Some(Stage::Waiting));
+    }
+}
+
+#[test]
 fn a_pick_stands() {
     let mut menu = early(TEN_SECONDS);
     menu.handle(Event::Key(Key::Next), at(1));

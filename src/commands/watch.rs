@@ -1,0 +1,224 @@
+//! `persona status --watch`: the state of this boot, told again whenever it changes. It sleeps until the menu, one of the
+//! small files or the terminal has news.
+
+use super::status::Status;
+use super::{Output, print};
+use crate::control::{Asked, Caller, Request};
+use crate::error::{Context, Result};
+use crate::menu::text::width;
+use crate::paths::Paths;
+use crate::sys;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use serde_json::Value;
+use std::io::{IsTerminal, Write, stdout};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// How long the menu may take to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Prints the state of this boot, and again at every change, until nobody reads it any more.
+///
+/// # Errors
+/// When the kernel does not tell of changes.
+pub fn watch(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
+    let doing = || "watching for changes".to_owned();
+    let mut files = Files::watch(paths).doing(doing)?;
+    let mut resized = SigSet::empty();
+    resized.add(Signal::SIGWINCH);
+    resized.thread_block().doing(doing)?;
+    let resized = SignalFd::with_flags(&resized, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(doing)?;
+    let (mut menu, mut live) = (None, None);
+    let mut page = Page::default();
+    loop {
+        let mut is_silent = false;
+        if menu.is_none() {
+            match subscribe(paths) {
+                Ok(subscribed) => (menu, live) = subscribed.map_or((None, None), |(caller, state)| (Some(caller), Some(state))),
+                Err(error) => {
+                    log::debug!("{error}");
+                    is_silent = true;
+                }
+            }
+        }
+        let status = Status::read(paths, live.clone());
+        let told = match output {
+            Output::Json => page.line(&status, out),
+            Output::Text => page.text(&status.text(), out),
+        };
+        if told.and_then(|()| out.flush().doing(|| "printing".into())).is_err() {
+            return Ok(());
+        }
+        let standard_output = stdout();
+        let mut fds = vec![
+            // It says by itself when nobody reads any more.
+            PollFd::new(standard_output.as_fd(), PollFlags::empty()),
+            PollFd::new(files.changes.as_fd(), PollFlags::POLLIN),
+            PollFd::new(resized.as_fd(), PollFlags::POLLIN),
+        ];
+        fds.extend(menu.iter().map(|menu: &Caller| PollFd::new(menu.as_fd(), PollFlags::POLLIN)));
+        // A menu that is there and does not let us in may do so later.
+        let timeout = if is_silent { PollTimeout::from(1000u16) } else { PollTimeout::NONE };
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).doing(doing),
+        }
+        if fds[0].any() == Some(true) {
+            return Ok(());
+        }
+        let _ = resized.read_signal();
+        files.settle(paths);
+        if let Some(caller) = &mut menu {
+            let (news, open) = caller.news().unwrap_or((None, false));
+            live = news.or(live);
+            if !open {
+                (menu, live) = (None, None);
+            }
+        }
+    }
+}
+
+/// A connection to the menu, and what it shows; nothing if there is none.
+fn subscribe(paths: &Paths) -> Result<Option<(Caller, Value)>> {
+    let ends = Instant::now() + PATIENCE;
+    let Some(mut caller) = Caller::connect(paths, ends)? else { return Ok(None) };
+    let state = caller.ask(&Asked { request: Request::Subscribe, who: None }, ends)?;
+    Ok(state.map(|state| (caller, state)))
+}
+
+/// Watches the folder of small files; before there is one, the folder in which it will be.
+struct Files {
+    changes: Inotify,
+    is_there: bool,
+}
+
+impl Files {
+    fn watch(paths: &Paths) -> nix::Result<Self> {
+        let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        let mut files = Self { changes, is_there: false };
+        if !files.look(paths) {
+            files.changes.add_watch(&paths.at("/run"), AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO)?;
+            files.look(paths);
+        }
+        Ok(files)
+    }
+
+    fn look(&mut self, paths: &Paths) -> bool {
+        let news = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_ONLYDIR;
+        self.is_there = self.is_there || self.changes.add_watch(&paths.run_dir(), news).is_ok();
+        self.is_there
+    }
+
+    /// Takes in what woke us up.
+    fn settle(&mut self, paths: &Paths) {
+        while self.changes.read_events().is_ok_and(|events| !events.is_empty()) {}
+        self.look(paths);
+    }
+}
+
+/// What was told last.
+#[derive(Default)]
+struct Page {
+    told: String,
+    columns: usize,
+    /// How wide each of its lines is.
+    widths: Vec<usize>,
+}
+
+impl Page {
+    /// For programs: one line for each change.
+    fn line(&mut self, status: &Status, out: &mut dyn Write) -> Result<()> {
+        let line = status.line()?;
+        if line == self.told {
+            return Ok(());
+        }
+        self.told = line;
+        print(out, &self.told)
+    }
+
+    /// For people: a terminal shows the newest, anything else gets one below the other.
+    fn text(&mut self, text: &str, out: &mut dyn Write) -> Result<()> {
+        let size = if stdout().is_terminal() { sys::window_size(stdout().as_fd()).ok() } else { None };
+        let (columns, rows) = size.map_or((0, 0), |size| (usize::from(size.columns), usize::from(size.rows)));
+        if text == self.told && columns == self.columns {
+            return Ok(());
+        }
+        let separator = if self.told.is_empty() { "" } else { "\n" };
+        self.told = text.to_owned();
+        self.columns = columns;
+        if columns == 0 || rows == 0 {
+            return print(out, &format!("{separator}{text}"));
+        }
+        print(out, &self.again(columns, rows))
+    }
+
+    /// What writes it over what is on a terminal of so many columns and rows.
+    fn again(&mut self, columns: usize, rows: usize) -> String {
+        // A terminal that has become narrower has wrapped what was there.
+        let above: usize = self.widths.iter().map(|width| width.div_ceil(columns).max(1)).sum();
+        let mut written = if above == 0 { String::new() } else { format!("\x1b[{}A\r", above.min(rows.saturating_sub(1)).max(1)) };
+        let lines: Vec<(String, usize)> = self.told.lines().take(rows.saturating_sub(1).max(1)).map(|line| fit(line, columns)).collect();
+        for (line, _) in &lines {
+            written += line;
+            written += "\x1b[K\n";
+        }
+        self.widths = lines.into_iter().map(|(_, width)| width).collect();
+        written + "\x1b[J"
+    }
+}
+
+/// As much of a line as there are columns, and how many it takes. Colours take none.
+fn fit(line: &str, columns: usize) -> (String, usize) {
+    let (mut fitting, mut width) = (String::new(), 0);
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\u{1b}' {
+            fitting.push(letter);
+            // ECMA-48, 5.4: from `[` to the first letter. Anything that is no colour becomes one, and does no harm.
+            fitting.extend(letters.by_ref().take_while(|letter| !letter.is_ascii_alphabetic()));
+            fitting.push('m');
+            continue;
+        }
+        width += width::of_letter(letter);
+        if width > columns {
+            let reset = if fitting.contains('\u{1b}') { "\x1b[0m" } else { "" };
+            return (fitting + reset, width - width::of_letter(letter));
+        }
+        fitting.push(letter);
+    }
+    (fitting, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_written_over_the_one_before() {
+        let mut page = Page { told: "one\ntwo\n".into(), ..Page::default() };
+        assert_eq!(page.again(80, 24), "one\x1b[K\ntwo\x1b[K\n\x1b[J");
+        page.told = "three".into();
+        assert_eq!(page.again(80, 24), "\x1b[2A\rthree\x1b[K\n\x1b[J");
+        page.told = "one\ntwo\nthree".into();
+        assert_eq!(page.again(80, 3), "\x1b[1A\rone\x1b[K\ntwo\x1b[K\n\x1b[J", "what does not fit is left out");
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        assert_eq!(fit("\x1b[1;31mred\x1b[0m", 3), ("\x1b[1;31mred\x1b[0m".into(), 3));
+        assert_eq!(fit("\x1b[31mred 漢", 5), ("\x1b[31mred \x1b[0m".into(), 4));
+        assert_eq!(fit("", 5), (String::new(), 0));
+    }
+
+    #[test]
+    fn a_narrower_terminal_has_wrapped_what_was_there() {
+        let mut page = Page { told: "12345678\n\nx".into(), ..Page::default() };
+        page.again(80, 24);
+        assert!(page.again(4, 24).starts_with("\x1b[4A\r1234\x1b[K\n"));
+        assert!(page.again(4, 24).starts_with("\x1b[3A\r"));
+    }
+}

@@ -1,0 +1,212 @@
+//! What can be asked of the menu. Pure.
+
+use super::VERSION;
+use crate::document::nearest;
+use crate::error::{Context, Error, Result};
+use serde_json::{Map, Value, json};
+
+/// How much of a name of who asks is kept, in letters: it is for a line on the screen.
+const LONGEST_WHO: usize = 64;
+
+/// The requests' names, for who mistypes one.
+const NAMES: [&str; 6] = ["state", "choose", "hold", "move", "console", "subscribe"];
+
+/// What the menu is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Tell what it shows.
+    State,
+    /// Start the persona of this name, whatever is highlighted.
+    Choose(String),
+    /// Stop the countdown: nothing starts by itself any more.
+    Hold,
+    /// Highlight another persona.
+    Move(Move),
+    /// Give screen and keyboards to the console.
+    Console,
+    /// Tell what it shows now, and again whenever that changes.
+    Subscribe,
+}
+
+/// Where the highlight is to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Move {
+    /// To the persona of this name.
+    To(String),
+    /// So many personas on, or back.
+    By(i32),
+}
+
+/// A request, and on whose word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What is asked.
+    pub request: Request,
+    /// Who asks, for people to read, such as `frodo from 192.0.2.7`.
+    pub who: Option<String>,
+}
+
+impl Asked {
+    /// The request of a line, without its end.
+    ///
+    /// # Errors
+    /// When it is none, or not wholly understood: then nothing is to be done about it.
+    pub fn parse(line: &[u8]) -> Result<Self> {
+        let value: Value = serde_json::from_slice(line)
+            .doing(|| "understanding the request".to_owned())
+            .map_err(|error| error.mend(r#"a request is a line such as {"v":1,"request":"state"}"#))?;
+        let Value::Object(mut fields) = value else { return Err(Error::new("a request is a JSON object")) };
+        version(fields.remove("v"))?;
+        let name = text(&mut fields, "request")?.ok_or_else(|| missing("request"))?;
+        let who = text(&mut fields, "who")?.and_then(|who| readable(&who));
+        let request = match name.as_str() {
+            "state" => Request::State,
+            "choose" => Request::Choose(text(&mut fields, "persona")?.ok_or_else(|| missing("persona"))?),
+            "hold" => Request::Hold,
+            "move" => Request::Move(movement(&mut fields)?),
+            "console" => Request::Console,
+            "subscribe" => Request::Subscribe,
+            _ => {
+                let mend = match nearest(&name, NAMES.into_iter()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the requests are {}", NAMES.join(", ")),
+                };
+                return Err(Error::new(format!("there is no request `{}`", short(&name))).mend(mend));
+            }
+        };
+        match fields.keys().next() {
+            Some(field) => Err(Error::new(format!("the request `{name}` has no field `{}`", short(field)))),
+            None => Ok(Self { request, who }),
+        }
+    }
+
+    /// Its line, end included.
+    pub fn line(&self) -> String {
+        let mut fields = match &self.request {
+            Request::State => json!({ "request": "state" }),
+            Request::Choose(name) => json!({ "request": "choose", "persona": name }),
+            Request::Hold => json!({ "request": "hold" }),
+            Request::Move(Move::To(name)) => json!({ "request": "move", "to": name }),
+            Request::Move(Move::By(steps)) => json!({ "request": "move", "by": steps }),
+            Request::Console => json!({ "request": "console" }),
+            Request::Subscribe => json!({ "request": "subscribe" }),
+        };
+        fields["v"] = VERSION.into();
+        if let Some(who) = &self.who {
+            fields["who"] = who.as_str().into();
+        }
+        format!("{fields}\n")
+    }
+}
+
+fn version(version: Option<Value>) -> Result<()> {
+    match version {
+        Some(version) if version == VERSION => Ok(()),
+        Some(Value::Number(version)) => {
+            Err(Error::new(format!("version {version} of the protocol is not known")).mend(format!("this menu speaks version {VERSION}")))
+        }
+        Some(_) => Err(Error::new("the field `v` is no number")),
+        None => Err(missing("v")),
+    }
+}
+
+fn movement(fields: &mut Map<String, Value>) -> Result<Move> {
+    let to = text(fields, "to")?;
+    match (to, fields.remove("by")) {
+        (Some(name), None) => Ok(Move::To(name)),
+        (None, Some(steps)) => steps
+            .as_i64()
+            .and_then(|steps| i32::try_from(steps).ok())
+            .map(Move::By)
+            .ok_or_else(|| Error::new("the field `by` is no number of steps")),
+        (None, None) => Err(missing("to` or `by")),
+        (Some(_), Some(_)) => Err(Error::new("a move goes `to` a persona or `by` steps, not both")),
+    }
+}
+
+fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>> {
+    match fields.remove(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Error::new(format!("the field `{name}` is no text"))),
+    }
+}
+
+fn missing(field: &str) -> Error {
+    Error::new(format!("the field `{field}` is missing"))
+}
+
+/// As much of it as a message needs.
+fn short(text: &str) -> String {
+    text.chars().take(LONGEST_WHO).collect()
+}
+
+/// What can be put on a screen and into a log, if anything is left of it.
+fn readable(who: &str) -> Option<String> {
+    let letters: String = who.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST_WHO).collect();
+    (!letters.is_empty()).then_some(letters)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_request_is_read_as_it_is_written() {
+        let moves = [Move::To("b".into()), Move::By(-1)].map(Request::Move);
+        let others = [Request::State, Request::Choose("a".into()), Request::Hold, Request::Console, Request::Subscribe];
+        for request in moves.into_iter().chain(others) {
+            for who in [None, Some("frodo from 192.0.2.7".to_owned())] {
+                let asked = Asked { request: request.clone(), who };
+                let line = asked.line();
+                assert!(line.ends_with('\n'), "{line}");
+                assert_eq!(Asked::parse(line.trim_end().as_bytes()).unwrap(), asked, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        for (line, says) in [
+            ("state", "understanding the request: expected value"),
+            ("{\"v\":1,\"request\":\"state\"", "understanding the request: EOF"),
+            ("\u{0}", "understanding the request"),
+            ("[1]", "a request is a JSON object"),
+            ("{}", "the field `v` is missing"),
+            (r#"{"v":2,"request":"state"}"#, "version 2 of the protocol is not known\n  mend: this menu speaks version 1"),
+            (r#"{"v":"1","request":"state"}"#, "the field `v` is no number"),
+            (r#"{"v":1}"#, "the field `request` is missing"),
+            (r#"{"v":1,"request":7}"#, "the field `request` is no text"),
+            (r#"{"v":1,"request":"chose"}"#, "there is no request `chose`\n  mend: did you mean `choose`?"),
+            (r#"{"v":1,"request":"boil the kettle"}"#, "the requests are state, choose, hold"),
+            (r#"{"v":1,"request":"hold","for":"ever"}"#, "the request `hold` has no field `for`"),
+            (r#"{"v":1,"request":"choose"}"#, "the field `persona` is missing"),
+            (r#"{"v":1,"request":"choose","persona":null}"#, "the field `persona` is no text"),
+            (r#"{"v":1,"request":"move"}"#, "the field `to` or `by` is missing"),
+            (r#"{"v":1,"request":"move","to":"a","by":1}"#, "not both"),
+            (r#"{"v":1,"request":"move","by":1.5}"#, "no number of steps"),
+            (r#"{"v":1,"request":"move","by":99999999999}"#, "no number of steps"),
+            (r#"{"v":1,"request":"state","who":["a"]}"#, "the field `who` is no text"),
+        ] {
+            let told = Asked::parse(line.as_bytes()).unwrap_err().to_string();
+            assert!(told.contains(says), "{line}: {told}");
+        }
+    }
+
+    #[test]
+    fn who_asks_fits_on_a_screen() {
+        let line = json!({ "v": 1, "request": "hold", "who": format!("\u{1b}[2Jsam\n{}", "m".repeat(500)) }).to_string();
+        let who = Asked::parse(line.as_bytes()).unwrap().who.unwrap();
+        assert!(who.starts_with("[2Jsamm") && who.chars().count() == LONGEST_WHO, "{who}");
+        assert_eq!(Asked::parse(br#"{"v":1,"request":"hold","who":" \n"}"#).unwrap().who, None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_line_panics(line in "\\PC{0,80}", bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = Asked::parse(line.as_bytes());
+            let _ = Asked::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The menu's end of the socket.
+
+use super::connection::Connection;
+use super::request::Asked;
+use super::{LONGEST_LINE, Shown, is_trusted, reply};
+use crate::error::{Context, Error, Result};
+use crate::paths::Paths;
+use crate::{atomic, sys};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, socket};
+use nix::sys::stat::{Mode, fchmod};
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// How many clients there may be. When there are more, the one that was silent longest makes room, unless it subscribes.
+pub(super) const MOST_CLIENTS: usize = 32;
+
+/// How many of them may subscribe.
+pub(super) const MOST_SUBSCRIBERS: usize = 16;
+
+/// How many may wait to be let in; more wait in `connect`.
+const WAITING: i32 = 64;
+
+/// How many are let in, and how many are heard, before the menu looks after its keys again.
+const LET_IN: usize = 8;
+const HEARD: usize = 16;
+
+/// The listening socket among the numbers of clients.
+const DOOR: u64 = 0;
+
+/// Who asked. Answers to one that has gone meanwhile go nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client(u64);
+
+/// The socket and its clients. Nothing here blocks: when its descriptor is readable there is something to [`Self::hear`].
+#[derive(Debug)]
+pub struct Server {
+    epoll: Epoll,
+    door: UnixListener,
+    path: PathBuf,
+    /// Device and inode of the socket, which tell it from that of another menu.
+    identity: (u64, u64),
+    clients: Vec<Connection>,
+    /// Counts clients, and what they say.
+    count: u64,
+    /// What subscribers know.
+    known: Option<Shown>,
+}
+
+impl Server {
+    /// Makes the socket, in place of one that a dead menu has left.
+    ///
+    /// # Errors
+    /// When there can be none.
+    pub fn open(paths: &Paths) -> Result<Self> {
+        let path = paths.menu_socket();
+        let doing = || format!("opening the control socket {}", path.display());
+        let door = listen_at(&path).doing(doing)?;
+        let metadata = std::fs::symlink_metadata(&path).doing(doing)?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing(doing)?;
+        epoll.add(&door, EpollEvent::new(EpollFlags::EPOLLIN, DOOR)).doing(doing)?;
+        let identity = (metadata.dev(), metadata.ino());
+        Ok(Self { epoll, door, path, identity, clients: Vec::new(), count: DOOR, known: None })
+    }
+
+    /// What clients have asked since, as far as it is their turn, and what they said that was no request. Each is to be
+    /// answered, in this order.
+    pub fn hear(&mut self) -> Vec<(Client, Result<Asked>)> {
+        let mut asked = Vec::new();
+        let mut events = [EpollEvent::empty(); HEARD];
+        let ready = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
+        for event in &events[..ready] {
+            if event.data() != DOOR {
+                self.hear_one(event.data(), event.events(), &mut asked);
+            }
+        }
+        self.sweep();
+        if events[..ready].iter().any(|event| event.data() == DOOR) {
+            self.let_in(&mut asked);
+            self.sweep();
+        }
+        asked
+    }
+
+    fn hear_one(&mut self, number: u64, events: EpollFlags, asked: &mut Vec<(Client, Result<Asked>)>) {
+        let Some(client) = self.clients.iter_mut().find(|client| client.number == number) else { return };
+        if events.contains(EpollFlags::EPOLLOUT) {
+            client.flush();
+        }
+        if events.contains(EpollFlags::EPOLLIN) {
+            for line in client.hear() {
+                self.count += 1;
+                client.heard = self.count;
+                client.waiting += 1;
+                let too_long = |_| Error::new(format!("the line is longer than {LONGEST_LINE} bytes"));
+                asked.push((Client(number), line.map_err(too_long).and_then(|line| Asked::parse(&line))));
+            }
+        }
+        if events.intersects(EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
+            client.hung_up();
+        }
+    }
+
+    fn let_in(&mut self, asked: &mut Vec<(Client, Result<Asked>)>) {
+        for _ in 0..LET_IN {
+            let is_full = self.clients.len() >= MOST_CLIENTS;
+            let makes_room = self.silent_longest().filter(|_| is_full);
+            if is_full && makes_room.is_none() {
+                return;
+            }
+            match self.door.accept() {
+                Ok((stream, _)) => {
+                    makes_room.map(|index| self.clients.remove(index));
+                    if let Some(number) = self.greet(stream) {
+                        // It may be told to go by those that come after it: what it has said already is heard before.
+                        self.hear_one(number, EpollFlags::EPOLLIN, asked);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                Err(error) => {
+                    // It would be said for ever, and the menu has more to do.
+                    log::warn!("nobody is let in at {} any more: {error}", self.path.display());
+                    let _ = self.epoll.delete(&self.door);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes a client in, if it is one that may ask.
+    fn greet(&mut self, stream: UnixStream) -> Option<u64> {
+        let user = getsockopt(&stream, PeerCredentials).ok()?.uid();
+        stream.set_nonblocking(true).ok()?;
+        self.count += 1;
+        let mut client = Connection::new(self.count, stream);
+        if !is_trusted(user, sys::effective_user()) {
+            log::warn!("user {user} may not speak to the menu");
+            client.say(&reply::refused(&Error::new("only root may speak to the menu")));
+            return None;
+        }
+        self.epoll.add(&client, EpollEvent::new(EpollFlags::empty(), client.number)).ok()?;
+        self.clients.push(client);
+        Some(self.count)
+    }
+
+    /// The index of who was silent longest of those to whom nothing is owed.
+    fn silent_longest(&self) -> Option<usize> {
+        let idle = self.clients.iter().enumerate().filter(|(_, client)| !client.subscribes && client.waiting == 0);
+        idle.min_by_key(|(_, client)| client.heard).map(|(index, _)| index)
+    }
+
+    /// Answers a client's oldest request that is not answered yet, with a line of [`reply`].
+    pub fn answer(&mut self, client: Client, line: &str) {
+        if let Some(client) = self.clients.iter_mut().find(|other| other.number == client.0) {
+            client.waiting = client.waiting.saturating_sub(1);
+            client.say(line);
+        }
+        self.sweep();
+    }
+
+    /// Has a client told of every change of what is `shown` now, of which its answer tells.
+    ///
+    /// # Errors
+    /// When too many are told already.
+    pub fn subscribe(&mut self, client: Client, shown: &Shown) -> Result<()> {
+        if self.clients.iter().filter(|other| other.subscribes && other.number != client.0).count() >= MOST_SUBSCRIBERS {
+            return Err(Error::new(format!("{MOST_SUBSCRIBERS} clients subscribe already")).mend("end one of them"));
+        }
+        self.publish(shown);
+        if let Some(client) = self.clients.iter_mut().find(|other| other.number == client.0) {
+            client.subscribes = true;
+        }
+        Ok(())
+    }
+
+    /// Whether anybody wants to know of changes.
+    pub fn has_subscribers(&self) -> bool {
+        self.clients.iter().any(|client| client.subscribes)
+    }
+
+    /// Tells subscribers what is shown, if they do not know yet.
+    pub fn publish(&mut self, shown: &Shown) {
+        let news = Some(shown.clone().by_the_second());
+        if self.known == news {
+            return;
+        }
+        self.known = news;
+        let line = reply::changed(shown);
+        self.clients.iter_mut().filter(|client| client.subscribes).for_each(|client| client.tell(&line));
+        self.sweep();
+    }
+
+    /// Lets go of clients that are gone, and has the others watched for what they are to be watched for.
+    fn sweep(&mut self) {
+        self.clients.retain(|client| !client.is_over());
+        for client in &mut self.clients {
+            let wanted = client.wanted();
+            if wanted != client.watched {
+                client.watched = wanted;
+                let _ = self.epoll.modify(&*client, &mut EpollEvent::new(wanted, client.number));
+            }
+        }
+    }
+}
+
+impl AsFd for Server {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Another menu may have put its own there meanwhile.
+        let there = std::fs::symlink_metadata(&self.path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+        if there == Some(self.identity) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A socket that listens at `path`: made beside it and renamed, so that there is none that nobody listens at, and none with
+/// other permissions than it is to have.
+fn listen_at(path: &Path) -> std::io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let beside = atomic::beside(path);
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let door = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    // unix(7): the file gets the permissions of the socket, less the umask.
+    fchmod(&door, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    bind(door.as_raw_fd(), &UnixAddr::new(&beside)?)?;
+    listen(&door, Backlog::new(WAITING)?)?;
+    std::fs::rename(&beside, path)?;
+    Ok(door.into())
+}

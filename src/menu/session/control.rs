@@ -1,0 +1,206 @@
+//! What comes over the control socket is done here, and answered.
+
+use super::{Flow, Session, Subject};
+use crate::control::{Move, Request, Server, reply};
+use crate::document::nearest;
+use crate::error::{Error, Result};
+use crate::menu::sources::Sources;
+use crate::menu::state::{Menu, Refusal, Remote};
+use crate::settings::Persona;
+use crate::state::Choice;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// The menu's end of the control socket, and what was done over it.
+#[derive(Default)]
+pub(super) struct Control {
+    /// None if the socket cannot be had: the menu does without.
+    server: Option<Server>,
+    /// Who stopped the countdown, if nothing was chosen since.
+    pub(super) held_by: Option<String>,
+    /// Who chose over the socket, and which persona.
+    pub(super) chosen_by: Option<(String, String)>,
+    /// The choice of this boot, whoever made it.
+    pub(super) choice: Option<Choice>,
+}
+
+impl Control {
+    /// What to poll: readable when somebody has something to say.
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.server.as_ref().map(AsFd::as_fd)
+    }
+}
+
+impl Session {
+    /// Lets others speak to the menu.
+    pub(super) fn open_control(&mut self) {
+        self.control.server = Server::open(&self.paths).inspect_err(|error| log::warn!("{error}")).ok();
+    }
+
+    /// Reads what was chosen, if somebody else may have.
+    pub(super) fn hear_of_choice(&mut self) {
+        self.control.choice = Choice::read(&self.paths).ok().flatten();
+    }
+
+    /// Nothing holds the menu any more that something was chosen in.
+    pub(super) fn let_go(&mut self) {
+        (self.control.held_by, self.control.chosen_by) = (None, None);
+    }
+
+    /// Does and answers what was asked since.
+    pub(super) fn serve(&mut self, sources: &Sources) -> Flow {
+        let mut flow = Flow::Continue;
+        let mut looked = false;
+        for (client, asked) in self.control.server.as_mut().map(Server::hear).unwrap_or_default() {
+            let outcome = asked.and_then(|asked| {
+                let who = asked.who.unwrap_or_else(|| "root".to_owned());
+                match asked.request {
+                    Request::State => Ok(()),
+                    Request::Subscribe => {
+                        let shown = self.shown();
+                        self.control.server.as_mut().map_or(Ok(()), |server| server.subscribe(client, &shown))
+                    }
+                    Request::Choose(name) => self.choose_for(&name, &who, &mut looked, sources),
+                    Request::Hold => self.hold_for(&who, sources),
+                    Request::Move(to) => self.move_for(&to, sources),
+                    Request::Console => {
+                        log::info!("the console was asked for by {who}");
+                        if self.menu().is_none() {
+                            flow = Flow::Quit;
+                        }
+                        self.remote(Remote::Console, sources)
+                    }
+                }
+            });
+            let line = match outcome {
+                Ok(()) => reply::done(&self.shown()),
+                Err(error) => reply::refused(&error),
+            };
+            self.control.server.iter_mut().for_each(|server| server.answer(client, &line));
+        }
+        flow
+    }
+
+    /// Tells subscribers if the menu shows something else now.
+    pub(super) fn publish(&mut self) {
+        if self.control.server.as_ref().is_some_and(Server::has_subscribers) {
+            let shown = self.shown();
+            self.control.server.iter_mut().for_each(|server| server.publish(&shown));
+        }
+    }
+
+    fn choose_for(&mut self, name: &str, who: &str, looked: &mut bool, sources: &Sources) -> Result<()> {
+        let persona = self.persona(name)?;
+        // What was in the way may be gone by now. Once is enough for all that ask at the same time.
+        if self.facts.refusals.get(persona).is_some_and(Option::is_some) && !std::mem::replace(looked, true) {
+            self.gather_facts(sources);
+        }
+        self.remote(Remote::Choose(persona), sources)?;
+        if let Some(why) = self.menu().and_then(Menu::why_failed) {
+            return Err(Error::because(format!("starting {name}"), why.to_owned()));
+        }
+        let words = format!("{} was chosen by {who}", self.title(Some(persona)));
+        log::info!("{words}");
+        self.say(&words);
+        self.control.chosen_by = Some((name.to_owned(), who.to_owned()));
+        self.hear_of_choice();
+        Ok(())
+    }
+
+    fn hold_for(&mut self, who: &str, sources: &Sources) -> Result<()> {
+        self.remote(Remote::Hold, sources)?;
+        let words = format!("held by {who}");
+        log::info!("the countdown is {words}: the menu waits for a choice");
+        self.say(&words);
+        self.control.held_by = Some(who.to_owned());
+        Ok(())
+    }
+
+    fn move_for(&mut self, to: &Move, sources: &Sources) -> Result<()> {
+        let remote = match to {
+            Move::To(name) => Remote::MoveTo(self.persona(name)?),
+            Move::By(steps) => Remote::MoveBy(*steps),
+        };
+        self.remote(remote, sources)
+    }
+
+    /// Has the state machine do something, and says why it does not.
+    fn remote(&mut self, remote: Remote, sources: &Sources) -> Result<()> {
+        let now = self.now();
+        let menu = match &mut self.subject {
+            Subject::Personas { menu, .. } => menu,
+            // The end of this menu gives the console everything.
+            Subject::Broken { .. } if remote == Remote::Console => return Ok(()),
+            Subject::Broken { why } => return Err(no_personas(why)),
+        };
+        match menu.remote(remote, now) {
+            Ok(effects) => {
+                self.perform(effects, sources);
+                Ok(())
+            }
+            Err(refusal) => Err(self.because(refusal, remote)),
+        }
+    }
+
+    fn because(&self, refusal: Refusal, remote: Remote) -> Error {
+        let wanted = match remote {
+            Remote::Choose(persona) => Some(persona),
+            _ => None,
+        };
+        match refusal {
+            Refusal::Refused => {
+                let why = wanted.and_then(|persona| self.facts.refusals.get(persona).cloned().flatten()).unwrap_or_default();
+                let (why, mend) = why.split_once('\n').unwrap_or((&why, ""));
+                let error = Error::because(format!("{} cannot start", self.title(wanted)), why.to_owned());
+                if mend.is_empty() { error } else { error.mend(mend) }
+            }
+            Refusal::Busy(playing) => {
+                let is_legion = |persona: Option<usize>| self.persona_at(persona).is_some_and(|persona| persona.legion().is_some());
+                let name = self.persona_at(wanted).map_or("NAME", |persona| &persona.name);
+                let mend = match (is_legion(playing), is_legion(wanted)) {
+                    (true, true) => format!("`persona switch {name}` stops legion and starts it as that one"),
+                    (true, false) => "`persona stop` stops legion; then choose again".to_owned(),
+                    (false, _) => "wait until it runs; then choose again".to_owned(),
+                };
+                Error::new(format!("{} was chosen already", self.title(playing))).mend(mend)
+            }
+            Refusal::NoCountdown => Error::new(match self.menu().map(Menu::stage_word) {
+                Some("waiting" | "awaiting-screen") => "nothing counts down: the menu waits for a choice already",
+                _ => "nothing counts down any more: the choice is made",
+            }),
+            Refusal::NoShelf => Error::new("there is nothing to move in: the menu shows no personas now"),
+            Refusal::PinIsEntered => Error::new("somebody at the keyboard is entering a PIN"),
+        }
+    }
+
+    fn persona_at(&self, index: Option<usize>) -> Option<&Persona> {
+        match &self.subject {
+            Subject::Personas { settings, .. } => settings.personas.get(index?),
+            Subject::Broken { .. } => None,
+        }
+    }
+
+    /// The index of the persona of that name.
+    fn persona(&self, name: &str) -> Result<usize> {
+        let personas = match &self.subject {
+            Subject::Personas { settings, .. } => &settings.personas,
+            Subject::Broken { why } => return Err(no_personas(why)),
+        };
+        personas.iter().position(|persona| persona.name == name).ok_or_else(|| {
+            let names = || personas.iter().map(|persona| persona.name.as_str());
+            let name: String = name.chars().take(40).collect();
+            let mend = match nearest(&name, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the personas are {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            Error::new(format!("the menu has no persona `{name}`")).mend(mend)
+        })
+    }
+
+    fn title(&self, persona: Option<usize>) -> String {
+        self.persona_at(persona).map_or_else(|| "something else".to_owned(), |persona| persona.title.clone())
+    }
+}
+
+fn no_personas(why: &str) -> Error {
+    Error::because("the menu has no personas to show", why.to_owned())
+}

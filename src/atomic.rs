@@ -2,9 +2,9 @@
 
 use crate::document::{self, Record};
 use crate::error::{Context, Result};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
 /// Writes `contents` beside `path`, makes them durable, and renames them over `path`.
@@ -15,6 +15,22 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
     replace(path, |beside| {
         // Never through a link that somebody has put there meanwhile.
         let mut file = File::create_new(beside)?;
+        file.write_all(contents)?;
+        file.sync_all()
+    })
+}
+
+/// Writes `contents` over the file behind `path`, which keeps its owner and its mode. Links are followed.
+///
+/// # Errors
+/// When there is no such file or its folder cannot be written to; the file is untouched then.
+pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
+    let file = fs::canonicalize(path).doing(|| format!("writing {}", path.display()))?;
+    let before = fs::metadata(&file).doing(|| format!("writing {}", path.display()))?;
+    replace(&file, |beside| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
+        fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        file.set_permissions(before.permissions())?;
         file.write_all(contents)?;
         file.sync_all()
     })

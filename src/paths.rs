@@ -324,9 +324,19 @@ impl Paths {
         self.state_dir().join("override.toml")
     }
 
-    /// The persona that last ran.
+    /// How often personas were started in vain.
+    pub fn starts(&self) -> PathBuf {
+        self.state_dir().join("starts.toml")
+    }
+
+    /// The persona that last ran well.
     pub fn last(&self) -> PathBuf {
         self.state_dir().join("last.toml")
+    }
+
+    /// What tells this boot of the kernel from every other.
+    pub fn boot_id(&self) -> PathBuf {
+        self.at("/proc/sys/kernel/random/boot_id")
     }
 
     /// User accounts.

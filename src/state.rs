@@ -4,6 +4,7 @@
 //! host from booting; the reader says so in the log.
 
 mod files;
+mod starts;
 
 use crate::atomic;
 use crate::document::Word;
@@ -11,6 +12,7 @@ use crate::error::Result;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use serde::Serialize;
+pub use starts::{ENOUGH, StartCount, StartCounts, ran_well};
 use std::fmt;
 
 /// The state directory may hold anything after an accident: what cannot be read is told and counts as absent.
@@ -19,6 +21,11 @@ pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
         log::warn!("{error}");
         None
     })
+}
+
+/// What tells this boot of the kernel from every other, if it can be read.
+pub fn boot_id(paths: &Paths) -> Option<String> {
+    std::fs::read_to_string(paths.boot_id()).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 /// Why this boot got its persona.
@@ -71,12 +78,31 @@ impl Choice {
 }
 
 /// `/var/lib/persona/override.toml`: the persona for the next boot.
+///
+/// # When the power fails
+///
+/// A one-shot is used up by `prepare`, as the last thing before QEMU is started (for a unit and the bare host by the menu, as
+/// the last thing before they are), and durably: its file is gone, and the folder synced, before the launch goes on. So
+/// whatever the moment, no boot starts it after one that has launched it. A cut before that moment leaves it, and the next
+/// boot starts it: what has not been launched is not lost. One window stays, from the removal to QEMU's first
+/// instruction, some milliseconds: a cut there loses an override whose guest never ran. No order of two writes
+/// closes it, and the other order would start a persona twice, or, with a guest that takes the machine down, at every boot
+/// for ever. The default, and somebody who asks again, is the cheaper mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Override {
     /// The persona's name.
     pub persona: String,
     /// Whether it stays until cleared, not for one launch only.
     pub until_cleared: bool,
+    /// Who asked for it ([`crate::who`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+    /// In which boot ([`boot_id`]). It is for those that come after.
+    #[serde(skip)]
+    pub boot: Option<String>,
 }
 
 impl Override {
@@ -96,17 +122,23 @@ impl Override {
         atomic::write_toml(&paths.override_file(), self)
     }
 
-    /// Spends a one-shot override on a choice that it made. Done at the latest moment before the choice takes effect, and
-    /// before it does, so that a power cut in between does not spend it twice.
+    /// Whether it was set before the boot of this ID. What was set meanwhile is for the next one, whatever is started again
+    /// in this one.
+    pub fn is_for(&self, boot: Option<&str>) -> bool {
+        self.boot.is_none() || self.boot.as_deref() != boot
+    }
+
+    /// Spends a one-shot override on a choice that it made: see [`Override`] for when.
     ///
     /// # Errors
-    /// When it cannot be removed.
+    /// When it cannot be removed: then nothing may be launched, or it would start again.
     pub fn use_up(paths: &Paths, choice: &Choice) -> Result<()> {
         if choice.reason != Reason::Override {
             return Ok(());
         }
+        let made_it = |next: &Self| next.persona == choice.persona && next.is_for(boot_id(paths).as_deref());
         match Self::read(paths) {
-            Ok(Some(next)) if next.persona == choice.persona && !next.until_cleared => Self::clear(paths),
+            Ok(Some(next)) if made_it(&next) && !next.until_cleared => Self::clear(paths),
             Ok(_) => Ok(()),
             // What cannot be read made no choice.
             Err(error) => {
@@ -125,7 +157,7 @@ impl Override {
     }
 }
 
-/// `/var/lib/persona/last.toml`: the persona that last ran.
+/// `/var/lib/persona/last.toml`: the persona that last ran well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Last {
     /// The persona's name.
@@ -133,7 +165,7 @@ pub struct Last {
 }
 
 impl Last {
-    /// What last ran, if anything is known to have.
+    /// What last ran well, if anything is known to have.
     ///
     /// # Errors
     /// When there is a record that cannot be read.
@@ -199,6 +231,8 @@ pub struct LegionState {
     pub outcome: Option<Outcome>,
     /// How long the guest ran, in seconds, once it is over.
     pub ran_s: Option<u64>,
+    /// Whether it has run well, as the settings' `running_well` has it.
+    pub runs_well: bool,
 }
 
 impl LegionState {
@@ -212,7 +246,7 @@ impl LegionState {
 
     /// The persona in a phase in which nothing has come out yet.
     pub fn new(phase: Phase, persona: &str) -> Self {
-        Self { phase, persona: persona.to_owned(), why: None, outcome: None, ran_s: None }
+        Self { phase, persona: persona.to_owned(), why: None, outcome: None, ran_s: None, runs_well: false }
     }
 
     /// What legion is doing, if it was started in this boot.

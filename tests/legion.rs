@@ -1,8 +1,14 @@
 //! legion under supervision: the real command line, real QEMU and small guests, with the processor emulated.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "legion/pinning.rs"]
+mod pinning;
+#[path = "legion/wellness.rs"]
+mod wellness;
+
 use persona::legion::{Cartridge, Ladder, Launch, LegionLock, Machine, Pinning, slot, supervise};
 use persona::paths::Paths;
+use persona::settings::value::RunningWell;
 use persona::settings::{Legion, Settings};
 use persona::state::{LegionState, Phase};
 use std::fs;
@@ -52,6 +58,7 @@ struct Bench {
     /// In milliseconds: the power button again, quit, kill.
     ladder: [u64; 3],
     pinning: Pinning,
+    running_well: RunningWell,
 }
 
 impl Bench {
@@ -59,7 +66,7 @@ impl Bench {
         let root = tempfile::tempdir().unwrap();
         let settings = "[legion]\nmemory = \"64M\"\ncpus = 1\ncartridges = \"/shelf\"\nslot = \"/slot\"\n[[persona]]\nname = \"small\"\n";
         let legion = Settings::parse(settings, "test").unwrap().persona("small").unwrap().legion().unwrap().clone();
-        let bench = Self { root, legion, ladder: [NEVER, NEVER, 2 * NEVER], pinning: Pinning::default() };
+        let bench = Self { root, legion, ladder: [NEVER, NEVER, 2 * NEVER], pinning: Pinning::default(), running_well: RunningWell::USUAL };
         fs::create_dir_all(bench.path("shelf/small")).unwrap();
         fs::create_dir_all(bench.path("run/persona")).unwrap();
         fs::write(bench.path("shelf/small/disk.raw"), disk).unwrap();
@@ -95,9 +102,14 @@ impl Bench {
         let machine = Machine::find(&paths, &self.legion, &cartridge, &[], &[]).unwrap();
         let mut launch = Launch::new(&paths, "small", &machine).unwrap();
         launch.qemu.iter_mut().for_each(|argument| *argument = emulated(argument));
+        if self.paths().guest_agent_socket().exists() {
+            let socket = launch.qemu.iter_mut().find(|argument| argument.starts_with("socket,id=agent,")).unwrap();
+            *socket = "null,id=agent".to_owned();
+        }
         let [again, quit, kill] = self.ladder.map(Duration::from_millis);
         launch.ladder = Ladder { again, quit, kill };
         launch.pinning = self.pinning.clone();
+        launch.running_well = self.running_well;
         launch.write(&paths).unwrap();
 
         let notified = UnixDatagram::bind(self.path("notify")).unwrap();
@@ -285,37 +297,6 @@ fn the_power_button_is_pressed_and_pressed_again() {
 fn a_guest_that_does_not_care_is_switched_off() {
     let running = Bench::new(&boot_sector(&[HALT])).ladder(100, 200, NEVER).start();
     running.await_notice("READY=1");
-    running.stop();
-    assert_eq!(running.end().0, "Stopped(Quit) good=true");
-}
-
-/// The host CPUs on which a thread of the process may run, by the thread's name.
-fn affinity(process: u32) -> Vec<(String, String)> {
-    let status = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("status")).unwrap();
-    let field = |status: &str, name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim_start_matches(':').trim().to_owned()
-    };
-    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    threads.map(|thread| status(thread.unwrap())).map(|status| (field(&status, "Name"), field(&status, "Cpus_allowed_list"))).collect()
-}
-
-#[test]
-fn each_virtual_cpu_has_a_host_cpu_of_its_own_before_the_guest_runs() {
-    // Two tests' worth of host CPUs are everywhere; which of them, the kernel says.
-    let allowed = affinity(std::process::id())[0].1.clone();
-    let persona::settings::value::Cpus::Pinned(host) = allowed.parse().unwrap() else { panic!("{allowed}") };
-    let (first, last) = (host[0], *host.last().unwrap());
-    let mut bench = debug_console(Bench::new(&boot_sector(&[SAY_SO, HALT])).ladder(0, 0, NEVER));
-    bench.legion.cpus = persona::settings::value::Cpus::Count(2);
-    bench.pinning = Pinning { vcpus: vec![last, first], rest: vec![first] };
-    let running = bench.start();
-    running.await_guest();
-    running.await_notice("READY=1");
-    let threads = affinity(running.qemu());
-    let on = |name: &str| threads.iter().find(|(thread, _)| thread == name).map(|(_, cpus)| cpus.clone());
-    assert_eq!((on("CPU 0/TCG"), on("CPU 1/TCG")), (Some(last.to_string()), Some(first.to_string())), "{threads:?}");
-    assert!(threads.iter().all(|(name, cpus)| name.starts_with("CPU ") || *cpus == first.to_string()), "{threads:?}");
     running.stop();
     assert_eq!(running.end().0, "Stopped(Quit) good=true");
 }

@@ -94,14 +94,26 @@ const DAILY: &[Entry] = &[
     Entry {
         name: "next",
         about: "Set the persona for the next boot",
-        arguments: &[Argument { name: "NAME", help: "The persona", need: Need::Or("--clear") }],
+        more: "It wins over the default, once. Without a name, tells which one is set, and by whom.",
+        arguments: &[Argument { name: "NAME", help: "The persona", need: Need::MayOr("--clear") }],
         options: &[flag("--until-cleared", "For every boot, until cleared").not_with(&["--clear"]), flag("--clear", "The default again")],
         then: Then::Do(|given| {
             if given.flag("--clear") {
                 return Ok(Command::Clear);
             }
-            Ok(Command::Next { name: given.must("NAME", text)?, until_cleared: given.flag("--until-cleared") })
+            let until_cleared = given.flag("--until-cleared");
+            let name = if until_cleared { Some(given.must("NAME", text)?) } else { given.value("NAME", text)? };
+            Ok(Command::Next(name.map(|name| (name, until_cleared))))
         }),
+        ..BARE
+    },
+    Entry {
+        name: "default",
+        about: "Change the persona that starts when nobody picks",
+        more: "Changes `default` in the settings file and nothing else there: comments, order and line endings stay. Without a \
+               name, tells which one it is.",
+        arguments: &[may("NAME", "The persona, or `last`: the one that last ran well")],
+        then: Then::Do(|given| Ok(Command::Default(given.value("NAME", text)?))),
         ..BARE
     },
 ];

@@ -60,7 +60,7 @@ pub(super) fn usage(path: &[&Entry], width: usize) -> String {
 
 fn instead(argument: &Argument) -> Option<&'static str> {
     match argument.need {
-        Need::Or(option) => Some(option),
+        Need::MayOr(option) => Some(option),
         Need::Must | Need::May => None,
     }
 }
@@ -70,7 +70,7 @@ fn bracketed(option: &Choice) -> String {
 }
 
 fn argument(argument: &Argument) -> String {
-    if argument.need == Need::May { format!("[{}]", argument.name) } else { argument.name.to_owned() }
+    if argument.need != Need::Must { format!("[{}]", argument.name) } else { argument.name.to_owned() }
 }
 
 /// All about a command, in lines of at most `width` characters where words allow.

@@ -51,13 +51,19 @@ enum Command {
     List(Output),
     Status { output: Output, watch: bool },
     Start(Option<String>),
-    Stop { force: bool },
+    Stop {
+        force: bool,
+    },
     Switch(String),
     Choose(String),
     Hold,
-    Next { name: String, until_cleared: bool },
+    /// A name, and whether it stays until cleared.
+    Next(Option<(String, bool)>),
     Clear,
-    Pin { check: Option<String> },
+    Default(Option<String>),
+    Pin {
+        check: Option<String>,
+    },
     Plan(Option<String>, Output),
     Libvirt(Option<String>),
     Detect,
@@ -67,7 +73,9 @@ enum Command {
     Needs,
     Reserve,
     Menu(MenuTask),
-    Prepare { is_wanted: bool },
+    Prepare {
+        is_wanted: bool,
+    },
     Run,
     Release,
     WriteAttributes,
@@ -109,8 +117,14 @@ impl Cli {
             Command::Switch(name) => run::power::switch(&paths, &name, out),
             Command::Choose(name) => run::choose::choose(&paths, &name, out),
             Command::Hold => run::choose::hold(&paths, out),
-            Command::Next { name, until_cleared } => run::next::set(&paths, &name, until_cleared, out),
+            Command::Next(None) => run::next::show(&paths, std::time::SystemTime::now(), out),
+            Command::Next(Some((name, until_cleared))) => {
+                let asked = run::next::Asked { by: crate::who::asks(), at: std::time::SystemTime::now() };
+                run::next::set(&paths, &name, until_cleared, &asked, out)
+            }
             Command::Clear => run::next::clear(&paths, out),
+            Command::Default(None) => run::default::show(&paths, out),
+            Command::Default(Some(name)) => run::default::set(&paths, &name, out),
             Command::Pin { check: Some(name) } => run::pin::check(&paths, &name, out),
             Command::Pin { check: None } => run::pin::make(out),
             Command::Plan(name, output) => run::plan::plan(&paths, name.as_deref(), output, out),

@@ -155,8 +155,7 @@ fn check(given: &Given) -> Result<(), Wrong> {
     for argument in entry.arguments {
         match (argument.need, given.has(argument.name)) {
             (Need::Must, false) => missing.push(argument.name.to_owned()),
-            (Need::Or(other), false) if !given.has(other) => missing.push(format!("{} or `{other}`", argument.name)),
-            (Need::Or(other), true) if given.has(other) => {
+            (Need::MayOr(other), true) if given.has(other) => {
                 return Err(given.wrong(format!("`{other}` cannot be given with {}", argument.name)));
             }
             _ => {}

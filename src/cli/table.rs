@@ -49,8 +49,8 @@ pub(super) struct Argument {
 pub(super) enum Need {
     Must,
     May,
-    /// It or this option, not both.
-    Or(&'static str),
+    /// It or this option, not both; or neither.
+    MayOr(&'static str),
 }
 
 /// An option.

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::legion::cartridge::Cartridge;
 use crate::paths::Paths;
 use crate::settings::{Persona, Settings, Starts};
-use crate::state::{Choice, Last, LegionState, Override, Phase};
+use crate::state::{Choice, Last, LegionState, Override, Phase, StartCounts};
 use crate::unit::Unit;
 use serde::Serialize;
 use std::io::Write;
@@ -24,6 +24,10 @@ struct Row<'a> {
     next: bool,
     /// It is running now.
     running: bool,
+    /// In how many boots in a row it was started and did not run well.
+    boots_in_vain: u32,
+    /// These are so many that only a person starts it.
+    passed_over: bool,
     /// Its cartridge's name, if it starts legion.
     cartridge: Option<&'a str>,
     /// Why the cartridge cannot be used; absent if it can.
@@ -39,12 +43,15 @@ pub fn list(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
     let default = settings.default_persona(or_absent(Last::read(paths)).map(|last| last.persona).as_deref()).name.clone();
     let next = or_absent(Override::read(paths)).map(|next| next.persona);
     let running = running(paths, &settings);
+    let starts = or_absent(StartCounts::read(paths)).unwrap_or_default();
     let rows: Vec<Row<'_>> = settings
         .personas
         .iter()
         .map(|persona| {
             let is = |name: &Option<String>| name.as_deref() == Some(persona.name.as_str());
-            Row { default: persona.name == default, next: is(&next), running: is(&running), ..row(paths, persona) }
+            let (boots_in_vain, passed_over) = (starts.of(&persona.name), starts.passes_over(&persona.name));
+            let default = persona.name == default;
+            Row { default, next: is(&next), running: is(&running), boots_in_vain, passed_over, ..row(paths, persona) }
         })
         .collect();
     match output {
@@ -71,6 +78,8 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
         default: false,
         next: false,
         running: false,
+        boots_in_vain: 0,
+        passed_over: false,
         cartridge: legion.map(|legion| legion.cartridge.as_str()),
         cartridge_trouble: trouble.map(|error| error.to_string()),
     }
@@ -93,11 +102,12 @@ fn table(rows: &[Row<'_>]) -> String {
     let (name, starts) = (width(|row| row.name), width(|row| row.starts));
     rows.iter()
         .map(|row| {
-            let mut marks: Vec<String> = [(row.default, "default"), (row.next, "next boot"), (row.running, "running")]
-                .into_iter()
-                .filter(|(is, _)| *is)
-                .map(|(_, mark)| mark.to_owned())
-                .collect();
+            let mut marks: Vec<String> =
+                [(row.default, "default"), (row.next, "next boot"), (row.running, "running"), (row.passed_over, "passed over")]
+                    .into_iter()
+                    .filter(|(is, _)| *is)
+                    .map(|(_, mark)| mark.to_owned())
+                    .collect();
             // What is wrong; `persona plan` says how to mend it.
             marks.extend(row.cartridge_trouble.as_deref().and_then(|trouble| trouble.lines().next()).map(str::to_owned));
             format!("{:name$}  {:starts$}  {}\n", row.name, row.starts, marks.join(", ")).trim_end().to_owned() + "\n"

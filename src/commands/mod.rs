@@ -2,6 +2,7 @@
 
 pub mod cartridge;
 pub mod choose;
+pub mod default;
 pub mod detect;
 pub mod doctor;
 pub mod export;
@@ -28,6 +29,7 @@ use crate::settings::{Persona, Settings};
 pub(crate) use crate::state::or_absent;
 use serde::Serialize;
 use std::io::Write;
+use std::time::Duration;
 
 /// For whom the data is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,18 @@ fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
     Ok(Plan::new(settings, &machine, Stage::Launch))
 }
 
+/// How long ago something was, as people say it.
+fn ago(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (number, unit) = match seconds {
+        0..60 => return "just now".to_owned(),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86400, "day"),
+    };
+    format!("{number} {unit}{} ago", if number == 1 { "" } else { "s" })
+}
+
 fn print(out: &mut dyn Write, text: &str) -> Result<()> {
     out.write_all(text.as_bytes()).doing(|| "printing".into())
 }
@@ -77,4 +91,15 @@ fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
 /// When its input cannot be read.
 pub fn write_attributes(out: &mut dyn Write) -> Result<()> {
     attribute::serve(&mut std::io::stdin().lock(), out).doing(|| "writing attributes for another process".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_people_say_them() {
+        let said = [0, 59, 60, 7199, 7200, 86_400, 800 * 86_400].map(|seconds| ago(Duration::from_secs(seconds)));
+        assert_eq!(said, ["just now", "just now", "1 minute ago", "1 hour ago", "2 hours ago", "1 day ago", "800 days ago"]);
+    }
 }

@@ -1,29 +1,109 @@
 //! `persona next`: the persona for the next boot.
 
-use super::{find_persona, print};
+use super::{ago, find_persona, or_absent, print};
 use crate::error::Result;
 use crate::paths::Paths;
 use crate::settings::Settings;
-use crate::state::Override;
+use crate::state::{Override, StartCounts, boot_id};
 use std::io::Write;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Sets the override.
+/// Who asks for an override, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// As [`crate::who`] tells.
+    pub by: String,
+    /// The clock's time.
+    pub at: SystemTime,
+}
+
+/// Sets the override. Whoever names a persona wants it tried, however often it was started in vain.
 ///
 /// # Errors
 /// When there is no such persona, or the override cannot be stored.
-pub fn set(paths: &Paths, name: &str, until_cleared: bool, out: &mut dyn Write) -> Result<()> {
+pub fn set(paths: &Paths, name: &str, until_cleared: bool, asked: &Asked, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let persona = find_persona(&settings, name)?;
-    Override { persona: persona.name.clone(), until_cleared }.write(paths)?;
-    let how_long = if until_cleared { "from the next boot on, until `persona next --clear`" } else { "at the next boot, once" };
-    print(out, &format!("{} starts {how_long}.\n", persona.title))
+    let at = asked.at.duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs());
+    let next = Override { persona: persona.name.clone(), until_cleared, by: Some(asked.by.clone()), at, boot: boot_id(paths) };
+    next.write(paths)?;
+    StartCounts::reset(paths, &persona.name)?;
+    print(out, &format!("{} starts {}.\n", persona.title, how_long(until_cleared)))
 }
 
-/// Clears the override.
+/// Tells which override is set.
+///
+/// # Errors
+/// When there is one that cannot be read.
+pub fn show(paths: &Paths, now: SystemTime, out: &mut dyn Write) -> Result<()> {
+    let Some(next) = Override::read(paths)? else { return print(out, "no override: the next boot starts the default\n") };
+    let age = next.at.and_then(|at| now.duration_since(UNIX_EPOCH + Duration::from_secs(at)).ok());
+    let set = match (&next.by, age.map(ago)) {
+        (Some(by), Some(ago)) => format!("; set by {by}, {ago}"),
+        (Some(by), None) => format!("; set by {by}"),
+        (None, Some(ago)) => format!("; set {ago}"),
+        (None, None) => String::new(),
+    };
+    print(out, &format!("{} {}{set}\n", next.persona, how_long(next.until_cleared)))
+}
+
+/// Clears the override, and tells which one that was.
 ///
 /// # Errors
 /// When it cannot be removed.
 pub fn clear(paths: &Paths, out: &mut dyn Write) -> Result<()> {
+    // One that cannot be read is cleared all the same.
+    let set = paths.override_file().exists();
+    let next = or_absent(Override::read(paths));
     Override::clear(paths)?;
-    print(out, "The next boot starts the default.\n")
+    let cleared = match next {
+        Some(next) => format!("Cleared: {} {}. ", next.persona, how_long(next.until_cleared)),
+        None if set => "Cleared what could not be read. ".to_owned(),
+        None => "No override was set. ".to_owned(),
+    };
+    print(out, &(cleared + "The next boot starts the default.\n"))
+}
+
+fn how_long(until_cleared: bool) -> &'static str {
+    if until_cleared { "from the next boot on, until `persona next --clear`" } else { "at the next boot, once" }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::state::{Choice, Reason};
+
+    fn said(act: impl FnOnce(&mut dyn Write) -> Result<()>) -> String {
+        let mut out = Vec::new();
+        act(&mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn an_override_is_set_shown_and_cleared_in_words() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        std::fs::create_dir_all(root.path().join("etc/persona")).unwrap();
+        std::fs::write(paths.settings(), "[[persona]]\nname = \"gondor\"\n[[persona]]\nname = \"mordor\"\n").unwrap();
+        let show = |seconds| said(|out| show(&paths, UNIX_EPOCH + Duration::from_secs(seconds), out));
+        let asked = Asked { by: "sam from 192.0.2.7".into(), at: UNIX_EPOCH + Duration::from_secs(1000) };
+
+        assert_eq!(show(0), "no override: the next boot starts the default\n");
+        let choice = Choice { persona: "mordor".into(), reason: Reason::Timeout };
+        (0..3).for_each(|_| StartCounts::count(&paths, &choice).unwrap());
+        assert!(StartCounts::read(&paths).unwrap().unwrap().passes_over("mordor"));
+        assert_eq!(said(|out| set(&paths, "mordor", false, &asked, out)), "Mordor starts at the next boot, once.\n");
+        assert_eq!(StartCounts::read(&paths).unwrap(), None, "it is tried again");
+        assert_eq!(show(1180), "mordor at the next boot, once; set by sam from 192.0.2.7, 3 minutes ago\n");
+        assert_eq!(show(10), "mordor at the next boot, once; set by sam from 192.0.2.7\n", "the clock was wrong, then or now");
+        assert_eq!(said(|out| clear(&paths, out)), "Cleared: mordor at the next boot, once. The next boot starts the default.\n");
+        assert_eq!(said(|out| clear(&paths, out)), "No override was set. The next boot starts the default.\n");
+
+        let error = set(&paths, "mordr", false, &asked, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.how_to_mend(), Some("did you mean `mordor`?"));
+        assert_eq!(error.exit_code(), 2);
+        std::fs::write(paths.override_file(), "persona = ").unwrap();
+        assert_eq!(said(|out| clear(&paths, out)), "Cleared what could not be read. The next boot starts the default.\n");
+    }
 }

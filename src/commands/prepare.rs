@@ -8,7 +8,7 @@ use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::settings::{Backend, Legion, Settings};
-use crate::state::{Choice, LegionState, Outcome, Override, Phase};
+use crate::state::{Choice, LegionState, Outcome, Override, Phase, StartCounts};
 use std::os::unix::fs::chown;
 
 /// Whether the choice is legion's business, as an exit code for the unit's `ExecCondition=`.
@@ -42,6 +42,8 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
     let legion = persona.legion().ok_or_else(|| Error::new(format!("{} does not start legion", persona.title)))?;
     let account = Account::of_legion(paths)?;
     let lock = LegionLock::take(paths)?;
+    // Before anything that could fail, or take the machine down.
+    StartCounts::count(paths, choice)?;
     // What needs nothing to be undone is checked first.
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
     let _hold = cartridge.ensure_free(paths)?;

@@ -7,7 +7,7 @@ use crate::legion::{Launch, cartridge, libvirt, network};
 use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
 use crate::settings::OnPoweroff;
-use crate::state::{BoundDevices, Last, LegionState, Outcome, Phase};
+use crate::state::{BoundDevices, LegionState, Outcome, Phase, StartCounts, ran_well};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -28,9 +28,7 @@ pub fn release(paths: &Paths) -> Result<()> {
     {
         log::warn!("{error}");
     }
-    if state.phase == Phase::Ended
-        && let Err(error) = (Last { persona: state.persona.clone() }).write(paths)
-    {
+    if let Err(error) = remember(paths, launch.as_ref(), &state) {
         log::warn!("{error}");
     }
     let power_off = launch.as_ref().is_some_and(|launch| takes_the_machine_along(launch, &state));
@@ -43,16 +41,26 @@ pub fn release(paths: &Paths) -> Result<()> {
     given_back
 }
 
+/// What the next boot is to know of how the persona ran. The state is the user legion's word, and counts for the persona that
+/// root has launched only.
+fn remember(paths: &Paths, launch: Option<&Launch>, state: &LegionState) -> Result<()> {
+    match state.outcome {
+        _ if launch.is_none_or(|launch| launch.persona != state.persona) => Ok(()),
+        _ if state.runs_well => ran_well(paths, &state.persona),
+        Some(Outcome::Stopped) => StartCounts::take_back(paths, &state.persona),
+        Some(Outcome::GuestPoweroff | Outcome::Failure) | None => Ok(()),
+    }
+}
+
 /// Whether the machine powers off too, as the persona's `on_poweroff` says. Doubt keeps it on: a guest that cannot boot and gives up must
 /// not take away, at every power-on, the host that somebody wants to mend it from.
 fn takes_the_machine_along(launch: &Launch, state: &LegionState) -> bool {
     let asked = launch.persona == state.persona && launch.on_poweroff == OnPoweroff::Poweroff;
     let ended_so = state.phase == Phase::Ended && state.outcome == Some(Outcome::GuestPoweroff);
-    let ran_well = state.ran_s.is_some_and(|seconds| seconds >= launch.running_well.as_secs());
-    if asked && ended_so && !ran_well {
-        log::warn!("the machine stays on: the guest powered off before it had run for {:?} (running_well)", launch.running_well);
+    if asked && ended_so && !state.runs_well {
+        log::warn!("the machine stays on: the guest powered off before it ran well (running_well = \"{}\")", launch.running_well);
     }
-    asked && ended_so && ran_well
+    asked && ended_so && state.runs_well
 }
 
 /// libvirt's QEMU outlives a supervisor that was killed, or that could not watch it any longer. What `prepare` recorded nothing of
@@ -122,7 +130,7 @@ mod tests {
 
     #[test]
     fn only_a_guest_that_ran_well_and_powered_itself_off_takes_the_machine_along() {
-        let settings = "[legion]\nrunning_well = \"10s\"\n[[persona]]\nname = \"a\"\non_poweroff = \"poweroff\"\n";
+        let settings = "[[persona]]\nname = \"a\"\non_poweroff = \"poweroff\"\n";
         let settings = Settings::parse(settings, "test").unwrap();
         let disk = Disk { kind: DiskKind::Raw, direct: true };
         let cartridge = Cartridge { name: "a".into(), folder: "/c/a".into(), disk, nvram: None, install: None };
@@ -130,11 +138,10 @@ mod tests {
         let paths = Paths::new("/", None);
         let machine = Machine::find(&paths, legion, &cartridge, &[], &[]).unwrap();
         let launch = Launch::new(&paths, "a", &machine).unwrap();
-        let ended = LegionState { ran_s: Some(10), ..state(Phase::Ended, Some(Outcome::GuestPoweroff)) };
+        let ended = LegionState { ran_s: Some(10), runs_well: true, ..state(Phase::Ended, Some(Outcome::GuestPoweroff)) };
         assert!(takes_the_machine_along(&launch, &ended));
         for state in [
-            LegionState { ran_s: Some(9), ..ended.clone() },
-            LegionState { ran_s: None, ..ended.clone() },
+            LegionState { runs_well: false, ..ended.clone() },
             LegionState { outcome: Some(Outcome::Stopped), ..ended.clone() },
             LegionState { phase: Phase::Failed, ..ended.clone() },
             LegionState { persona: "b".into(), ..ended.clone() },

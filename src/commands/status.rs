@@ -8,7 +8,7 @@ use crate::legion::Launch;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::settings::{Persona, Settings, Starts};
-use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override};
+use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override, StartCount, StartCounts};
 use crate::unit::Unit;
 use serde::Serialize;
 use serde_json::Value;
@@ -28,6 +28,8 @@ pub(super) struct Status {
     choice: Option<Choice>,
     /// The persona set for the next boot.
     next: Option<Override>,
+    /// What was started and did not run well, in how many boots in a row.
+    in_vain: Vec<InVain>,
     /// What the menu shows.
     menu: Option<MenuState>,
     /// What it shows now, if it answers: the state of the control socket's protocol.
@@ -36,6 +38,14 @@ pub(super) struct Status {
     /// The chosen persona's own unit, if it starts one; absent when systemd does not answer.
     unit: Option<OwnUnit>,
     devices: Vec<Device>,
+}
+
+#[derive(Serialize)]
+struct InVain {
+    persona: String,
+    boots: u32,
+    /// Why only a person starts it any more; absent while something else does.
+    passed_over: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -57,6 +67,8 @@ struct Legion {
     why: Option<String>,
     /// How long the guest ran, in seconds, once it is over.
     ran_s: Option<u64>,
+    /// Whether it runs well, or ran well, as the settings' `running_well` has it.
+    runs_well: bool,
     /// What is not as the settings want it, without keeping legion off.
     notes: Vec<String>,
     /// The cartridge that is in.
@@ -112,6 +124,7 @@ impl Status {
             unit: chosen.and_then(|persona| OwnUnit::of(paths, persona)),
             choice,
             next: or_absent(Override::read(paths)),
+            in_vain: in_vain(paths),
             menu: or_absent(MenuState::read(paths)),
             live,
             legion: Legion {
@@ -119,6 +132,7 @@ impl Status {
                 persona: legion.as_ref().map(|legion| legion.persona.clone()),
                 notes: legion.as_ref().map(|legion| notes(paths, legion)).unwrap_or_default(),
                 ran_s: legion.as_ref().and_then(|legion| legion.ran_s),
+                runs_well: legion.as_ref().is_some_and(|legion| legion.runs_well),
                 why: legion.and_then(|legion| legion.why),
                 slot,
             },
@@ -150,7 +164,12 @@ impl Status {
             None => line("choice", "none yet"),
         }
         if let Some(next) = &self.next {
-            line("next boot", &format!("{}{}", next.persona, if next.until_cleared { ", until cleared" } else { ", once" }));
+            let by = next.by.as_deref().map(|by| format!(", set by {by}")).unwrap_or_default();
+            line("next boot", &format!("{}{}{by}", next.persona, if next.until_cleared { ", until cleared" } else { ", once" }));
+        }
+        for vain in &self.in_vain {
+            let counted = || format!("{} did not run well in the last {}", vain.persona, boots(vain.boots));
+            line("in vain", &vain.passed_over.clone().unwrap_or_else(counted));
         }
         match &self.menu {
             None => line("menu", "not started"),
@@ -187,6 +206,18 @@ impl Status {
         }
         text
     }
+}
+
+/// The mend goes with the reason.
+fn in_vain(paths: &Paths) -> Vec<InVain> {
+    let starts = or_absent(StartCounts::read(paths)).unwrap_or_default();
+    let passed_over = |persona: &str| starts.passed_over(persona).map(|why| format!("{why}\n{}", StartCounts::mend(persona)));
+    let told = |start: &StartCount| InVain { persona: start.persona.clone(), boots: start.boots, passed_over: passed_over(&start.persona) };
+    starts.personas.iter().map(told).collect()
+}
+
+fn boots(count: u32) -> String {
+    if count == 1 { "boot".to_owned() } else { format!("{count} boots") }
 }
 
 /// What the launch that legion is in had to do without.

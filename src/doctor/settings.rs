@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::kernel_command_line::KernelCommandLine;
 use crate::menu::gallery;
 use crate::settings::{DefaultPersona, Persona, Settings};
-use crate::state::Override;
+use crate::state::{Override, StartCounts};
 
 pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
     let mut area = Area::new("settings");
@@ -19,6 +19,7 @@ pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
         let personas = if count == 1 { "1 persona".to_owned() } else { format!("{count} personas") };
         area.good(FILE, format!("{personas}, the default is {}", default.name));
         locked_default(settings, &mut area);
+        passed_over(case, &default.name, &mut area);
         let (_, errors) = gallery::load(case.paths, settings.personas.iter().map(|persona| &persona.emblem));
         errors.iter().for_each(|error| area.error(Level::Warning, "emblem", error));
     }
@@ -41,6 +42,23 @@ fn locked_default(settings: &Settings, area: &mut Area) {
         format!("{name} has a PIN, so the countdown may not start it: {consequence}"),
         "write `unattended = true` below it, or name another default",
     );
+}
+
+/// A default or an override that was started in vain too often.
+fn passed_over(case: &Case<'_>, default: &str, area: &mut Area) {
+    let counts = match StartCounts::read(case.paths) {
+        Ok(counts) => counts.unwrap_or_default(),
+        Err(error) => {
+            let mend = format!("remove {}: what was started in vain is counted anew", case.paths.starts().display());
+            return area.warning("starts", error.reason(), mend);
+        }
+    };
+    let next = Override::read(case.paths).ok().flatten().map(|next| next.persona);
+    for (subject, name) in [("default", Some(default)), ("override", next.as_deref())] {
+        if let Some((name, why)) = name.and_then(|name| Some((name, counts.passed_over(name)?))) {
+            area.warning(subject, format!("{why}; the menu waits for a person"), StartCounts::mend(name));
+        }
+    }
 }
 
 fn is_known(case: &Case<'_>, name: &str) -> bool {

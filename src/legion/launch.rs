@@ -15,10 +15,9 @@ use crate::document::{Checked, Lines, Record, Table, Word};
 use crate::error::{Error, Result};
 use crate::passthrough::Note;
 use crate::paths::Paths;
-use crate::settings::value::Network;
+use crate::settings::value::{Network, RunningWell};
 use crate::settings::{Legion, OnPoweroff};
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// One launch of legion.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +44,8 @@ pub struct Launch {
     pub ladder: Ladder,
     /// What happens after the guest powers itself off.
     pub on_poweroff: OnPoweroff,
-    /// How long it must run for that: an earlier end brings the menu back.
-    pub running_well: Duration,
+    /// When it runs well, which it must for that: an earlier end brings the menu back.
+    pub running_well: RunningWell,
     /// What is not as the settings want it, without keeping legion off.
     pub notes: Vec<String>,
 }
@@ -65,7 +64,7 @@ impl Record for Launch {
             pinning: table.need("pinning", Table::record)?,
             ladder: table.need("ladder", Table::record)?,
             on_poweroff: table.need("on_poweroff", Table::word)?,
-            running_well: Duration::from_millis(table.need("running_well", Table::number)?),
+            running_well: table.need("running_well", Table::parsed)?,
             notes: table.need("notes", Table::strings)?,
         })
     }
@@ -83,7 +82,7 @@ impl Record for Launch {
         lines.texts("swtpm", &self.swtpm);
         lines.value("macvtap", &self.macvtap);
         lines.text("on_poweroff", self.on_poweroff.word());
-        lines.value("running_well", &self.running_well.as_millis());
+        lines.text("running_well", &self.running_well.to_string());
         lines.texts("notes", &self.notes);
         lines.table("pinning", &self.pinning);
         lines.table("ladder", &self.ladder);
@@ -196,14 +195,14 @@ mod tests {
             pinning: Pinning { vcpus: vec![1, 2], rest: Vec::new() },
             ladder: Ladder::default(),
             on_poweroff: OnPoweroff::Menu,
-            running_well: Duration::from_secs(60),
+            running_well: RunningWell::USUAL,
             notes: vec!["as it is".into()],
         };
         let text = document::write(&launch);
         assert_eq!(
             text,
             "persona = \"mordor\"\ncartridge = \"windows\"\ncartridges = \"/var/c\"\nslot = \"/var/s\"\n\
-             qemu = [\"qemu\", \"-name\", 'a\"b']\nswtpm = []\nmacvtap = true\non_poweroff = \"menu\"\nrunning_well = 60000\n\
+             qemu = [\"qemu\", \"-name\", 'a\"b']\nswtpm = []\nmacvtap = true\non_poweroff = \"menu\"\nrunning_well = \"60000ms\"\n\
              notes = [\"as it is\"]\n\n[pinning]\nvcpus = [1, 2]\nrest = []\n\n[ladder]\nagain = 10000\nquit = 30000\nkill = 40000\n"
         );
         assert_eq!(document::read::<Launch>(&text, "x").unwrap(), launch);

@@ -5,6 +5,7 @@
 //! process and pure parts: [`qmp`] reads what QEMU says, [`watch`] draws from it what happened, [`ladder`] decides what a stop does next, and
 //! [`ending`] says why it is over.
 
+mod agent;
 pub mod argv;
 pub mod cartridge;
 pub mod ending;
@@ -30,6 +31,7 @@ mod tail;
 pub mod topology;
 pub mod tpm;
 pub mod watch;
+mod wellness;
 
 pub use argv::argv;
 pub use cartridge::{Cartridge, Disk, DiskKind};

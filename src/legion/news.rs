@@ -15,6 +15,7 @@ pub(super) struct News<'a> {
     phase: Phase,
     why: Option<String>,
     runs_since: Option<Instant>,
+    runs_well: bool,
 }
 
 /// Tells that legion starts, has it run, and tells how it ended.
@@ -22,7 +23,7 @@ pub(super) struct News<'a> {
 /// # Errors
 /// Of what was done, and of writing the state.
 pub(super) fn told<'a>(paths: &'a Paths, persona: &'a str, supervise: impl FnOnce(&mut News<'a>) -> Result<Ending>) -> Result<Ending> {
-    let mut news = News { paths, persona, phase: Phase::Starting, why: None, runs_since: None };
+    let mut news = News { paths, persona, phase: Phase::Starting, why: None, runs_since: None, runs_well: false };
     let ending = LegionState::new(Phase::Starting, persona).write(paths).and_then(|()| supervise(&mut news));
     let (outcome, why) = match &ending {
         Ok(Ending::GuestPoweroff) => (Outcome::GuestPoweroff, Ending::GuestPoweroff.to_string()),
@@ -34,7 +35,8 @@ pub(super) fn told<'a>(paths: &'a Paths, persona: &'a str, supervise: impl FnOnc
     notify(&[NotifyState::Status(&why)]);
     let ran_s = news.runs_since.map(|since| since.elapsed().as_secs());
     // `release` makes it final once the devices are back.
-    let state = LegionState { why: Some(why), outcome: Some(outcome), ran_s, ..LegionState::new(Phase::Stopping, persona) };
+    let runs_well = news.runs_well;
+    let state = LegionState { why: Some(why), outcome: Some(outcome), ran_s, runs_well, ..LegionState::new(Phase::Stopping, persona) };
     state.write(paths).and(ending)
 }
 
@@ -43,6 +45,13 @@ impl News<'_> {
     pub(super) fn runs(&mut self, why: Option<String>) {
         self.runs_since.get_or_insert_with(Instant::now);
         self.tell(Phase::Running, why);
+    }
+
+    /// The guest runs well, from now on whatever comes.
+    pub(super) fn runs_well(&mut self) {
+        log::info!("{} runs well", self.persona);
+        self.runs_well = true;
+        self.write(LegionState { why: self.why.clone(), ..LegionState::new(self.phase, self.persona) });
     }
 
     /// Legion is where it was, and this happens to it.
@@ -64,14 +73,17 @@ impl News<'_> {
         if let Some(why) = &why {
             log::info!("{}: {why}", self.persona);
         }
-        let state = LegionState { why, ..LegionState::new(phase, self.persona) };
-        if let Err(error) = state.write(self.paths) {
-            log::warn!("{error}");
-        }
-        let status = state.why.clone().unwrap_or_else(|| format!("legion is {}", self.persona));
+        self.write(LegionState { why: why.clone(), ..LegionState::new(phase, self.persona) });
+        let status = why.clone().unwrap_or_else(|| format!("legion is {}", self.persona));
         let is_new = phase == Phase::Running && self.phase != Phase::Running;
         notify(&is_new.then_some(NotifyState::Ready).into_iter().chain([NotifyState::Status(&status)]).collect::<Vec<_>>());
-        (self.phase, self.why) = (phase, state.why);
+        (self.phase, self.why) = (phase, why);
+    }
+
+    fn write(&self, state: LegionState) {
+        if let Err(error) = (LegionState { runs_well: self.runs_well, ..state }).write(self.paths) {
+            log::warn!("{error}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! QEMU's process: started, listened to, told what to do.
 
+use super::agent::Agent;
 use super::argv;
 use super::ladder::Rung;
 use super::launch::Launch;
@@ -80,12 +81,14 @@ impl Qemu {
         Ok(qemu)
     }
 
-    /// Waits until there is something to hear, of QEMU or of the signals; whether there is, after at most `timeout`.
-    pub(super) fn wait_for_news(&self, signals: &SignalFd, timeout: Option<Duration>) -> nix::Result<bool> {
+    /// Waits until there is something to hear, of QEMU, of the guest's agent or of the signals; whether there is, after at most
+    /// `timeout`.
+    pub(super) fn wait_for_news(&self, signals: &SignalFd, agent: Option<&Agent>, timeout: Option<Duration>) -> nix::Result<bool> {
         let news = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds = vec![news(signals.as_fd())];
         fds.extend(self.qmp.iter().map(|qmp| news(qmp.as_fd())));
         fds.extend(self.stderr.iter().map(|stderr| news(stderr.as_fd())));
+        fds.extend(agent.map(|agent| news(agent.as_fd())));
         // A millisecond more, so as not to wake before the time.
         let timeout =
             timeout.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));

@@ -1,5 +1,6 @@
 //! QEMU under supervision: one process, one poll(2) loop, no wake-up while nothing happens.
 
+use super::agent::Agent;
 use super::ending::Ending;
 use super::ladder::Step;
 use super::launch::Launch;
@@ -7,10 +8,11 @@ use super::lock::LegionLock;
 use super::news::{News, told};
 use super::qemu::Qemu;
 use super::stopping::{PLUG, Stopping, block_signals};
+use super::wellness::{Check, Wellness};
 use crate::error::{Context, Result};
 use crate::paths::Paths;
 use nix::sys::signal::Signal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs QEMU until it ends. The lock is the proof that there is no other legion: QEMU inherits it.
 ///
@@ -35,6 +37,8 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, news: &mut News<
     let _claim = launch.expect_cartridge(paths, lock)?.claim(paths)?;
     let mut qemu = Qemu::start(paths, launch, lock)?;
     let mut stopping: Option<Stopping> = None;
+    let mut wellness = Wellness::new(launch.running_well);
+    let mut agent: Option<Agent> = None;
     loop {
         let mut timeout = match stopping.as_mut().map(|stopping| stopping.step(&launch.ladder)) {
             Some(Step::Take(rung)) => {
@@ -45,11 +49,28 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, news: &mut News<
             Some(Step::Wait(wait)) => Some(wait),
             Some(Step::Top) | None => None,
         };
+        if qemu.watch.ran && stopping.is_none() {
+            match wellness.check(Instant::now()) {
+                Check::Wait(wait) => timeout = Some(wait),
+                Check::Ask => {
+                    agent = Agent::ask(&paths.guest_agent_socket());
+                    continue;
+                }
+                Check::Well => news.runs_well(),
+                Check::Settled => {}
+            }
+        }
         if qemu.watch.stalled.is_some() {
             timeout = Some(timeout.map_or(RETRY, |timeout| timeout.min(RETRY)));
         }
-        let woken = qemu.wait_for_news(&signals, timeout).doing(|| "waiting for QEMU".to_owned())?;
+        let woken = qemu.wait_for_news(&signals, agent.as_ref(), timeout).doing(|| "waiting for QEMU".to_owned())?;
         qemu.listen();
+        if let Some(answered) = agent.as_mut().and_then(Agent::listen) {
+            agent = None;
+            if answered && wellness.answered() {
+                news.runs_well();
+            }
+        }
         if qemu.watch.ran && stopping.is_none() {
             let stalled = qemu.watch.stalled.as_ref();
             news.runs(stalled.map(|why| format!("it stands still, its disk cannot be written: {why}; it goes on by itself once it can")));

@@ -18,6 +18,8 @@ pub struct Facts {
     pub address: Option<String>,
     /// One line of warning.
     pub notice: Option<String>,
+    /// Why this boot opened as it did ([`super::opening`]), until a person decides otherwise.
+    pub opening: Option<String>,
     /// The card whose screen legion draws on, for people.
     pub screen: Option<String>,
     /// Per persona why it cannot start now; nothing is known of those that are missing here.

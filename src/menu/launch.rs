@@ -4,7 +4,7 @@ use super::unit;
 use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::settings::{Persona, Starts};
-use crate::state::{Choice, LegionState, Override, Phase, Reason};
+use crate::state::{Choice, LegionState, Override, Phase, Reason, StartCounts};
 use crate::systemd::{self, LEGION};
 
 /// What is to be started.
@@ -15,28 +15,33 @@ pub(super) enum Launch {
     Unit(String),
 }
 
-/// Writes the choice; what it starts, nothing if it is the host as it is.
+/// Writes the choice, which is what starts legion.
 ///
 /// # Errors
-/// When the choice cannot be written.
-pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result<Option<Launch>> {
+/// When it cannot be written.
+pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result<Choice> {
     log::info!("choice: {} ({reason})", persona.name);
     // The same end twice in a row must be news twice.
     LegionState::forget(paths)?;
     let choice = Choice { persona: persona.name.clone(), reason };
     choice.write(paths)?;
-    if persona.legion().is_none() {
-        Override::use_up(paths, &choice)?;
-    }
-    Ok(of(persona))
+    Ok(choice)
 }
 
-/// What a persona starts, if anything.
-pub(super) fn of(persona: &Persona) -> Option<Launch> {
+/// What a choice starts, nothing if that is the host as it is. legion's own start keeps account of itself; of others this does, so it is
+/// to be asked once the host's state can be written.
+///
+/// # Errors
+/// When the account cannot be kept.
+pub(super) fn of(paths: &Paths, persona: &Persona, choice: &Choice) -> Result<Option<Launch>> {
     match &persona.starts {
-        Starts::Legion(_) => Some(Launch::Legion),
-        Starts::Host => None,
-        Starts::Unit(unit) => Some(Launch::Unit(unit.clone())),
+        Starts::Legion(_) => Ok(Some(Launch::Legion)),
+        Starts::Host => Override::use_up(paths, choice).map(|()| None),
+        Starts::Unit(unit) => {
+            StartCounts::count(paths, choice)?;
+            Override::use_up(paths, choice)?;
+            Ok(Some(Launch::Unit(unit.clone())))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The menu: a pure state machine ([`state`]), what it shows ([`view`]), the painter that turns that into pixels
+//! The menu: how it opens ([`opening`]), a pure state machine ([`state`]), what it shows ([`view`]), the painter that turns that into pixels
 //! ([`persona_paint`]) or into letters ([`text`]), and around them the edges: [`gallery`], [`facts`], [`monitors`],
 //! [`input`] and the loop that joins them ([`session`]).
 
@@ -14,6 +14,7 @@ pub mod input;
 mod launch;
 pub mod monitors;
 pub mod motion;
+pub mod opening;
 mod overlay;
 pub mod session;
 mod sources;

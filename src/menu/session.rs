@@ -272,6 +272,7 @@ impl Session {
             return;
         }
         let (facts, _) = Facts::gather(&self.paths, settings);
+        let facts = Facts { opening: self.facts.opening.clone(), ..facts };
         if facts != self.facts {
             if facts.notice != self.facts.notice {
                 log::info!("legion {}", facts.notice.as_ref().map_or("can start".into(), |why| format!("cannot start: {why}")));
@@ -346,6 +347,10 @@ impl Session {
         };
         if state == self.legion {
             return;
+        }
+        let runs_well = |state: &Option<LegionState>| state.as_ref().is_some_and(|state| state.runs_well);
+        if runs_well(&state) && !runs_well(&self.legion) {
+            self.legion_runs_well(sources);
         }
         self.legion = state.clone();
         let Some(state) = state else { return };

@@ -30,7 +30,7 @@ pub fn view(settings: &Settings, menu: &Menu, facts: &Facts, now: Duration) -> O
         overlay: menu.overlay(now),
         host: facts.host.clone(),
         address: facts.address.clone(),
-        notice: facts.notice.clone(),
+        notice: facts.notice.clone().or_else(|| facts.opening.clone()),
         ..View::still(cards.collect(), menu.highlighted(), stage)
     })
 }

@@ -1,6 +1,6 @@
 //! From the shape of the file to settings that can be acted on.
 
-use super::value::{Audio, Color, Cpus, MemorySize, NAMES, Network, Rotation, is_name, time};
+use super::value::{Audio, Color, Cpus, MemorySize, NAMES, Network, Rotation, RunningWell, is_name, time};
 use super::{
     Backend, BuiltInEmblem, DefaultPersona, DiskBus, Display, Emblem, Guest, GuestDisplay, Legion, MenuSettings, OnPoweroff, Passthrough,
     Persona, Settings, Starts, file,
@@ -16,8 +16,6 @@ use toml::Spanned;
 
 const DEFAULT_ACCENT: Color = Color::rgb(0x8f, 0xa3, 0xbf);
 
-/// Long enough for a guest to fail at booting.
-const RUNNING_WELL: Duration = Duration::from_secs(60);
 const TIME_TO_FLUSH: Duration = Duration::from_secs(5);
 const LONGEST_STOP: Duration = Duration::from_secs(30 * 60);
 
@@ -183,7 +181,7 @@ fn starts(entry: &file::Persona, common: &file::Machine, name: &str) -> Checked<
         cartridges: absolute(own.cartridges.as_ref().or(common.cartridges.as_ref()), "/var/lib/legion/cartridges")?,
         slot: absolute(own.slot.as_ref().or(common.slot.as_ref()), "/var/lib/legion/slot")?,
         stop: own.stop.as_ref().or(common.stop.as_ref()).map_or(Ok(Ladder::default()), stop)?,
-        running_well: own.running_well.as_ref().or(common.running_well.as_ref()).map_or(Ok(RUNNING_WELL), duration)?,
+        running_well: own.running_well.as_ref().or(common.running_well.as_ref()).map_or(Ok(RunningWell::USUAL), parsed)?,
         extra_args: own.extra_args.as_ref().or(common.extra_args.as_ref()).map_or(Ok(Vec::new()), |words| arguments(words))?,
         backend: own.backend.or(common.backend).unwrap_or(Backend::Qemu),
         domain: own.domain.as_ref().or(common.domain.as_ref()).map_or(Ok("legion".to_owned()), domain_name)?,

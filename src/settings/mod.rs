@@ -1,9 +1,10 @@
 //! The owner's settings, read from TOML and checked: whatever gets past [`Settings::parse`] can be acted on.
 //!
 //! `file` holds the shape of the file, `check` turns it into the types here or says in one message which line is
-//! wrong and how to mend it, [`value`] reads single values such as `"24G"` or `"4-15"`.
+//! wrong and how to mend it, [`value`] reads single values such as `"24G"` or `"4-15"`, `edit` changes the file.
 
 mod check;
+mod edit;
 mod file;
 pub mod value;
 
@@ -12,10 +13,11 @@ use crate::legion::Ladder;
 use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
 use crate::pin::Pin;
+pub use edit::with_default;
 pub use persona_paint::{BuiltInEmblem, Emblem};
 use std::path::PathBuf;
 use std::time::Duration;
-use value::{Audio, Color, Cpus, MemorySize, Network, Rotation, Timeout};
+use value::{Audio, Color, Cpus, MemorySize, Network, Rotation, RunningWell, Timeout};
 
 /// All settings, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +76,7 @@ impl Default for MenuSettings {
 /// `menu.default`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DefaultPersona {
-    /// The one that last ran; the first of the menu when there is none.
+    /// The one that last ran well; the first of the menu when there is none.
     Last,
     /// A persona's name; it exists.
     Named(String),
@@ -183,9 +185,10 @@ pub struct Legion {
     pub slot: PathBuf,
     /// How a stop goes.
     pub stop: Ladder,
-    /// How long it must have run to count as one that runs: an earlier end brings the menu back, whatever [`Legion::on_poweroff`]
-    /// says, so that a guest that cannot boot never takes the host off.
-    pub running_well: Duration,
+    /// When it counts as one that runs: an earlier end brings the menu back, whatever [`Legion::on_poweroff`] says, so that a
+    /// guest that cannot boot never takes the host off; and in three boots in a row it has the persona passed over
+    /// ([`crate::state::StartCounts`]).
+    pub running_well: RunningWell,
     /// Handed to QEMU as they are.
     pub extra_args: Vec<String>,
     /// Who starts QEMU.
@@ -268,7 +271,7 @@ impl Settings {
         self.personas.iter().find(|persona| persona.name == name)
     }
 
-    /// The persona that starts when nobody picks; `last` is the name of the one that last ran. A name that no longer
+    /// The persona that starts when nobody picks; `last` is the name of the one that last ran well. A name that no longer
     /// exists falls back to the first of the menu, and a persona that may not start unattended to the first that may. If there
     /// is none, nothing starts by itself, and what is returned is only the first to be shown.
     pub fn default_persona<'a>(&'a self, last: Option<&str>) -> &'a Persona {

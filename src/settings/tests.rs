@@ -22,13 +22,16 @@ fn the_shipped_example_is_understood() {
 #[test]
 fn a_persona_may_stop_and_count_as_well_in_its_own_way() {
     let text = "[legion]\nstop = { quit = \"1m\", kill = \"70s\" }\n[[persona]]\nname = \"a\"\n\
-        [[persona]]\nname = \"b\"\nstop = { again = \"5s\" }\nrunning_well = \"5m\"\n";
+        [[persona]]\nname = \"b\"\nstop = { again = \"5s\" }\nrunning_well = \"5m\"\n[[persona]]\nname = \"c\"\nrunning_well = \"agent\"\n";
     let settings = Settings::parse(text, "persona.toml").unwrap();
-    let [a, b] = ["a", "b"].map(|name| settings.persona(name).unwrap().legion().unwrap());
+    let [a, b, c] = ["a", "b", "c"].map(|name| settings.persona(name).unwrap().legion().unwrap());
     let seconds = Duration::from_secs;
     assert_eq!(a.stop, Ladder { again: seconds(10), quit: seconds(60), kill: seconds(70) });
     assert_eq!(b.stop, Ladder { again: seconds(5), ..Ladder::default() }, "a table of its own, not a mixture");
-    assert_eq!((a.running_well, b.running_well), (seconds(60), seconds(300)));
+    assert_eq!(
+        [a.running_well, b.running_well, c.running_well],
+        [RunningWell::USUAL, RunningWell::After(seconds(300)), RunningWell::Agent]
+    );
 }
 
 #[test]

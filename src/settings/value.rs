@@ -60,6 +60,41 @@ pub fn time(text: &str) -> Result<Duration, String> {
     if total > LONGEST { Err(format!("`{text}` is longer than a day")) } else { Ok(total) }
 }
 
+/// When a guest counts as one that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunningWell {
+    /// Once it has run for so long.
+    After(Duration),
+    /// Once its guest agent answers.
+    Agent,
+}
+
+impl RunningWell {
+    /// A minute: long enough for a guest to fail at booting.
+    pub const USUAL: Self = Self::After(Duration::from_secs(60));
+}
+
+impl FromStr for RunningWell {
+    type Err = String;
+
+    /// Reads a [`time`] or `agent`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "agent" => Ok(Self::Agent),
+            _ => time(text).map(Self::After).map_err(|wrong| wrong + "; \"agent\" waits for the guest's agent"),
+        }
+    }
+}
+
+impl fmt::Display for RunningWell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::After(time) => write!(f, "{}ms", time.as_millis()),
+            Self::Agent => f.write_str("agent"),
+        }
+    }
+}
+
 /// Whether this can be the name of a persona, a cartridge or a snapshot. Names become file names, unit arguments and words to
 /// type: they are kept to what is harmless in all of these.
 pub fn is_name(text: &str) -> bool {
@@ -283,6 +318,14 @@ mod tests {
         for text in ["", "10", "s", "-1s", "10h", "25h", "99999999999999999999s", "1441min", "10 s x"] {
             assert!(text.parse::<Timeout>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_guest_runs_well_after_a_time_or_by_its_own_word() {
+        for rule in [RunningWell::USUAL, RunningWell::Agent, RunningWell::After(Duration::from_millis(1500))] {
+            assert_eq!(rule.to_string().parse(), Ok(rule));
+        }
+        assert!("never".parse::<RunningWell>().is_err_and(|wrong| wrong.contains("\"agent\"")));
     }
 
     #[test]

@@ -26,12 +26,27 @@ impl Record for Choice {
 
 impl Record for Override {
     fn read(table: &mut Table<'_>) -> Checked<Self> {
-        Ok(Self { persona: table.need("persona", Table::string)?, until_cleared: table.flag("until_cleared")?.unwrap_or_default() })
+        Ok(Self {
+            persona: table.need("persona", Table::string)?,
+            until_cleared: table.flag("until_cleared")?.unwrap_or_default(),
+            by: table.string("by")?,
+            at: table.number("at")?,
+            boot: table.string("boot")?,
+        })
     }
 
     fn write(&self, lines: &mut Lines) {
         lines.text("persona", &self.persona);
         lines.value("until_cleared", &self.until_cleared);
+        if let Some(by) = &self.by {
+            lines.text("by", by);
+        }
+        if let Some(seconds) = self.at {
+            lines.value("at", &seconds);
+        }
+        if let Some(boot) = &self.boot {
+            lines.text("boot", boot);
+        }
     }
 }
 
@@ -70,6 +85,7 @@ impl Record for LegionState {
             why: table.string("why")?,
             outcome: table.word("outcome")?,
             ran_s: table.number("ran_s")?,
+            runs_well: table.flag("runs_well")?.unwrap_or_default(),
         })
     }
 
@@ -84,6 +100,9 @@ impl Record for LegionState {
         }
         if let Some(seconds) = self.ran_s {
             lines.value("ran_s", &seconds);
+        }
+        if self.runs_well {
+            lines.value("runs_well", &self.runs_well);
         }
     }
 }

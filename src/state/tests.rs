@@ -2,10 +2,14 @@
 use super::*;
 use crate::document::{self, Record};
 
+fn mordor(until_cleared: bool) -> Override {
+    Override { persona: "mordor".into(), until_cleared, by: None, at: None, boot: Some("earlier".into()) }
+}
+
 fn after(until_cleared: bool, chosen: &str, reason: Reason) -> Option<Override> {
     let root = tempfile::tempdir().unwrap();
     let paths = Paths::new(root.path(), None);
-    Override { persona: "mordor".into(), until_cleared }.write(&paths).unwrap();
+    mordor(until_cleared).write(&paths).unwrap();
     Override::use_up(&paths, &Choice { persona: chosen.into(), reason }).unwrap();
     Override::read(&paths).unwrap()
 }
@@ -18,6 +22,21 @@ fn a_one_shot_override_is_spent_by_its_own_choice_only() {
     assert!(after(false, "mordor", Reason::Picked).is_some(), "a person chose");
 }
 
+#[test]
+fn what_is_set_for_the_next_boot_is_not_spent_in_this_one() {
+    let root = tempfile::tempdir().unwrap();
+    let paths = Paths::new(root.path(), None);
+    std::fs::create_dir_all(paths.boot_id().parent().unwrap()).unwrap();
+    std::fs::write(paths.boot_id(), "this\n").unwrap();
+    let again = Override { boot: boot_id(&paths), ..mordor(false) };
+    again.write(&paths).unwrap();
+    // legion is started a second time by hand, in a boot that an override began.
+    Override::use_up(&paths, &Choice { persona: "mordor".into(), reason: Reason::Override }).unwrap();
+    assert_eq!(Override::read(&paths).unwrap(), Some(again.clone()));
+    assert!(!again.is_for(Some("this")) && again.is_for(Some("next")) && again.is_for(None));
+    assert!(Override { boot: None, ..again }.is_for(Some("this")), "an older file");
+}
+
 /// What it is as a file, and as what it is read back.
 fn text_of<R: Record + PartialEq + std::fmt::Debug>(record: &R) -> String {
     let text = document::write(record);
@@ -28,15 +47,19 @@ fn text_of<R: Record + PartialEq + std::fmt::Debug>(record: &R) -> String {
 #[test]
 fn every_file_looks_as_others_read_it() {
     assert_eq!(text_of(&Choice { persona: "mordor".into(), reason: Reason::Picked }), "persona = \"mordor\"\nreason = \"picked\"\n");
-    assert_eq!(text_of(&Override { persona: "mordor".into(), until_cleared: true }), "persona = \"mordor\"\nuntil_cleared = true\n");
+    let next = Override { boot: None, ..mordor(true) };
+    assert_eq!(text_of(&next), "persona = \"mordor\"\nuntil_cleared = true\n");
+    let next = Override { by: Some("sam from 192.0.2.7".into()), at: Some(7), boot: Some("1-2".into()), ..next };
+    let told = "by = \"sam from 192.0.2.7\"\nat = 7\nboot = \"1-2\"\n";
+    assert_eq!(text_of(&next), format!("persona = \"mordor\"\nuntil_cleared = true\n{told}"));
     assert_eq!(text_of(&Last { persona: "mordor".into() }), "persona = \"mordor\"\n");
     let state = LegionState::new(Phase::Preparing, "mordor");
     assert_eq!(text_of(&state), "phase = \"preparing\"\npersona = \"mordor\"\n");
     let why = "\"a\"\nit's \u{1}é";
-    let state = LegionState { why: Some(why.into()), outcome: Some(Outcome::GuestPoweroff), ran_s: Some(7), ..state };
+    let state = LegionState { why: Some(why.into()), outcome: Some(Outcome::GuestPoweroff), ran_s: Some(7), runs_well: true, ..state };
     assert_eq!(
         text_of(&state),
-        "phase = \"preparing\"\npersona = \"mordor\"\nwhy = \"\"\"\n\"a\"\nit's \\u0001é\"\"\"\noutcome = \"guest-poweroff\"\nran_s = 7\n"
+        "phase = \"preparing\"\npersona = \"mordor\"\nwhy = \"\"\"\n\"a\"\nit's \\u0001é\"\"\"\noutcome = \"guest-poweroff\"\nran_s = 7\nruns_well = true\n"
     );
     let device = |address: &str| BoundDevice {
         address: address.parse().unwrap(),
@@ -74,5 +97,5 @@ fn a_file_that_cannot_be_read_says_why_and_a_newer_ones_keys_do_no_harm() {
     }
     assert!(document::read::<MenuState>("keyboards = -1", "x").unwrap_err().to_string().contains("out of range"));
     let newer = document::read::<Override>("colour = 3\npersona = \"a\"\n[more]\nx = 1\n", "x").unwrap();
-    assert_eq!(newer, Override { persona: "a".into(), until_cleared: false });
+    assert_eq!(newer, Override { persona: "a".into(), until_cleared: false, by: None, at: None, boot: None });
 }

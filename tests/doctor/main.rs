@@ -82,6 +82,15 @@ fn faults_of_the_initramfs() {
 }
 
 #[test]
+fn a_default_that_was_started_in_vain() {
+    let told = "warning settings default rivendale is passed over: it did not run well in 3 boots in a row; the menu waits for a person";
+    brings(told, "persona next rivendale", |tree| {
+        tree.file("var/lib/persona/starts.toml", "[[start]]\npersona = \"rivendale\"\nboots = 3\n");
+    });
+    brings("warning settings starts understanding", "remove", |tree| tree.file("var/lib/persona/starts.toml", "start = 3\n"));
+}
+
+#[test]
 fn a_default_that_nobody_can_unlock() {
     let pin = "pin = \"$argon2id$v=19$m=4096,t=2,p=1$c29tZXNhbHQ$JKOB01VuKJ2tIB4TSD4Ral+5P1JSjH8P8g2VzptYyms\"";
     let locked = SHIPPED.replace("emblem = \"leaf\"", &format!("emblem = \"leaf\"\n{pin}\n#"));

@@ -1,6 +1,6 @@
 //! `persona cartridge list`.
 
-use super::super::{Output, print, print_json};
+use super::super::{Output, ago, print, print_json};
 use crate::error::Result;
 use crate::legion::cartridge::survey::{Entry, Leftover};
 use crate::legion::cartridge::{DiskSize, Shelf};
@@ -153,27 +153,5 @@ impl Row {
             marks.push(format!("saved: {}", self.snapshots.join(", ")));
         }
         marks.join("; ")
-    }
-}
-
-fn ago(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (number, unit) = match seconds {
-        0..60 => return "just now".to_owned(),
-        60..3600 => (seconds / 60, "minute"),
-        3600..86400 => (seconds / 3600, "hour"),
-        _ => (seconds / 86400, "day"),
-    };
-    format!("{number} {unit}{} ago", if number == 1 { "" } else { "s" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_as_people_say_them() {
-        let said = [0, 59, 60, 7199, 7200, 86_400, 800 * 86_400].map(|seconds| ago(Duration::from_secs(seconds)));
-        assert_eq!(said, ["just now", "just now", "1 minute ago", "1 hour ago", "2 hours ago", "1 day ago", "800 days ago"]);
     }
 }

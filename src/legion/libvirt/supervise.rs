@@ -14,6 +14,7 @@ use crate::legion::launch::Launch;
 use crate::legion::lock::LegionLock;
 use crate::legion::news::{News, told};
 use crate::legion::stopping::{PLUG, Stopping, block_signals};
+use crate::legion::wellness::{Check, Wellness};
 use crate::paths::Paths;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -39,7 +40,7 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
     let signals = block_signals().doing(|| "blocking signals".to_owned())?;
     let _claim = launch.expect_cartridge(paths, lock)?.claim(paths)?;
     expect_off(domain)?;
-    let mut domain = Domain::start(domain)?;
+    let mut domain = Domain::start(domain, Wellness::new(launch.running_well))?;
     let mut stopping: Option<Stopping> = None;
     loop {
         let now = Instant::now();
@@ -52,8 +53,20 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
             Some(Step::Wait(wait)) => Some(wait),
             Some(Step::Top) | None => None,
         };
+        let mut check = None;
+        if domain.watch.ran && stopping.is_none() {
+            match domain.wellness.check(now) {
+                Check::Wait(wait) => check = Some(wait),
+                Check::Ask => {
+                    domain.ask_agent()?;
+                    continue;
+                }
+                Check::Well => news.runs_well(),
+                Check::Settled => {}
+            }
+        }
         let doubt = domain.doubt.map(|doubt| doubt.wait(now));
-        domain.wait_for_news(&signals, rung.into_iter().chain(doubt).min()).doing(|| "waiting for libvirt".to_owned())?;
+        domain.wait_for_news(&signals, rung.into_iter().chain(doubt).chain(check).min()).doing(|| "waiting for libvirt".to_owned())?;
         // Signals first: a SIGCHLD read after its child was looked for would be the child's last word.
         let mut asked = 0_u32;
         while let Some(signal) = signals.read_signal().doing(|| "reading signals".to_owned())? {
@@ -71,6 +84,9 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
         }
         if domain.watch.ran && stopping.is_none() {
             news.runs(None);
+        }
+        if std::mem::take(&mut domain.agent_answered) {
+            news.runs_well();
         }
         for _ in 0..asked {
             if stopping.is_none() {
@@ -103,14 +119,18 @@ struct Domain<'a> {
     unheard: bool,
     /// Whether it is to be asked again, because the guest runs.
     stop_again: bool,
+    wellness: Wellness,
+    /// Whether the guest's agent has just answered for the first time.
+    agent_answered: bool,
 }
 
 impl<'a> Domain<'a> {
     /// Subscribes first, so as to miss nothing.
-    fn start(name: &'a str) -> Result<Self> {
+    fn start(name: &'a str, wellness: Wellness) -> Result<Self> {
         let subscription = Some(Subscription::new(name)?);
         let tasks = vec![Task::new(Errand::Start, &["start", name])?];
-        Ok(Self { name, subscription, tasks, watch: Watch::default(), doubt: None, is_stopping: false, unheard: false, stop_again: false })
+        let (watch, doubt, is_stopping, unheard, stop_again, agent_answered) = (Watch::default(), None, false, false, false, false);
+        Ok(Self { name, subscription, tasks, watch, doubt, is_stopping, unheard, stop_again, wellness, agent_answered })
     }
 
     fn wait_for_news(&self, signals: &SignalFd, timeout: Option<Duration>) -> nix::Result<()> {
@@ -174,6 +194,12 @@ impl<'a> Domain<'a> {
                     self.doubt.get_or_insert_with(|| Doubt::new(now));
                 }
                 Errand::Stop => {}
+                Errand::Agent if answer.done => self.agent_answered = self.wellness.answered(),
+                Errand::Agent if answer.words.contains("agent is not configured") => {
+                    log::warn!("running_well = \"agent\": the domain {} has no channel for an agent: a minute tells instead", self.name);
+                    self.wellness.without_agent();
+                }
+                Errand::Agent => log::debug!("{}", answer.words),
             }
         }
         if let Some(doubt) = self.doubt.filter(|doubt| doubt.wait(now).is_zero()) {
@@ -202,6 +228,15 @@ impl<'a> Domain<'a> {
     fn ask_for_state(&mut self) -> Result<()> {
         if !self.tasks.iter().any(|task| task.errand == Errand::State) {
             self.tasks.push(Task::new(Errand::State, &["domstate", self.name, "--reason"])?);
+        }
+        Ok(())
+    }
+
+    /// One question at a time; libvirt gives up before it is asked again.
+    fn ask_agent(&mut self) -> Result<()> {
+        if !self.tasks.iter().any(|task| task.errand == Errand::Agent) {
+            let arguments = ["qemu-agent-command", self.name, "--timeout", "3", r#"{"execute":"guest-ping"}"#];
+            self.tasks.push(Task::new(Errand::Agent, &arguments)?);
         }
         Ok(())
     }

@@ -16,6 +16,8 @@ pub(super) enum Errand {
     State,
     /// Take a rung of the stop ladder.
     Stop,
+    /// Ask the guest's agent whether it is there.
+    Agent,
 }
 
 /// A `virsh` that does one thing and ends. Its few lines fit into the pipes.

@@ -123,7 +123,7 @@ impl Session {
                 }
             }
         }
-        if was_chosen && let Err(error) = self.launch_chosen(sources) {
+        if was_chosen && let Err(error) = self.start_earlier_choice(sources) {
             log::error!("{error}");
             self.say(&error.to_string());
         }

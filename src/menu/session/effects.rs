@@ -2,18 +2,20 @@
 
 use super::{Session, Subject};
 use crate::error::{Context, Result};
+use crate::legion::Launch;
 use crate::menu::input::Inputs;
-use crate::menu::launch::{self, Launch};
+use crate::menu::launch;
 use crate::menu::sources::{Report, Sources};
 use crate::menu::state::{Effect, Event};
 use crate::menu::unit;
 use crate::settings::Starts;
-use crate::state::{Choice, Phase, Reason};
+use crate::state::{Choice, Phase, Reason, ran_well};
 use std::time::Duration;
 
 impl Session {
     pub(super) fn tell(&mut self, event: Event, sources: &Sources) {
         let now = self.now();
+        self.unit_runs_well(&event, sources);
         let Subject::Personas { menu, .. } = &mut self.subject else { return };
         let effects = menu.handle(event, now);
         self.perform(effects, sources);
@@ -69,30 +71,65 @@ impl Session {
         self.let_go();
         let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
         self.legion = None;
-        let mut launch = launch::choose(&self.paths, &settings.personas[persona], reason)?;
+        if matches!(reason, Reason::Picked | Reason::Remote) {
+            self.facts.opening = None;
+        }
+        let mut choice = launch::choose(&self.paths, &settings.personas[persona], reason)?;
         // Process 1 may have left the initramfs meanwhile, and what was written stayed behind.
         if self.arrival.follow() {
-            launch = launch::choose(&self.paths, &settings.personas[persona], reason)?;
+            choice = launch::choose(&self.paths, &settings.personas[persona], reason)?;
         }
-        match launch {
-            // There is nothing to start yet where the menu may still be.
-            Some(launch) if self.arrival.is_over() => Self::launch(persona, launch, sources),
-            _ => Ok(()),
-        }
+        // There is nothing to start yet where the menu may still be.
+        if self.arrival.is_over() { self.start_choice(persona, &choice, sources) } else { Ok(()) }
     }
 
     /// Starts what was chosen before the host could.
-    pub(super) fn launch_chosen(&self, sources: &Sources) -> Result<()> {
+    pub(super) fn start_earlier_choice(&self, sources: &Sources) -> Result<()> {
         let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
         let Some(choice) = Choice::read(&self.paths)? else { return Ok(()) };
         let chosen = settings.personas.iter().position(|persona| persona.name == choice.persona);
-        let launch = chosen.and_then(|persona| Some((persona, launch::of(&settings.personas[persona])?)));
-        launch.map_or(Ok(()), |(persona, launch)| Self::launch(persona, launch, sources))
+        chosen.map_or(Ok(()), |persona| self.start_choice(persona, &choice, sources))
     }
 
-    fn launch(persona: usize, launch: Launch, sources: &Sources) -> Result<()> {
+    fn start_choice(&self, persona: usize, choice: &Choice, sources: &Sources) -> Result<()> {
+        let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
+        let Some(launch) = launch::of(&self.paths, &settings.personas[persona], choice)? else { return Ok(()) };
         let started = sources.beside(move |reporter| launch.start(&|phase, why| reporter.tell(Report::Event(news(persona, phase, why)))));
         started.doing(|| "starting the persona".into())
+    }
+
+    /// legion tells that it runs well. It is not root, so it counts for nobody but the persona that root has launched.
+    pub(super) fn legion_runs_well(&self, sources: &Sources) {
+        match Launch::last(&self.paths) {
+            Ok(Some(launch)) => self.remember(launch.persona, sources),
+            Ok(None) => {}
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+
+    /// A unit runs well once systemd says that it is up, or that it has done its job.
+    fn unit_runs_well(&self, event: &Event, sources: &Sources) {
+        let (Event::Legion { phase: Phase::Running | Phase::Ended, persona: Some(persona), .. }, Subject::Personas { settings, .. }) =
+            (event, &self.subject)
+        else {
+            return;
+        };
+        if let Some(persona) = settings.personas.get(*persona).filter(|persona| matches!(persona.starts, Starts::Unit(_))) {
+            self.remember(persona.name.clone(), sources);
+        }
+    }
+
+    /// Remembers a persona that runs well, beside the loop: a disk may be slow.
+    fn remember(&self, persona: String, sources: &Sources) {
+        let paths = self.paths.clone();
+        let remembered = sources.beside(move |_| {
+            if let Err(error) = ran_well(&paths, &persona) {
+                log::warn!("{error}");
+            }
+        });
+        if let Err(error) = remembered {
+            log::warn!("remembering that a persona runs well: {error}");
+        }
     }
 
     /// At the start: what was chosen in this boot may be a unit that runs.

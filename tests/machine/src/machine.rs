@@ -33,6 +33,9 @@ const TOLD_LINES: usize = 15;
 #[derive(Debug)]
 pub struct Machine {
     qemu: Child,
+    /// QEMU's arguments, the kernel command line among them.
+    argv: Vec<String>,
+    cmdline: String,
     qmp: Qmp,
     probe: Probe,
     ssh: Ssh,
@@ -53,11 +56,12 @@ impl Machine {
         let initramfs = make_initramfs(artifacts, scenario, &folder)?;
         let firmware = make_firmware(scenario, &folder)?;
         let ssh_port = free_port()?;
+        let cmdline = hardware.cmdline(&scenario.words());
         let argv = hardware.argv(&Boot {
             accel: artifacts.accel,
             kernel: &artifacts.kernel,
             initramfs: &initramfs,
-            cmdline: &hardware.cmdline(&scenario.words()),
+            cmdline: &cmdline,
             disk: &disk,
             folder: &folder,
             ssh_port,
@@ -65,21 +69,24 @@ impl Machine {
             windows: scenario.windows,
         });
         log.step("power on");
-        let mut qemu = start_qemu(&argv, &folder)?;
-        let connected = wait::until(QEMU_START, || {
-            if let Ok(Some(status)) = qemu.try_wait() {
-                let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
-                return Err(Error::new(format!("QEMU ended at once ({status}):\n{}", last_lines(&told, TOLD_LINES))));
-            }
-            Ok(Qmp::connect(&folder.join("qmp")).ok())
-        });
-        let probe = Probe::connect(&folder.join("probe"));
-        let (Ok(Some(qmp)), Ok(probe)) = (connected, probe) else {
-            stop(&mut qemu);
-            let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
-            return Err(Error::new(format!("QEMU did not start:\n{}", last_lines(&told, TOLD_LINES))));
-        };
-        Ok(Self { qemu, qmp, probe, ssh: Ssh::new(&artifacts.ssh_key, ssh_port), log, hardware: hardware.clone(), folder })
+        let (qemu, qmp, probe) = start(&argv, &folder)?;
+        let ssh = Ssh::new(&artifacts.ssh_key, ssh_port);
+        Ok(Self { qemu, argv, cmdline, qmp, probe, ssh, log, hardware: hardware.clone(), folder })
+    }
+
+    /// Cuts the power and switches the machine on again, with these more words on its kernel command line for this boot. QEMU
+    /// is killed: what the disk was not told to keep is lost, and everything that was in memory.
+    ///
+    /// # Errors
+    /// When QEMU does not start again.
+    pub fn cut_power_and_boot(&mut self, words: &str) -> Result<()> {
+        self.log.step("the power is cut");
+        stop(&mut self.qemu);
+        let longer = format!("{} {words}", self.cmdline);
+        let argv: Vec<String> =
+            self.argv.iter().map(|word| if *word == self.cmdline { longer.trim_end() } else { word }.to_owned()).collect();
+        (self.qemu, self.qmp, self.probe) = start(&argv, &self.folder)?;
+        Ok(())
     }
 
     /// The machine's log; its clock started at power-on.
@@ -293,6 +300,25 @@ impl Drop for Machine {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+/// Starts QEMU and connects to its monitor and to the probe's port.
+fn start(argv: &[String], folder: &Path) -> Result<(Child, Qmp, Probe)> {
+    let mut qemu = start_qemu(argv, folder)?;
+    let connected = wait::until(QEMU_START, || {
+        if let Ok(Some(status)) = qemu.try_wait() {
+            let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
+            return Err(Error::new(format!("QEMU ended at once ({status}):\n{}", last_lines(&told, TOLD_LINES))));
+        }
+        Ok(Qmp::connect(&folder.join("qmp")).ok())
+    });
+    let probe = Probe::connect(&folder.join("probe"));
+    let (Ok(Some(qmp)), Ok(probe)) = (connected, probe) else {
+        stop(&mut qemu);
+        let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
+        return Err(Error::new(format!("QEMU did not start:\n{}", last_lines(&told, TOLD_LINES))));
+    };
+    Ok((qemu, qmp, probe))
 }
 
 fn stop(qemu: &mut Child) {

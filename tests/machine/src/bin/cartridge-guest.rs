@@ -55,6 +55,7 @@ fn run() -> Result<String> {
     for message in troubles {
         reporter.send(&Report::Trouble { message });
     }
+    std::thread::spawn(answer_for_the_agent);
     report_hardware(&mut reporter)?;
     let _screens = draw(&identity, &mut reporter);
     let because = follow_keys(&mut reporter)?;
@@ -76,17 +77,7 @@ struct Reporter(Option<File>);
 impl Reporter {
     /// The port is there a little after its driver, and not at all where legion has none.
     fn open() -> Self {
-        let deadline = Instant::now() + PORT;
-        loop {
-            let ports = fs::read_dir("/sys/class/virtio-ports").into_iter().flatten().flatten();
-            let named = |folder: &Path| fs::read_to_string(folder.join("name")).is_ok_and(|name| name.trim() == REPORT_PORT);
-            let port = ports.filter(|entry| named(&entry.path())).map(|entry| Path::new("/dev").join(entry.file_name())).next();
-            match port.and_then(|port| OpenOptions::new().write(true).open(port).ok()) {
-                Some(port) => return Self(Some(port)),
-                None if Instant::now() >= deadline => return Self(None),
-                None => std::thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        Self(open_port(REPORT_PORT, OpenOptions::new().write(true)))
     }
 
     fn send(&mut self, report: &Report) {
@@ -96,6 +87,46 @@ impl Reporter {
             && let Err(error) = port.write_all(line.as_bytes())
         {
             let _ = writeln!(std::io::stderr(), "cartridge: reporting: {error}");
+        }
+    }
+}
+
+fn open_port(name: &str, options: &OpenOptions) -> Option<File> {
+    let deadline = Instant::now() + PORT;
+    loop {
+        let ports = fs::read_dir("/sys/class/virtio-ports").into_iter().flatten().flatten();
+        let named = |folder: &Path| fs::read_to_string(folder.join("name")).is_ok_and(|found| found.trim() == name);
+        let port = ports.filter(|entry| named(&entry.path())).map(|entry| Path::new("/dev").join(entry.file_name())).next();
+        match port.and_then(|port| options.open(port).ok()) {
+            Some(port) => return Some(port),
+            None if Instant::now() >= deadline => return None,
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Does the one thing of QEMU's guest agent that says it is there: `guest-sync` (QEMU's `docs/interop/qemu-ga-ref`).
+fn answer_for_the_agent() {
+    let Some(mut port) = open_port("org.qemu.guest_agent.0", OpenOptions::new().read(true).write(true)) else { return };
+    let mut line = Vec::new();
+    let mut byte = [0];
+    loop {
+        match std::io::Read::read(&mut port, &mut byte) {
+            Ok(1) if byte[0] == b'\n' => {
+                let id = serde_json::from_slice::<serde_json::Value>(&line).map(|question| question["arguments"]["id"].clone());
+                line.clear();
+                if let Ok(id) = id
+                    && let Err(error) = port.write_all(format!("{}\n", serde_json::json!({ "return": id })).as_bytes())
+                {
+                    let _ = writeln!(std::io::stderr(), "cartridge: answering for the agent: {error}");
+                }
+            }
+            // No JSON: forget what came before.
+            Ok(1) if byte[0] == 0xff => line.clear(),
+            Ok(1) => line.push(byte[0]),
+            // Nobody is at the other end.
+            Ok(_) => std::thread::sleep(Duration::from_millis(20)),
+            Err(_) => return,
         }
     }
 }

@@ -1,0 +1,277 @@
+//! `/var/lib/persona/starts.toml`: in how many boots in a row each persona was started in vain.
+//!
+//! A start is written down, durably, before anything is done for it, and forgotten once the persona runs well. So one that
+//! cannot start, or that crashes the host, hangs it or powers it off, is told from one that runs by the boot after, whatever
+//! became of this one. After [`ENOUGH`] boots nothing starts it any more unless a person is there or has
+//! named it: a wrong default never keeps a machine in a loop.
+
+use super::{Choice, Last, Reason, boot_id};
+use crate::atomic;
+use crate::document::{Checked, Lines, Record, Table};
+use crate::error::{Context, Result};
+use crate::paths::Paths;
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::File;
+
+/// So many boots in a row in which a persona did not run well, and it is passed over.
+pub const ENOUGH: u32 = 3;
+
+/// The counts of all personas that were started in vain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StartCounts {
+    /// In the order of their first vain start.
+    pub personas: Vec<StartCount>,
+}
+
+/// The count of one persona.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartCount {
+    /// The persona's name.
+    pub persona: String,
+    /// In how many boots in a row it was started and did not run well.
+    pub boots: u32,
+    /// The last of these boots ([`boot_id`]): what is started several times in one counts once.
+    pub boot: Option<String>,
+}
+
+impl Record for StartCounts {
+    fn read(table: &mut Table<'_>) -> Checked<Self> {
+        Ok(Self { personas: table.records("start")? })
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        lines.tables("start", &self.personas);
+    }
+}
+
+impl Record for StartCount {
+    fn read(table: &mut Table<'_>) -> Checked<Self> {
+        Ok(Self { persona: table.need("persona", Table::string)?, boots: table.need("boots", Table::number)?, boot: table.string("boot")? })
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        lines.text("persona", &self.persona);
+        lines.value("boots", &self.boots);
+        if let Some(boot) = &self.boot {
+            lines.text("boot", boot);
+        }
+    }
+}
+
+impl StartCounts {
+    /// The counts; none where nothing was ever started in vain.
+    ///
+    /// # Errors
+    /// When there is a record that cannot be read. It counts as none: a machine that passes over everything because of a
+    /// broken file would help nobody, and three more boots tell again.
+    pub fn read(paths: &Paths) -> Result<Option<Self>> {
+        atomic::read_toml(&paths.starts())
+    }
+
+    /// In how many boots in a row this persona was started and did not run well.
+    pub fn of(&self, persona: &str) -> u32 {
+        self.personas.iter().find(|start| start.persona == persona).map_or(0, |start| start.boots)
+    }
+
+    /// Whether nothing but a person starts it any more.
+    pub fn passes_over(&self, persona: &str) -> bool {
+        self.of(persona) >= ENOUGH
+    }
+
+    /// Why nothing but a person starts it any more, if that is so: a line for people.
+    pub fn passed_over(&self, persona: &str) -> Option<String> {
+        let boots = self.of(persona);
+        self.passes_over(persona).then(|| format!("{persona} is passed over: it did not run well in {boots} boots in a row"))
+    }
+
+    /// What the owner can do about it.
+    pub fn mend(persona: &str) -> String {
+        format!(
+            "see why (`persona status`, `journalctl -t persona -t legion`), then pick it, or `persona next {persona}`: that tries it again"
+        )
+    }
+
+    /// Counts a start, to be done before anything is. One that nobody would see is not made without being counted; whoever is
+    /// there to see it may make it.
+    ///
+    /// # Errors
+    /// When the count cannot be written, unless a person chose.
+    pub fn count(paths: &Paths, choice: &Choice) -> Result<()> {
+        let boot = boot_id(paths);
+        let counted = change(paths, |starts| starts.begin(&choice.persona, boot))
+            .map_err(|error| error.mend("make room on its disk, or make it writable; a person may start the persona all the same"));
+        match choice.reason {
+            Reason::Picked | Reason::Remote => counted.or_else(|error| {
+                log::warn!("{error}");
+                Ok(())
+            }),
+            Reason::Timeout | Reason::Override | Reason::Fallback => counted,
+        }
+    }
+
+    /// Takes this boot's start back: somebody stopped it before it could show how it runs.
+    ///
+    /// # Errors
+    /// When the counts cannot be written.
+    pub fn take_back(paths: &Paths, persona: &str) -> Result<()> {
+        let boot = boot_id(paths);
+        change(paths, |starts| starts.end(persona, boot.as_deref()))
+    }
+
+    /// Holds nothing against a persona any more.
+    ///
+    /// # Errors
+    /// When the counts cannot be written.
+    pub fn reset(paths: &Paths, persona: &str) -> Result<()> {
+        change(paths, |starts| starts.personas.retain(|start| start.persona != persona))
+    }
+
+    /// Without a known boot, every start is one of its own.
+    fn begin(&mut self, persona: &str, boot: Option<String>) {
+        match self.personas.iter_mut().find(|start| start.persona == persona) {
+            Some(start) if start.boot.is_some() && start.boot == boot => {}
+            Some(start) => (start.boots, start.boot) = (start.boots.saturating_add(1), boot),
+            None => self.personas.push(StartCount { persona: persona.to_owned(), boots: 1, boot }),
+        }
+    }
+
+    fn end(&mut self, persona: &str, boot: Option<&str>) {
+        if let Some(start) = self.personas.iter_mut().find(|start| start.persona == persona && start.boot.as_deref() == boot) {
+            (start.boots, start.boot) = (start.boots.saturating_sub(1), None);
+        }
+        self.personas.retain(|start| start.boots > 0);
+    }
+}
+
+/// Remembers that a persona runs well: it is the last one that did, and nothing is held against it any more.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn ran_well(paths: &Paths, persona: &str) -> Result<()> {
+    let last = Last { persona: persona.to_owned() };
+    if Last::read(paths).ok().flatten().as_ref() != Some(&last) {
+        last.write(paths)?;
+    }
+    StartCounts::reset(paths, persona)
+}
+
+/// One at a time: `prepare`, `release`, the menu and a person's command may all come at once.
+fn change(paths: &Paths, change: impl FnOnce(&mut StartCounts)) -> Result<()> {
+    let folder = paths.state_dir();
+    let doing = || format!("locking {}", folder.display());
+    std::fs::create_dir_all(&folder).doing(|| format!("making the folder {}", folder.display()))?;
+    let lock = Flock::lock(File::open(&folder).doing(doing)?, FlockArg::LockExclusive);
+    let _lock = lock.map_err(|(_, errno)| errno).doing(doing)?;
+    let before = StartCounts::read(paths).unwrap_or_else(|error| {
+        log::warn!("{error}");
+        None
+    });
+    let mut after = before.clone().unwrap_or_default();
+    change(&mut after);
+    match before {
+        Some(before) if before == after => Ok(()),
+        _ if after.personas.is_empty() => atomic::remove(&paths.starts()),
+        _ => atomic::write_toml(&paths.starts(), &after),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A machine in a boot of this ID.
+    fn boot(root: &tempfile::TempDir, id: &str) -> Paths {
+        let paths = Paths::new(root.path(), None);
+        std::fs::create_dir_all(paths.boot_id().parent().unwrap()).unwrap();
+        std::fs::write(paths.boot_id(), format!("{id}\n")).unwrap();
+        paths
+    }
+
+    fn choice(reason: Reason) -> Choice {
+        Choice { persona: "a".into(), reason }
+    }
+
+    fn boots(paths: &Paths) -> u32 {
+        StartCounts::read(paths).unwrap().unwrap_or_default().of("a")
+    }
+
+    #[test]
+    fn boots_in_a_row_are_counted_and_a_good_one_ends_the_row() {
+        let root = tempfile::tempdir().unwrap();
+        for (id, counted) in [("1", 1), ("1", 1), ("2", 2), ("3", 3), ("4", 4)] {
+            let paths = boot(&root, id);
+            StartCounts::count(&paths, &choice(Reason::Timeout)).unwrap();
+            let starts = StartCounts::read(&paths).unwrap().unwrap();
+            assert_eq!((starts.of("a"), starts.passes_over("a"), starts.of("b")), (counted, counted >= ENOUGH, 0));
+        }
+        let paths = boot(&root, "5");
+        ran_well(&paths, "b").unwrap();
+        assert_eq!(boots(&paths), 4, "that was another");
+        ran_well(&paths, "a").unwrap();
+        assert_eq!((boots(&paths), Last::read(&paths).unwrap().unwrap().persona.as_str()), (0, "a"));
+        assert!(!paths.starts().exists(), "nothing to remember, no file");
+    }
+
+    #[test]
+    fn a_start_that_somebody_stopped_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        StartCounts::count(&boot(&root, "1"), &choice(Reason::Timeout)).unwrap();
+        let paths = boot(&root, "2");
+        StartCounts::take_back(&paths, "a").unwrap();
+        assert_eq!(boots(&paths), 1, "not of this boot");
+        StartCounts::count(&paths, &choice(Reason::Picked)).unwrap();
+        StartCounts::take_back(&paths, "a").unwrap();
+        StartCounts::take_back(&paths, "a").unwrap();
+        assert_eq!(boots(&paths), 1);
+        StartCounts::count(&paths, &choice(Reason::Picked)).unwrap();
+        assert_eq!(boots(&paths), 2, "started again in the same boot");
+    }
+
+    #[test]
+    fn what_cannot_be_counted_starts_only_before_somebodys_eyes() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = boot(&root, "1");
+        // Even root cannot make a folder below a file.
+        std::fs::create_dir_all(root.path().join("var/lib")).unwrap();
+        std::fs::write(paths.state_dir(), "").unwrap();
+        for (reason, may) in [(Reason::Picked, true), (Reason::Remote, true), (Reason::Timeout, false), (Reason::Override, false)] {
+            assert_eq!(StartCounts::count(&paths, &choice(reason)).is_ok(), may, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_broken_record_begins_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = boot(&root, "1");
+        std::fs::create_dir_all(paths.state_dir()).unwrap();
+        std::fs::write(paths.starts(), "[[start]]\nboots = \"many\"\n").unwrap();
+        StartCounts::count(&paths, &choice(Reason::Timeout)).unwrap();
+        assert_eq!(std::fs::read_to_string(paths.starts()).unwrap(), "[[start]]\npersona = \"a\"\nboots = 1\nboot = \"1\"\n");
+    }
+
+    proptest! {
+        /// However starts and ends mix, the count is the number of boots since the last good one in which a start stands.
+        #[test]
+        fn the_count_is_that_of_the_boots_in_which_a_start_stands(
+            history in prop::collection::vec(prop::collection::vec(0..3_u8, 0..6), 0..8)
+        ) {
+            let mut starts = StartCounts::default();
+            let mut expected = 0;
+            for (number, deeds) in history.iter().enumerate() {
+                let id = number.to_string();
+                let mut stands = 0;
+                for deed in deeds {
+                    match deed {
+                        0 => { starts.begin("a", Some(id.clone())); stands = 1; }
+                        1 => { starts.end("a", Some(&id)); stands = 0; }
+                        _ => { starts.personas.clear(); (expected, stands) = (0, 0); }
+                    }
+                }
+                expected += stands;
+                prop_assert_eq!(starts.of("a"), expected);
+            }
+        }
+    }
+}

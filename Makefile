@@ -35,7 +35,10 @@ install-files:
 	install -Dm644 systemd/persona.modules-load '$(DESTDIR)$(PREFIX)/lib/modules-load.d/persona.conf'
 	install -Dm644 initcpio/install/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/install/persona'
 	install -Dm644 initcpio/hooks/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/hooks/persona'
-	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona' README.md docs/legion.md docs/control.md
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona' README.md docs/legion.md docs/control.md docs/json.md
+	install -Dm644 config/completions/persona.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/persona'
+	install -Dm644 config/completions/persona.zsh '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_persona'
+	install -Dm644 config/completions/persona.fish '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/persona.fish'
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/licenses/persona' LICENSE-MIT LICENSE-APACHE
 
 # What QEMU, the guest images and the tests need and this machine lacks.

@@ -314,6 +314,26 @@ impl Paths {
         self.run_dir().join("legion.lock")
     }
 
+    /// What is being done to legion by `start`, `stop` or `switch`, and by whom.
+    pub fn switch(&self) -> PathBuf {
+        self.run_dir().join("switch.toml")
+    }
+
+    /// Held by whoever starts, stops or switches legion.
+    pub fn switch_lock(&self) -> PathBuf {
+        self.run_dir().join("switch.lock")
+    }
+
+    /// The kernel's list of file locks.
+    pub fn locks(&self) -> PathBuf {
+        self.at("/proc/locks")
+    }
+
+    /// Where the journal takes entries from programs.
+    pub fn journal_socket(&self) -> PathBuf {
+        self.at("/run/systemd/journal/socket")
+    }
+
     /// State that outlives a boot.
     pub fn state_dir(&self) -> PathBuf {
         self.at("/var/lib/persona")

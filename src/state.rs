@@ -11,6 +11,7 @@ use crate::document::Word;
 use crate::error::Result;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
+use crate::story::Event;
 use serde::Serialize;
 pub use starts::{ENOUGH, StartCount, StartCounts, ran_well};
 use std::fmt;
@@ -257,11 +258,13 @@ impl LegionState {
         atomic::read_toml(&paths.legion_state())
     }
 
-    /// Tells everybody: the menu and `status` read it.
+    /// Tells everybody: the menu and `status` read it, and it is a line of the log.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, paths: &Paths) -> Result<()> {
+        let level = if self.phase == Phase::Failed { log::Level::Error } else { log::Level::Info };
+        log::log!(level, "{}", Event::Phase { subject: self.persona.clone(), phase: self.phase, why: self.why.clone() });
         atomic::write_toml(&paths.legion_state(), self)
     }
 }

@@ -1,10 +1,11 @@
 //! The table of commands.
 
 use super::cartridge::CARTRIDGE;
-use super::given::{Words, described, one_of, path, text};
+use super::given::{Words, boot, described, one_of, path, text};
 use super::table::{Argument, BARE, Choice, Entry, Group, Need, Takes, Then, flag, may, must, option};
 use super::{Command, MenuTask};
 use crate::commands::preview::{Preview, size};
+use crate::journal::Boots;
 use crate::preview::{Protocol, State};
 
 const JSON: Choice = flag("--json", "For programs: JSON, stable");
@@ -26,7 +27,7 @@ pub(super) static PERSONA: Entry = Entry {
         Group { title: "Look, and change nothing", commands: LOOK },
         Group { title: "Make", commands: &[CARTRIDGE, PIN] },
         Group { title: "Run by the units and in the initramfs", commands: UNITS },
-        Group { title: "", commands: &[WRITE_ATTRIBUTES] },
+        Group { title: "", commands: &[WRITE_ATTRIBUTES, COMPLETE] },
     ]),
     exits: &[
         ("0", "done"),
@@ -54,6 +55,21 @@ const DAILY: &[Entry] = &[
         ..BARE
     },
     Entry {
+        name: "log",
+        about: "The story of this boot and of earlier ones, step by step",
+        more: "From the journal: what was chosen and why, how long each step took, how it ended, what went wrong.",
+        options: &[
+            option("--boot", "N", "The boot: 0 is this one, -1 the one before it").default("0"),
+            flag("--all", "All boots that the journal knows, a line for each run").not_with(&["--boot"]),
+            JSON,
+        ],
+        then: Then::Do(|given| {
+            let boots = if given.flag("--all") { Boots::All } else { Boots::One(given.must("--boot", boot)?) };
+            Ok(Command::Log(boots, given.output()))
+        }),
+        ..BARE
+    },
+    Entry {
         name: "start",
         about: "Start legion, as the persona chosen last or the named one",
         more: "Last means last in this boot. Returns once the guest runs.",
@@ -65,7 +81,11 @@ const DAILY: &[Entry] = &[
         name: "stop",
         about: "Stop legion: power button, again, plug, as the settings say",
         more: "Returns once legion's devices are back.",
-        options: &[flag("--force", "Pull the plug at once: the guest has no time to shut down, its disk is flushed all the same")],
+        options: &[flag(
+            "--force",
+            "Pull the plug at once, also while somebody else starts or stops legion: the guest has no time to shut down, its disk is \
+             flushed all the same",
+        )],
         then: Then::Do(|given| Ok(Command::Stop { force: given.flag("--force") })),
         ..BARE
     },
@@ -261,6 +281,15 @@ const WRITE_ATTRIBUTES: Entry = Entry {
     about: "Write the sysfs attributes named on stdin",
     more: "Persona runs it with a deadline.",
     then: Then::Do(|_| Ok(Command::WriteAttributes)),
+    ..BARE
+};
+
+const COMPLETE: Entry = Entry {
+    name: "complete",
+    about: "What may stand where the last of these words is, for shells",
+    more: "A word on each line, after a tab what it means. `FILE` alone: any file.",
+    arguments: &[Argument { name: "WORD", help: "The words after `persona` up to the cursor, after `--`", need: Need::Many }],
+    then: Then::Do(|given| Ok(Command::Complete(given.all("WORD")))),
     ..BARE
 };
 

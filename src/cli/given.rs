@@ -46,6 +46,11 @@ impl Given {
         std::iter::from_fn(|| self.take(name)).fold(0, |count: u8, _| count.saturating_add(1))
     }
 
+    /// All that was given for an argument.
+    pub(super) fn all(&mut self, name: &str) -> Vec<OsString> {
+        std::iter::from_fn(|| self.take(name)).flatten().collect()
+    }
+
     /// For whom the output is.
     pub(super) fn output(&mut self) -> Output {
         if self.flag("--json") { Output::Json } else { Output::Text }
@@ -79,6 +84,12 @@ pub(super) fn quoted(name: &str) -> String {
 /// Any text.
 pub(super) fn text(value: &OsStr) -> Result<String, String> {
     value.to_str().map(str::to_owned).ok_or_else(|| format!("{} is not UTF-8", value.display()))
+}
+
+/// A boot, counted from this one back: 0, -1, -2.
+pub(super) fn boot(value: &OsStr) -> Result<i64, String> {
+    let number = value.to_str().and_then(|text| text.parse().ok()).filter(|number: &i64| (-9999..=0).contains(number));
+    number.ok_or_else(|| format!("`{}` is no boot: 0 is this one, -1 the one before it", value.display()))
 }
 
 /// Any path.

@@ -61,7 +61,7 @@ pub(super) fn usage(path: &[&Entry], width: usize) -> String {
 fn instead(argument: &Argument) -> Option<&'static str> {
     match argument.need {
         Need::MayOr(option) => Some(option),
-        Need::Must | Need::May => None,
+        Need::Must | Need::May | Need::Many => None,
     }
 }
 
@@ -70,7 +70,11 @@ fn bracketed(option: &Choice) -> String {
 }
 
 fn argument(argument: &Argument) -> String {
-    if argument.need != Need::Must { format!("[{}]", argument.name) } else { argument.name.to_owned() }
+    match argument.need {
+        Need::May | Need::MayOr(_) => format!("[{}]", argument.name),
+        Need::Many => format!("[{}...]", argument.name),
+        Need::Must => argument.name.to_owned(),
+    }
 }
 
 /// All about a command, in lines of at most `width` characters where words allow.

@@ -1,10 +1,11 @@
 //! The command line: one table of commands and options, from which reading it, the help and the messages are made.
 //!
 //! `table` says what the table is made of, `commands` and `cartridge` are the table, `parse` puts words where it says, and
-//! hands them, by `given`, to the entry of the command, which makes a `Command` of them.
+//! hands them, by `given`, to the entry of the command, which makes a `Command` of them. `complete` tells shells what may come next.
 
 mod cartridge;
 mod commands;
+mod complete;
 mod given;
 mod help;
 mod parse;
@@ -18,10 +19,13 @@ use crate::commands::Output;
 use crate::commands::cartridge::Cartridge;
 use crate::commands::preview::Preview;
 use crate::error::{Context, Result};
+use crate::journal::Boots;
 use crate::paths::Paths;
 use crate::root::is_initramfs;
+use crate::style::Style;
 use crate::sys;
 pub use parse::{Help, parse};
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -49,7 +53,11 @@ enum Command {
     Help(Help),
     Version,
     List(Output),
-    Status { output: Output, watch: bool },
+    Status {
+        output: Output,
+        watch: bool,
+    },
+    Log(Boots, Output),
     Start(Option<String>),
     Stop {
         force: bool,
@@ -79,6 +87,7 @@ enum Command {
     Run,
     Release,
     WriteAttributes,
+    Complete(Vec<OsString>),
 }
 
 /// What `persona menu` is to do.
@@ -105,16 +114,18 @@ impl Cli {
             }
             _ => crate::logger::to_standard_error(verbosity),
         }
+        let style = Style::of(&std::io::stdout());
         let done = match self.command {
             Command::Help(Help(path)) => say(&help::help(&path, width(std::io::stdout())), out),
             Command::Version => say(concat!("persona ", env!("CARGO_PKG_VERSION"), "\n"), out),
             Command::Doctor(output) => return run::doctor::doctor(&paths, output, out),
-            Command::List(output) => run::list::list(&paths, output, out),
-            Command::Status { output, watch: false } => run::status::status(&paths, output, out),
-            Command::Status { output, watch: true } => run::watch::watch(&paths, output, out),
-            Command::Start(name) => run::power::start(&paths, name.as_deref(), out),
-            Command::Stop { force } => run::power::stop(&paths, force, out),
-            Command::Switch(name) => run::power::switch(&paths, &name, out),
+            Command::List(output) => run::list::list(&paths, output, style, out),
+            Command::Status { output, watch: false } => run::status::status(&paths, output, style, out),
+            Command::Status { output, watch: true } => run::watch::watch(&paths, output, style, out),
+            Command::Log(boots, output) => run::story::log(&paths, boots, output, style, out),
+            Command::Start(name) => run::power::start(&paths, name.as_deref(), style, out),
+            Command::Stop { force } => run::power::stop(&paths, force, style, out),
+            Command::Switch(name) => run::power::switch(&paths, &name, style, out),
             Command::Choose(name) => run::choose::choose(&paths, &name, out),
             Command::Hold => run::choose::hold(&paths, out),
             Command::Next(None) => run::next::show(&paths, std::time::SystemTime::now(), out),
@@ -142,6 +153,7 @@ impl Cli {
             Command::Run => run::run::run(&paths),
             Command::Release => run::release::release(&paths),
             Command::WriteAttributes => run::write_attributes(out),
+            Command::Complete(words) => say(&complete::lines(&words), out),
         };
         done.map(|()| ExitCode::SUCCESS)
     }

@@ -111,7 +111,7 @@ fn place(given: &mut Given, help: &mut bool, word: OsString) -> Result<(), Wrong
         given.path.push(command);
         return Ok(());
     }
-    match entry.arguments.iter().find(|argument| !given.has(argument.name)) {
+    match entry.arguments.iter().find(|argument| argument.need == Need::Many || !given.has(argument.name)) {
         Some(argument) if !*help => given.words.push((argument.name, Some(word))),
         _ => return Err(given.wrong(format!("`{}` is a word too many", word.display()))),
     }
@@ -128,7 +128,7 @@ fn take(given: &mut Given, option: &'static Choice, parser: &mut Parser) -> Resu
             Some(value) => Some(value),
             // A value that looks like an option was forgotten, rather; `--size=-1` says that it was not.
             None => match parser.value() {
-                Ok(value) if value == "-" || !value.as_encoded_bytes().starts_with(b"-") => Some(value),
+                Ok(value) if !looks_like_an_option(value.as_encoded_bytes()) => Some(value),
                 _ => return Err(missing(name)),
             },
         },
@@ -138,6 +138,11 @@ fn take(given: &mut Given, option: &'static Choice, parser: &mut Parser) -> Resu
     }
     given.words.push((option.name, value));
     Ok(())
+}
+
+/// `-` is a file's name to many programs, and no option is a number.
+fn looks_like_an_option(word: &[u8]) -> bool {
+    matches!(word, [b'-', next, ..] if !next.is_ascii_digit())
 }
 
 /// What the table says of words that exclude or need each other.

@@ -51,6 +51,8 @@ pub(super) enum Need {
     May,
     /// It or this option, not both; or neither.
     MayOr(&'static str),
+    /// As many as there are.
+    Many,
 }
 
 /// An option.

@@ -3,9 +3,11 @@
 use super::{Output, or_absent, print, print_json};
 use crate::error::Result;
 use crate::legion::cartridge::Cartridge;
+use crate::legion::slot;
 use crate::paths::Paths;
 use crate::settings::{Persona, Settings, Starts};
 use crate::state::{Choice, Last, LegionState, Override, Phase, StartCounts};
+use crate::style::{Cell, Style, Tone, columns};
 use crate::unit::Unit;
 use serde::Serialize;
 use std::io::Write;
@@ -30,6 +32,9 @@ struct Row<'a> {
     passed_over: bool,
     /// Its cartridge's name, if it starts legion.
     cartridge: Option<&'a str>,
+    /// The same in words, if nothing is wrong with it.
+    #[serde(skip)]
+    cartridge_state: Option<String>,
     /// Why the cartridge cannot be used; absent if it can.
     cartridge_trouble: Option<String>,
 }
@@ -38,7 +43,7 @@ struct Row<'a> {
 ///
 /// # Errors
 /// When the settings cannot be read.
-pub fn list(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
+pub fn list(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let default = settings.default_persona(or_absent(Last::read(paths)).map(|last| last.persona).as_deref()).name.clone();
     let next = or_absent(Override::read(paths)).map(|next| next.persona);
@@ -56,7 +61,7 @@ pub fn list(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
         .collect();
     match output {
         Output::Json => print_json(out, &rows),
-        Output::Text => print(out, &table(&rows)),
+        Output::Text => print(out, &table(&rows, style)),
     }
 }
 
@@ -69,7 +74,13 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
     let legion = persona.legion();
     let trouble = legion.and_then(|legion| Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).err());
     // Cartridges are root's to look into: that somebody else may not is nothing that is wrong with them.
-    let trouble = trouble.filter(|error| error.errno() != Some(nix::libc::EACCES));
+    let denied = trouble.as_ref().is_some_and(|error| error.errno() == Some(nix::libc::EACCES));
+    let trouble = trouble.filter(|_| !denied);
+    let state = legion.map(|legion| match slot::inserted(paths, &legion.slot).ok().flatten() {
+        Some(name) if name == legion.cartridge => "its cartridge is in",
+        _ if denied => "its cartridge is root's to look at",
+        _ => "its cartridge is ready",
+    });
     Row {
         name: &persona.name,
         title: &persona.title,
@@ -81,6 +92,7 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
         boots_in_vain: 0,
         passed_over: false,
         cartridge: legion.map(|legion| legion.cartridge.as_str()),
+        cartridge_state: state.map(str::to_owned),
         cartridge_trouble: trouble.map(|error| error.to_string()),
     }
 }
@@ -97,20 +109,59 @@ fn running(paths: &Paths, settings: &Settings) -> Option<String> {
     legion.or_else(other)
 }
 
-fn table(rows: &[Row<'_>]) -> String {
-    let width = |text: for<'r> fn(&'r Row<'_>) -> &'r str| rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0);
-    let (name, starts) = (width(|row| row.name), width(|row| row.starts));
-    rows.iter()
-        .map(|row| {
-            let mut marks: Vec<String> =
-                [(row.default, "default"), (row.next, "next boot"), (row.running, "running"), (row.passed_over, "passed over")]
-                    .into_iter()
-                    .filter(|(is, _)| *is)
-                    .map(|(_, mark)| mark.to_owned())
-                    .collect();
+fn table(rows: &[Row<'_>], style: Style) -> String {
+    let cells = |row: &Row<'_>| -> Vec<Cell> {
+        let marks: Vec<&str> =
+            [(row.default, "default"), (row.next, "next boot"), (row.running, "running"), (row.passed_over, "passed over")]
+                .into_iter()
+                .filter_map(|(is, mark)| is.then_some(mark))
+                .collect();
+        let cartridge = match &row.cartridge_trouble {
             // What is wrong; `persona plan` says how to mend it.
-            marks.extend(row.cartridge_trouble.as_deref().and_then(|trouble| trouble.lines().next()).map(str::to_owned));
-            format!("{:name$}  {:starts$}  {}\n", row.name, row.starts, marks.join(", ")).trim_end().to_owned() + "\n"
-        })
-        .collect()
+            Some(trouble) => (trouble.lines().next().unwrap_or_default().to_owned(), Some(Tone::Bad)),
+            None => (row.cartridge_state.clone().unwrap_or_default(), None),
+        };
+        let name = (row.name.to_owned(), row.running.then_some(Tone::Good).or(row.default.then_some(Tone::Strong)));
+        vec![name, (row.starts.to_owned(), Some(Tone::Faint)), (marks.join(", "), row.running.then_some(Tone::Good)), cartridge]
+    };
+    columns(&rows.iter().map(cells).collect::<Vec<_>>(), style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &'static str) -> Row<'static> {
+        Row {
+            name,
+            title: name,
+            tagline: "",
+            starts: "legion",
+            default: false,
+            next: false,
+            running: false,
+            boots_in_vain: 0,
+            passed_over: false,
+            cartridge: Some(name),
+            cartridge_state: Some("its cartridge is ready".to_owned()),
+            cartridge_trouble: None,
+        }
+    }
+
+    #[test]
+    fn what_is_which_stands_in_columns() {
+        let rows = [
+            Row { default: true, running: true, cartridge_state: Some("its cartridge is in".to_owned()), ..row("gondor") },
+            Row { next: true, ..row("rivendale") },
+            Row { starts: "lab.service", cartridge: None, cartridge_state: None, ..row("lab") },
+            Row { cartridge_trouble: Some("there is no disk\n  mend: make one".to_owned()), ..row("mordor") },
+        ];
+        assert_eq!(
+            table(&rows, Style::PLAIN),
+            "gondor     legion       default, running  its cartridge is in\n\
+             rivendale  legion       next boot         its cartridge is ready\n\
+             lab        lab.service\n\
+             mordor     legion                         there is no disk\n"
+        );
+    }
 }

@@ -14,6 +14,7 @@ use crate::menu::text::getty;
 use crate::passthrough::{Machine, menu_cards};
 use crate::paths::Paths;
 use crate::settings::MenuSettings;
+use crate::story::Event;
 use crate::systemd;
 use persona_paint::Gallery;
 
@@ -24,7 +25,7 @@ use persona_paint::Gallery;
 /// When the kernel denies what no menu can do without.
 pub fn menu(paths: &Paths) -> Result<()> {
     if KernelCommandLine::read(paths).off {
-        log::info!("persona=off on the kernel command line: no menu");
+        log::info!("{}", Event::Decision("no menu: persona=off on the kernel command line".to_owned()));
         systemd::ready();
         return Ok(());
     }
@@ -36,7 +37,7 @@ pub fn menu(paths: &Paths) -> Result<()> {
     let contents = if arrival.is_over() { Contents::read(paths) } else { Contents::read_early(paths) };
     match contents {
         Ok(contents) if arrival.is_in_initramfs() && !contents.settings.menu.early => {
-            log::info!("`early = false` in the settings: the menu comes once the host's file systems are there");
+            log::info!("{}", Event::Decision("no menu in the initramfs: `early = false` in the settings".to_owned()));
             systemd::ready();
             Ok(())
         }

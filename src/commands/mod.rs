@@ -19,6 +19,7 @@ pub mod release;
 pub mod reserve;
 pub mod run;
 pub mod status;
+pub mod story;
 pub mod watch;
 
 use crate::document::nearest;

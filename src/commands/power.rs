@@ -1,23 +1,28 @@
 //! `persona start`, `stop` and `switch`: legion's power button, for whoever is at a terminal.
+//!
+//! One at a time ([`crate::power::Turn`]). What systemd was asked goes on whatever becomes of the command; when Ctrl-C comes between
+//! a switch's stop and its start, legion stays off, and `persona status` says why.
+
+mod follow;
 
 use super::{find_persona, or_absent, print};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::paths::Paths;
+use crate::power::{Deed, Turn, uptime};
 use crate::settings::{Persona, Settings};
 use crate::state::{Choice, Last, LegionState, Phase, Reason};
+use crate::story::Event;
+use crate::style::Style;
 use crate::systemd::{self, LEGION};
+use crate::{journal, who};
+use follow::{Came, Follower};
 use std::io::Write;
-use std::process::Stdio;
-use std::time::Duration;
-
-/// How often the state is looked at while systemd works.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Starts legion as a persona: the named one, else the one that was chosen in this boot, else the default. Returns once the guest runs.
 ///
 /// # Errors
-/// When legion runs already or does not start; the message says why.
-pub fn start(paths: &Paths, name: Option<&str>, out: &mut dyn Write) -> Result<()> {
+/// When somebody else is at it, when legion runs already or does not start; the message says why.
+pub fn start(paths: &Paths, name: Option<&str>, style: Style, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let persona = match name {
         Some(name) => find_persona(&settings, name)?,
@@ -28,41 +33,78 @@ pub fn start(paths: &Paths, name: Option<&str>, out: &mut dyn Write) -> Result<(
         }
     };
     only_legion(persona)?;
+    let who = who::asks();
+    let _turn = Turn::take(paths, Deed::Start { to: persona.name.clone() }, &who, uptime())?;
     if let Some(running) = running(paths) {
         return Err(
             Error::new(format!("legion is on already, as {running}")).mend(format!("`persona switch {}` stops it first", persona.name))
         );
     }
-    start_as(paths, persona, out)
+    start_as(paths, persona, &who, &mut Follower::open(paths, style, out)?)
 }
 
 /// Stops legion: step by step as the settings' `stop` says, or with `force` by QEMU's power plug at once. Returns once it is over and all
 /// devices are back.
 ///
+/// With `force` nobody is waited for: the plug is for when somebody else's stop takes too long. Their command gets what it waits for
+/// the sooner; a start of theirs is called off by it.
+///
 /// # Errors
-/// When systemd refuses.
-pub fn stop(paths: &Paths, force: bool, out: &mut dyn Write) -> Result<()> {
-    let Some(running) = running(paths) else { return print(out, "legion is off.\n") };
+/// When somebody else is at it, unless forced; when systemd refuses.
+pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Result<()> {
+    let Some(from) = running(paths) else { return print(out, "legion is off.\n") };
+    let (who, deed) = (who::asks(), Deed::Stop { from: from.clone() });
+    let _turn = match Turn::take(paths, deed.clone(), &who, uptime()) {
+        Err(busy) if force => {
+            log::warn!("{}: the plug is pulled all the same", busy.reason());
+            None
+        }
+        turn => Some(turn?),
+    };
+    journal::tell(paths, &Event::Asked { deed, by: who });
+    if force {
+        journal::tell(paths, &Event::Decision(format!("{from}'s plug is pulled")));
+    }
     // Before QEMU is there, nobody hears it, and the stop alone is quick.
     if force && let Err(error) = systemd::ask(&["kill", "--kill-who=main", "--signal=USR1", LEGION], "pulling legion's plug") {
         log::info!("{error}");
     }
-    follow(paths, &["stop", LEGION], &format!("stopping {running}"), out)
+    match Follower::open(paths, style, out)?.run(&["stop", LEGION], &format!("stopping {from}"))? {
+        Came::Done => Ok(()),
+        Came::Interrupted => Err(Error::new(format!("interrupted: {LEGION} goes on stopping {from}")).mend(TELLS)),
+    }
 }
 
 /// Stops legion gracefully and starts it as another persona.
 ///
 /// # Errors
 /// As [`start`] and [`stop`].
-pub fn switch(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
+pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let persona = find_persona(&settings, name)?;
     only_legion(persona)?;
-    if running(paths).is_some() {
-        stop(paths, false, out)?;
+    let (who, to) = (who::asks(), persona.name.clone());
+    let deed = match running(paths) {
+        Some(from) => Deed::Switch { from, to },
+        None => Deed::Start { to },
+    };
+    let mut turn = Turn::take(paths, deed.clone(), &who, uptime())?;
+    let mut follower = Follower::open(paths, style, out)?;
+    if let Deed::Switch { from, to } = &deed {
+        journal::tell(paths, &Event::Asked { deed: deed.clone(), by: who.clone() });
+        if follower.run(&["stop", LEGION], &format!("stopping {from}"))? == Came::Interrupted {
+            journal::tell(paths, &Event::Interrupted { deed: deed.clone(), by: who });
+            turn.interrupted();
+            let left = format!("interrupted: {LEGION} goes on stopping {from}, and nobody starts {to} after it");
+            return Err(Error::new(left).mend(format!("`persona start {to}` once it is off; `persona status` tells")));
+        }
+        turn.starts()?;
     }
-    start_as(paths, persona, out)
+    start_as(paths, persona, &who, &mut follower)
 }
+
+/// What is left to be done when Ctrl-C changed nothing about it.
+const TELLS: &str = "`persona status` tells how far it is; `persona stop --force` ends it at once";
 
 fn only_legion(persona: &Persona) -> Result<()> {
     if persona.legion().is_some() {
@@ -77,44 +119,15 @@ fn running(paths: &Paths) -> Option<String> {
     (!matches!(state.phase, Phase::Ended | Phase::Failed)).then_some(state.persona)
 }
 
-fn start_as(paths: &Paths, persona: &Persona, out: &mut dyn Write) -> Result<()> {
+fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower<'_>) -> Result<()> {
     LegionState::forget(paths)?;
-    Choice { persona: persona.name.clone(), reason: Reason::Remote }.write(paths)?;
-    let started = follow(paths, &["start", LEGION], &format!("starting {}", persona.name), out);
-    match or_absent(LegionState::read(paths)) {
-        Some(LegionState { phase: Phase::Failed, why: Some(why), .. }) => Err(Error::because(format!("starting {}", persona.name), why)),
-        _ => started,
-    }
-}
-
-/// Runs `systemctl` to its end and tells of every step of legion meanwhile.
-fn follow(paths: &Paths, arguments: &[&str], doing: &str, out: &mut dyn Write) -> Result<()> {
-    // What is so already is no news.
-    let mut told = or_absent(LegionState::read(paths)).map(|state| line(&state));
-    let mut child = systemd::systemctl(arguments).stderr(Stdio::piped()).spawn().doing(|| doing.to_owned())?;
-    loop {
-        let ended = child.try_wait().doing(|| doing.to_owned())?;
-        let now = or_absent(LegionState::read(paths)).map(|state| line(&state));
-        if now != told {
-            if let Some(line) = &now {
-                print(out, line)?;
-            }
-            told = now;
-        }
-        if let Some(status) = ended {
-            let mut words = String::new();
-            if let Some(mut stderr) = child.stderr.take() {
-                let _ = std::io::Read::read_to_string(&mut stderr, &mut words);
-            }
-            return if status.success() { Ok(()) } else { Err(Error::because(doing, words.trim().to_owned())) };
-        }
-        std::thread::sleep(LOOK);
-    }
-}
-
-fn line(state: &LegionState) -> String {
-    match &state.why {
-        Some(why) => format!("{}: {}: {why}\n", state.persona, state.phase),
-        None => format!("{}: {}\n", state.persona, state.phase),
+    let name = &persona.name;
+    journal::tell(paths, &Event::Choice { persona: name.clone(), reason: Reason::Remote, by: Some(who.to_owned()) });
+    Choice { persona: name.clone(), reason: Reason::Remote }.write(paths)?;
+    let came = follower.run(&["start", LEGION], &format!("starting {name}"));
+    match (or_absent(LegionState::read(paths)), came) {
+        (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} goes on starting {name}")).mend(TELLS)),
+        (Some(LegionState { phase: Phase::Failed, why: Some(why), .. }), _) => Err(Error::because(format!("starting {name}"), why)),
+        (_, came) => came.map(drop),
     }
 }

@@ -8,6 +8,7 @@ use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
 use crate::settings::OnPoweroff;
 use crate::state::{BoundDevices, LegionState, Outcome, Phase, StartCounts, ran_well};
+use crate::story::Event;
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -35,7 +36,7 @@ pub fn release(paths: &Paths) -> Result<()> {
     // Last of all: from here on the menu takes the next choice.
     state.write(paths)?;
     if power_off {
-        log::info!("the guest powered itself off, and so does the machine");
+        log::info!("{}", Event::Decision("the guest powered itself off, and so does the machine".to_owned()));
         self::power_off()?;
     }
     given_back

@@ -5,6 +5,8 @@ use crate::kernel_command_line::KernelCommandLine;
 use crate::passthrough::{self, Machine, Plan, Stage};
 use crate::paths::Paths;
 use crate::settings::Settings;
+use crate::story::Event;
+use std::time::Instant;
 
 /// Writes the overrides. What is in doubt is left to the host, and the boot goes on either way.
 ///
@@ -12,7 +14,7 @@ use crate::settings::Settings;
 /// When the settings cannot be used or an override cannot be written; nothing is reserved then.
 pub fn reserve(paths: &Paths) -> Result<()> {
     if KernelCommandLine::read(paths).off {
-        log::info!("persona=off on the kernel command line: nothing is reserved");
+        log::info!("{}", Event::Decision("nothing is reserved: persona=off on the kernel command line".to_owned()));
         return Ok(());
     }
     let reserve = || {
@@ -20,6 +22,11 @@ pub fn reserve(paths: &Paths) -> Result<()> {
         let plan = Plan::new(&settings, &Machine::read(paths)?, Stage::Boot);
         passthrough::reserve(paths, &plan)
     };
+    let began = Instant::now();
     // Nobody reads an exit message in an initramfs; the log is read later.
-    reserve().map(drop).inspect_err(|error| log::error!("nothing is reserved: {error}"))
+    let reserved = reserve().inspect_err(|error| log::error!("nothing is reserved: {error}"))?;
+    if !reserved.is_empty() {
+        log::info!("{}", Event::Reserved { devices: reserved.len(), took_ms: began.elapsed().as_millis() as u64 });
+    }
+    Ok(())
 }

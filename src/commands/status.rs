@@ -7,8 +7,10 @@ use crate::error::{Context, Result};
 use crate::legion::Launch;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
+use crate::power::{Deed, Doing, Stage, uptime};
 use crate::settings::{Persona, Settings, Starts};
 use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override, StartCount, StartCounts};
+use crate::style::{Style, Tone};
 use crate::unit::Unit;
 use serde::Serialize;
 use serde_json::Value;
@@ -35,6 +37,8 @@ pub(super) struct Status {
     /// What it shows now, if it answers: the state of the control socket's protocol.
     live: Option<Value>,
     legion: Legion,
+    /// What somebody does to legion with `start`, `stop` or `switch`, or did when they were interrupted.
+    switch: Option<Switch>,
     /// The chosen persona's own unit, if it starts one; absent when systemd does not answer.
     unit: Option<OwnUnit>,
     devices: Vec<Device>,
@@ -46,6 +50,17 @@ struct InVain {
     boots: u32,
     /// Why only a person starts it any more; absent while something else does.
     passed_over: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Switch {
+    #[serde(flatten)]
+    doing: Doing,
+    /// Whether it goes on; if not, its process is gone, and nobody goes on with it.
+    goes_on: bool,
+    /// Since when, in words.
+    #[serde(skip)]
+    told: String,
 }
 
 #[derive(Serialize)]
@@ -91,7 +106,7 @@ struct Device {
 ///
 /// # Errors
 /// When it cannot be printed; what cannot be read is part of the state.
-pub fn status(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
+pub fn status(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
     let asked = Asked { request: Request::State, who: None };
     let live = control::ask(paths, &asked, PATIENCE).unwrap_or_else(|error| {
         log::debug!("{error}");
@@ -100,7 +115,7 @@ pub fn status(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> 
     let status = Status::read(paths, live);
     match output {
         Output::Json => print_json(out, &status),
-        Output::Text => print(out, &status.text()),
+        Output::Text => print(out, &status.text(style)),
     }
 }
 
@@ -122,6 +137,7 @@ impl Status {
         Self {
             settings_trouble: trouble,
             unit: chosen.and_then(|persona| OwnUnit::of(paths, persona)),
+            switch: Switch::read(paths),
             choice,
             next: or_absent(Override::read(paths)),
             in_vain: in_vain(paths),
@@ -149,60 +165,68 @@ impl Status {
         Ok(format!("{value}\n"))
     }
 
-    /// For people.
-    pub(super) fn text(&self) -> String {
+    /// For people: what runs stands first.
+    pub(super) fn text(&self, style: Style) -> String {
         let mut text = String::new();
-        let mut line = |what: &str, value: &str| {
+        let mut line = |what: &str, value: &str, tone: Option<Tone>| {
+            let what = style.paint(Tone::Faint, &format!("{what:9}"));
+            let paint = |line: &str| tone.map_or_else(|| line.to_owned(), |tone| style.paint(tone, line));
             // Reasons with a mend have several lines: they are indented below the first.
-            let _ = writeln!(text, "{what:9} {}", value.replace('\n', "\n          "));
+            let value: Vec<String> = value.lines().map(paint).collect();
+            let _ = writeln!(text, "{what} {}", value.join("\n          "));
         };
         if let Some(trouble) = &self.settings_trouble {
-            line("settings", trouble);
-        }
-        match &self.choice {
-            Some(choice) => line("choice", &format!("{} ({})", choice.persona, choice.reason)),
-            None => line("choice", "none yet"),
-        }
-        if let Some(next) = &self.next {
-            let by = next.by.as_deref().map(|by| format!(", set by {by}")).unwrap_or_default();
-            line("next boot", &format!("{}{}{by}", next.persona, if next.until_cleared { ", until cleared" } else { ", once" }));
-        }
-        for vain in &self.in_vain {
-            let counted = || format!("{} did not run well in the last {}", vain.persona, boots(vain.boots));
-            line("in vain", &vain.passed_over.clone().unwrap_or_else(counted));
-        }
-        match &self.menu {
-            None => line("menu", "not started"),
-            Some(MenuState { trouble: Some(trouble), .. }) => line("menu", trouble),
-            Some(menu) if menu.outputs.is_empty() => line("menu", &format!("no screen, {} keyboards", menu.keyboards)),
-            Some(menu) => line("menu", &format!("on {}, {} keyboards", menu.outputs.join(", "), menu.keyboards)),
-        }
-        if let Some(live) = &self.live {
-            line("", &in_words(live));
+            line("settings", trouble, Some(Tone::Bad));
         }
         let persona = self.legion.persona.as_deref().map(|persona| format!(": {persona}")).unwrap_or_default();
         let ran = self.legion.ran_s.map(|seconds| format!(", after {}", duration(seconds))).unwrap_or_default();
-        line("legion", &format!("{}{persona}{ran}", self.legion.state));
+        let tone = tone_of(&self.legion.state);
+        line("legion", &format!("{}{persona}{ran}", self.legion.state), tone);
         if let Some(why) = &self.legion.why {
-            line("", why);
+            line("", why, tone.filter(|tone| *tone == Tone::Bad));
         }
         for note in &self.legion.notes {
-            line("", &format!("note: {note}"));
+            line("", &format!("note: {note}"), Some(Tone::Busy));
+        }
+        if let Some(switch) = &self.switch {
+            line("switch", &switch.told, Some(if switch.goes_on { Tone::Busy } else { Tone::Bad }));
         }
         if let Some(unit) = &self.unit {
-            line("unit", &format!("{}: {}", unit.name, unit.state));
+            line("unit", &format!("{}: {}", unit.name, unit.state), tone_of(&unit.state));
             if let Some(why) = &unit.why {
-                line("", why);
+                line("", why, Some(Tone::Bad));
             }
         }
-        line("slot", self.legion.slot.as_deref().unwrap_or("empty"));
+        match &self.choice {
+            Some(choice) => line("choice", &format!("{} ({})", choice.persona, choice.reason), None),
+            None => line("choice", "none yet", None),
+        }
+        if let Some(next) = &self.next {
+            let by = next.by.as_deref().map(|by| format!(", set by {by}")).unwrap_or_default();
+            line("next boot", &format!("{}{}{by}", next.persona, if next.until_cleared { ", until cleared" } else { ", once" }), None);
+        }
+        for vain in &self.in_vain {
+            let counted = || format!("{} did not run well in the last {}", vain.persona, boots(vain.boots));
+            let tone = if vain.passed_over.is_some() { Tone::Bad } else { Tone::Busy };
+            line("in vain", &vain.passed_over.clone().unwrap_or_else(counted), Some(tone));
+        }
+        match &self.menu {
+            None => line("menu", "not started", None),
+            Some(MenuState { trouble: Some(trouble), .. }) => line("menu", trouble, Some(Tone::Bad)),
+            Some(menu) if menu.outputs.is_empty() => line("menu", &format!("no screen, {} keyboards", menu.keyboards), None),
+            Some(menu) => line("menu", &format!("on {}, {} keyboards", menu.outputs.join(", "), menu.keyboards), None),
+        }
+        if let Some(live) = &self.live {
+            line("", &in_words(live), None);
+        }
+        line("slot", self.legion.slot.as_deref().unwrap_or("empty"), None);
         for (index, device) in self.devices.iter().enumerate() {
             let driver = device.driver.as_deref().unwrap_or("no driver");
             let before = device.driver_before.as_deref().filter(|before| *before != driver);
             let before = before.map(|before| format!(" (was {before})")).unwrap_or_default();
             let label = device.label.as_deref().map(|label| format!("  {label}")).unwrap_or_default();
             let what = if index == 0 { "devices" } else { "" };
-            line(what, &format!("{} {}  {driver}{before}{label}", device.address, device.id.as_deref().unwrap_or("absent   ")));
+            line(what, &format!("{} {}  {driver}{before}{label}", device.address, device.id.as_deref().unwrap_or("absent   ")), None);
         }
         text
     }
@@ -218,6 +242,35 @@ fn in_vain(paths: &Paths) -> Vec<InVain> {
 
 fn boots(count: u32) -> String {
     if count == 1 { "boot".to_owned() } else { format!("{count} boots") }
+}
+
+/// Of legion's states and of a unit's.
+fn tone_of(state: &str) -> Option<Tone> {
+    match state {
+        "running" | "active" => Some(Tone::Good),
+        "failed" => Some(Tone::Bad),
+        "off" | "ended" | "inactive" => None,
+        _ => Some(Tone::Busy),
+    }
+}
+
+impl Switch {
+    /// What goes on, or was interrupted and left legion off; a choice made since then has overtaken it.
+    fn read(paths: &Paths) -> Option<Self> {
+        let doing = or_absent(Doing::read(paths))?;
+        let goes_on = doing.goes_on(paths);
+        if goes_on {
+            return Some(Self { told: doing.told(uptime()), doing, goes_on });
+        }
+        let written = |path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        let overtaken = written(paths.choice()).zip(written(paths.switch())).is_some_and(|(choice, record)| choice > record);
+        let Deed::Switch { from, to } = &doing.what else { return None };
+        if overtaken || doing.stage != Stage::Stopping {
+            return None;
+        }
+        let told = format!("from {from} to {to}: {} was interrupted, and nobody starts {to}\n  mend: persona start {to}", doing.who);
+        Some(Self { told, doing, goes_on })
+    }
 }
 
 /// What the launch that legion is in had to do without.

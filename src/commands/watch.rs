@@ -7,6 +7,7 @@ use crate::control::{Asked, Caller, Request};
 use crate::error::{Context, Result};
 use crate::menu::text::width;
 use crate::paths::Paths;
+use crate::style::Style;
 use crate::sys;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the kernel does not tell of changes.
-pub fn watch(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
+pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
     let doing = || "watching for changes".to_owned();
     let mut files = Files::watch(paths).doing(doing)?;
     let mut resized = SigSet::empty();
@@ -48,7 +49,7 @@ pub fn watch(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<()> {
         let status = Status::read(paths, live.clone());
         let told = match output {
             Output::Json => page.line(&status, out),
-            Output::Text => page.text(&status.text(), out),
+            Output::Text => page.text(&status.text(style), out),
         };
         if told.and_then(|()| out.flush().doing(|| "printing".into())).is_err() {
             return Ok(());

@@ -11,7 +11,7 @@ pub mod cartridge;
 pub mod ending;
 pub mod firmware;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 mod identity;
 pub mod kvm;
 pub mod ladder;

@@ -31,7 +31,6 @@ pub(super) fn told<'a>(paths: &'a Paths, persona: &'a str, supervise: impl FnOnc
         Ok(ending) => (Outcome::Failure, ending.to_string()),
         Err(error) => (Outcome::Failure, error.to_string()),
     };
-    log::info!("legion is over: {why}");
     notify(&[NotifyState::Status(&why)]);
     let ran_s = news.runs_since.map(|since| since.elapsed().as_secs());
     // `release` makes it final once the devices are back.
@@ -69,9 +68,6 @@ impl News<'_> {
     fn tell(&mut self, phase: Phase, why: Option<String>) {
         if (phase, &why) == (self.phase, &self.why) {
             return;
-        }
-        if let Some(why) = &why {
-            log::info!("{}: {why}", self.persona);
         }
         self.write(LegionState { why: why.clone(), ..LegionState::new(phase, self.persona) });
         let status = why.clone().unwrap_or_else(|| format!("legion is {}", self.persona));

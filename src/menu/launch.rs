@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::settings::{Persona, Starts};
 use crate::state::{Choice, LegionState, Override, Phase, Reason, StartCounts};
+use crate::story::Event;
 use crate::systemd::{self, LEGION};
 
 /// What is to be started.
@@ -20,7 +21,7 @@ pub(super) enum Launch {
 /// # Errors
 /// When it cannot be written.
 pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result<Choice> {
-    log::info!("choice: {} ({reason})", persona.name);
+    log::info!("{}", Event::Choice { persona: persona.name.clone(), reason, by: None });
     // The same end twice in a row must be news twice.
     LegionState::forget(paths)?;
     let choice = Choice { persona: persona.name.clone(), reason };

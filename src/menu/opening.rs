@@ -8,6 +8,7 @@ use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::settings::value::Timeout;
 use crate::state::{Choice, Last, Override, Reason, StartCounts, boot_id};
+use crate::story::Event;
 
 /// What is remembered beside the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,9 +97,11 @@ impl Opening {
         let memory = Memory::read(paths);
         let opening = Self::new(settings, command_line, &memory);
         match (&memory.choice, &opening.notice, &opening.preset) {
-            (Some(choice), ..) => log::info!("{} was chosen in this boot already: the menu waits", choice.persona),
-            (None, Some(notice), Some(_)) => log::info!("{notice}"),
-            (None, Some(notice), None) => log::warn!("{notice}"),
+            (Some(choice), ..) => {
+                log::info!("{}", Event::Decision(format!("{} was chosen in this boot already: the menu waits", choice.persona)));
+            }
+            (None, Some(notice), Some(_)) => log::info!("{}", Event::Decision(notice.clone())),
+            (None, Some(notice), None) => log::warn!("{}", Event::Decision(notice.clone())),
             (None, None, _) => {}
         }
         opening

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::state::{LegionState, MenuState, Phase};
+use crate::story;
 use crate::systemd;
 use crate::uevent::Changes;
 use control::Control;
@@ -229,8 +230,9 @@ impl Session {
         }
         if shown && self.record.first_frame_ms.is_none() {
             let age = process_age(&self.paths);
-            log::info!("first frame after {} ms on {}", age.as_millis(), self.display.names().join(", "));
-            self.record.first_frame_ms = Some(age.as_millis() as u64);
+            let after_ms = age.as_millis() as u64;
+            log::info!("{}", story::Event::FirstFrame { after_ms, outputs: self.display.names().join(", ") });
+            self.record.first_frame_ms = Some(after_ms);
         }
         if self.menu().is_some_and(Menu::is_on_console) {
             self.waits_for_screen = false;

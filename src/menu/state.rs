@@ -23,8 +23,8 @@
 //! Time is a [`Duration`] since any fixed instant; the caller asks [`Menu::deadline`] when to come back with
 //! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
 
-mod settling;
 mod remote;
+mod settling;
 mod showing;
 
 pub use super::event::{Effect, Event, Key, Light, Refusal, Remote};

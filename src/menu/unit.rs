@@ -7,6 +7,7 @@
 
 use crate::error::{Error, Result};
 use crate::state::Phase;
+use crate::story::Event;
 use crate::systemd;
 use crate::unit::Unit;
 
@@ -40,7 +41,7 @@ fn await_start(name: &str) -> Result<()> {
 fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(Phase, Option<String>)) {
     let failed = |error: Error| {
         let error = error.mend(format!("see `systemctl status {name}`"));
-        log::error!("{error}");
+        log::error!("{}", Event::Phase { subject: name.to_owned(), phase: Phase::Failed, why: Some(error.to_string()) });
         tell(Phase::Failed, Some(error.to_string()));
     };
     let mut waited_for = None;
@@ -53,7 +54,7 @@ fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(P
             Next::AwaitEnd => {
                 ran = true;
                 if waited_for.is_none() {
-                    log::info!("{name} runs");
+                    log::info!("{}", Event::Phase { subject: name.to_owned(), phase: Phase::Running, why: None });
                     tell(Phase::Running, None);
                 } else if waited_for.as_ref() == Some(&unit.invocation) {
                     return log::warn!("nobody can tell when {name} ends: `systemctl start --wait` did not wait");
@@ -66,7 +67,7 @@ fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(P
             }
             Next::AwaitStart => refused = await_start(name).err(),
             Next::Ended => {
-                log::info!("{name} has ended");
+                log::info!("{}", Event::Phase { subject: name.to_owned(), phase: Phase::Ended, why: None });
                 return tell(Phase::Ended, None);
             }
             Next::Failed(why) => {

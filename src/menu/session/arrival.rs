@@ -10,6 +10,7 @@ use crate::menu::sources::Sources;
 use crate::menu::state::Event;
 use crate::paths::Paths;
 use crate::root::{Place, Root, is_initramfs};
+use crate::story;
 use std::time::{Duration, Instant};
 
 /// How soon to look again while process 1 moves: that takes milliseconds.
@@ -143,7 +144,7 @@ impl Session {
         match &mut self.subject {
             Subject::Personas { settings: before, menu } => {
                 let stale = if **before == settings { "" } else { ": the settings in the initramfs are not those of the host" };
-                log::info!("the menu goes on by the settings of the host{stale}");
+                log::info!("{}", story::Event::Decision(format!("the menu goes on by the settings of the host{stale}")));
                 let place = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
                 let places: Vec<Option<usize>> = before.personas.iter().map(|persona| place(&persona.name)).collect();
                 let effects = menu.settle(opening, &places, now);

@@ -8,6 +8,7 @@ use crate::menu::sources::Sources;
 use crate::menu::state::{Menu, Refusal, Remote};
 use crate::settings::Persona;
 use crate::state::Choice;
+use crate::story;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// The menu's end of the control socket, and what was done over it.
@@ -63,7 +64,7 @@ impl Session {
                     Request::Hold => self.hold_for(&who, sources),
                     Request::Move(to) => self.move_for(&to, sources),
                     Request::Console => {
-                        log::info!("the console was asked for by {who}");
+                        log::info!("{}", story::Event::Decision(format!("the console was asked for by {who}")));
                         if self.menu().is_none() {
                             flow = Flow::Quit;
                         }
@@ -99,7 +100,7 @@ impl Session {
             return Err(Error::because(format!("starting {name}"), why.to_owned()));
         }
         let words = format!("{} was chosen by {who}", self.title(Some(persona)));
-        log::info!("{words}");
+        log::info!("{}", story::Event::Decision(words.clone()));
         self.say(&words);
         self.control.chosen_by = Some((name.to_owned(), who.to_owned()));
         self.hear_of_choice();
@@ -109,7 +110,7 @@ impl Session {
     fn hold_for(&mut self, who: &str, sources: &Sources) -> Result<()> {
         self.remote(Remote::Hold, sources)?;
         let words = format!("held by {who}");
-        log::info!("the countdown is {words}: the menu waits for a choice");
+        log::info!("{}", story::Event::Decision(format!("the countdown is {words}: the menu waits for a choice")));
         self.say(&words);
         self.control.held_by = Some(who.to_owned());
         Ok(())

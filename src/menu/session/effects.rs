@@ -10,6 +10,7 @@ use crate::menu::state::{Effect, Event};
 use crate::menu::unit;
 use crate::settings::Starts;
 use crate::state::{Choice, Phase, Reason, ran_well};
+use crate::story;
 use std::time::Duration;
 
 impl Session {
@@ -45,7 +46,7 @@ impl Session {
     }
 
     fn end_the_day(&mut self, ask: fn() -> Result<()>, words: &str, sources: &Sources) {
-        log::info!("{words}, as somebody at the menu asked");
+        log::info!("{}", story::Event::Decision(format!("{words}, as somebody at the menu asked")));
         self.say(words);
         let asked = sources.beside(move |reporter| {
             if let Err(error) = ask() {

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 mod launches;
 mod locks;
-mod settling;
 mod remote;
+mod settling;
 
 use super::*;
 use crate::menu::view::Stage;

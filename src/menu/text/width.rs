@@ -44,19 +44,19 @@ pub(crate) fn of_letter(letter: char) -> usize {
 }
 
 /// How many cells text takes.
-pub(super) fn of(text: &str) -> usize {
+pub(crate) fn of(text: &str) -> usize {
     text.chars().map(of_letter).sum()
 }
 
 /// The text with nothing in it that a terminal would obey: control characters become spaces, and marks that are not to be
 /// seen vanish, accents excepted.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let harmless = |letter: &char| !is_in(&NONE[1..4], *letter) && *letter != '\u{feff}';
     text.chars().filter(harmless).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// The text in at most `room` cells; what is cut away is told by three dots, if there is room for them.
-pub(super) fn cut(text: &str, room: usize) -> String {
+pub(crate) fn cut(text: &str, room: usize) -> String {
     if of(text) <= room {
         return text.to_owned();
     }

@@ -152,7 +152,7 @@ fn every_end() -> Result<()> {
     machine.ssh("systemctl reboot --no-block")?;
     machine.wait_for_reboot()?;
     let story = machine.run("journalctl -b -1 -u legion -o cat")?;
-    assert!(story.contains("stopping it by telling QEMU to quit") && story.contains("legion is over: it was stopped by"), "{story}");
+    assert!(story.contains("stopping it by telling QEMU to quit") && story.contains("rivendale: stopping: it was stopped by"), "{story}");
     machine.run("qemu-img check -q /var/lib/legion/cartridges/rivendale/disk.qcow2").map(drop)
 }
 

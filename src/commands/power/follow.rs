@@ -1,0 +1,249 @@
+//! A `systemctl` run to its end, and every step of legion told meanwhile.
+
+use crate::commands::or_absent;
+use crate::error::{Context, Error, Result};
+use crate::menu::text::width;
+use crate::paths::Paths;
+use crate::state::{LegionState, Phase};
+use crate::style::{Style, Tone};
+use crate::{story, sys, systemd};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+/// How it came out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Came {
+    /// systemd has done it.
+    Done,
+    /// Somebody pressed Ctrl-C. What systemd was asked goes on.
+    Interrupted,
+}
+
+/// Follows legion's state and its own signals. SIGINT, SIGTERM, SIGHUP and SIGCHLD stay blocked in the calling thread: open it before there
+/// is another, which would get them.
+pub(super) struct Follower<'a> {
+    paths: &'a Paths,
+    progress: Progress<'a>,
+    signals: SignalFd,
+    /// Without it, steps are told late; what was asked is done all the same.
+    changes: Option<Inotify>,
+}
+
+impl<'a> Follower<'a> {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When the kernel does not give signals.
+    pub(super) fn open(paths: &'a Paths, style: Style, out: &'a mut dyn Write) -> Result<Self> {
+        let mask: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD].into_iter().collect();
+        let signals = mask.thread_block().and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK));
+        let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).and_then(|changes| {
+            let kinds = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
+            changes.add_watch(&paths.run_dir(), kinds).map(|_| changes)
+        });
+        Ok(Self {
+            paths,
+            progress: Progress { style, out, line: None },
+            signals: signals.doing(|| "listening for signals".into())?,
+            changes: changes.inspect_err(|error| log::info!("watching {}: {error}", paths.run_dir().display())).ok(),
+        })
+    }
+
+    /// Runs `systemctl` to its end and tells of every step of legion meanwhile.
+    ///
+    /// # Errors
+    /// With systemd's own words, when it refuses.
+    pub(super) fn run(&mut self, arguments: &[&str], doing: &str) -> Result<Came> {
+        // What is so already is no news.
+        let mut told = or_absent(LegionState::read(self.paths));
+        let mut child = systemd::systemctl(arguments).stderr(Stdio::piped()).spawn().doing(|| doing.to_owned())?;
+        let came = loop {
+            // In this order: what was told before the end is read after it.
+            let interrupted = self.is_interrupted();
+            let ended = child.try_wait().doing(|| doing.to_owned())?;
+            let now = or_absent(LegionState::read(self.paths));
+            if now != told {
+                if let Some(state) = &now {
+                    self.progress.tell(state);
+                }
+                told = now;
+            }
+            match ended {
+                Some(status) if status.success() => break Ok(Came::Done),
+                Some(_) => break Err(Error::because(doing, words(&mut child))),
+                None if interrupted => {
+                    // Only the client; its end is all that it is still good for.
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    break Ok(Came::Interrupted);
+                }
+                None => self.wait()?,
+            }
+        };
+        self.progress.finish();
+        came
+    }
+
+    /// Whether Ctrl-C was pressed, or this program told to end. A connection that is lost is no reason to leave legion half-way: what was
+    /// asked is done.
+    fn is_interrupted(&self) -> bool {
+        let mut interrupted = false;
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            interrupted |= [Signal::SIGINT as u32, Signal::SIGTERM as u32].contains(&signal.ssi_signo);
+        }
+        interrupted
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.changes.iter().map(|changes| PollFd::new(changes.as_fd(), PollFlags::POLLIN)));
+        let timeout = if self.progress.is_counting() { PollTimeout::from(1000u16) } else { PollTimeout::NONE };
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno).doing(|| "waiting for systemd".into()),
+        }
+        if let Some(changes) = &self.changes {
+            while changes.read_events().is_ok_and(|events| !events.is_empty()) {}
+        }
+        self.progress.count();
+        Ok(())
+    }
+}
+
+fn words(child: &mut Child) -> String {
+    let mut words = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut words);
+    }
+    words.trim().to_owned()
+}
+
+/// A line for each step: in a pipe plain, once it begins; on a terminal with the seconds that it takes. A reader that has gone away does not
+/// stop what is done.
+struct Progress<'a> {
+    style: Style,
+    out: &'a mut dyn Write,
+    /// The step that goes on, and since when: its line can still be written again.
+    line: Option<(LegionState, Instant)>,
+}
+
+impl Progress<'_> {
+    fn tell(&mut self, state: &LegionState) {
+        if !self.style.live {
+            return self.write(&(line(state) + "\n"));
+        }
+        self.finish();
+        self.line = Some((state.clone(), Instant::now()));
+        self.count();
+    }
+
+    fn is_counting(&self) -> bool {
+        self.line.is_some()
+    }
+
+    fn count(&mut self) {
+        if let Some((state, since)) = &self.line {
+            let line = live(state, since.elapsed(), columns(), self.style);
+            self.write(&line);
+        }
+    }
+
+    /// The step is over: its line stays.
+    fn finish(&mut self) {
+        if self.line.is_some() {
+            self.count();
+            self.line = None;
+            self.write("\n");
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+    }
+}
+
+fn columns() -> usize {
+    sys::window_size(std::io::stdout().as_fd()).map_or(80, |size| usize::from(size.columns).max(20))
+}
+
+fn line(state: &LegionState) -> String {
+    match &state.why {
+        Some(why) => format!("{}: {}: {why}", state.persona, state.phase),
+        None => format!("{}: {}", state.persona, state.phase),
+    }
+}
+
+/// The line in place of the one before, in one row of so many columns. What is final has taken no time, and may take rows.
+fn live(state: &LegionState, took: Duration, columns: usize, style: Style) -> String {
+    let tone = match state.phase {
+        Phase::Running | Phase::Ended => Tone::Good,
+        Phase::Failed => Tone::Bad,
+        Phase::Preparing | Phase::Inserting | Phase::Starting | Phase::Stopping => Tone::Busy,
+    };
+    let is_final = matches!((state.phase, &state.why), (Phase::Running, None) | (Phase::Ended | Phase::Failed, _));
+    let text = line(state);
+    let shown = if is_final {
+        text
+    } else {
+        let took = format!("  {}", story::text::said(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+        width::cut(&width::clean(&text), columns.saturating_sub(took.len() + 1)) + &took
+    };
+    format!("\r\x1b[K{}", style.paint(tone, &shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(phase: Phase, why: Option<&str>) -> LegionState {
+        LegionState { why: why.map(str::to_owned), ..LegionState::new(phase, "gondor") }
+    }
+
+    fn shown(states: &[LegionState], style: Style) -> String {
+        let mut out = Vec::new();
+        let mut progress = Progress { style, out: &mut out, line: None };
+        states.iter().for_each(|state| progress.tell(state));
+        progress.finish();
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn a_pipe_gets_a_plain_line_for_each_step() {
+        let states = [state(Phase::Preparing, None), state(Phase::Running, Some("it stands still")), state(Phase::Running, None)];
+        assert_eq!(shown(&states, Style::PLAIN), "gondor: preparing\ngondor: running: it stands still\ngondor: running\n");
+    }
+
+    #[test]
+    fn a_terminal_gets_one_line_that_counts_and_stays() {
+        let style = Style { colour: false, live: true };
+        let told = shown(&[state(Phase::Preparing, None), state(Phase::Running, None)], style);
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines.len(), 2, "{told:?}");
+        assert!(lines[0].starts_with("\r\x1b[Kgondor: preparing  "), "{told:?}");
+        assert!(told.ends_with("\r\x1b[Kgondor: running\n"), "{told:?}");
+    }
+
+    #[test]
+    fn a_counting_line_never_wraps() {
+        let long = state(Phase::Stopping, Some("漢字 and more words than there is room for in a row of this terminal"));
+        let style = Style { colour: false, live: true };
+        let line = live(&long, Duration::from_secs(75), 30, style);
+        let shown = line.trim_start_matches("\r\x1b[K");
+        assert!(width::of(shown) < 30 && shown.ends_with("...  1 min 15 s"), "{shown}");
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_away_stops_nothing() {
+        let (reader, mut writer) = std::io::pipe().unwrap_or_else(|error| unreachable!("{error}"));
+        drop(reader);
+        let mut progress = Progress { style: Style::PLAIN, out: &mut writer, line: None };
+        progress.tell(&state(Phase::Running, None));
+    }
+}

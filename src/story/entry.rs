@@ -1,0 +1,82 @@
+//! The journal's entries, from `journalctl --output=json`.
+
+use serde_json::Value;
+use std::time::Duration;
+
+/// What Persona told at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The boot's ID.
+    pub boot: String,
+    /// When, since the kernel started.
+    pub at: Duration,
+    /// The same as the time of day, since 1970.
+    pub wall: Duration,
+    /// As syslog(3) has it: 3 is an error, 4 a warning, 6 the usual.
+    pub priority: u8,
+    /// In words.
+    pub message: String,
+}
+
+impl Entry {
+    /// The entries in the journal's output. Lines that are no entries are left out: some of a story is better than none.
+    pub fn read(output: &str) -> Vec<Self> {
+        let mut entries: Vec<Self> = output.lines().filter_map(Self::parse).collect();
+        // journald files what the kernel log kept of the initramfs later than what it heard itself meanwhile.
+        let mut boots: Vec<String> = Vec::new();
+        for entry in &entries {
+            if !boots.contains(&entry.boot) {
+                boots.push(entry.boot.clone());
+            }
+        }
+        entries.sort_by_key(|entry| (boots.iter().position(|boot| *boot == entry.boot), entry.at));
+        entries
+    }
+
+    /// Reads `systemd.journal-fields(7)`.
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Value = serde_json::from_str(line).ok()?;
+        let micros = |name: &str| fields.get(name)?.as_str()?.parse().ok().map(Duration::from_micros);
+        let heard = micros("__MONOTONIC_TIMESTAMP")?;
+        // The kernel's own time, if it comes from its log: journald has read it later.
+        let at = micros("_SOURCE_MONOTONIC_TIMESTAMP").filter(|at| *at <= heard).unwrap_or(heard);
+        let message = match fields.get("MESSAGE")? {
+            Value::String(text) => text.clone(),
+            // What is not printable UTF-8 comes as bytes.
+            Value::Array(bytes) => {
+                let bytes: Option<Vec<u8>> = bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
+                String::from_utf8_lossy(&bytes?).into_owned()
+            }
+            _ => return None,
+        };
+        Some(Self {
+            boot: fields.get("_BOOT_ID")?.as_str()?.to_owned(),
+            at,
+            wall: micros("__REALTIME_TIMESTAMP")?.saturating_sub(heard - at),
+            priority: fields.get("PRIORITY").and_then(|priority| priority.as_str()?.parse().ok()).unwrap_or(6),
+            // It goes to a terminal.
+            message: message.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect(),
+        })
+    }
+
+    /// A warning, or worse.
+    pub fn is_trouble(&self) -> bool {
+        self.priority <= 4
+    }
+
+    /// The time of day at which the kernel started.
+    pub(super) fn began(&self) -> Duration {
+        self.wall.saturating_sub(self.at)
+    }
+}
+
+/// The numbers of the boots and their IDs, from what `journalctl --list-boots` prints.
+pub fn numbers(list: &str) -> Vec<(i64, String)> {
+    let boot = |line: &str| {
+        let mut words = line.split_whitespace();
+        let number = words.next()?.parse().ok()?;
+        let id = words.next().filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+        Some((number, id.to_owned()))
+    };
+    list.lines().filter_map(boot).collect()
+}

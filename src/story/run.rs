@@ -1,0 +1,168 @@
+//! What became of one choice.
+
+use super::millis;
+use crate::state::{Phase, Reason};
+use serde::Serialize;
+use std::time::Duration;
+
+/// A choice and what became of it. Times of day are milliseconds since the kernel started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// The persona's name; the unit's if no choice is known.
+    pub persona: String,
+    /// Why it; absent if systemd was asked without a choice.
+    pub reason: Option<Reason>,
+    /// On whose word, if it was not the menu's or the clock's.
+    pub by: Option<String>,
+    /// When it was chosen.
+    pub chosen_ms: Option<u64>,
+    /// How long it took to bind the devices.
+    pub devices_took_ms: Option<u64>,
+    /// How long it took to insert the cartridge.
+    pub cartridge_took_ms: Option<u64>,
+    /// How long it took from there until QEMU said that the guest runs.
+    pub qemu_took_ms: Option<u64>,
+    /// When the guest or the unit ran.
+    pub ran_from_ms: Option<u64>,
+    /// How long it ran, or has run so far.
+    pub ran_ms: Option<u64>,
+    /// How it ended.
+    pub end: End,
+    /// Why it ended, in words.
+    pub why: Option<String>,
+    #[serde(skip)]
+    begun: Vec<(Phase, Duration)>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// It is on, or on its way.
+    GoesOn,
+    /// The choice was the host as it is: there is nothing that could end.
+    Nothing,
+    /// To a good end.
+    Ended,
+    /// It did not start, or came to a bad end.
+    Failed,
+    /// The boot ended first, and nobody told: the power was cut, or the kernel died.
+    Unknown,
+}
+
+/// What a phase means for the story.
+pub(super) struct Step {
+    pub(super) what: String,
+    /// What of the reason is news.
+    pub(super) why: Option<String>,
+    pub(super) took: Option<Duration>,
+    pub(super) trouble: bool,
+}
+
+impl Run {
+    pub(super) fn chosen(persona: String, reason: Reason, by: Option<String>, at: Duration) -> Self {
+        Self {
+            persona,
+            reason: Some(reason),
+            by,
+            chosen_ms: Some(millis(at)),
+            devices_took_ms: None,
+            cartridge_took_ms: None,
+            qemu_took_ms: None,
+            ran_from_ms: None,
+            ran_ms: None,
+            end: End::GoesOn,
+            why: None,
+            begun: Vec::new(),
+        }
+    }
+
+    /// The run that a phase belongs to: the last one, unless that is over or somebody else's.
+    pub(super) fn of<'a>(runs: &'a mut Vec<Self>, subject: &str, phase: Phase, at: Duration) -> &'a mut Self {
+        // A persona has no dot in its name; a unit, which a persona starts, has.
+        let is_unit = subject.contains('.');
+        let again = |run: &Self| phase == Phase::Preparing && run.has(Phase::Preparing);
+        let fits = |run: &Self| (run.persona == subject || is_unit) && run.end == End::GoesOn && !again(run);
+        if !runs.last().is_some_and(fits) {
+            runs.push(Self { reason: None, chosen_ms: None, ..Self::chosen(subject.to_owned(), Reason::Remote, None, at) });
+        }
+        let last = runs.len() - 1;
+        &mut runs[last]
+    }
+
+    fn has(&self, phase: Phase) -> bool {
+        self.begun.iter().any(|(begun, _)| *begun == phase)
+    }
+
+    /// How long ago a phase began.
+    fn since(&self, phase: Phase, at: Duration) -> Option<Duration> {
+        self.begun.iter().find(|(begun, _)| *begun == phase).map(|(_, begun)| at.saturating_sub(*begun))
+    }
+
+    /// Goes on to a phase; nothing if there is nothing new about that.
+    pub(super) fn step(&mut self, at: Duration, phase: Phase, why: Option<&str>) -> Option<Step> {
+        let is_new = !self.has(phase);
+        if is_new {
+            self.begun.push((phase, at));
+        }
+        let why = why.map(str::to_owned);
+        let step = |what: &str, took| Some(Step { what: what.to_owned(), why: why.clone(), took, trouble: false });
+        let persona = self.persona.clone();
+        match phase {
+            Phase::Preparing if is_new => {
+                step("legion is prepared", self.chosen_ms.map(|chosen| at.saturating_sub(Duration::from_millis(chosen))))
+            }
+            Phase::Inserting if is_new => {
+                let took = self.since(Phase::Preparing, at);
+                self.devices_took_ms = took.map(millis);
+                step("the devices are legion's", took)
+            }
+            Phase::Starting if is_new => {
+                let took = self.since(Phase::Inserting, at);
+                self.cartridge_took_ms = took.map(millis);
+                step("the cartridge is in, QEMU starts", took)
+            }
+            Phase::Running if is_new => {
+                let took = self.since(Phase::Starting, at);
+                self.qemu_took_ms = took.map(millis);
+                self.ran_from_ms = Some(millis(at));
+                step(&format!("{persona} runs"), took)
+            }
+            Phase::Running | Phase::Starting if why.is_some() => step(&persona, None),
+            Phase::Preparing | Phase::Inserting | Phase::Starting | Phase::Running => None,
+            Phase::Stopping if is_new => {
+                let ran = self.since(Phase::Running, at);
+                self.ran_ms = ran.map(millis);
+                self.why.clone_from(&why);
+                step(&format!("{persona} is over"), ran)
+            }
+            Phase::Stopping => None,
+            Phase::Ended | Phase::Failed => {
+                self.end = if phase == Phase::Ended { End::Ended } else { End::Failed };
+                self.ran_ms = self.ran_ms.or_else(|| self.since(Phase::Running, at).map(millis));
+                let news = why.clone().filter(|why| self.why.as_ref() != Some(why));
+                self.why = why.or(self.why.take());
+                let word = if phase == Phase::Ended { "has ended" } else { "has failed" };
+                // A unit only ends.
+                let took = self.since(Phase::Stopping, at).or_else(|| self.since(Phase::Running, at));
+                let back = if self.has(Phase::Stopping) && news.is_none() { ", its devices are back" } else { "" };
+                Some(Step { what: format!("{persona} {word}{back}"), why: news, took, trouble: phase == Phase::Failed })
+            }
+        }
+    }
+
+    /// The boot's entries end at `last`, because it goes on or is over.
+    pub(super) fn settle(&mut self, last: Duration, is_now: bool) {
+        if self.end != End::GoesOn {
+            return;
+        }
+        if self.begun.is_empty() {
+            self.end = if is_now { End::GoesOn } else { End::Nothing };
+            return;
+        }
+        if !is_now {
+            self.end = End::Unknown;
+            self.ran_ms = self.ran_ms.or_else(|| self.since(Phase::Running, last).map(millis));
+        }
+    }
+}

@@ -84,7 +84,7 @@ fn every_command_reads_all_that_its_entry_names_and_nothing_is_unused() {
         }
         read += 1;
     }
-    assert_eq!(read, 31);
+    assert_eq!(read, 32);
 }
 
 #[test]

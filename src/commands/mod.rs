@@ -47,10 +47,11 @@ pub enum Output {
 /// When there is none; the message names those there are.
 pub fn find_persona<'a>(settings: &'a Settings, name: &str) -> Result<&'a Persona> {
     settings.persona(name).ok_or_else(|| {
-        let names = || settings.personas.iter().map(|persona| persona.name.as_str());
-        let near = nearest(name, names()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        Error::usage(format!("there is no persona `{name}`"))
-            .mend(format!("{near}the personas are {}", names().collect::<Vec<_>>().join(", ")))
+        let names: Vec<_> = settings.personas.iter().map(|persona| persona.name.as_str()).collect();
+        Error::usage(format!("there is no persona `{name}`")).mend(match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the personas are {}", names.join(", ")),
+        })
     })
 }
 

@@ -6,9 +6,10 @@ impl Running {
     /// Waits until the state file says that the guest runs well.
     fn await_wellness(&self) {
         let deadline = std::time::Instant::now() + PATIENCE;
-        while !self.state().runs_well {
+        // At first there is no state at all.
+        while !LegionState::read(&self.bench.paths()).unwrap().is_some_and(|state| state.runs_well) {
             assert!(std::time::Instant::now() < deadline, "{:?}", self.state());
-            std::thread::yield_now();
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

@@ -3,9 +3,11 @@
 use super::{find_persona, or_absent, print};
 use crate::atomic;
 use crate::error::{Context, Error, Result};
+use crate::journal;
 use crate::paths::Paths;
 use crate::settings::{DefaultPersona, Settings, with_default};
 use crate::state::{Last, StartCounts};
+use crate::story::Event;
 use std::io::Write;
 
 /// Tells which one it is.
@@ -37,6 +39,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let changed = with_default(&text, name, &file.display().to_string())?;
     if changed != text {
         atomic::rewrite(&file, changed.as_bytes())?;
+        journal::tell(paths, &Event::Decision(format!("{name} is the default from now on, by {}", crate::who::asks())));
     }
     StartCounts::reset(paths, name)?;
     let told = format!(

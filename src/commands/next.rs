@@ -2,9 +2,11 @@
 
 use super::{ago, find_persona, or_absent, print};
 use crate::error::Result;
+use crate::journal;
 use crate::paths::Paths;
 use crate::settings::Settings;
 use crate::state::{Override, StartCounts, boot_id};
+use crate::story::Event;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -28,6 +30,7 @@ pub fn set(paths: &Paths, name: &str, until_cleared: bool, asked: &Asked, out: &
     let next = Override { persona: persona.name.clone(), until_cleared, by: Some(asked.by.clone()), at, boot: boot_id(paths) };
     next.write(paths)?;
     StartCounts::reset(paths, &persona.name)?;
+    journal::tell(paths, &Event::Decision(format!("{} is set for the next boot by {}", persona.name, asked.by)));
     print(out, &format!("{} starts {}.\n", persona.title, how_long(until_cleared)))
 }
 
@@ -56,6 +59,9 @@ pub fn clear(paths: &Paths, out: &mut dyn Write) -> Result<()> {
     let set = paths.override_file().exists();
     let next = or_absent(Override::read(paths));
     Override::clear(paths)?;
+    if let Some(next) = &next {
+        journal::tell(paths, &Event::Decision(format!("{} is set for the next boot no more", next.persona)));
+    }
     let cleared = match next {
         Some(next) => format!("Cleared: {} {}. ", next.persona, how_long(next.until_cleared)),
         None if set => "Cleared what could not be read. ".to_owned(),

@@ -4,6 +4,7 @@ use super::ending::Ending;
 use crate::error::Result;
 use crate::paths::Paths;
 use crate::state::{LegionState, Outcome, Phase};
+use crate::story::Event;
 use sd_notify::NotifyState;
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,7 @@ impl News<'_> {
 
     /// The guest runs well, from now on whatever comes.
     pub(super) fn runs_well(&mut self) {
-        log::info!("{} runs well", self.persona);
+        log::info!("{}", Event::Decision(format!("{} runs well", self.persona)));
         self.runs_well = true;
         self.write(LegionState { why: self.why.clone(), ..LegionState::new(self.phase, self.persona) });
     }

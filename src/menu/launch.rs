@@ -16,12 +16,12 @@ pub(super) enum Launch {
     Unit(String),
 }
 
-/// Writes the choice, which is what starts legion.
+/// Writes the choice, which is what starts legion; `by` says on whose word, if it was not made at the menu.
 ///
 /// # Errors
 /// When it cannot be written.
-pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason) -> Result<Choice> {
-    log::info!("{}", Event::Choice { persona: persona.name.clone(), reason, by: None });
+pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason, by: Option<String>) -> Result<Choice> {
+    log::info!("{}", Event::Choice { persona: persona.name.clone(), reason, by });
     // The same end twice in a row must be news twice.
     LegionState::forget(paths)?;
     let choice = Choice { persona: persona.name.clone(), reason };

@@ -16,6 +16,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub(super) struct Control {
     /// None if the socket cannot be had: the menu does without.
     server: Option<Server>,
+    /// On whose word something is being done just now.
+    pub(super) asking: Option<String>,
     /// Who stopped the countdown, if nothing was chosen since.
     pub(super) held_by: Option<String>,
     /// Who chose over the socket, and which persona.
@@ -95,12 +97,14 @@ impl Session {
         if self.facts.refusals.get(persona).is_some_and(Option::is_some) && !std::mem::replace(looked, true) {
             self.gather_facts(sources);
         }
-        self.remote(Remote::Choose(persona), sources)?;
+        self.control.asking = Some(who.to_owned());
+        let chosen = self.remote(Remote::Choose(persona), sources);
+        self.control.asking = None;
+        chosen?;
         if let Some(why) = self.menu().and_then(Menu::why_failed) {
             return Err(Error::because(format!("starting {name}"), why.to_owned()));
         }
         let words = format!("{} was chosen by {who}", self.title(Some(persona)));
-        log::info!("{}", story::Event::Decision(words.clone()));
         self.say(&words);
         self.control.chosen_by = Some((name.to_owned(), who.to_owned()));
         self.hear_of_choice();

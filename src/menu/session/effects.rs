@@ -70,15 +70,16 @@ impl Session {
 
     fn choose(&mut self, persona: usize, reason: Reason, sources: &Sources) -> Result<()> {
         self.let_go();
+        let by = self.control.asking.clone();
         let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
         self.legion = None;
         if matches!(reason, Reason::Picked | Reason::Remote) {
             self.facts.opening = None;
         }
-        let mut choice = launch::choose(&self.paths, &settings.personas[persona], reason)?;
+        let mut choice = launch::choose(&self.paths, &settings.personas[persona], reason, by.clone())?;
         // Process 1 may have left the initramfs meanwhile, and what was written stayed behind.
         if self.arrival.follow() {
-            choice = launch::choose(&self.paths, &settings.personas[persona], reason)?;
+            choice = launch::choose(&self.paths, &settings.personas[persona], reason, by)?;
         }
         // There is nothing to start yet where the menu may still be.
         if self.arrival.is_over() { self.start_choice(persona, &choice, sources) } else { Ok(()) }

@@ -18,7 +18,7 @@ const FIRMWARE: &str = "UEFI firmware (OVMF)";
 /// The size of its variables, in bytes, in the flavour that the tests start.
 const FIRMWARE_VARIABLES: u64 = 540_672;
 
-const NEEDS: [Need; 18] = [
+const NEEDS: [Need; 20] = [
     Need { program: FIRMWARE, debian: "ovmf", arch: "edk2-ovmf" },
     Need { program: "qemu-system-x86_64", debian: "qemu-system-x86", arch: "qemu-system-x86" },
     Need { program: "qemu-img", debian: "qemu-utils", arch: "qemu-img" },
@@ -37,6 +37,8 @@ const NEEDS: [Need; 18] = [
     Need { program: "make", debian: "make", arch: "make" },
     Need { program: "cc", debian: "gcc libc6-dev", arch: "gcc" },
     Need { program: "bash", debian: "bash", arch: "bash" },
+    Need { program: "zsh", debian: "zsh", arch: "zsh" },
+    Need { program: "fish", debian: "fish", arch: "fish" },
 ];
 
 /// Installs what the bench needs and this host lacks, by the host's package manager.

@@ -131,7 +131,7 @@ fn remote() -> Result<()> {
     let runs = watcher.wait_for("legion", |status| status["live"]["stage"] == "running" && status["legion"]["state"] == "running");
     assert_eq!(runs["live"]["choice"], serde_json::json!({"persona": "gondor", "reason": "remote", "who": "root from 10.0.2.2"}));
     says(&fails(&machine, "persona choose mordor")?, &["Gondor was chosen already", "`persona switch mordor`"]);
-    machine.run("journalctl -b -t persona -o cat | grep -q 'Gondor was chosen by root from 10.0.2.2'")?;
+    machine.run("journalctl -b -t persona -o cat | grep -q 'choice: gondor (remote), by root from 10.0.2.2'")?;
     Ok(())
 }
 

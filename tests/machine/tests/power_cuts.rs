@@ -19,7 +19,7 @@ slice=/sys/fs/cgroup/system.slice
 phase() { phase=; { read -r phase < /run/persona/legion.toml; } 2> /dev/null; [ "$phase" = "phase = \"$1\"" ]; }
 has_come() {
     case $moment in
-        menu) [ -e $slice/persona-menu.service ] ;;
+        menu) [ -e /run/persona/menu.toml ] || [ -e $slice/persona-menu.service ] ;;
         choice) [ -e /run/persona/choice.toml ] ;;
         preparing) phase preparing ;;
         bound) [ -e /run/persona/bound.toml ] ;;
@@ -32,16 +32,16 @@ has_come() {
         drawn) grep -q drawn /run/persona/report.jsonl 2> /dev/null ;;
     esac
 }
-stand_still() { for unit in persona-menu legion; do [ -e $slice/$unit.service ] && echo 1 > $slice/$unit.service/cgroup.freeze; done; }
-until has_come; do [ -e /run/persona/choice.toml ] || [ $moment = menu ] || sleep 0.05; done
+stand_still() { for unit in persona-menu legion; do [ ! -e $slice/$unit.service ] || echo 1 > $slice/$unit.service/cgroup.freeze; done; }
+until has_come; do [ -e /run/persona/choice.toml ] || sleep 0.05; done
 stand_still
-# What a choice starts comes into being only now.
-[ $moment != choice ] || until [ -e $slice/legion.service ]; do :; done
+# What a choice starts may come into being only now.
+[ ! -e /run/persona/choice.toml ] || until [ -e $slice/legion.service ]; do :; done
 stand_still
 echo $moment > /run/cut-here
 "#;
 
-const UNIT: &str = "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\nBefore=persona-menu.service legion.path\n\
+const UNIT: &str = "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\nBefore=persona-menu.service legion.path legion.service\n\
     [Service]\nType=forking\nExecStart=/bin/sh -c '/bin/sh /etc/cut & :'\n[Install]\nWantedBy=sysinit.target\n";
 
 fn power_on() -> Result<Machine> {

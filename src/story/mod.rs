@@ -100,7 +100,11 @@ impl Teller {
                 let took = self.seen.take().map(|seen| at.saturating_sub(seen));
                 let by = by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
                 self.tell(at, took, format!("choice: {persona}, {}{by}", text::why(reason)), false);
-                self.story.runs.push(Run::chosen(persona, reason, by.strip_prefix(" by ").map(str::to_owned), at));
+                let by = by.strip_prefix(" by ").map(str::to_owned);
+                match self.story.runs.last_mut().filter(|run| run.may_have_been_chosen(&persona)) {
+                    Some(run) => run.was_chosen(reason, by, at),
+                    None => self.story.runs.push(Run::chosen(persona, reason, by, at)),
+                }
             }
             Some(Event::Asked { deed, by }) => self.tell(at, None, format!("{by} asked to {deed}"), false),
             Some(Event::Interrupted { deed, by }) => {

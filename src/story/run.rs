@@ -77,6 +77,17 @@ impl Run {
         }
     }
 
+    /// Whether the choice of this persona may be this run's, although it is heard of later: journald files what comes to it by different
+    /// ways in the order in which it looks.
+    pub(super) fn may_have_been_chosen(&self, persona: &str) -> bool {
+        self.persona == persona && self.reason.is_none() && self.end == End::GoesOn && !self.has(Phase::Inserting)
+    }
+
+    /// The choice that this run came of.
+    pub(super) fn was_chosen(&mut self, reason: Reason, by: Option<String>, at: Duration) {
+        (self.reason, self.by, self.chosen_ms) = (Some(reason), by, Some(millis(at)));
+    }
+
     /// The run that a phase belongs to: the last one, unless that is over or somebody else's.
     pub(super) fn of<'a>(runs: &'a mut Vec<Self>, subject: &str, phase: Phase, at: Duration) -> &'a mut Self {
         // A persona has no dot in its name; a unit, which a persona starts, has.

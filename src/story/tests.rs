@@ -57,3 +57,20 @@ fn only_what_a_terminal_does_not_obey_is_told() {
     let colour = text::full(&stories()[2], Style { colour: true, live: true });
     assert!(colour.contains("\x1b["));
 }
+
+#[test]
+fn a_choice_that_is_heard_of_after_its_first_step_belongs_to_it() {
+    let entry = |(seconds, message): (u64, &str)| Entry {
+        boot: "1".into(),
+        at: Duration::from_secs(seconds),
+        wall: Duration::from_secs(1_700_000_000 + seconds),
+        priority: 6,
+        message: message.into(),
+    };
+    let heard =
+        [(9, "gondor: preparing"), (10, "choice: gondor (remote), by sam"), (11, "gondor: inserting"), (12, "choice: gondor (picked)")];
+    let stories = Story::all(&heard.map(entry), &[]);
+    let runs: Vec<_> = stories[0].runs.iter().map(|run| (run.reason, run.by.as_deref(), run.devices_took_ms)).collect();
+    use crate::state::Reason;
+    assert_eq!(runs, [(Some(Reason::Remote), Some("sam"), Some(2000)), (Some(Reason::Picked), None, None)]);
+}

@@ -2,6 +2,7 @@
 
 use super::cpio::{Counted, Rest, archives};
 use super::pe;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -15,8 +16,8 @@ pub(super) struct Contents {
     pub(super) binary: Option<u64>,
     /// Its settings file.
     pub(super) settings: Option<Vec<u8>>,
-    /// Whether it has the module vfio-pci.
-    pub(super) vfio: bool,
+    /// Its kernel modules, with underscores in their names.
+    pub(super) modules: BTreeSet<String>,
 }
 
 /// Why an image could not be looked into.
@@ -100,7 +101,11 @@ impl Contents {
                 data.take(MOST).read_to_end(&mut text)?;
                 self.settings = Some(text);
             }
-            _ => self.vfio |= name.rsplit('/').next().is_some_and(|file| file.starts_with("vfio-pci.ko")),
+            _ => {
+                // `usbhid.ko`, perhaps with `.zst` behind it.
+                let module = name.rsplit('/').next().and_then(|file| file.split_once(".ko")).map(|(module, _)| module.replace('-', "_"));
+                self.modules.extend(module);
+            }
         }
         Ok(())
     }
@@ -151,7 +156,7 @@ mod tests {
     }
 
     fn expected() -> Contents {
-        Contents { binary: Some(fingerprint(&mut &b"binary"[..]).unwrap()), settings: Some(b"[menu]\n".to_vec()), vfio: true }
+        Contents { binary: Some(fingerprint(&mut &b"binary"[..]).unwrap()), settings: Some(b"[menu]\n".to_vec()), modules: ["vfio_pci".to_owned()].into() }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod pe;
 
 use super::{Area, Case};
 use crate::paths::Paths;
+use crate::screen::card_module;
 use crate::settings::{BindTime, Settings};
 use image::{Contents, Unreadable, fingerprint};
 use mkinitcpio::{Config, Misplaced, Presets};
@@ -126,7 +127,10 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
     for (path, contents) in &images.images {
         let path = path.display().to_string();
         match contents {
-            Ok(contents) => image(&path, contents, images, case.settings.as_ref(), &mut area),
+            Ok(contents) => {
+                image(&path, contents, images, case.settings.as_ref(), &mut area);
+                early_menu(&path, contents, images, case, &mut area);
+            }
             Err(why) => unreadable(&path, why, &mut area),
         }
     }
@@ -203,8 +207,25 @@ fn image(path: &str, contents: &Contents, images: &Initramfs, settings: Option<&
     }
     if age != Age::Stale && !is_other {
         let settings = if age == Age::Same { "these settings" } else { "settings that reserve the same" };
-        let vfio = if contents.vfio { ", vfio-pci" } else { "" };
+        let vfio = if contents.modules.contains("vfio_pci") { ", vfio-pci" } else { "" };
         area.good(path, format!("{path} holds persona, {settings}{vfio}"));
+    }
+}
+
+/// What the menu is seen and heard with, as far as it is loaded now.
+fn early_menu(path: &str, contents: &Contents, images: &Initramfs, case: &Case<'_>, area: &mut Area) {
+    const KEYBOARDS: [&str; 4] = ["xhci_pci", "usbhid", "hid_generic", "evdev"];
+    if contents.binary.is_none() || !case.settings.as_ref().is_some_and(|settings| settings.menu.early) {
+        return;
+    }
+    let display = case.plan.as_ref().and_then(|plan| card_module(case.paths, *plan.displays.first()?));
+    // One that is built in has no such file.
+    let is_module = |name: &&str| case.paths.kernel_module(name).join("initstate").exists();
+    let needed = display.as_deref().into_iter().chain(KEYBOARDS.into_iter().filter(is_module));
+    let lacking: Vec<&str> = needed.filter(|name| !contents.modules.contains(&name.replace('-', "_"))).collect();
+    if !lacking.is_empty() {
+        let what = format!("{path} lacks {}: the menu is not seen or heard before the host is there", lacking.join(", "));
+        area.warning(path, what, images.how_to_rebuild());
     }
 }
 

@@ -113,9 +113,13 @@ fn settings_that_reserve_the_same_are_not_stale() {
 
 #[test]
 fn an_image_that_cannot_show_the_menu_early() {
-    brings("warning initramfs /boot/initramfs-linux.img /boot/initramfs-linux.img lacks usbhid: the menu is not seen or heard before", "mkinitcpio -P", |tree| {
-        tree.file("sys/module/usbhid/initstate", "live\n");
-    });
+    brings(
+        "warning initramfs /boot/initramfs-linux.img /boot/initramfs-linux.img lacks usbhid: the menu is not seen or heard before",
+        "mkinitcpio -P",
+        |tree| {
+            tree.file("sys/module/usbhid/initstate", "live\n");
+        },
+    );
 }
 
 #[test]

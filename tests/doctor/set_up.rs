@@ -44,10 +44,16 @@ pub(crate) fn console_on_the_hosts_card(tree: &Tree) {
 /// Microcode, then the image itself; not compressed (`COMPRESSION="cat"`).
 pub(crate) fn image(tree: &Tree, settings: &str) -> Vec<u8> {
     let release = fs::read_to_string(tree.at("proc/sys/kernel/osrelease")).unwrap();
-    let module = format!("usr/lib/modules/{}/kernel/drivers/vfio/pci/vfio-pci.ko.zst", release.trim());
+    let module = |path: &str| format!("usr/lib/modules/{}/kernel/drivers/{path}.ko.zst", release.trim());
+    let (vfio, keyboard) = (module("vfio/pci/vfio-pci"), module("usb/host/xhci-pci"));
     let program = fs::read(tree.at("usr/bin/persona")).unwrap();
     let mut image = archive(&[("kernel/x86/microcode/AuthenticAMD.bin", b"microcode")]);
     image.resize(image.len().next_multiple_of(512), 0);
-    image.extend(archive(&[("usr/bin/persona", &program), ("etc/persona/persona.toml", settings.as_bytes()), (&module, b"module")]));
+    image.extend(archive(&[
+        ("usr/bin/persona", &program),
+        ("etc/persona/persona.toml", settings.as_bytes()),
+        (&vfio, b"module"),
+        (&keyboard, b"module"),
+    ]));
     image
 }

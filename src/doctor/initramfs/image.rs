@@ -156,7 +156,11 @@ mod tests {
     }
 
     fn expected() -> Contents {
-        Contents { binary: Some(fingerprint(&mut &b"binary"[..]).unwrap()), settings: Some(b"[menu]\n".to_vec()), modules: ["vfio_pci".to_owned()].into() }
+        Contents {
+            binary: Some(fingerprint(&mut &b"binary"[..]).unwrap()),
+            settings: Some(b"[menu]\n".to_vec()),
+            modules: ["vfio_pci".to_owned()].into(),
+        }
     }
 
     #[test]

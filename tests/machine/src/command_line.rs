@@ -13,6 +13,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) initramfs: &'a Path,
     pub(crate) cmdline: &'a str,
     pub(crate) disk: &'a Path,
+    /// Whether what the machine has been told to be on the disk is there when its power is cut.
+    pub(crate) durable: bool,
     /// Sockets, logs and what the guest gets by firmware configuration.
     pub(crate) folder: &'a Path,
     pub(crate) ssh_port: u16,
@@ -118,7 +120,8 @@ impl Hardware {
     }
 
     fn host_devices(&self, line: &mut Line, boot: &Boot<'_>) {
-        line.add("-drive", format!("if=none,id=root,file={},format=qcow2,cache=unsafe", boot.disk.display()));
+        let cache = if boot.durable { "writeback" } else { "unsafe" };
+        line.add("-drive", format!("if=none,id=root,file={},format=qcow2,cache={cache}", boot.disk.display()));
         let (disk, network) = if self.host_behind_ports { ("bus=diskport", "bus=networkport") } else { ("addr=4", "addr=5") };
         line.add("-device", format!("virtio-blk-pci,drive=root,{disk}"));
         line.add("-netdev", format!("user,id=net,hostfwd=tcp:127.0.0.1:{}-:22", boot.ssh_port));

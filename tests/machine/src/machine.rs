@@ -63,6 +63,7 @@ impl Machine {
             initramfs: &initramfs,
             cmdline: &cmdline,
             disk: &disk,
+            durable: scenario.durable,
             folder: &folder,
             ssh_port,
             firmware: &firmware,

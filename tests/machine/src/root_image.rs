@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// Sparse; the tree takes a quarter of it.
 const SIZE: u64 = 3 << 30;
 
+/// With a journal: its power is cut now and then.
+const FILE_SYSTEM: [&str; 11] = ["-q", "-F", "-t", "ext4", "-J", "size=16", "-m", "0", "-E", "lazy_itable_init=1,root_owner=0:0", "-d"];
+
 /// Units of Debian that only cost a test machine time.
 const MASKED: [&str; 8] = [
     "systemd-networkd-wait-online.service",
@@ -40,7 +43,8 @@ pub(crate) struct RootImage {
 /// # Errors
 /// When a tool fails.
 pub(crate) fn build(output: &Path, debian: &Debian, overlay: &Path, log: &Log) -> Result<RootImage> {
-    let recipe = format!("{}{:016x}\n{}\n{SIZE}\n", debian.recipe, folders::fingerprint(overlay)?, MASKED.join("\n"));
+    let (masked, made) = (MASKED.join("\n"), FILE_SYSTEM.join(" "));
+    let recipe = format!("{}{:016x}\n{masked}\n{SIZE}\n{made}\n", debian.recipe, folders::fingerprint(overlay)?);
     let root = RootImage { stage: output.join("stage"), image: output.join("root.img"), recipe };
     if folders::is_current(&root.image, &root.recipe) && root.stage.is_dir() {
         return Ok(root);
@@ -72,6 +76,5 @@ fn make_image(stage: &Path, image: &Path) -> Result<()> {
     // Made by this user, so that it stays this user's when root fills it.
     let doing = || format!("making {}", image.display());
     File::create(image).doing(doing)?.set_len(SIZE).doing(doing)?;
-    let options = ["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "lazy_itable_init=1,root_owner=0:0", "-d"];
-    Tool::new("mke2fs").args(options).arg(stage).arg(image).by_root().run()
+    Tool::new("mke2fs").args(FILE_SYSTEM).arg(stage).arg(image).by_root().run()
 }

@@ -19,6 +19,7 @@ pub struct Scenario {
     pub(crate) script: String,
     pub(crate) windows: bool,
     pub(crate) bare: bool,
+    pub(crate) durable: bool,
 }
 
 impl Scenario {
@@ -33,6 +34,7 @@ impl Scenario {
             script: String::new(),
             windows: false,
             bare: false,
+            durable: false,
         }
     }
 
@@ -81,6 +83,13 @@ impl Scenario {
     #[must_use]
     pub fn cmdline(mut self, words: &str) -> Self {
         self.cmdline.push(words.to_owned());
+        self
+    }
+
+    /// With a disk that keeps what was flushed when the power is cut; others are faster.
+    #[must_use]
+    pub fn durable(mut self) -> Self {
+        self.durable = true;
         self
     }
 

@@ -14,7 +14,7 @@ fn power_on() -> Result<Machine> {
         let personas = settings["persona"].as_array_of_tables_mut().unwrap();
         personas.iter_mut().find(|persona| persona["name"].as_str() == Some(name)).unwrap()["running_well"] = value(well);
     }
-    Machine::power_on(&artifacts, &Hardware::standard(), &Scenario::new("counts").settings(&settings.to_string()))
+    Machine::power_on(&artifacts, &Hardware::standard(), &Scenario::new("counts").durable().settings(&settings.to_string()))
 }
 
 fn remembers(machine: &mut Machine, file: &str, line: &str) -> Result<()> {

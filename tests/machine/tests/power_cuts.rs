@@ -50,7 +50,7 @@ fn power_on() -> Result<Machine> {
     settings["menu"]["timeout"] = value("0s");
     settings["menu"]["default"] = value("host");
     let enable = "mkdir -p /etc/systemd/system/sysinit.target.wants; ln -s ../cut.service /etc/systemd/system/sysinit.target.wants/";
-    let scenario = Scenario::new("cuts").settings(&settings.to_string());
+    let scenario = Scenario::new("cuts").durable().settings(&settings.to_string());
     let scenario = scenario.file("/etc/cut", CUT).file("/etc/systemd/system/cut.service", UNIT).script(enable);
     Machine::power_on(&artifacts, &Hardware::standard(), &scenario)
 }

@@ -66,14 +66,16 @@ fn nodes(paths: &Paths) -> impl Iterator<Item = (PathBuf, Node)> {
 }
 
 /// Where to draw: the nodes that there are, the best first, and the one that is drawn on now, if one is, with whether it
-/// has monitors. What is drawn on stays while it has any. A card with monitors is better than one without.
+/// has monitors. The best with monitors, also if its driver came later than another's; without any, what is drawn on stays.
 pub fn pick(nodes: &[Node], current: Option<(&Path, bool)>) -> Option<PathBuf> {
-    let current = current.filter(|(path, _)| nodes.iter().any(|node| node.path == *path));
-    if let Some((path, true)) = current {
-        return Some(path.to_owned());
-    }
-    let connected = nodes.iter().find(|node| node.connected).map(|node| node.path.clone());
-    connected.or_else(|| current.map(|(path, _)| path.to_owned())).or_else(|| nodes.first().map(|node| node.path.clone()))
+    // Of the one that is drawn on more is known than what its driver saw last.
+    let is_connected = |node: &&Node| match current {
+        Some((path, has_monitors)) if path == node.path => has_monitors,
+        _ => node.connected,
+    };
+    let is_current = |node: &&Node| current.is_some_and(|(path, _)| path == node.path);
+    let picked = nodes.iter().find(is_connected).or_else(|| nodes.iter().find(is_current)).or(nodes.first());
+    picked.map(|node| node.path.clone())
 }
 
 #[cfg(test)]
@@ -145,8 +147,10 @@ mod tests {
         let (best, next) = (Path::new("best"), Path::new("next"));
         let both = [node("best", true), node("next", true)];
         assert_eq!(pick(&both, None).as_deref(), Some(best));
-        assert_eq!(pick(&both, Some((next, true))).as_deref(), Some(next), "no flicker without need");
-        assert_eq!(pick(&both, Some((next, false))).as_deref(), Some(best), "a better one is back");
+        assert_eq!(pick(&both, Some((next, true))).as_deref(), Some(best), "a better one is back");
+        assert_eq!(pick(&both, Some((best, true))).as_deref(), Some(best));
+        assert_eq!(pick(&both, Some((best, false))).as_deref(), Some(next), "what the driver saw last may be over");
+        assert_eq!(pick(&[node("best", false), node("next", true)], Some((best, true))).as_deref(), Some(best));
         assert_eq!(pick(&both[1..], Some((best, true))).as_deref(), Some(next), "the one in use is gone");
         let dark = [node("best", false), node("next", false)];
         assert_eq!(pick(&dark, None).as_deref(), Some(best));

@@ -48,11 +48,11 @@ const CONTENDERS: [Contender; 2] = [
     },
 ];
 
-/// Measures on a machine that has booted, shows no menu, and runs libvirtd.
+/// Measures starts on a machine that has booted, shows no menu, and runs libvirtd.
 ///
 /// # Errors
 /// When a contender does not start the guest.
-pub(super) fn measure(machine: &mut Machine) -> Result<Vec<String>> {
+pub(super) fn starts(machine: &mut Machine) -> Result<Vec<String>> {
     machine.run("systemctl stop legion.path")?;
     machine.run(DEFINE)?;
     let mut starts = CONTENDERS.map(|_| Vec::new());
@@ -68,6 +68,16 @@ pub(super) fn measure(machine: &mut Machine) -> Result<Vec<String>> {
             }
         }
     }
+    Ok(lines("start: from the command until the guest's processors run", starts))
+}
+
+/// Measures switches on such a machine, and the supervisor meanwhile.
+///
+/// # Errors
+/// As [`starts`].
+pub(super) fn switches(machine: &mut Machine) -> Result<Vec<String>> {
+    machine.run("systemctl stop legion.path")?;
+    machine.run(DEFINE)?;
     let mut switches = CONTENDERS.map(|_| Vec::new());
     let mut supervisor = None;
     for round in 1..=SWITCHES {
@@ -85,19 +95,15 @@ pub(super) fn measure(machine: &mut Machine) -> Result<Vec<String>> {
             machine.run(contender.stop)?;
         }
     }
-    let mut lines = Vec::new();
-    for (what, times) in [
-        ("start: from the command until the guest's processors run", starts),
-        ("switch: the same, with another guest to be shut down first", switches),
-    ] {
-        lines.push(format!("{what}, median (emulated processor)"));
-        let times = times.map(|seconds| median(seconds).unwrap_or_default());
-        for (contender, seconds) in CONTENDERS.iter().zip(times) {
-            lines.push(format!("  {:22} {:7.0} ms   ratio {:.3}", contender.name, seconds * 1e3, times[0] / seconds));
-        }
-    }
-    lines.extend(supervisor);
-    Ok(lines)
+    Ok(lines("switch: the same, with another guest to be shut down first", switches).into_iter().chain(supervisor).collect())
+}
+
+fn lines(what: &str, times: [Vec<f64>; 2]) -> Vec<String> {
+    let times = times.map(|seconds| median(seconds).unwrap_or_default());
+    let each = CONTENDERS.iter().zip(times);
+    let each =
+        each.map(|(contender, seconds)| format!("  {:22} {:7.0} ms   ratio {:.3}", contender.name, seconds * 1e3, times[0] / seconds));
+    std::iter::once(format!("{what}, median (emulated processor)")).chain(each).collect()
 }
 
 /// The guest's reports go to files that belong to who has made them, and that nobody else may write to.

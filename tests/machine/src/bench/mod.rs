@@ -27,12 +27,13 @@ use std::io::Write;
 pub fn bench(only: &[String], out: &mut dyn Write) -> Result<()> {
     type OnTheMachine = fn(&mut Machine) -> Result<Vec<String>>;
     const BESIDE: [&str; 6] = ["size", "planning", "reserving", "painting", "status", "booting"];
-    const ON_THE_MACHINE: [(&str, OnTheMachine); 5] = [
+    const ON_THE_MACHINE: [(&str, OnTheMachine); 6] = [
         ("menu", menu::measure),
         ("idle", idle::measure),
         ("afar", afar::measure),
         ("binding", binding::measure),
-        ("launching", launching::measure),
+        ("starting", launching::starts),
+        ("switching", launching::switches),
     ];
     let names: Vec<&str> = BESIDE.into_iter().chain(ON_THE_MACHINE.map(|(name, _)| name)).collect();
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
@@ -52,17 +53,38 @@ pub fn bench(only: &[String], out: &mut dyn Write) -> Result<()> {
             _ => painting::measure()?,
         })?;
     }
-    let on_the_machine: Vec<_> = ON_THE_MACHINE.into_iter().filter(|(name, _)| wanted(name)).collect();
-    if on_the_machine.is_empty() {
-        return Ok(());
+    let mut machine = None;
+    for (_, measure) in ON_THE_MACHINE.into_iter().filter(|(name, _)| wanted(name)) {
+        let mut once = || -> Result<Vec<String>> {
+            if machine.is_none() {
+                machine = Some(power_on(&artifacts)?);
+            }
+            machine.as_mut().map_or(Ok(Vec::new()), measure)
+        };
+        let lines = match once() {
+            // Machines that run nested guests for minutes break off now and then: by the emulator's known fault (`trial`), but also by a
+            // hang or a reboot without a word. Which it was is told, and what fails twice has failed.
+            Err(error) => {
+                eprintln!("{error}\nOnce more, on another machine:");
+                machine = Some(power_on(&artifacts)?);
+                machine.as_mut().map_or(Ok(Vec::new()), measure)
+            }
+            measured => measured,
+        };
+        say(lines?)?;
     }
+    Ok(())
+}
+
+/// A machine that has booted, shows no menu, and on which libvirt runs.
+fn power_on(artifacts: &Artifacts) -> Result<Machine> {
     let scenario = Scenario::new("bench").cmdline("persona.timeout=never").settings(&binding::settings(&artifacts.settings)?);
-    let mut machine = Machine::power_on(&artifacts, &binding::hardware(), &scenario)?;
+    let mut machine = Machine::power_on(artifacts, &binding::hardware(), &scenario)?;
     machine.wait_for_menu()?;
     machine.wait_until("the boot is over", "systemctl is-system-running --wait || :", STEP)?;
     machine.run("systemctl stop persona-menu.service")?;
     machine.run(START_RIVALS)?;
-    on_the_machine.into_iter().try_for_each(|(_, measure)| say(measure(&mut machine)?))
+    Ok(machine)
 }
 
 /// What the units of their packages would do. QEMU is root's there: ownership of cartridges is not what is measured.

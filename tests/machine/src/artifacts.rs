@@ -2,6 +2,7 @@
 
 use crate::accel::{self, Accel};
 use crate::debian::{self, Debian};
+use crate::emulator::Emulator;
 use crate::folders;
 use crate::initramfs::{self, Growth, ImageKind};
 use crate::log::Log;
@@ -31,6 +32,7 @@ pub struct Artifacts {
     pub settings: String,
     /// How QEMU runs the machine.
     pub accel: Accel,
+    pub(crate) emulator: Emulator,
     images: [PathBuf; 2],
     debian: Debian,
     root: RootImage,
@@ -89,7 +91,8 @@ impl Artifacts {
         }
         let [busybox, systemd] = [images.remove(0), images.remove(0)];
         let kernel = debian.kernel(&debian.kernel_version()?);
-        let accel = accel::choose(&folder, &kernel, &debian.tree, log)?;
+        let emulator = Emulator::find(log)?;
+        let accel = accel::choose(&emulator, &folder, &kernel, &debian.tree, log)?;
         log.step("everything is there");
         Ok(Self {
             kernel,
@@ -98,6 +101,7 @@ impl Artifacts {
             persona: binaries.persona,
             settings,
             accel,
+            emulator,
             images: [busybox, systemd],
             folder,
             debian,

@@ -28,6 +28,7 @@ mod cpio;
 mod debian;
 mod demo;
 mod desk;
+mod emulator;
 mod folders;
 mod hardware;
 mod host;

@@ -10,7 +10,6 @@ use crate::qmp::Qmp;
 use crate::scenario::{Scenario, archive};
 use crate::ssh::{Ssh, free_port};
 use crate::tool::{Tool, last_lines};
-use crate::trial::EmulatorFault;
 use crate::wait;
 use crate::wire::{REPORT_FILE, Report};
 use persona::error::{Context, Error, Result};
@@ -293,8 +292,7 @@ impl Machine {
         let serial = std::fs::read(self.folder.join("serial.log")).unwrap_or_default();
         let serial = String::from_utf8_lossy(&serial);
         let told = last_lines(&serial, TOLD_LINES);
-        let message = format!("{}: {}\nThe serial console's last lines:\n{told}", self.log.name(), message.trim_end());
-        if EmulatorFault::is_told_by(&serial) { Error::because(message, EmulatorFault) } else { Error::new(message) }
+        Error::new(format!("{}: {}\nThe serial console's last lines:\n{told}", self.log.name(), message.trim_end()))
     }
 }
 

@@ -62,8 +62,7 @@ pub fn bench(only: &[String], out: &mut dyn Write) -> Result<()> {
             machine.as_mut().map_or(Ok(Vec::new()), measure)
         };
         let lines = match once() {
-            // Machines that run nested guests for minutes break off now and then: by the emulator's known fault (`trial`), but also by a
-            // hang or a reboot without a word. Which it was is told, and what fails twice has failed.
+            // Machines that run nested guests for minutes break off now and then (`trial` tells why): what fails twice has failed.
             Err(error) => {
                 eprintln!("{error}\nOnce more, on another machine:");
                 machine = Some(power_on(&artifacts)?);

@@ -2,7 +2,6 @@
 
 use crate::accel::{self, Accel};
 use crate::debian::{self, Debian};
-use crate::emulator::Emulator;
 use crate::folders;
 use crate::initramfs::{self, Growth, ImageKind};
 use crate::log::Log;
@@ -32,7 +31,6 @@ pub struct Artifacts {
     pub settings: String,
     /// How QEMU runs the machine.
     pub accel: Accel,
-    pub(crate) emulator: Emulator,
     images: [PathBuf; 2],
     debian: Debian,
     root: RootImage,
@@ -91,8 +89,7 @@ impl Artifacts {
         }
         let [busybox, systemd] = [images.remove(0), images.remove(0)];
         let kernel = debian.kernel(&debian.kernel_version()?);
-        let emulator = Emulator::find(log)?;
-        let accel = accel::choose(&emulator, &folder, &kernel, &debian.tree, log)?;
+        let accel = accel::choose(&folder, &kernel, &debian.tree, log)?;
         log.step("everything is there");
         Ok(Self {
             kernel,
@@ -101,7 +98,6 @@ impl Artifacts {
             persona: binaries.persona,
             settings,
             accel,
-            emulator,
             images: [busybox, systemd],
             folder,
             debian,

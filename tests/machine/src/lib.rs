@@ -28,7 +28,6 @@ mod cpio;
 mod debian;
 mod demo;
 mod desk;
-mod emulator;
 mod folders;
 mod hardware;
 mod host;

@@ -2,7 +2,6 @@
 
 use crate::artifacts::Artifacts;
 use crate::command_line::Boot;
-use crate::emulator::Emulator;
 use crate::hardware::Hardware;
 use crate::log::Log;
 use crate::probe::{Output, Probe};
@@ -16,7 +15,7 @@ use persona::error::{Context, Error, Result};
 use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -32,7 +31,6 @@ const TOLD_LINES: usize = 15;
 /// A machine that is on. Dropping it cuts the power, and so does the end of the thread that switched it on.
 #[derive(Debug)]
 pub struct Machine {
-    emulator: Emulator,
     qemu: Child,
     /// QEMU's arguments, the kernel command line among them.
     argv: Vec<String>,
@@ -71,11 +69,9 @@ impl Machine {
             windows: scenario.windows,
         });
         log.step("power on");
-        // The windows of a desktop need this host's own libraries.
-        let emulator = if scenario.windows { Emulator::Host } else { artifacts.emulator.clone() };
-        let (qemu, qmp, probe) = start(&emulator, &argv, &folder)?;
+        let (qemu, qmp, probe) = start(&argv, &folder)?;
         let ssh = Ssh::new(&artifacts.ssh_key, ssh_port);
-        Ok(Self { emulator, qemu, argv, cmdline, qmp, probe, ssh, log, hardware: hardware.clone(), folder })
+        Ok(Self { qemu, argv, cmdline, qmp, probe, ssh, log, hardware: hardware.clone(), folder })
     }
 
     /// Cuts the power and switches the machine on again, with these more words on its kernel command line for this boot. QEMU
@@ -89,7 +85,7 @@ impl Machine {
         let longer = format!("{} {words}", self.cmdline);
         let argv: Vec<String> =
             self.argv.iter().map(|word| if *word == self.cmdline { longer.trim_end() } else { word }.to_owned()).collect();
-        (self.qemu, self.qmp, self.probe) = start(&self.emulator, &argv, &self.folder)?;
+        (self.qemu, self.qmp, self.probe) = start(&argv, &self.folder)?;
         Ok(())
     }
 
@@ -306,8 +302,8 @@ impl Drop for Machine {
 }
 
 /// Starts QEMU and connects to its monitor and to the probe's port.
-fn start(emulator: &Emulator, argv: &[String], folder: &Path) -> Result<(Child, Qmp, Probe)> {
-    let mut qemu = start_qemu(emulator, argv, folder)?;
+fn start(argv: &[String], folder: &Path) -> Result<(Child, Qmp, Probe)> {
+    let mut qemu = start_qemu(argv, folder)?;
     let connected = wait::until(QEMU_START, || {
         if let Ok(Some(status)) = qemu.try_wait() {
             let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
@@ -377,13 +373,14 @@ fn make_firmware(scenario: &Scenario, folder: &Path) -> Result<Vec<(String, Path
         .collect()
 }
 
-fn start_qemu(emulator: &Emulator, argv: &[String], folder: &Path) -> Result<Child> {
+fn start_qemu(argv: &[String], folder: &Path) -> Result<Child> {
     let path = folder.join("qemu.log");
     let doing = || format!("writing {}", path.display());
     let output = File::create(&path).doing(doing)?;
     let error = output.try_clone().doing(doing)?;
-    let mut command = emulator.command();
-    command.args(argv);
+    // Whatever becomes of the bench, no QEMU stays behind.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(argv);
     command.stdin(Stdio::null()).stdout(output).stderr(error);
     let child = command.spawn().doing(|| "starting qemu-system-x86_64".to_owned());
     child.map_err(|error| error.mend("`make setup` installs QEMU"))

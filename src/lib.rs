@@ -49,6 +49,7 @@ pub mod error;
 pub mod journal;
 pub mod kernel_command_line;
 pub mod legion;
+mod lock;
 pub mod logger;
 pub mod menu;
 pub mod network;

@@ -344,6 +344,11 @@ impl Paths {
         self.state_dir().join("override.toml")
     }
 
+    /// Held by whoever changes [`Self::starts`].
+    pub fn starts_lock(&self) -> PathBuf {
+        self.state_dir().join("starts.lock")
+    }
+
     /// How often personas were started in vain.
     pub fn starts(&self) -> PathBuf {
         self.state_dir().join("starts.toml")

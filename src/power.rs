@@ -3,17 +3,15 @@
 use crate::atomic;
 use crate::document::{Checked, Lines, Record, Table, Word};
 use crate::error::{Context, Error, Result};
+use crate::lock;
 use crate::paths::Paths;
-use crate::sys;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -186,7 +184,7 @@ impl<'a> Turn<'a> {
     /// When somebody else has it; the message says who, what for and since when, as of `now` (see [`uptime`]).
     pub fn take(paths: &'a Paths, what: Deed, who: &str, now: Duration) -> Result<Self> {
         let path = paths.switch_lock();
-        let file = open(&path).doing(|| format!("opening the lock {}", path.display()))?;
+        let file = lock::open(&path).doing(|| format!("opening the lock {}", path.display()))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
             Errno::EWOULDBLOCK => held(paths, now),
             errno => Error::because(format!("taking the lock {}", path.display()), std::io::Error::from(errno)),
@@ -232,22 +230,6 @@ fn held(paths: &Paths, now: Duration) -> Error {
     let doing = Doing::read(paths).ok().flatten();
     let told = doing.map_or_else(|| "somebody else is just beginning to start, stop or switch legion".to_owned(), |doing| doing.told(now));
     Error::new(told).mend("wait for its end: `persona status` tells how far it is; `persona stop --force` stops legion all the same")
-}
-
-/// The lock's file is root's alone: who can open it can hold it. In a folder that legion can write to, one that is somebody else's is
-/// done away with.
-fn open(path: &Path) -> std::io::Result<File> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    match fs::symlink_metadata(path) {
-        Ok(there) if !there.is_file() || there.uid() != sys::effective_user() => fs::remove_file(path)?,
-        _ => {}
-    }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => OpenOptions::new().write(true).open(path),
-        created => created,
-    }
 }
 
 #[cfg(test)]

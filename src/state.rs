@@ -129,17 +129,14 @@ impl Override {
         self.boot.is_none() || self.boot.as_deref() != boot
     }
 
-    /// Spends a one-shot override on a choice that it made: see [`Override`] for when.
+    /// Spends a one-shot override on a choice of the persona it names, whoever made that: see [`Override`] for when.
     ///
     /// # Errors
     /// When it cannot be removed: then nothing may be launched, or it would start again.
     pub fn use_up(paths: &Paths, choice: &Choice) -> Result<()> {
-        if choice.reason != Reason::Override {
-            return Ok(());
-        }
-        let made_it = |next: &Self| next.persona == choice.persona && next.is_for(boot_id(paths).as_deref());
+        let is_it = |next: &Self| next.persona == choice.persona && next.is_for(boot_id(paths).as_deref());
         match Self::read(paths) {
-            Ok(Some(next)) if made_it(&next) && !next.until_cleared => Self::clear(paths),
+            Ok(Some(next)) if is_it(&next) && !next.until_cleared => Self::clear(paths),
             Ok(_) => Ok(()),
             // What cannot be read made no choice.
             Err(error) => {

@@ -72,8 +72,8 @@ const DAILY: &[Entry] = &[
     Entry {
         name: "start",
         about: "Start legion, as the persona chosen last or the named one",
-        more: "Last means last in this boot. Returns once the guest runs.",
-        arguments: &[may("NAME", "The persona; the one chosen last in this boot if left out")],
+        more: "Returns once the guest runs.",
+        arguments: &[may("NAME", "The persona; the one chosen last in this boot if left out, or else the default")],
         then: Then::Do(|given| Ok(Command::Start(given.value("NAME", text)?))),
         ..BARE
     },

@@ -142,6 +142,10 @@ impl<'a> Typed<'a> {
         let of_cartridges = self.path.get(1).is_some_and(|command| command.name == "cartridge");
         match argument.name {
             "NAME" if of_cartridges => names.cartridges(),
+            "NAME" if entry.name == "default" => {
+                let last = ("last".to_owned(), "the one that last ran well".to_owned());
+                names.personas().into_iter().chain([last]).collect()
+            }
             "NAME" => names.personas(),
             "LABEL" => self.value("NAME").map(|cartridge| names.snapshots(cartridge)).unwrap_or_default(),
             _ => vec![(FILE.to_owned(), String::new())],

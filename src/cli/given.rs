@@ -67,7 +67,7 @@ impl Given {
 
     /// The same of what cannot be left out.
     pub(super) fn must<T>(&mut self, name: &'static str, read: impl Fn(&OsStr) -> Result<T, String>) -> Result<T, Wrong> {
-        self.value(name, read)?.ok_or_else(|| self.wrong_value(name, "it is missing"))
+        self.value(name, read)?.ok_or_else(|| self.wrong(format!("{} is missing", quoted(name))))
     }
 
     #[cold]

@@ -18,7 +18,7 @@ use crate::commands as run;
 use crate::commands::Output;
 use crate::commands::cartridge::Cartridge;
 use crate::commands::preview::Preview;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::journal::Boots;
 use crate::paths::Paths;
 use crate::root::is_initramfs;
@@ -155,8 +155,15 @@ impl Cli {
             Command::WriteAttributes => run::write_attributes(out),
             Command::Complete(words) => say(&complete::lines(&words), out),
         };
-        done.map(|()| ExitCode::SUCCESS)
+        done.map(|()| ExitCode::SUCCESS).map_err(as_root)
     }
+}
+
+/// What root may do and we may not is easily mended.
+#[cold]
+fn as_root(error: Error) -> Error {
+    let denied = error.how_to_mend().is_none() && matches!(error.errno(), Some(libc::EACCES | libc::EPERM));
+    if denied && sys::effective_user() != 0 { error.mend("become root: `sudo persona ...`") } else { error }
 }
 
 /// Says something of the program's own. A reader that has seen enough and gone away is no error.

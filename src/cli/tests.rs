@@ -227,7 +227,7 @@ fn what_is_wrong_is_said_with_the_nearest_word_and_the_usage() {
         ("--root", "`--root` needs a value: DIR"),
         ("--config --json list", "`--config` needs a value: FILE"),
         ("--root= list", "`--root`: an empty word is no path"),
-        ("next --until-cleared", "NAME: it is missing\nUsage: persona next [--until-cleared] [NAME]\n       persona next --clear\n"),
+        ("next --until-cleared", "NAME is missing\nUsage: persona next [--until-cleared] [NAME]\n       persona next --clear\n"),
         ("next mordor --clear", "`--clear` cannot be given with NAME"),
         ("next --clear --until-cleared", "`--until-cleared` cannot be given with `--clear`"),
         ("switch", "NAME is missing"),

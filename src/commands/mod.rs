@@ -29,7 +29,7 @@ use crate::paths::Paths;
 use crate::settings::{Persona, Settings};
 pub(crate) use crate::state::or_absent;
 use serde::Serialize;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 /// For whom the data is.
@@ -79,7 +79,11 @@ fn ago(time: Duration) -> String {
 }
 
 fn print(out: &mut dyn Write, text: &str) -> Result<()> {
-    out.write_all(text.as_bytes()).doing(|| "printing".into())
+    match out.write_all(text.as_bytes()) {
+        // A reader that has seen enough is no error.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.doing(|| "printing".into()),
+    }
 }
 
 fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {

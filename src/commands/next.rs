@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::journal;
 use crate::paths::Paths;
 use crate::settings::Settings;
-use crate::state::{Override, StartCounts, boot_id};
+use crate::state::{Last, Override, StartCounts, boot_id};
 use crate::story::Event;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -39,7 +39,9 @@ pub fn set(paths: &Paths, name: &str, until_cleared: bool, asked: &Asked, out: &
 /// # Errors
 /// When there is one that cannot be read.
 pub fn show(paths: &Paths, now: SystemTime, out: &mut dyn Write) -> Result<()> {
-    let Some(next) = Override::read(paths)? else { return print(out, "no override: the next boot starts the default\n") };
+    let Some(next) = Override::read(paths)? else {
+        return print(out, &format!("no override: {}\n", usual(paths)));
+    };
     let age = next.at.and_then(|at| now.duration_since(UNIX_EPOCH + Duration::from_secs(at)).ok());
     let set = match (&next.by, age.map(ago)) {
         (Some(by), Some(ago)) => format!("; set by {by}, {ago}"),
@@ -47,7 +49,9 @@ pub fn show(paths: &Paths, now: SystemTime, out: &mut dyn Write) -> Result<()> {
         (None, Some(ago)) => format!("; set {ago}"),
         (None, None) => String::new(),
     };
-    print(out, &format!("{} {}{set}\n", next.persona, how_long(next.until_cleared)))
+    let unknown = Settings::load(paths).is_ok_and(|settings| settings.persona(&next.persona).is_none());
+    let unknown = if unknown { format!("\nThere is no such persona: {}", usual(paths)) } else { String::new() };
+    print(out, &format!("{} {}{set}{unknown}\n", next.persona, how_long(next.until_cleared)))
 }
 
 /// Clears the override, and tells which one that was.
@@ -63,11 +67,22 @@ pub fn clear(paths: &Paths, out: &mut dyn Write) -> Result<()> {
         journal::tell(paths, &Event::Decision(format!("{} is set for the next boot no more", next.persona)));
     }
     let cleared = match next {
-        Some(next) => format!("Cleared: {} {}. ", next.persona, how_long(next.until_cleared)),
+        Some(next) if next.until_cleared => format!("Cleared: {} for every boot. ", next.persona),
+        Some(next) => format!("Cleared: {} {}. ", next.persona, how_long(false)),
         None if set => "Cleared what could not be read. ".to_owned(),
         None => "No override was set. ".to_owned(),
     };
-    print(out, &(cleared + "The next boot starts the default.\n"))
+    print(out, &format!("{cleared}Without one, {}\n", usual(paths)))
+}
+
+/// What a boot does without an override.
+fn usual(paths: &Paths) -> String {
+    let Ok(settings) = Settings::load(paths) else { return "the next boot starts the default.".to_owned() };
+    let default = &settings.default_persona(or_absent(Last::read(paths)).map(|last| last.persona).as_deref()).name;
+    match or_absent(StartCounts::read(paths)).and_then(|starts| starts.passed_over(default)) {
+        Some(why) => format!("the menu waits at the next boot: {why}."),
+        None => format!("the next boot starts the default, {default}."),
+    }
 }
 
 fn how_long(until_cleared: bool) -> &'static str {
@@ -95,7 +110,24 @@ mod tests {
         let show = |seconds| said(|out| show(&paths, UNIX_EPOCH + Duration::from_secs(seconds), out));
         let asked = Asked { by: "sam from 192.0.2.7".into(), at: UNIX_EPOCH + Duration::from_secs(1000) };
 
-        assert_eq!(show(0), "no override: the next boot starts the default\n");
+        assert_eq!(show(0), "no override: the next boot starts the default, gondor.\n");
+        let next = Override { persona: "lab".into(), until_cleared: true, by: None, at: None, boot: None };
+        next.write(&paths).unwrap();
+        let told = "lab from the next boot on, until `persona next --clear`\nThere is no such persona: the next boot starts the default, gondor.\n";
+        assert_eq!(show(0), told);
+        let choice = Choice { persona: "gondor".into(), reason: Reason::Timeout };
+        for boot in ["1", "2", "3"] {
+            std::fs::create_dir_all(paths.boot_id().parent().unwrap()).unwrap();
+            std::fs::write(paths.boot_id(), boot).unwrap();
+            StartCounts::count(&paths, &choice).unwrap();
+        }
+        let told = said(|out| clear(&paths, out));
+        assert!(
+            told.starts_with("Cleared: lab for every boot. Without one, the menu waits at the next boot: gondor is passed over"),
+            "{told}"
+        );
+        StartCounts::reset(&paths, "gondor").unwrap();
+        std::fs::remove_file(paths.boot_id()).unwrap();
         let choice = Choice { persona: "mordor".into(), reason: Reason::Timeout };
         (0..3).for_each(|_| StartCounts::count(&paths, &choice).unwrap());
         assert!(StartCounts::read(&paths).unwrap().unwrap().passes_over("mordor"));
@@ -103,13 +135,19 @@ mod tests {
         assert_eq!(StartCounts::read(&paths).unwrap(), None, "it is tried again");
         assert_eq!(show(1180), "mordor at the next boot, once; set by sam from 192.0.2.7, 3 minutes ago\n");
         assert_eq!(show(10), "mordor at the next boot, once; set by sam from 192.0.2.7\n", "the clock was wrong, then or now");
-        assert_eq!(said(|out| clear(&paths, out)), "Cleared: mordor at the next boot, once. The next boot starts the default.\n");
-        assert_eq!(said(|out| clear(&paths, out)), "No override was set. The next boot starts the default.\n");
+        assert_eq!(
+            said(|out| clear(&paths, out)),
+            "Cleared: mordor at the next boot, once. Without one, the next boot starts the default, gondor.\n"
+        );
+        assert_eq!(said(|out| clear(&paths, out)), "No override was set. Without one, the next boot starts the default, gondor.\n");
 
         let error = set(&paths, "mordr", false, &asked, &mut Vec::new()).unwrap_err();
         assert_eq!(error.how_to_mend(), Some("did you mean `mordor`?"));
         assert_eq!(error.exit_code(), 2);
         std::fs::write(paths.override_file(), "persona = ").unwrap();
-        assert_eq!(said(|out| clear(&paths, out)), "Cleared what could not be read. The next boot starts the default.\n");
+        assert_eq!(
+            said(|out| clear(&paths, out)),
+            "Cleared what could not be read. Without one, the next boot starts the default, gondor.\n"
+        );
     }
 }

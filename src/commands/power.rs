@@ -7,6 +7,7 @@ mod follow;
 
 use super::{find_persona, or_absent, print};
 use crate::error::{Error, Result};
+use crate::menu::facts::Facts;
 use crate::paths::Paths;
 use crate::power::{Deed, Turn, uptime};
 use crate::settings::{Persona, Settings};
@@ -33,12 +34,16 @@ pub fn start(paths: &Paths, name: Option<&str>, style: Style, out: &mut dyn Writ
         }
     };
     only_legion(persona)?;
+    only_live(paths)?;
     let who = who::asks();
     let _turn = Turn::take(paths, Deed::Start { to: persona.name.clone() }, &who, uptime())?;
     if let Some(running) = running(paths) {
-        return Err(
-            Error::new(format!("legion is on already, as {running}")).mend(format!("`persona switch {}` stops it first", persona.name))
-        );
+        let already = Error::new(format!("legion is on already, as {running}"));
+        return Err(if running == persona.name {
+            already.mend("`persona stop` first, if it is to start anew")
+        } else {
+            already.mend(format!("`persona switch {}` stops it first", persona.name))
+        });
     }
     start_as(paths, persona, &who, &mut Follower::open(paths, style, out)?)
 }
@@ -53,6 +58,7 @@ pub fn start(paths: &Paths, name: Option<&str>, style: Style, out: &mut dyn Writ
 /// When somebody else is at it, unless forced; when systemd refuses.
 pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Result<()> {
     let Some(from) = running(paths) else { return print(out, "legion is off.\n") };
+    only_live(paths)?;
     let (who, deed) = (who::asks(), Deed::Stop { from: from.clone() });
     let _turn = match Turn::take(paths, deed.clone(), &who, uptime()) {
         Err(busy) if force => {
@@ -83,11 +89,20 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
     let settings = Settings::load(paths)?;
     let persona = find_persona(&settings, name)?;
     only_legion(persona)?;
+    only_live(paths)?;
     let (who, to) = (who::asks(), persona.name.clone());
     let deed = match running(paths) {
+        Some(from) if from == to => {
+            return Err(Error::new(format!("legion is {to} already")).mend("`persona stop` first, if it is to start anew"));
+        }
         Some(from) => Deed::Switch { from, to },
         None => Deed::Start { to },
     };
+    // What runs is not stopped for one that cannot start.
+    if let Some(why) = refusal(paths, &settings, persona) {
+        let (why, mend) = why.split_once('\n').unwrap_or((&why, "`persona plan` and `persona cartridge list` tell more"));
+        return Err(Error::because(format!("{} cannot start", persona.name), why.to_owned()).mend(mend));
+    }
     let mut turn = Turn::take(paths, deed.clone(), &who, uptime())?;
     let mut follower = Follower::open(paths, style, out)?;
     if let Deed::Switch { from, to } = &deed {
@@ -113,6 +128,20 @@ fn only_legion(persona: &Persona) -> Result<()> {
     Err(Error::usage(format!("{} does not start legion", persona.name)).mend("pick it in the menu, or `persona next` for the next boot"))
 }
 
+/// What is done is done by the systemd that runs here.
+fn only_live(paths: &Paths) -> Result<()> {
+    if paths.is_live() {
+        return Ok(());
+    }
+    Err(Error::usage("legion is started and stopped by this machine's systemd, and --root names another machine").mend("leave --root out"))
+}
+
+/// Why the menu would not start it either.
+fn refusal(paths: &Paths, settings: &Settings, persona: &Persona) -> Option<String> {
+    let place = settings.personas.iter().position(|other| other.name == persona.name)?;
+    Facts::gather(paths, settings).0.refusals.swap_remove(place)
+}
+
 /// The persona that legion is, unless it is off.
 fn running(paths: &Paths) -> Option<String> {
     let state = or_absent(LegionState::read(paths))?;
@@ -128,6 +157,10 @@ fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower
     match (or_absent(LegionState::read(paths)), came) {
         (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} goes on starting {name}")).mend(TELLS)),
         (Some(LegionState { phase: Phase::Failed, why: Some(why), .. }), _) => Err(Error::because(format!("starting {name}"), why)),
+        (Some(LegionState { persona: other, .. }), Ok(Came::Done)) if other != *name => {
+            Err(Error::new(format!("starting {name}: {other} was chosen at the same moment, and legion is that one"))
+                .mend(format!("`persona switch {name}`")))
+        }
         (_, came) => came.map(drop),
     }
 }

@@ -10,6 +10,7 @@ use crate::pci::PciAddress;
 use crate::power::{Deed, Doing, Stage, uptime};
 use crate::settings::{Persona, Settings, Starts};
 use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override, StartCount, StartCounts};
+use crate::story;
 use crate::style::{Style, Tone};
 use crate::unit::Unit;
 use serde::Serialize;
@@ -198,7 +199,7 @@ impl Status {
             }
         }
         match &self.choice {
-            Some(choice) => line("choice", &format!("{} ({})", choice.persona, choice.reason), None),
+            Some(choice) => line("choice", &format!("{}, {}", choice.persona, story::text::why(choice.reason)), None),
             None => line("choice", "none yet", None),
         }
         if let Some(next) = &self.next {

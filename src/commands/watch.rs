@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// When the kernel does not tell of changes.
 pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
     let doing = || "watching for changes".to_owned();
-    let mut files = Files::watch(paths).doing(doing)?;
+    let mut files = Files::watch(paths).doing(|| format!("watching {} for changes", paths.at("/run").display()))?;
     let mut resized = SigSet::empty();
     resized.add(Signal::SIGWINCH);
     resized.thread_block().doing(doing)?;

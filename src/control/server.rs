@@ -15,6 +15,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// How many clients there may be. When there are more, the one that was silent longest makes room, unless it subscribes.
 pub(super) const MOST_CLIENTS: usize = 32;
@@ -28,6 +29,9 @@ const WAITING: i32 = 64;
 /// How many are let in, and how many are heard, before the menu looks after its keys again.
 const LET_IN: usize = 8;
 const HEARD: usize = 16;
+
+/// How long nobody is let in after the kernel had no descriptor or no memory for one more.
+const SHORTAGE: Duration = Duration::from_secs(1);
 
 /// The listening socket among the numbers of clients.
 const DOOR: u64 = 0;
@@ -49,6 +53,8 @@ pub struct Server {
     count: u64,
     /// What subscribers know.
     known: Option<Shown>,
+    /// When clients are let in again, if there was no room for any in the kernel.
+    opens_at: Option<Instant>,
 }
 
 impl Server {
@@ -64,13 +70,17 @@ impl Server {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing(doing)?;
         epoll.add(&door, EpollEvent::new(EpollFlags::EPOLLIN, DOOR)).doing(doing)?;
         let identity = (metadata.dev(), metadata.ino());
-        Ok(Self { epoll, door, path, identity, clients: Vec::new(), count: DOOR, known: None })
+        Ok(Self { epoll, door, path, identity, clients: Vec::new(), count: DOOR, known: None, opens_at: None })
     }
 
     /// What clients have asked since, as far as it is their turn, and what they said that was no request. Each is to be
     /// answered, in this order.
     pub fn hear(&mut self) -> Vec<(Client, Result<Asked>)> {
         let mut asked = Vec::new();
+        if self.opens_at.is_some_and(|opens| Instant::now() >= opens) {
+            self.opens_at = None;
+            self.watch_door(EpollFlags::EPOLLIN);
+        }
         let mut events = [EpollEvent::empty(); HEARD];
         let ready = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
         for event in &events[..ready] {
@@ -123,13 +133,23 @@ impl Server {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
                 Err(error) => {
-                    // It would be said for ever, and the menu has more to do.
-                    log::warn!("nobody is let in at {} any more: {error}", self.path.display());
-                    let _ = self.epoll.delete(&self.door);
+                    // It would be said for ever, and the menu has more to do; a shortage passes.
+                    log::warn!("nobody is let in at {} for {} s: {error}", self.path.display(), SHORTAGE.as_secs());
+                    self.watch_door(EpollFlags::empty());
+                    self.opens_at = Some(Instant::now() + SHORTAGE);
                     return;
                 }
             }
         }
+    }
+
+    fn watch_door(&self, events: EpollFlags) {
+        let _ = self.epoll.modify(&self.door, &mut EpollEvent::new(events, DOOR));
+    }
+
+    /// When to [`Self::hear`] although nobody said anything.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.opens_at
     }
 
     /// Takes a client in, if it is one that may ask.

@@ -1,6 +1,7 @@
 //! There is one menu at a time. In the running system, whoever starts another hands the first over to its own unit.
 
 use crate::error::{Context, Error, Result};
+use crate::lock;
 use crate::paths::Paths;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -29,8 +30,7 @@ impl Alone {
     pub fn take(paths: &Paths) -> Result<Taken> {
         let path = paths.menu_lock();
         let doing = || format!("taking the lock {}", path.display());
-        fs::create_dir_all(paths.run_dir()).doing(doing)?;
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).doing(doing)?;
+        let file = lock::open(&path).doing(doing)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut lock) => {
                 lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).doing(doing)?;

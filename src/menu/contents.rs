@@ -9,6 +9,7 @@ use crate::kernel_command_line::KernelCommandLine;
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::settings::Settings;
+use crate::story::Event;
 use persona_paint::Gallery;
 
 /// What a menu of personas is made of.
@@ -38,6 +39,13 @@ impl Contents {
         let menu = opening.menu(&settings);
         let facts = Facts { opening: opening.notice, ..facts };
         Ok(Self { menu, facts, displays, gallery: emblems(paths, &settings), settings })
+    }
+
+    /// The same, of a menu that starts nothing by itself, and says why.
+    #[must_use]
+    pub fn that_wait(self, why: &str) -> Self {
+        log::warn!("{}", Event::Decision(why.to_owned()));
+        Self { menu: self.menu.that_waits(), facts: Facts { opening: Some(why.to_owned()), ..self.facts }, ..self }
     }
 
     /// The same in the initramfs: by the copy of the settings there. Cartridges, override and all that is mounted later are not

@@ -189,6 +189,7 @@ impl Session {
             self.display.deadline(now).filter(|_| !menu.is_some_and(Menu::is_on_console)),
             self.facts_due,
             self.arrival.deadline(now),
+            self.control.deadline().map(|wait| now + wait),
             self.beeper.as_ref().and_then(Beeper::deadline),
         ];
         // A millisecond more than due, so that waking up is never too early.

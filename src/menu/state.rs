@@ -163,6 +163,11 @@ impl Menu {
         self.default
     }
 
+    /// Whether it has yet to be told that it is seen, or that nobody can see it.
+    pub fn is_awaiting_screen(&self) -> bool {
+        self.state == State::AwaitingScreen
+    }
+
     /// Whether the console has the screen and the keyboards.
     pub fn is_on_console(&self) -> bool {
         self.state == State::Console

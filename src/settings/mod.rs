@@ -8,13 +8,14 @@ mod edit;
 mod file;
 pub mod value;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::legion::Ladder;
 use crate::paths::Paths;
 use crate::pci::{PciAddress, PciId};
 use crate::pin::Pin;
 pub use edit::with_default;
 pub use persona_paint::{BuiltInEmblem, Emblem};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
 use value::{Audio, Color, Cpus, MemorySize, Network, Rotation, RunningWell, Timeout};
@@ -252,8 +253,13 @@ impl Settings {
     /// file, line and mend.
     pub fn load(paths: &Paths) -> Result<Self> {
         let file = paths.settings();
-        let text = std::fs::read_to_string(&file).doing(|| format!("reading the settings {}", file.display())).map_err(|error| {
-            error.mend("copy /usr/share/persona/persona.toml to /etc/persona/persona.toml and change the addresses in it to yours")
+        let doing = || format!("reading the settings {}", file.display());
+        let text = std::fs::read_to_string(&file).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Error::because(doing(), error).mend(format!("`persona detect > {}` writes them for this machine", file.display()))
+            }
+            ErrorKind::InvalidData => Error::usage(format!("{}: it is not text in UTF-8", doing())),
+            _ => Error::because(doing(), error),
         })?;
         Self::parse(&text, &file.display().to_string())
     }

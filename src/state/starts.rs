@@ -9,9 +9,9 @@ use super::{Choice, Last, Reason, boot_id};
 use crate::atomic;
 use crate::document::{Checked, Lines, Record, Table};
 use crate::error::{Context, Result};
+use crate::lock;
 use crate::paths::Paths;
 use nix::fcntl::{Flock, FlockArg};
-use std::fs::File;
 
 /// So many boots in a row in which a persona did not run well, and it is passed over.
 pub const ENOUGH: u32 = 3;
@@ -157,10 +157,9 @@ pub fn ran_well(paths: &Paths, persona: &str) -> Result<()> {
 
 /// One at a time: `prepare`, `release`, the menu and a person's command may all come at once.
 fn change(paths: &Paths, change: impl FnOnce(&mut StartCounts)) -> Result<()> {
-    let folder = paths.state_dir();
-    let doing = || format!("locking {}", folder.display());
-    std::fs::create_dir_all(&folder).doing(|| format!("making the folder {}", folder.display()))?;
-    let lock = Flock::lock(File::open(&folder).doing(doing)?, FlockArg::LockExclusive);
+    let path = paths.starts_lock();
+    let doing = || format!("taking the lock {}", path.display());
+    let lock = Flock::lock(lock::open(&path).doing(doing)?, FlockArg::LockExclusive);
     let _lock = lock.map_err(|(_, errno)| errno).doing(doing)?;
     let before = StartCounts::read(paths).unwrap_or_else(|error| {
         log::warn!("{error}");

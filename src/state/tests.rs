@@ -15,11 +15,12 @@ fn after(until_cleared: bool, chosen: &str, reason: Reason) -> Option<Override> 
 }
 
 #[test]
-fn a_one_shot_override_is_spent_by_its_own_choice_only() {
+fn a_one_shot_override_is_spent_by_the_start_of_its_own_persona_only() {
     assert_eq!(after(false, "mordor", Reason::Override), None);
     assert!(after(true, "mordor", Reason::Override).is_some(), "until cleared");
     assert!(after(false, "gondor", Reason::Override).is_some(), "the kernel command line chose");
-    assert!(after(false, "mordor", Reason::Picked).is_some(), "a person chose");
+    assert!(after(false, "gondor", Reason::Picked).is_some(), "a person chose");
+    assert_eq!(after(false, "mordor", Reason::Picked), None, "what was to start has started, whoever had it so");
 }
 
 #[test]

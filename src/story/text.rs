@@ -83,7 +83,7 @@ fn of_run(run: &Run) -> Vec<Cell> {
 }
 
 /// Why a persona was chosen, as it goes on after `chosen`.
-pub(super) fn why(reason: Reason) -> &'static str {
+pub(crate) fn why(reason: Reason) -> &'static str {
     match reason {
         Reason::Picked => "picked in the menu",
         Reason::Timeout => "nobody picked",

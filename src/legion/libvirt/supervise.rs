@@ -58,7 +58,10 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
             match domain.wellness.check(now) {
                 Check::Wait(wait) => check = Some(wait),
                 Check::Ask => {
-                    domain.ask_agent()?;
+                    // A guest that runs is worth more than to know how well: it is asked again.
+                    if let Err(error) = domain.ask_agent() {
+                        log::warn!("{error}");
+                    }
                     continue;
                 }
                 Check::Well => news.runs_well(),

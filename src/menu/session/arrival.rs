@@ -20,6 +20,9 @@ const MOVING: Duration = Duration::from_millis(20);
 /// is checked takes its time, and systemd itself gives up after 90 s.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+const NOT_TOLD: &str =
+    "nobody said that the host's file systems are there, so nothing starts by itself: systemctl status persona-host.service";
+
 /// Where the menu is on its way.
 #[derive(Debug)]
 pub enum Arrival {
@@ -100,18 +103,17 @@ impl Session {
         let Arrival::InRoot { since } = self.arrival else { return };
         let is_told = self.paths.host_is_there().exists();
         if is_told || since.elapsed() >= PATIENCE {
-            if !is_told {
-                log::warn!("nobody said that the host's file systems are there: see `systemctl status persona-host.service`");
-            }
             self.arrival = Arrival::Over;
-            self.settle(sources);
+            self.settle(is_told, sources);
         }
     }
 
-    /// Goes on by the host's own settings and state.
-    fn settle(&mut self, sources: &Sources) {
+    /// Goes on by the host's own settings and state. Where nobody said that all of it is there, an override or what was started in vain
+    /// may not be seen: then nothing starts by itself.
+    fn settle(&mut self, is_told: bool, sources: &Sources) {
         let was_chosen = self.paths.choice().exists();
-        match Contents::read(&self.paths) {
+        let contents = Contents::read(&self.paths).map(|contents| if is_told { contents } else { contents.that_wait(NOT_TOLD) });
+        match contents {
             Ok(contents) => self.go_on_with(contents, sources),
             Err(error) => {
                 log::error!("{error}");
@@ -148,6 +150,8 @@ impl Session {
                 let place = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
                 let places: Vec<Option<usize>> = before.personas.iter().map(|persona| place(&persona.name)).collect();
                 let effects = menu.settle(opening, &places, now);
+                // One that was to start at once took no notice of its first picture.
+                self.waits_for_screen |= menu.is_awaiting_screen();
                 **before = settings;
                 self.perform(effects, sources);
             }

@@ -10,6 +10,7 @@ use crate::settings::Persona;
 use crate::state::Choice;
 use crate::story;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 /// The menu's end of the control socket, and what was done over it.
 #[derive(Default)]
@@ -30,6 +31,12 @@ impl Control {
     /// What to poll: readable when somebody has something to say.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.server.as_ref().map(AsFd::as_fd)
+    }
+
+    /// How long until it is to be served although nobody said anything.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let due = self.server.as_ref().and_then(Server::deadline)?;
+        Some(due.saturating_duration_since(Instant::now()))
     }
 }
 

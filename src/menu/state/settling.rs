@@ -5,12 +5,21 @@ use crate::menu::event::Effect;
 use crate::settings::value::Timeout;
 use std::time::Duration;
 
+/// Why what was chosen does not start.
+const GONE: &str = "the initramfs knew of a persona that the settings do not have any more. Make the initramfs again: mkinitcpio -P";
+
 impl Menu {
     /// The same menu before the host's own file systems are there: nothing starts by itself yet. Nobody knows of an override
     /// then, and legion could not start anyway. A person can pick.
     #[must_use]
     pub fn before_the_host(self) -> Self {
         Self { settled: false, ..self }
+    }
+
+    /// The same menu, where nothing starts by itself.
+    #[must_use]
+    pub fn that_waits(self) -> Self {
+        Self { preset: None, timeout: Timeout::Never, ..self }
     }
 
     /// Whether the host's own settings and state are known.
@@ -31,11 +40,9 @@ impl Menu {
             over => over,
         };
         let usual = self.timeout;
+        let opening = if self.held { opening.that_waits() } else { opening };
         let before = std::mem::replace(self, Self { highlighted, over, ..opening });
-        self.settled = true;
-        if before.held {
-            (self.held, self.preset, self.timeout) = (true, None, Timeout::Never);
-        }
+        (self.settled, self.held) = (true, before.held);
         self.legion_is_on = before.legion_is_on;
         self.playing = before.playing.and_then(place);
         (self.tries, self.pads, self.checking) = (before.tries, before.pads, before.checking);
@@ -56,6 +63,10 @@ impl Menu {
                 }
                 (Timeout::Never, Timeout::Never) => State::Waiting,
             },
+            State::Chosen { .. } | State::Starting(_) if self.playing.is_none() => {
+                self.legion_is_on = false;
+                State::Failed { why: GONE.into() }
+            }
             State::Chosen { .. } => State::Chosen { patience_ends: now + PATIENCE },
             state => state,
         };

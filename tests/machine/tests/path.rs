@@ -141,7 +141,7 @@ fn an_override() -> Result<()> {
     machine.wait_for_legion("running")?;
     assert_eq!(machine.try_run("test -e /var/lib/persona/override.toml")?.status, 1, "the override is used up");
     let status = machine.ssh("persona status")?;
-    assert!(status.contains("choice    mordor (override)\n") && status.contains("legion    running: mordor\n"), "{status}");
+    assert!(status.contains("choice    mordor, set beforehand\n") && status.contains("legion    running: mordor\n"), "{status}");
 
     // A host that reboots under a running guest comes back, and the boot after is the default's again.
     machine.ssh("systemctl reboot --no-block")?;

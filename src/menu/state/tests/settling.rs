@@ -42,6 +42,32 @@ fn nothing_starts_by_itself_before_the_host_is_there() {
     }
 }
 
+/// Its first picture was nothing to one that was to start at once: it is shown once more, for what it is now.
+#[test]
+fn what_was_to_start_at_once_in_the_initramfs_and_may_not_in_the_host_waits_for_a_person() {
+    for opening in [usual(), never(), usual().that_waits()] {
+        let waits = opening.timeout == Timeout::Never;
+        let mut menu = early(Timeout::After(Duration::ZERO));
+        assert!(menu.is_awaiting_screen());
+        menu.settle(opening, SAME, at(3));
+        assert!(menu.is_awaiting_screen(), "the session shows it");
+        menu.handle(Event::Shown, at(3));
+        assert_eq!(menu.deadline(), (!waits).then(|| at(13)));
+        press(&mut menu, at(4), &[Key::Next]);
+        assert_eq!(menu.handle(Event::Key(Key::Confirm), at(5)), chosen(1, Reason::Picked));
+    }
+}
+
+#[test]
+fn a_persona_that_the_host_does_not_have_is_told_of_and_not_waited_for() {
+    let mut menu = early(TEN_SECONDS);
+    menu.handle(Event::Key(Key::Confirm), at(2));
+    menu.settle(usual(), &[None, Some(1), Some(2), Some(3)], at(4));
+    assert!(menu.why_failed().is_some_and(|why| why.contains("mkinitcpio")));
+    press(&mut menu, at(5), &[Key::Other, Key::Next]);
+    assert_eq!(menu.handle(Event::Key(Key::Confirm), at(6)), chosen(1, Reason::Picked));
+}
+
 #[test]
 fn the_countdown_is_not_broken() {
     let mut menu = early(TEN_SECONDS);

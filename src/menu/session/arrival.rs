@@ -20,8 +20,7 @@ const MOVING: Duration = Duration::from_millis(20);
 /// is checked takes its time, and systemd itself gives up after 90 s.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-const NOT_TOLD: &str =
-    "nobody said that the host's file systems are there, so nothing starts by itself: systemctl status persona-host.service";
+const NOT_TOLD: &str = "nothing starts by itself: the host did not say that it is up (persona-host.service)";
 
 /// Where the menu is on its way.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ use super::view::{View, view};
 use crate::error::Result;
 use crate::paths::Paths;
 use crate::settings::Settings;
-use crate::state::{LegionState, MenuState, Phase};
+use crate::state::{Choice, LegionState, MenuState, Phase};
 use crate::story;
 use crate::systemd;
 use crate::uevent::Changes;
@@ -71,6 +71,8 @@ pub struct Session {
     legion: Option<LegionState>,
     arrival: Arrival,
     control: Control,
+    /// What was chosen before the host could start it.
+    chosen_early: Option<Choice>,
     /// What was done last, for the status line, until a key is pressed.
     remark: Option<String>,
 }
@@ -106,6 +108,7 @@ impl Session {
             legion: None,
             arrival,
             control: Control::default(),
+            chosen_early: None,
             remark: None,
         }
     }

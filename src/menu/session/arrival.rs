@@ -95,6 +95,7 @@ impl Session {
             log::info!("the menu is in the host's root file system");
             // Written before the host's `/run` was looked at again.
             self.recorded = None;
+            self.choose_again();
             self.display.arrival(self.now());
             self.rescan_inputs();
             self.look_again(Duration::ZERO);
@@ -104,6 +105,17 @@ impl Session {
         if is_told || since.elapsed() >= PATIENCE {
             self.arrival = Arrival::Over;
             self.settle(is_told, sources);
+        }
+    }
+
+    /// What was chosen while `/run` had moved and process 1 had not yet: it was written where nobody looks.
+    fn choose_again(&mut self) {
+        if let Some(choice) = self.chosen_early.take()
+            && !self.paths.choice().exists()
+            && let Err(error) = choice.write(&self.paths)
+        {
+            log::error!("{error}");
+            self.say(&error.to_string());
         }
     }
 

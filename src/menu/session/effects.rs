@@ -81,6 +81,9 @@ impl Session {
         if self.arrival.follow() {
             choice = launch::choose(&self.paths, &settings.personas[persona], reason, by)?;
         }
+        if !self.arrival.is_over() {
+            self.chosen_early = Some(choice.clone());
+        }
         // There is nothing to start yet where the menu may still be.
         if self.arrival.is_over() { self.start_choice(persona, &choice, sources) } else { Ok(()) }
     }

@@ -225,9 +225,21 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// How often, and at what intervals, the record is looked for of one who holds the lock already.
+const LOOKS: u32 = 50;
+const LOOK: Duration = Duration::from_millis(20);
+
 #[cold]
 fn held(paths: &Paths, now: Duration) -> Error {
-    let doing = Doing::read(paths).ok().flatten();
+    // Whoever has just taken the lock says a moment later what for; what is there until then is an older record.
+    let look = || Doing::read(paths).ok().flatten().filter(|doing| doing.goes_on(paths));
+    let later = || {
+        (0..LOOKS).find_map(|_| {
+            std::thread::sleep(LOOK);
+            look()
+        })
+    };
+    let doing = look().or_else(later);
     let told = doing.map_or_else(|| "somebody else is just beginning to start, stop or switch legion".to_owned(), |doing| doing.told(now));
     Error::new(told).mend("wait for its end: `persona status` tells how far it is; `persona stop --force` stops legion all the same")
 }
@@ -283,6 +295,23 @@ mod tests {
         assert!(left.who == "sam" && !left.goes_on(&paths), "{left:?}");
         drop(Turn::take(&paths, switch(), "frodo", NOW).unwrap());
         assert_eq!(Doing::read(&paths).unwrap(), None, "the next one does away with what an interrupted one left");
+    }
+
+    #[test]
+    fn who_has_just_begun_is_waited_for_to_say_what() {
+        let (_root, paths) = root();
+        Turn::take(&paths, Deed::Stop { from: "rivendale".into() }, "sam", NOW).unwrap().interrupted();
+        let doing = Doing { pid: std::process::id(), ..Doing::read(&paths).unwrap().unwrap() };
+        let _lock = Flock::lock(lock::open(&paths.switch_lock()).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+        let not_yet = Doing { pid: 1, ..doing.clone() };
+        atomic::write_toml(&paths.switch(), &not_yet).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| Turn::take(&paths, switch(), "frodo", NOW).unwrap_err().to_string());
+            std::thread::sleep(5 * LOOK);
+            atomic::write_toml(&paths.switch(), &Doing { what: switch(), ..doing }).unwrap();
+            let told = second.join().unwrap();
+            assert!(told.starts_with("sam is switching gondor to mordor"), "{told}");
+        });
     }
 
     /// Set in the child that holds the turn, to the root.

@@ -22,7 +22,7 @@ use std::time::Duration;
 /// QEMU opens its sockets at once.
 const QEMU_START: Duration = Duration::from_secs(20);
 /// A boot on a busy machine without hardware virtualisation.
-const BOOT: Duration = Duration::from_secs(600);
+const BOOT: Duration = Duration::from_secs(300);
 /// A command in the machine.
 const COMMAND: Duration = Duration::from_secs(120);
 /// How many lines of the serial console an error tells.

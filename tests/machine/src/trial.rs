@@ -1,10 +1,11 @@
 //! One run of a test on a machine, and what is no verdict over Persona: a machine that the emulator broke.
 //!
-//! Under TCG, QEMU's nested SVM (7.2 and 10.0 alike) now and then returns from the nested guest with address translation amiss: the
-//! host's next page fault recurses until its stack is used up, in one of KVM's own threads. Nothing in user space can do that. The
-//! kernel does not always live to say so: the machine then resets or hangs without a word, or the nested guest turns for ever in its
-//! firmware. So a machine that broke off, kept the test waiting or failed to do what it was told gets another run, and every such
-//! run is told, on the way and at the end of `make test`. What a test asserts stands at once.
+//! Under TCG, QEMU (7.2 and 10.0 alike) breaks a machine now and then, in ways that nothing in user space can bring about. Its nested SVM
+//! returns from the guest with address translation amiss: the host's next page fault recurses until its stack is used up, in one of
+//! KVM's own threads. Or a processor's local timer interrupt stays in service for ever, and the kernel tells of RCU stalls. The
+//! kernel does not always live to say so: the machine then resets or hangs without a word, or the nested guest turns for ever in
+//! its firmware. So a machine that broke off, kept the test waiting or failed to do what it was told gets another run, and
+//! every such run is told, on the way and at the end of `make test`. What a test asserts stands at once.
 
 use crate::folders;
 use persona::error::{Error, Result};

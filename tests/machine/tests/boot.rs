@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use persona::error::Result;
-use persona_machine::{Artifacts, Hardware, ImageKind, Log, Machine, Scenario, address};
+use persona_machine::{Artifacts, Hardware, ImageKind, Log, Machine, Scenario, address, trial};
 use std::sync::OnceLock;
 
 fn artifacts() -> &'static Artifacts {
@@ -53,10 +53,10 @@ fn boots(kind: ImageKind) -> Result<()> {
 
 #[test]
 fn a_busybox_image_boots() {
-    boots(ImageKind::Busybox).unwrap_or_else(|error| panic!("{error}"));
+    trial(|| boots(ImageKind::Busybox));
 }
 
 #[test]
 fn a_systemd_image_boots() {
-    boots(ImageKind::Systemd).unwrap_or_else(|error| panic!("{error}"));
+    trial(|| boots(ImageKind::Systemd));
 }

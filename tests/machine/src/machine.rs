@@ -203,14 +203,16 @@ impl Machine {
         self.try_ssh(command)?.success(command).map_err(|error| self.explain(error.to_string()))
     }
 
-    /// Runs a command over SSH, whatever its exit code (255: no connection).
+    /// Runs a command over SSH, whatever its exit code.
     ///
     /// # Errors
-    /// When sshd does not greet, or the ssh client cannot be run.
+    /// When sshd does not greet, the ssh client cannot be run, or the connection breaks off.
     pub fn try_ssh(&self, command: &str) -> Result<Output> {
         // QEMU's end of the port takes a connection before sshd is there, and drops it.
         self.wait_for_greeting()?;
-        self.ssh.run(command)
+        let output = self.ssh.run(command)?;
+        // ssh(1): 255 is its own. No command here ends so.
+        if output.status == 255 { Err(self.explain(format!("`{command}`: {}", output.stderr.trim_end()))) } else { Ok(output) }
     }
 
     /// The command line by which a person logs in.

@@ -25,8 +25,11 @@ impl Ssh {
     pub(crate) fn argv(&self) -> Vec<String> {
         let mut argv: Vec<String> = ["ssh", "-F", "none", "-i"].map(str::to_owned).into();
         argv.extend([self.key.display().to_string(), "-p".into(), self.port.to_string()]);
-        let options = ["UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=no", "BatchMode=yes", "LogLevel=ERROR", "ConnectTimeout=60"];
-        argv.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option.to_owned()]));
+        let trust = ["UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=no", "BatchMode=yes", "LogLevel=ERROR"];
+        // A machine that stands still keeps nobody waiting for ever.
+        let patience = ["ConnectTimeout=60", "ServerAliveInterval=30", "ServerAliveCountMax=5"];
+        let options = trust.into_iter().chain(patience);
+        argv.extend(options.flat_map(|option| ["-o".to_owned(), option.to_owned()]));
         argv.push("root@127.0.0.1".to_owned());
         argv
     }

@@ -46,7 +46,7 @@ fn boot(artifacts: &Artifacts, kind: ImageKind, with: bool) -> Result<f64> {
     let said = machine.wait_until("the journal knows of it", &format!("{script} | grep ."), STEP)?;
     let taken = said.trim().parse().doing(|| format!("understanding the time `{}`", said.trim()))?;
     // Which of the two it was, and that nothing was left out.
-    // A second one is the unit's, which finds the first and goes.
-    let menus = machine.run("pgrep -fc 'persona menu' || :")?;
+    // A second one is the unit's, which finds the first and goes. The brackets keep the shell from finding itself.
+    let menus = machine.run("pgrep -fc '[p]ersona menu' || :")?;
     if (menus.trim() != "0") == with { Ok(taken) } else { Err(Error::new(format!("{} menus run", menus.trim()))) }
 }

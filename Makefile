@@ -57,8 +57,9 @@ small: build
 test: setup build small
 	cargo test --workspace --locked --exclude persona-machine
 	rm -f target/machine/broken-off
-	cargo test --locked -p persona-machine -- --test-threads 1 --nocapture
-	@if test -e target/machine/broken-off; then echo 'Machines that broke off; each test was run again and passed:'; cat target/machine/broken-off; fi
+	@cargo test --locked -p persona-machine --no-fail-fast -- --test-threads 1 --nocapture; status=$$?; \
+	if test -e target/machine/broken-off; then echo 'Machines that broke off; each test was run again:'; cat target/machine/broken-off; fi; \
+	exit $$status
 
 # Recorded machines and golden files anew, as the code is now. Look at what `git diff` shows before you commit it.
 .PHONY: bless

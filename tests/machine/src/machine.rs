@@ -9,6 +9,7 @@ use crate::qmp::Qmp;
 use crate::scenario::{Scenario, archive};
 use crate::ssh::{Ssh, free_port};
 use crate::tool::{Tool, last_lines};
+use crate::trial::BrokeOff;
 use crate::wait;
 use crate::wire::{REPORT_FILE, Report};
 use persona::error::{Context, Error, Result};
@@ -25,6 +26,8 @@ const QEMU_START: Duration = Duration::from_secs(20);
 const BOOT: Duration = Duration::from_secs(300);
 /// A command in the machine.
 const COMMAND: Duration = Duration::from_secs(120);
+/// What Linux writes when a processor does not get on (kernel/rcu/tree_stall.h, kernel/watchdog.c).
+const STOOD_STILL: [&str; 2] = ["rcu: INFO: rcu_", "BUG: soft lockup"];
 /// How many lines of the serial console an error tells.
 const TOLD_LINES: usize = 15;
 
@@ -142,7 +145,7 @@ impl Machine {
     /// # Errors
     /// When it fails, or there is no answer.
     pub fn run(&mut self, script: &str) -> Result<String> {
-        self.try_run(script)?.success(script).map_err(|error| self.explain(error.to_string()))
+        self.try_run(script)?.success(script).map_err(|error| self.failed(&error))
     }
 
     /// Runs a shell script by the probe, whatever its exit code.
@@ -151,7 +154,7 @@ impl Machine {
     /// When there is no answer.
     pub fn try_run(&mut self, script: &str) -> Result<Output> {
         self.wait_for_hello()?;
-        self.probe.run(script, COMMAND).map_err(|error| self.explain(error.to_string()))
+        self.probe.run(script, COMMAND).map_err(|error| self.broke_off(error.to_string()))
     }
 
     /// Runs a shell script by the probe again and again until it succeeds; its stdout.
@@ -172,12 +175,12 @@ impl Machine {
                 self.reached(what);
                 Ok(stdout)
             }
-            Ok(None) => Err(self.explain(format!(
+            Ok(None) => Err(self.broke_off(format!(
                 "waited {} s for: {what}; `{script}` last said:\n{}",
                 limit.as_secs(),
                 last_lines(&last, TOLD_LINES)
             ))),
-            Err(error) => Err(self.explain(error.to_string())),
+            Err(error) => Err(self.broke_off(error.to_string())),
         }
     }
 
@@ -200,7 +203,7 @@ impl Machine {
     /// # Errors
     /// When it fails, or sshd does not let us in.
     pub fn ssh(&self, command: &str) -> Result<String> {
-        self.try_ssh(command)?.success(command).map_err(|error| self.explain(error.to_string()))
+        self.try_ssh(command)?.success(command).map_err(|error| self.failed(&error))
     }
 
     /// Runs a command over SSH, whatever its exit code.
@@ -212,7 +215,7 @@ impl Machine {
         self.wait_for_greeting()?;
         let output = self.ssh.run(command)?;
         // ssh(1): 255 is its own. No command here ends so.
-        if output.status == 255 { Err(self.explain(format!("`{command}`: {}", output.stderr.trim_end()))) } else { Ok(output) }
+        if output.status == 255 { Err(self.broke_off(format!("`{command}`: {}", output.stderr.trim_end()))) } else { Ok(output) }
     }
 
     /// The command line by which a person logs in.
@@ -253,7 +256,7 @@ impl Machine {
                 self.reached(what);
                 Ok(report)
             }
-            None => Err(self.explain(format!("waited {} s for: {what}; legion reported {seen:?}", limit.as_secs()))),
+            None => Err(self.broke_off(format!("waited {} s for: {what}; legion reported {seen:?}", limit.as_secs()))),
         }
     }
 
@@ -282,13 +285,28 @@ impl Machine {
     }
 
     pub(crate) fn missed(&self, what: &str, limit: Duration) -> Error {
-        self.explain(format!("waited {} s for: {what}", limit.as_secs()))
+        self.broke_off(format!("waited {} s for: {what}", limit.as_secs()))
+    }
+
+    /// The error of a machine that does not answer, or not with what was waited for: [`crate::trial`] gives the test another one.
+    fn broke_off(&self, message: String) -> Error {
+        Error::because(self.explain(message).to_string(), BrokeOff)
+    }
+
+    /// The error of a command that failed: the machine's own, if its kernel tells that a processor stood still.
+    fn failed(&self, error: &Error) -> Error {
+        let serial = self.serial();
+        let stood_still = STOOD_STILL.iter().any(|words| serial.contains(words));
+        if stood_still { self.broke_off(error.to_string()) } else { self.explain(error.to_string()) }
+    }
+
+    fn serial(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.join("serial.log")).unwrap_or_default()).into_owned()
     }
 
     /// An error with the last lines of the serial console.
     pub(crate) fn explain(&self, message: String) -> Error {
-        let serial = std::fs::read(self.folder.join("serial.log")).unwrap_or_default();
-        let serial = String::from_utf8_lossy(&serial);
+        let serial = self.serial();
         let told = last_lines(&serial, TOLD_LINES);
         Error::new(format!("{}: {}\nThe serial console's last lines:\n{told}", self.log.name(), message.trim_end()))
     }

@@ -23,17 +23,17 @@
 //! Time is a [`Duration`] since any fixed instant; the caller asks [`Menu::deadline`] when to come back with
 //! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
 
+mod overlaid;
 mod remote;
 mod settling;
 mod showing;
 
 pub use super::event::{Effect, Event, Key, Light, Refusal, Remote};
-use super::overlay::{Answer, Hold, Over};
+use super::overlay::Over;
 use crate::pin::Tries;
 use crate::settings::value::Timeout;
 use crate::settings::{OnPoweroff, Settings, Starts};
 use crate::state::{Phase, Reason};
-use persona_paint::PowerEntry;
 use std::time::Duration;
 
 /// How much time a key gives a person who is at the keyboard, at least.
@@ -290,65 +290,6 @@ impl Menu {
             Key::Digit(_) | Key::Back | Key::Erase | Key::Help | Key::Other => {}
         }
         Vec::new()
-    }
-
-    fn answered(&mut self, answer: Answer) -> Vec<Effect> {
-        match answer {
-            Answer::Stay => Vec::new(),
-            Answer::Leave => {
-                self.over = None;
-                Vec::new()
-            }
-            Answer::Try(digits) => match &self.over {
-                Some(Over::Pin(pad)) => {
-                    self.checking = Some(pad.number);
-                    vec![Effect::CheckPin { persona: pad.persona, digits }]
-                }
-                _ => Vec::new(),
-            },
-            Answer::Take(entry) => {
-                self.over = None;
-                let effect = match entry {
-                    PowerEntry::Host => {
-                        self.state = State::Console;
-                        return vec![Effect::LeaveToConsole];
-                    }
-                    PowerEntry::Restart => Effect::Restart,
-                    PowerEntry::PowerOff => Effect::PowerOff,
-                };
-                // Nothing starts while the machine goes down.
-                if matches!(self.state, State::CountingDown { .. }) {
-                    self.state = State::Waiting;
-                }
-                vec![effect]
-            }
-        }
-    }
-
-    /// What keeps a PIN from being tried at `now`: one is checked at a time, also when its pad was left meanwhile.
-    fn hold(&self, now: Duration) -> Option<Hold> {
-        self.checking.map(|_| Hold::Checking).or_else(|| self.tries.wait(now).map(Hold::Wait))
-    }
-
-    /// The answer belongs to the pad the PIN was entered on. That may have been left, for another persona's even, or the
-    /// countdown may have ended: then a right PIN starts nothing. A wrong one always counts.
-    fn pin_checked(&mut self, right: bool, now: Duration) -> Vec<Effect> {
-        let checked = self.checking.take();
-        if !right {
-            self.tries.wrong(now);
-        }
-        match &mut self.over {
-            Some(Over::Pin(pad)) if Some(pad.number) == checked && right => {
-                let persona = pad.persona;
-                self.tries.right();
-                self.choose(persona, Reason::Picked, now)
-            }
-            Some(Over::Pin(pad)) if Some(pad.number) == checked => {
-                pad.was_wrong();
-                Vec::new()
-            }
-            _ => Vec::new(),
-        }
     }
 
     fn choose(&mut self, persona: usize, reason: Reason, now: Duration) -> Vec<Effect> {

@@ -12,7 +12,7 @@ use persona::settings::value::RunningWell;
 use persona::settings::{Legion, Settings};
 use persona::state::{LegionState, Phase};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -161,7 +161,11 @@ impl Running {
     fn await_notice(&self, words: &str) {
         let mut bytes = [0; 4096];
         loop {
-            let count = self.notified.recv(&mut bytes).unwrap_or_else(|error| panic!("waiting for {words}: {error}"));
+            let count = match self.notified.recv(&mut bytes) {
+                // socket(7): with a timeout, a process that was stopped and goes on learns of it here.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                received => received.unwrap_or_else(|error| panic!("waiting for {words}: {error}")),
+            };
             if String::from_utf8_lossy(&bytes[..count]).contains(words) {
                 return;
             }

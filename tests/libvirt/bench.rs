@@ -5,7 +5,7 @@ use persona::paths::Paths;
 use persona::settings::Settings;
 use persona::state::{LegionState, Phase};
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -139,7 +139,11 @@ impl Running {
     pub(super) fn await_notice(&self, words: &str) {
         let mut bytes = [0; 4096];
         loop {
-            let count = self.notified.recv(&mut bytes).unwrap_or_else(|error| panic!("waiting for {words}: {error}"));
+            let count = match self.notified.recv(&mut bytes) {
+                // socket(7): with a timeout, a process that was stopped and goes on learns of it here.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                received => received.unwrap_or_else(|error| panic!("waiting for {words}: {error}")),
+            };
             if String::from_utf8_lossy(&bytes[..count]).contains(words) {
                 return;
             }

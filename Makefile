@@ -56,8 +56,9 @@ small: build
 # The boots share two processors with their emulator: one at a time.
 test: setup build small
 	cargo test --workspace --locked --exclude persona-machine
+	cargo test --locked -p persona-machine --doc
 	rm -f target/machine/broken-off
-	@cargo test --locked -p persona-machine --no-fail-fast -- --test-threads 1 --nocapture; status=$$?; \
+	@cargo test --locked -p persona-machine --tests --no-fail-fast -- --test-threads 1 --nocapture; status=$$?; \
 	if test -e target/machine/broken-off; then echo 'Machines that broke off; each test was run again:'; cat target/machine/broken-off; fi; \
 	exit $$status
 

@@ -10,7 +10,7 @@
 //! # fn main() -> persona::error::Result<()> {
 //! use persona_machine::{Artifacts, Hardware, Head, Keyboard, Log, Machine, Scenario};
 //! let artifacts = Artifacts::build(&Log::new("image"))?;
-//! let mut machine = Machine::power_on(&artifacts, Hardware::standard(), Scenario::new("example"))?;
+//! let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &Scenario::new("example"))?;
 //! machine.wait_for_ssh()?;
 //! machine.press(Keyboard::Legion, "right")?;
 //! machine.screendump(Head::Display, std::path::Path::new("menu.png"))?;

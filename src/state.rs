@@ -247,6 +247,11 @@ impl LegionState {
         Self { phase, persona: persona.to_owned(), why: None, outcome: None, ran_s: None, runs_well: false }
     }
 
+    /// Whether QEMU may be changing the disk in the slot.
+    pub fn is_at_its_disk(&self) -> bool {
+        matches!(self.phase, Phase::Starting | Phase::Running | Phase::Stopping)
+    }
+
     /// What legion is doing, if it was started in this boot.
     ///
     /// # Errors

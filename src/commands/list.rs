@@ -72,7 +72,7 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
         Starts::Unit(unit) => unit,
     };
     let legion = persona.legion();
-    let trouble = legion.and_then(|legion| Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).err());
+    let trouble = legion.and_then(|legion| Cartridge::examine(paths, legion).err());
     // Cartridges are root's to look into: that somebody else may not is nothing that is wrong with them.
     let denied = trouble.as_ref().is_some_and(|error| error.errno() == Some(nix::libc::EACCES));
     let trouble = trouble.filter(|_| !denied);

@@ -27,7 +27,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
 fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Option<Account>, area: &mut Area) {
     let name = &legion.cartridge;
     let without = case.without(persona);
-    let cartridge = match Cartridge::inspect(case.paths, &legion.cartridges, name) {
+    let cartridge = match Cartridge::examine(case.paths, legion) {
         Ok(cartridge) => cartridge,
         Err(error) if error.errno() == Some(nix::libc::EACCES) => {
             area.warning(name, error.reason(), "look again as root: `sudo persona doctor`");

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-const PERSONA: &str = env!("CARGO_BIN_EXE_persona");
+pub(crate) const PERSONA: &str = env!("CARGO_BIN_EXE_persona");
 
 /// The system calls that change something. A process that is killed at any other is, for those who come after, one that was
 /// killed at the next of these.

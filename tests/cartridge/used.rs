@@ -1,8 +1,9 @@
 //! `persona cartridge` as its users meet it.
 
-use crate::bench::{Bench, said};
+use crate::bench::{Bench, PERSONA, said};
 use persona::legion::{Cartridge, LegionLock, slot};
 use persona::paths::Paths;
+use persona::state::{LegionState, Phase};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -142,7 +143,16 @@ fn a_truncated_disk_is_told() {
     drop(disk);
     let list = bench.succeeds(&["list"]);
     assert!(list.contains("cut short") && list.contains("mend: restore it from a copy"), "{list}");
-    assert!(inspect(&bench, "gondor").ensure_free(&Paths::new(bench.root(), None)).is_err());
+    let paths = Paths::new(bench.root(), None);
+    assert!(inspect(&bench, "gondor").ensure_free(&paths).is_err());
+
+    let personas = || said(&Command::new(PERSONA).arg("--root").arg(bench.root()).arg("list").output().unwrap().stdout);
+    assert!(personas().contains("cut short"), "{}", personas());
+    // What legion runs from is whole or not as QEMU has it: the file lags behind.
+    LegionState::new(Phase::Running, "gondor").write(&paths).unwrap();
+    assert!(personas().contains("cut short"), "another one may be in the slot: {}", personas());
+    std::os::unix::fs::symlink("shelf/gondor", bench.path("slot")).unwrap();
+    assert!(!personas().contains("cut short"), "{}", personas());
 }
 
 #[test]

@@ -147,6 +147,9 @@ fn a_persona_that_cannot_start_is_broken_only_if_it_is_the_default() {
     let remove = |name: &str, tree: &Tree| fs::remove_file(tree.at(&format!("var/lib/legion/cartridges/{name}/disk.qcow2"))).unwrap();
     brings("broken cartridges rivendale the cartridge", "put disk.qcow2", |tree| remove("rivendale", tree));
     brings("warning cartridges mordor the cartridge", "put disk.qcow2", |tree| remove("mordor", tree));
+    brings("broken cartridges rivendale the disk", "restore it from a copy", |tree| {
+        tree.file("var/lib/legion/cartridges/rivendale/disk.qcow2", b"QFI\xfb\0\0\0\x03");
+    });
 }
 
 #[test]

@@ -38,8 +38,11 @@ pub use shelf::Shelf;
 pub use size::DiskSize;
 
 use super::firmware::{NVRAM_2M, NVRAM_4M};
+use super::slot;
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
+use crate::settings::Legion;
+use crate::state::LegionState;
 use nix::libc::O_EXCL;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -92,6 +95,21 @@ impl Cartridge {
         snapshot::ensure_restored(&here, name)?;
         let install = install::image(&here).map(|file| folder.join(file));
         Ok(Self { name: name.to_owned(), disk: Disk::inspect(&here)?, nvram: nvram(&here)?, install, folder })
+    }
+
+    /// [`Self::inspect`]s the cartridge of these settings, and makes sure that its disk is whole, which reads all of a qcow2's
+    /// tables. While legion runs from it, nobody but QEMU can tell.
+    ///
+    /// # Errors
+    /// As [`Self::inspect`]'s, and when part of the disk is missing.
+    pub fn examine(paths: &Paths, legion: &Legion) -> Result<Self> {
+        let cartridge = Self::inspect(paths, &legion.cartridges, &legion.cartridge)?;
+        let is_in = || slot::inserted(paths, &legion.slot).ok().flatten().is_some_and(|name| name == cartridge.name);
+        let runs = LegionState::read(paths).ok().flatten().is_some_and(|state| state.is_at_its_disk()) && is_in();
+        if !runs {
+            cartridge.disk.ensure_whole(&cartridge.disk_path(paths))?;
+        }
+        Ok(cartridge)
     }
 
     /// The disk's file, here.

@@ -3,7 +3,7 @@
 use super::partial::{is_held, name_of};
 use super::{Cartridge, LAST_RUN, Shelf, in_use, names_in, snapshot};
 use crate::error::{Error, Result};
-use crate::state::{LegionState, Phase};
+use crate::state::LegionState;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -84,7 +84,7 @@ impl Shelf<'_> {
             }
         }
         let running = LegionState::read(self.paths).ok().flatten();
-        let running = running.is_some_and(|state| matches!(state.phase, Phase::Starting | Phase::Running | Phase::Stopping));
+        let running = running.is_some_and(|state| state.is_at_its_disk());
         Ok((names.into_iter().map(|name| self.entry(name, running)).collect(), leftovers))
     }
 

@@ -141,7 +141,7 @@ impl Tree {
             self.file(&format!("usr/bin/{program}"), "");
         }
         for cartridge in cartridges {
-            self.file(&format!("var/lib/legion/cartridges/{cartridge}/disk.qcow2"), b"QFI\xfb\0\0\0\x03");
+            self.file(&format!("var/lib/legion/cartridges/{cartridge}/disk.qcow2"), empty_disk());
         }
     }
 
@@ -149,4 +149,17 @@ impl Tree {
     pub fn pci_ids(&self) {
         self.file("usr/share/hwdata/pci.ids", PCI_IDS);
     }
+}
+
+/// An empty disk: the header of a qcow2 image, version 3, whose tables have no entries (QEMU's `docs/interop/qcow2.txt`).
+fn empty_disk() -> Vec<u8> {
+    const LENGTH: u64 = 104;
+    let mut header = vec![0; 104];
+    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, b"QFI\xfb");
+    put(4, &3_u32.to_be_bytes());
+    put(20, &16_u32.to_be_bytes());
+    put(40, &LENGTH.to_be_bytes());
+    put(48, &LENGTH.to_be_bytes());
+    header
 }

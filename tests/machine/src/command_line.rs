@@ -60,8 +60,9 @@ impl Hardware {
         // Interrupt remapping wants the interrupt controller in QEMU, wholly or in part. No PS/2: its keyboard would be
         // a third one.
         let (machine, cpu) = match boot.accel {
-            // Four levels of page tables are fewer to walk in software than five.
-            Accel::Tcg => ("q35,i8042=off,kernel-irqchip=off", "max,la57=off"),
+            // Four levels of page tables are fewer to walk in software than five. Without nested paging KVM shadows legion's page
+            // tables: what the emulator makes of nested paging now and then takes the host down while legion's firmware runs.
+            Accel::Tcg => ("q35,i8042=off,kernel-irqchip=off", "max,la57=off,npt=off"),
             Accel::Kvm => ("q35,i8042=off,kernel-irqchip=split", "host"),
         };
         line.add("-machine", machine).add("-cpu", cpu);

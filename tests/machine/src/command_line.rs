@@ -61,7 +61,7 @@ impl Hardware {
         // a third one.
         let (machine, cpu) = match boot.accel {
             // Four levels of page tables are fewer to walk in software than five. Without nested paging KVM shadows legion's page
-            // tables: what the emulator makes of nested paging now and then takes the host down while legion's firmware runs.
+            // tables, a quarter slower to start: what the emulator makes of nested paging now and then takes the host down.
             Accel::Tcg => ("q35,i8042=off,kernel-irqchip=off", "max,la57=off,npt=off"),
             Accel::Kvm => ("q35,i8042=off,kernel-irqchip=split", "host"),
         };

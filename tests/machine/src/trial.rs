@@ -1,11 +1,11 @@
 //! One run of a test on a machine, and what is no verdict over Persona: a machine that the emulator broke.
 //!
-//! Under TCG, QEMU (7.2 and 10.0 alike) breaks a machine now and then, in ways that nothing in user space can bring about. Its nested SVM
-//! returns from the guest with address translation amiss: the host's next page fault recurses until its stack is used up, in one of
-//! KVM's own threads. Or a processor's local timer interrupt stays in service for ever, and the kernel tells of RCU stalls. The
-//! kernel does not always live to say so: the machine then resets or hangs without a word, or the nested guest turns for ever in
-//! its firmware. So a test whose machine broke off or kept it waiting gets another run, and every such run is told, on the way
-//! and at the end of `make test`. What a test asserts, and a command that fails in a machine whose processors run, stand at once.
+//! Under TCG, QEMU (7.2 and 10.0 alike) breaks a machine now and then, in ways that nothing in user space can bring about. A
+//! processor's local timer interrupt stays in service for ever, and the kernel tells of RCU stalls, or does not live to say so: the
+//! machine then resets or hangs without a word. With nested paging, which the machine's processor therefore lacks, that came with
+//! one of some fifteen starts of legion. So a test whose machine broke off or kept it waiting gets another run, and every such run
+//! is told, on the way and at the end of `make test`. What a test asserts, and a command that fails in a machine whose processors
+//! run, stand at once.
 
 use crate::folders;
 use persona::error::{Error, Result};

@@ -344,7 +344,17 @@ impl Paths {
         self.state_dir().join("override.toml")
     }
 
-    /// Held by whoever changes [`Self::starts`].
+    /// Held by the process that changes [`Self::override_file`].
+    pub fn override_lock(&self) -> PathBuf {
+        self.state_dir().join("override.lock")
+    }
+
+    /// Held by the process that changes [`Self::settings`].
+    pub fn settings_lock(&self) -> PathBuf {
+        self.run_dir().join("settings.lock")
+    }
+
+    /// Held by the process that changes [`Self::starts`].
     pub fn starts_lock(&self) -> PathBuf {
         self.state_dir().join("starts.lock")
     }

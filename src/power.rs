@@ -2,15 +2,13 @@
 
 use crate::atomic;
 use crate::document::{Checked, Lines, Record, Table, Word};
-use crate::error::{Context, Error, Result};
-use crate::lock;
+use crate::error::{Error, Result};
+use crate::lock::FileLock;
 use crate::paths::Paths;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Serialize, Serializer};
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -168,34 +166,45 @@ pub fn uptime() -> Duration {
 }
 
 /// The right to start, stop or switch legion: an flock(2) on `/run/persona/switch.lock`, held until this is dropped or its process is
-/// gone, however that ends.
+/// gone, however that ends. What legion does is looked at only while this is held: then nobody else changes it.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct OperationLock<'a> {
     paths: &'a Paths,
-    doing: Doing,
-    stays: bool,
-    _lock: Flock<File>,
+    _lock: FileLock,
 }
 
-impl<'a> Turn<'a> {
+impl<'a> OperationLock<'a> {
     /// Takes it, without waiting, and says who has it.
     ///
     /// # Errors
     /// When somebody else has it; the message says who, what for and since when, as of `now` (see [`uptime`]).
-    pub fn take(paths: &'a Paths, what: Deed, who: &str, now: Duration) -> Result<Self> {
-        let path = paths.switch_lock();
-        let file = lock::open(&path).doing(|| format!("opening the lock {}", path.display()))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-            Errno::EWOULDBLOCK => held(paths, now),
-            errno => Error::because(format!("taking the lock {}", path.display()), std::io::Error::from(errno)),
-        })?;
+    pub fn take(paths: &'a Paths, now: Duration) -> Result<Self> {
+        let lock = FileLock::try_take(&paths.switch_lock())?.ok_or_else(|| held(paths, now))?;
+        Ok(Self { paths, _lock: lock })
+    }
+
+    /// Says what is done with it, and who does it.
+    ///
+    /// # Errors
+    /// When that cannot be recorded.
+    pub fn begin(self, what: Deed, who: &str, now: Duration) -> Result<Turn<'a>> {
         let stage = if matches!(what, Deed::Start { .. }) { Stage::Starting } else { Stage::Stopping };
         let doing = Doing { who: who.to_owned(), what, stage, since_s: now.as_secs(), pid: std::process::id() };
-        let turn = Self { paths, doing, stays: false, _lock: lock };
+        let turn = Turn { lock: self, doing, stays: false };
         turn.record()?;
         Ok(turn)
     }
+}
 
+/// A start, a stop or a switch of legion that goes on, and its record.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    lock: OperationLock<'a>,
+    doing: Doing,
+    stays: bool,
+}
+
+impl Turn<'_> {
     /// legion is off, and is to be started.
     ///
     /// # Errors
@@ -211,14 +220,14 @@ impl<'a> Turn<'a> {
     }
 
     fn record(&self) -> Result<()> {
-        atomic::write_toml(&self.paths.switch(), &self.doing)
+        atomic::write_toml(&self.lock.paths.switch(), &self.doing)
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         if !self.stays
-            && let Err(error) = atomic::remove(&self.paths.switch())
+            && let Err(error) = atomic::remove(&self.lock.paths.switch())
         {
             log::warn!("{error}");
         }
@@ -257,6 +266,10 @@ mod tests {
         Deed::Switch { from: "gondor".into(), to: "mordor".into() }
     }
 
+    fn take<'a>(paths: &'a Paths, what: Deed, who: &str, now: Duration) -> Result<Turn<'a>> {
+        OperationLock::take(paths, now)?.begin(what, who, now)
+    }
+
     /// A folder whose list of locks is the machine's.
     fn root() -> (tempfile::TempDir, Paths) {
         let root = tempfile::tempdir().unwrap();
@@ -279,9 +292,9 @@ mod tests {
     #[test]
     fn the_second_is_told_who_does_what_and_changes_nothing() {
         let (_root, paths) = root();
-        let mut turn = Turn::take(&paths, switch(), "frodo from 192.0.2.7", NOW).unwrap();
+        let mut turn = take(&paths, switch(), "frodo from 192.0.2.7", NOW).unwrap();
         let record = fs::read_to_string(paths.switch()).unwrap();
-        let told = Turn::take(&paths, Deed::Stop { from: "gondor".into() }, "sam", NOW + Duration::from_secs(12)).unwrap_err().to_string();
+        let told = take(&paths, Deed::Stop { from: "gondor".into() }, "sam", NOW + Duration::from_secs(12)).unwrap_err().to_string();
         assert!(told.starts_with("frodo from 192.0.2.7 is switching gondor to mordor, since 12 s\n  mend: wait"), "{told}");
         assert_eq!(fs::read_to_string(paths.switch()).unwrap(), record);
         assert!(Doing::read(&paths).unwrap().unwrap().goes_on(&paths));
@@ -290,28 +303,38 @@ mod tests {
         assert_eq!(Doing::read(&paths).unwrap().unwrap().stage, Stage::Starting);
         drop(turn);
         assert_eq!(Doing::read(&paths).unwrap(), None);
-        Turn::take(&paths, switch(), "sam", NOW).unwrap().interrupted();
+        take(&paths, switch(), "sam", NOW).unwrap().interrupted();
         let left = Doing::read(&paths).unwrap().unwrap();
         assert!(left.who == "sam" && !left.goes_on(&paths), "{left:?}");
-        drop(Turn::take(&paths, switch(), "frodo", NOW).unwrap());
+        drop(take(&paths, switch(), "frodo", NOW).unwrap());
         assert_eq!(Doing::read(&paths).unwrap(), None, "the next one does away with what an interrupted one left");
     }
 
     #[test]
     fn who_has_just_begun_is_waited_for_to_say_what() {
         let (_root, paths) = root();
-        Turn::take(&paths, Deed::Stop { from: "rivendale".into() }, "sam", NOW).unwrap().interrupted();
+        take(&paths, Deed::Stop { from: "rivendale".into() }, "sam", NOW).unwrap().interrupted();
         let doing = Doing { pid: std::process::id(), ..Doing::read(&paths).unwrap().unwrap() };
-        let _lock = Flock::lock(lock::open(&paths.switch_lock()).unwrap(), FlockArg::LockExclusiveNonblock).unwrap();
+        let _lock = FileLock::try_take(&paths.switch_lock()).unwrap().unwrap();
         let not_yet = Doing { pid: 1, ..doing.clone() };
         atomic::write_toml(&paths.switch(), &not_yet).unwrap();
         std::thread::scope(|scope| {
-            let second = scope.spawn(|| Turn::take(&paths, switch(), "frodo", NOW).unwrap_err().to_string());
+            let second = scope.spawn(|| take(&paths, switch(), "frodo", NOW).unwrap_err().to_string());
             std::thread::sleep(5 * LOOK);
             atomic::write_toml(&paths.switch(), &Doing { what: switch(), ..doing }).unwrap();
             let told = second.join().unwrap();
             assert!(told.starts_with("sam is switching gondor to mordor"), "{told}");
         });
+    }
+
+    #[test]
+    fn operation_lock_without_an_operation_leaves_no_record() {
+        let (_root, paths) = root();
+        let lock = OperationLock::take(&paths, NOW).unwrap();
+        assert!(OperationLock::take(&paths, NOW).is_err());
+        assert_eq!(Doing::read(&paths).unwrap(), None);
+        drop(lock);
+        take(&paths, switch(), "sam", NOW).unwrap();
     }
 
     /// Set in the child that holds the turn, to the root.
@@ -321,7 +344,7 @@ mod tests {
     fn a_process_that_was_killed_has_given_its_turn_away() {
         if let Some(root) = std::env::var_os(HOLDS) {
             let paths = Paths::new(root, None);
-            let _turn = Turn::take(&paths, switch(), "frodo", NOW).unwrap();
+            let _turn = take(&paths, switch(), "frodo", NOW).unwrap();
             eprintln!("holding");
             // Until it is killed.
             let _ = std::io::stdin().lines().next();
@@ -341,12 +364,12 @@ mod tests {
         assert!(lines.any(|line| line == "holding"));
         let doing = Doing::read(&paths).unwrap().unwrap();
         assert!(doing.goes_on(&paths) && doing.pid == child.id());
-        assert!(Turn::take(&paths, switch(), "sam", NOW).is_err());
+        assert!(take(&paths, switch(), "sam", NOW).is_err());
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(Doing::read(&paths).unwrap().as_ref(), Some(&doing), "its record is still there");
         assert!(!doing.goes_on(&paths));
-        Turn::take(&paths, switch(), "sam", NOW).unwrap();
+        take(&paths, switch(), "sam", NOW).unwrap();
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod starts;
 use crate::atomic;
 use crate::document::Word;
 use crate::error::Result;
+use crate::lock::{FileLock, LOCK_TIMEOUT};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
 use crate::story::Event;
@@ -120,7 +121,13 @@ impl Override {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, paths: &Paths) -> Result<()> {
+        let _lock = Self::lock(paths)?;
         atomic::write_toml(&paths.override_file(), self)
+    }
+
+    /// Held while the record is read and changed by what it says: one that is set meanwhile must not be removed instead.
+    fn lock(paths: &Paths) -> Result<FileLock> {
+        FileLock::take_within(&paths.override_lock(), LOCK_TIMEOUT)
     }
 
     /// Whether it was set before the boot of this ID. What was set meanwhile is for the next one, whatever is started again
@@ -134,25 +141,47 @@ impl Override {
     /// # Errors
     /// When it cannot be removed: then nothing may be launched, or it would start again.
     pub fn use_up(paths: &Paths, choice: &Choice) -> Result<()> {
-        let is_it = |next: &Self| next.persona == choice.persona && next.is_for(boot_id(paths).as_deref());
-        match Self::read(paths) {
-            Ok(Some(next)) if is_it(&next) && !next.until_cleared => Self::clear(paths),
-            Ok(_) => Ok(()),
-            // What cannot be read made no choice.
-            Err(error) => {
-                log::warn!("{error}");
-                Ok(())
-            }
+        let boot = boot_id(paths);
+        let is_spent = |next: &Self| next.persona == choice.persona && next.is_for(boot.as_deref()) && !next.until_cleared;
+        // Mostly there is nothing to change, and so nothing to wait for.
+        if !or_absent(Self::read(paths)).is_some_and(|next| is_spent(&next)) {
+            return Ok(());
+        }
+        let _lock = Self::lock(paths)?;
+        // What cannot be read made no choice.
+        match or_absent(Self::read(paths)) {
+            Some(next) if is_spent(&next) => atomic::remove(&paths.override_file()),
+            _ => Ok(()),
         }
     }
 
-    /// Clears it, durably; no override is fine.
+    /// Clears it, durably, and says what was set; no override is fine.
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn clear(paths: &Paths) -> Result<()> {
-        atomic::remove(&paths.override_file())
+    pub fn clear(paths: &Paths) -> Result<Cleared> {
+        let _lock = Self::lock(paths)?;
+        let was_set = paths.override_file().exists();
+        // One that cannot be read is cleared all the same.
+        let next = or_absent(Self::read(paths));
+        atomic::remove(&paths.override_file())?;
+        Ok(match next {
+            Some(next) => Cleared::Override(next),
+            None if was_set => Cleared::Unreadable,
+            None => Cleared::Nothing,
+        })
     }
+}
+
+/// What was cleared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cleared {
+    /// This override.
+    Override(Override),
+    /// A record that could not be read.
+    Unreadable,
+    /// No override was set.
+    Nothing,
 }
 
 /// `/var/lib/persona/last.toml`: the persona that last ran well.

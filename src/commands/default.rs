@@ -4,6 +4,7 @@ use super::{find_persona, or_absent, print};
 use crate::atomic;
 use crate::error::{Context, Error, Result};
 use crate::journal;
+use crate::lock::{FileLock, LOCK_TIMEOUT};
 use crate::paths::Paths;
 use crate::settings::{DefaultPersona, Settings, with_default};
 use crate::state::{Last, StartCounts};
@@ -31,6 +32,8 @@ pub fn show(paths: &Paths, out: &mut dyn Write) -> Result<()> {
 /// # Errors
 /// When there is no such persona, when it may not start unattended, or when the file cannot be changed; it is as it was then.
 pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
+    // From the first look at the file to its rename.
+    let lock = FileLock::take_within(&paths.settings_lock(), LOCK_TIMEOUT)?;
     let settings = Settings::load(paths)?;
     let file = paths.settings();
     let title = if name == "last" { "the persona that last ran well" } else { &may_be_default(&settings, name)?.title };
@@ -41,6 +44,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
         atomic::rewrite(&file, changed.as_bytes())?;
         journal::tell(paths, &Event::Decision(format!("{name} is the default from now on, by {}", crate::who::asks())));
     }
+    drop(lock);
     StartCounts::reset(paths, name)?;
     let told = format!(
         "{}: {title} starts when nobody picks.\nThe initramfs need not be made again for that: the menu reads the settings once more when the \
@@ -93,7 +97,7 @@ mod tests {
         assert_eq!(said(|out| show(&paths, out)), "beta\n");
         said(|out| set(&paths, "last", out));
         assert_eq!(said(|out| show(&paths, out)), "last; now a\n");
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2 + usize::from(paths.state_dir().exists()), "nothing is left over");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 3 + usize::from(paths.state_dir().exists()), "nothing is left over");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::journal;
 use crate::paths::Paths;
 use crate::settings::Settings;
-use crate::state::{Last, Override, StartCounts, boot_id};
+use crate::state::{Cleared, Last, Override, StartCounts, boot_id};
 use crate::story::Event;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -59,18 +59,14 @@ pub fn show(paths: &Paths, now: SystemTime, out: &mut dyn Write) -> Result<()> {
 /// # Errors
 /// When it cannot be removed.
 pub fn clear(paths: &Paths, out: &mut dyn Write) -> Result<()> {
-    // One that cannot be read is cleared all the same.
-    let set = paths.override_file().exists();
-    let next = or_absent(Override::read(paths));
-    Override::clear(paths)?;
-    if let Some(next) = &next {
-        journal::tell(paths, &Event::Decision(format!("{} is set for the next boot no more", next.persona)));
-    }
-    let cleared = match next {
-        Some(next) if next.until_cleared => format!("Cleared: {} for every boot. ", next.persona),
-        Some(next) => format!("Cleared: {} {}. ", next.persona, how_long(false)),
-        None if set => "Cleared what could not be read. ".to_owned(),
-        None => "No override was set. ".to_owned(),
+    let cleared = match Override::clear(paths)? {
+        Cleared::Override(next) => {
+            journal::tell(paths, &Event::Decision(format!("{} is set for the next boot no more", next.persona)));
+            let when = if next.until_cleared { "for every boot" } else { how_long(false) };
+            format!("Cleared: {} {when}. ", next.persona)
+        }
+        Cleared::Unreadable => "Cleared what could not be read. ".to_owned(),
+        Cleared::Nothing => "No override was set. ".to_owned(),
     };
     print(out, &format!("{cleared}Without one, {}\n", usual(paths)))
 }

@@ -1,6 +1,6 @@
 //! `persona start`, `stop` and `switch`: legion's power button, for whoever is at a terminal.
 //!
-//! One at a time ([`crate::power::Turn`]). What systemd was asked goes on whatever becomes of the command; when Ctrl-C comes between
+//! One at a time ([`crate::power::OperationLock`]). What systemd was asked goes on whatever becomes of the command; when Ctrl-C comes between
 //! a switch's stop and its start, legion stays off, and `persona status` says why.
 
 mod follow;
@@ -9,7 +9,7 @@ use super::{find_persona, or_absent, print};
 use crate::error::{Error, Result};
 use crate::menu::facts::Facts;
 use crate::paths::Paths;
-use crate::power::{Deed, Turn, uptime};
+use crate::power::{Deed, OperationLock, uptime};
 use crate::settings::{Persona, Settings};
 use crate::state::{Choice, Last, LegionState, Phase, Reason};
 use crate::story::Event;
@@ -25,27 +25,30 @@ use std::io::Write;
 /// When somebody else is at it, when legion runs already or does not start; the message says why.
 pub fn start(paths: &Paths, name: Option<&str>, style: Style, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
-    let persona = match name {
-        Some(name) => find_persona(&settings, name)?,
-        None => {
-            let chosen = or_absent(Choice::read(paths)).and_then(|choice| settings.persona(&choice.persona));
-            let last = or_absent(Last::read(paths)).map(|last| last.persona);
-            chosen.filter(|persona| persona.legion().is_some()).unwrap_or_else(|| settings.default_persona(last.as_deref()))
-        }
-    };
-    only_legion(persona)?;
+    let named = name.map(|name| find_persona(&settings, name)).transpose()?;
+    named.map_or(Ok(()), only_legion)?;
     only_live(paths)?;
-    let who = who::asks();
-    let _turn = Turn::take(paths, Deed::Start { to: persona.name.clone() }, &who, uptime())?;
-    if let Some(running) = running(paths) {
-        let already = Error::new(format!("legion is on already, as {running}"));
-        return Err(if running == persona.name {
-            already.mend("`persona stop` first, if it is to start anew")
-        } else {
-            already.mend(format!("`persona switch {}` stops it first", persona.name))
-        });
-    }
+    let (who, lock) = (who::asks(), OperationLock::take(paths, uptime())?);
+    let persona = to_start(paths, &settings, named)?;
+    let _turn = lock.begin(Deed::Start { to: persona.name.clone() }, &who, uptime())?;
     start_as(paths, persona, &who, &mut Follower::open(paths, style, out)?)
+}
+
+/// What a start starts, by what was chosen and what legion does now.
+fn to_start<'a>(paths: &Paths, settings: &'a Settings, named: Option<&'a Persona>) -> Result<&'a Persona> {
+    let persona = named.unwrap_or_else(|| {
+        let chosen = or_absent(Choice::read(paths)).and_then(|choice| settings.persona(&choice.persona));
+        let last = or_absent(Last::read(paths)).map(|last| last.persona);
+        chosen.filter(|persona| persona.legion().is_some()).unwrap_or_else(|| settings.default_persona(last.as_deref()))
+    });
+    only_legion(persona)?;
+    let Some(running) = running(paths) else { return Ok(persona) };
+    let already = Error::new(format!("legion is on already, as {running}"));
+    Err(if running == persona.name {
+        already.mend("`persona stop` first, if it is to start anew")
+    } else {
+        already.mend(format!("`persona switch {}` stops it first", persona.name))
+    })
 }
 
 /// Stops legion: step by step as the settings' `stop` says, or with `force` by QEMU's power plug at once. Returns once it is over and all
@@ -57,16 +60,17 @@ pub fn start(paths: &Paths, name: Option<&str>, style: Style, out: &mut dyn Writ
 /// # Errors
 /// When somebody else is at it, unless forced; when systemd refuses.
 pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Result<()> {
-    let Some(from) = running(paths) else { return print(out, "legion is off.\n") };
     only_live(paths)?;
-    let (who, deed) = (who::asks(), Deed::Stop { from: from.clone() });
-    let _turn = match Turn::take(paths, deed.clone(), &who, uptime()) {
+    let lock = match OperationLock::take(paths, uptime()) {
         Err(busy) if force => {
             log::warn!("{}: the plug is pulled all the same", busy.reason());
             None
         }
-        turn => Some(turn?),
+        lock => Some(lock?),
     };
+    let Some(from) = running(paths) else { return print(out, "legion is off.\n") };
+    let (who, deed) = (who::asks(), Deed::Stop { from: from.clone() });
+    let _turn = lock.map(|lock| lock.begin(deed.clone(), &who, uptime())).transpose()?;
     journal::tell(paths, &Event::Asked { deed, by: who });
     if force {
         journal::tell(paths, &Event::Decision(format!("{from}'s plug is pulled")));
@@ -90,20 +94,14 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
     let persona = find_persona(&settings, name)?;
     only_legion(persona)?;
     only_live(paths)?;
-    let (who, to) = (who::asks(), persona.name.clone());
-    let deed = match running(paths) {
-        Some(from) if from == to => {
-            return Err(Error::new(format!("legion is {to} already")).mend("`persona stop` first, if it is to start anew"));
-        }
-        Some(from) => Deed::Switch { from, to },
-        None => Deed::Start { to },
-    };
+    let (who, lock) = (who::asks(), OperationLock::take(paths, uptime())?);
+    let deed = to_switch(paths, persona)?;
+    let mut turn = lock.begin(deed.clone(), &who, uptime())?;
     // What runs is not stopped for one that cannot start.
     if let Some(why) = refusal(paths, &settings, persona) {
         let (why, mend) = why.split_once('\n').unwrap_or((&why, "`persona plan` and `persona cartridge list` tell more"));
         return Err(Error::because(format!("{} cannot start", persona.name), why.to_owned()).mend(mend));
     }
-    let mut turn = Turn::take(paths, deed.clone(), &who, uptime())?;
     let mut follower = Follower::open(paths, style, out)?;
     if let Deed::Switch { from, to } = &deed {
         journal::tell(paths, &Event::Asked { deed: deed.clone(), by: who.clone() });
@@ -116,6 +114,16 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
         turn.starts()?;
     }
     start_as(paths, persona, &who, &mut follower)
+}
+
+/// What a switch does, by what legion does now.
+fn to_switch(paths: &Paths, persona: &Persona) -> Result<Deed> {
+    let to = persona.name.clone();
+    match running(paths) {
+        Some(from) if from == to => Err(Error::new(format!("legion is {to} already")).mend("`persona stop` first, if it is to start anew")),
+        Some(from) => Ok(Deed::Switch { from, to }),
+        None => Ok(Deed::Start { to }),
+    }
 }
 
 /// What is left to be done when Ctrl-C changed nothing about it.

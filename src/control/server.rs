@@ -5,7 +5,7 @@ use super::request::Asked;
 use super::{LONGEST_LINE, Shown, is_trusted, reply};
 use crate::error::{Context, Error, Result};
 use crate::paths::Paths;
-use crate::{atomic, sys};
+use crate::sys;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, socket};
@@ -244,13 +244,20 @@ impl Drop for Server {
     }
 }
 
+/// Where the socket is made before it gets its name. One name is enough: there is one menu at a time, which holds `menu.lock`.
+pub(super) fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
 /// A socket that listens at `path`: made beside it and renamed, so that there is none that nobody listens at, and none with
 /// other permissions than it is to have.
 fn listen_at(path: &Path) -> std::io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let beside = atomic::beside(path);
+    let beside = unfinished(path);
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}

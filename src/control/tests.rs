@@ -119,7 +119,7 @@ fn what_a_dead_menu_left_is_replaced_and_what_another_one_made_is_left() {
     let (_folder, paths) = machine();
     std::fs::create_dir_all(paths.run_dir()).unwrap();
     drop(UnixListener::bind(paths.menu_socket()).unwrap());
-    drop(UnixListener::bind(crate::atomic::beside(&paths.menu_socket())).unwrap());
+    drop(UnixListener::bind(super::server::unfinished(&paths.menu_socket())).unwrap());
     assert!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().is_none(), "nobody listens there");
     let first = Server::open(&paths).unwrap();
     beside_a_menu(&paths, || {

@@ -1,17 +1,15 @@
 //! There is one menu at a time. In the running system, whoever starts another hands the first over to its own unit.
 
 use crate::error::{Context, Error, Result};
-use crate::lock;
+use crate::lock::FileLock;
 use crate::paths::Paths;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use sd_notify::NotifyState;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 /// The proof that no other menu runs: an flock(2) on `/run/persona/menu.lock`, which holds the number of the process.
 #[derive(Debug)]
-pub struct Alone(#[expect(dead_code, reason = "held, not used")] Flock<File>);
+pub struct Alone(#[expect(dead_code, reason = "held, not used")] FileLock);
 
 /// What came of wanting to be the menu.
 #[derive(Debug)]
@@ -30,19 +28,13 @@ impl Alone {
     pub fn take(paths: &Paths) -> Result<Taken> {
         let path = paths.menu_lock();
         let doing = || format!("taking the lock {}", path.display());
-        let file = lock::open(&path).doing(doing)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut lock) => {
-                lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).doing(doing)?;
-                Ok(Taken::Alone(Self(lock)))
-            }
-            Err((_, Errno::EWOULDBLOCK)) => {
-                let holder = fs::read_to_string(&path).doing(doing)?;
-                let holder = holder.trim().parse().map_err(|_| Error::new(format!("{}: it is held, but does not say by whom", doing())))?;
-                Ok(Taken::Other(holder))
-            }
-            Err((_, errno)) => Err(errno).doing(doing),
-        }
+        let Some(mut lock) = FileLock::try_take(&path)? else {
+            let holder = fs::read_to_string(&path).doing(doing)?;
+            let holder = holder.trim().parse().map_err(|_| Error::new(format!("{}: it is held, but does not say by whom", doing())))?;
+            return Ok(Taken::Other(holder));
+        };
+        lock.file().set_len(0).and_then(|()| write!(lock.file(), "{}", std::process::id())).doing(doing)?;
+        Ok(Taken::Alone(Self(lock)))
     }
 }
 

@@ -8,10 +8,9 @@
 use super::{Choice, Last, Reason, boot_id};
 use crate::atomic;
 use crate::document::{Checked, Lines, Record, Table};
-use crate::error::{Context, Result};
-use crate::lock;
+use crate::error::Result;
+use crate::lock::{FileLock, LOCK_TIMEOUT};
 use crate::paths::Paths;
-use nix::fcntl::{Flock, FlockArg};
 
 /// So many boots in a row in which a persona did not run well, and it is passed over.
 pub const ENOUGH: u32 = 3;
@@ -157,10 +156,7 @@ pub fn ran_well(paths: &Paths, persona: &str) -> Result<()> {
 
 /// One at a time: `prepare`, `release`, the menu and a person's command may all come at once.
 fn change(paths: &Paths, change: impl FnOnce(&mut StartCounts)) -> Result<()> {
-    let path = paths.starts_lock();
-    let doing = || format!("taking the lock {}", path.display());
-    let lock = Flock::lock(lock::open(&path).doing(doing)?, FlockArg::LockExclusive);
-    let _lock = lock.map_err(|(_, errno)| errno).doing(doing)?;
+    let _lock = FileLock::take_within(&paths.starts_lock(), LOCK_TIMEOUT)?;
     let before = StartCounts::read(paths).unwrap_or_else(|error| {
         log::warn!("{error}");
         None

@@ -24,6 +24,27 @@ fn a_one_shot_override_is_spent_by_the_start_of_its_own_persona_only() {
 }
 
 #[test]
+fn override_set_while_another_is_spent_is_kept() {
+    let root = tempfile::tempdir().unwrap();
+    let paths = Paths::new(root.path(), None);
+    mordor(false).write(&paths).unwrap();
+    let lock = FileLock::try_take(&paths.override_lock()).unwrap().unwrap();
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            Override::use_up(&paths, &Choice { persona: "mordor".into(), reason: Reason::Override }).unwrap();
+            done.send(()).unwrap();
+        });
+        // Whether it has read the record by now or not: it removes nothing while another process changes it.
+        assert!(is_done.recv_timeout(std::time::Duration::from_millis(200)).is_err());
+        atomic::write_toml(&paths.override_file(), &Override { persona: "gondor".into(), ..mordor(false) }).unwrap();
+        drop(lock);
+        is_done.recv().unwrap();
+    });
+    assert_eq!(Override::read(&paths).unwrap().unwrap().persona, "gondor");
+}
+
+#[test]
 fn what_is_set_for_the_next_boot_is_not_spent_in_this_one() {
     let root = tempfile::tempdir().unwrap();
     let paths = Paths::new(root.path(), None);

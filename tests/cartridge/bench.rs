@@ -140,7 +140,7 @@ impl Bench {
         let mut found = Vec::new();
         collect(self.root.path(), &mut |path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.starts_with(".partial-") || name.ends_with(".new") || name == "restoring" {
+            if name.starts_with(".partial-") || name.ends_with(".new") || name.ends_with(".persona-new") || name == "restoring" {
                 found.push(path.strip_prefix(self.root.path()).unwrap().to_owned());
             }
         });

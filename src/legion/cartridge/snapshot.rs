@@ -107,7 +107,6 @@ impl Shelf<'_> {
             }
         }
         sync(&folder)?;
-        remove(&atomic::beside(&marker))?;
         atomic::remove(&marker)
     }
 

@@ -78,10 +78,9 @@ impl Shelf<'_> {
             }));
         }
         for slot in &self.slots {
-            let new = crate::atomic::beside(slot);
-            if fs::symlink_metadata(self.paths.at(&new)).is_ok() {
-                leftovers.push(self.leftover(new, "the next start of legion".to_owned()));
-            }
+            let unfinished = crate::atomic::unfinished(&self.paths.at(slot));
+            let names = unfinished.iter().filter_map(|path| path.file_name());
+            leftovers.extend(names.map(|name| self.leftover(slot.with_file_name(name), "the next start of legion".to_owned())));
         }
         let running = LegionState::read(self.paths).ok().flatten();
         let running = running.is_some_and(|state| state.is_at_its_disk());

@@ -169,7 +169,7 @@ fn remove_leftover(path: &Path) -> io::Result<()> {
     }
     if found.is_dir() {
         match fs::remove_file(path.join(LINK)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => fs::remove_dir(path),
         }
     } else {

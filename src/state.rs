@@ -276,6 +276,11 @@ impl LegionState {
         Self { phase, persona: persona.to_owned(), why: None, outcome: None, ran_s: None, runs_well: false }
     }
 
+    /// Whether legion is on, or on its way there or from there.
+    pub fn is_on(&self) -> bool {
+        !matches!(self.phase, Phase::Ended | Phase::Failed)
+    }
+
     /// Whether QEMU may be changing the disk in the slot.
     pub fn is_at_its_disk(&self) -> bool {
         matches!(self.phase, Phase::Starting | Phase::Running | Phase::Stopping)

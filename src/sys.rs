@@ -5,7 +5,7 @@ use nix::libc::c_int;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::sync::OnceLock;
 
@@ -212,6 +212,25 @@ pub fn is_written_to(file: &File) -> bool {
         && io::Error::last_os_error().raw_os_error() == Some(nix::libc::EAGAIN);
     set(nix::libc::F_SETLEASE, nix::libc::F_UNLCK);
     refused
+}
+
+/// An open file that this process was started with, by its number: a duplicate of it, which shares its locks. Programs that this
+/// process starts get neither of the two.
+///
+/// # Errors
+/// The system call's, `EBADF` when there is none.
+pub fn inherited(number: RawFd) -> io::Result<File> {
+    // SAFETY: both calls take plain numbers; one that is not open fails with EBADF. The descriptor that F_DUPFD_CLOEXEC returns is
+    // new, so nothing else owns it.
+    unsafe {
+        if nix::libc::fcntl(number, nix::libc::F_SETFD, nix::libc::FD_CLOEXEC) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match nix::libc::fcntl(number, nix::libc::F_DUPFD_CLOEXEC, 3) {
+            copy if copy < 0 => Err(io::Error::last_os_error()),
+            copy => Ok(File::from_raw_fd(copy)),
+        }
+    }
 }
 
 /// The user on whose behalf this process acts (`geteuid(2)`).

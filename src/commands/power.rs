@@ -152,8 +152,7 @@ fn refusal(paths: &Paths, settings: &Settings, persona: &Persona) -> Option<Stri
 
 /// The persona that legion is, unless it is off.
 fn running(paths: &Paths) -> Option<String> {
-    let state = or_absent(LegionState::read(paths))?;
-    (!matches!(state.phase, Phase::Ended | Phase::Failed)).then_some(state.persona)
+    or_absent(LegionState::read(paths)).filter(LegionState::is_on).map(|state| state.persona)
 }
 
 fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower<'_>) -> Result<()> {

@@ -27,21 +27,36 @@ pub fn is_wanted(paths: &Paths) -> Result<()> {
 /// Gets everything ready for the chosen persona, or leaves everything as it was and says why.
 ///
 /// # Errors
-/// When legion has to stay off; the reason is in `persona status` too.
+/// When legion has to stay off; the reason is in `persona status` too, unless that tells of a legion that is on.
 pub fn prepare(paths: &Paths) -> Result<()> {
+    // First of all: without it, what is recorded and what is chosen may be another legion's.
+    let lock = LegionLock::take_for_service(paths).inspect_err(|error| refused(paths, error))?;
     let choice = Choice::read(paths)?.ok_or_else(|| {
         Error::new("nothing was chosen in this boot").mend("pick a persona in the menu; legion.path then starts legion.service")
     })?;
     LegionState::new(Phase::Preparing, &choice.persona).write(paths)?;
-    prepare_chosen(paths, &choice).inspect_err(|error| failed(paths, &choice.persona, error))
+    prepare_chosen(paths, &choice, &lock).inspect_err(|error| failed(paths, &choice.persona, error))
 }
 
-fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
+/// Says why legion stays off, if nothing else is known of it. What a running legion has recorded stays: it is still so. Nothing was
+/// done yet, so there is nothing for `release` to undo.
+fn refused(paths: &Paths, error: &Error) {
+    if let Some(state) = or_absent(LegionState::read(paths)).filter(LegionState::is_on) {
+        return log::warn!("nothing is prepared: legion is {} ({}), which goes on", state.persona, state.phase);
+    }
+    let Some(choice) = or_absent(Choice::read(paths)) else { return };
+    let state =
+        LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Failed, &choice.persona) };
+    if let Err(error) = state.write(paths) {
+        log::error!("{error}");
+    }
+}
+
+fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<()> {
     let settings = Settings::load(paths)?;
     let persona = find_persona(&settings, &choice.persona)?;
     let legion = persona.legion().ok_or_else(|| Error::new(format!("{} does not start legion", persona.title)))?;
     let account = Account::of_legion(paths)?;
-    let lock = LegionLock::take(paths)?;
     // Before anything that could fail, or take the machine down.
     StartCounts::count(paths, choice)?;
     // What needs nothing to be undone is checked first.
@@ -69,7 +84,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice) -> Result<()> {
         }
     }
     cartridge::ownership::give_to(paths, &cartridge, account.uid, account.gid)?;
-    insert(&lock, paths, legion, &cartridge)?;
+    insert(lock, paths, legion, &cartridge)?;
     Override::use_up(paths, choice)?;
     LegionState::new(Phase::Starting, &choice.persona).write(paths)?;
     // From here on the supervisor, which is not root, tells where legion is.

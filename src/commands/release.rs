@@ -3,7 +3,7 @@
 use super::or_absent;
 use crate::atomic;
 use crate::error::{Context, Error, Result};
-use crate::legion::{Launch, cartridge, libvirt, network};
+use crate::legion::{Launch, LegionLock, cartridge, libvirt, network};
 use crate::passthrough::{self, Kernel};
 use crate::paths::Paths;
 use crate::settings::OnPoweroff;
@@ -15,11 +15,25 @@ use std::time::SystemTime;
 /// Gives launch-time devices back to the host and publishes how legion ended, which brings the menu back.
 ///
 /// # Errors
-/// When a device did not go back to its host driver; the others do.
+/// When a device did not go back to its host driver; the others do. When it was called by hand and legion runs.
 pub fn release(paths: &Paths) -> Result<()> {
+    let lock = match right_to_release(paths) {
+        Ok(lock) => lock,
+        // systemd calls it after a start that was refused, too.
+        Err(error) if is_called_by_systemd() => {
+            log::warn!("nothing is given back, because this start has prepared nothing: {}", error.reason());
+            return Ok(());
+        }
+        Err(error) => return Err(Error::because("giving legion's devices back", error)),
+    };
     let launch = or_absent(Launch::last(paths));
     let state = or_absent(LegionState::read(paths));
     let given_back = take_down(paths, launch.as_ref(), state.as_ref()).and_then(|()| give_back(paths, launch.as_ref()));
+    // Free before anybody is told that legion is over.
+    if let Err(error) = LegionLock::give_back() {
+        log::warn!("{error}");
+    }
+    drop(lock);
     let Some(mut state) = state.map(over) else { return given_back };
     if let Err(error) = &given_back {
         state.why = Some(format!("{}; {error}", state.why.unwrap_or_default()));
@@ -40,6 +54,17 @@ pub fn release(paths: &Paths) -> Result<()> {
         self::power_off()?;
     }
     given_back
+}
+
+/// Makes sure that no other legion runs: systemd holds the lock that the `prepare` of this very start took, or it is free, and taken
+/// here.
+fn right_to_release(paths: &Paths) -> Result<Option<LegionLock>> {
+    if LegionLock::is_of_this_start(paths) { Ok(None) } else { LegionLock::take(paths).map(Some) }
+}
+
+/// By the variable that systemd sets for the commands of `ExecStop=` and `ExecStopPost=` only (systemd.exec(5)).
+fn is_called_by_systemd() -> bool {
+    std::env::var_os("SERVICE_RESULT").is_some()
 }
 
 /// What the next boot is to know of how the persona ran. The state is the user legion's word, and counts for the persona that

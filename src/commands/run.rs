@@ -6,16 +6,19 @@ use crate::error::{Error, Result};
 use crate::legion::{Launch, LegionLock, libvirt, supervise};
 use crate::paths::Paths;
 use crate::state::LegionState;
+use crate::systemd;
 
-/// Runs what `prepare` has prepared.
+/// Runs what `prepare` has prepared, with the lock that it took.
 ///
 /// # Errors
 /// When legion did not run or came to a bad end; the reason is in `persona status` too.
 pub fn run(paths: &Paths) -> Result<()> {
-    let prepared = Launch::read(paths).and_then(|launch| Ok((launch, LegionLock::take(paths)?)));
+    let prepared = LegionLock::from_service(paths).and_then(|lock| Ok((Launch::read(paths)?, lock)));
     let (launch, lock) = prepared.inspect_err(|error| {
-        // Whose launch it was, `prepare` has said.
-        if let Some(state) = or_absent(LegionState::read(paths)) {
+        // A process that systemd has not started follows no `prepare`: what the record tells of is another's legion.
+        if systemd::is_service()
+            && let Some(state) = or_absent(LegionState::read(paths))
+        {
             failed(paths, &state.persona, error);
         }
     })?;

@@ -1,21 +1,29 @@
 //! The lock that makes legion the only one.
 
 use crate::error::{Context, Error, Result};
+use crate::lock::{FileLock, is_at};
 use crate::paths::Paths;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use crate::systemd;
+use nix::libc::O_NOFOLLOW;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
+/// What systemd keeps it under.
+const NAME: &str = "legion-lock";
+
 /// The proof that legion does not run, or is ours: without it the slot cannot be moved and QEMU not started.
 ///
-/// An flock(2) on `/run/persona/legion.lock`. `prepare` holds it while it works; `run` takes it next, lets QEMU inherit
-/// it, and so it is held until the last of the two is gone, however they end. A lock that cannot be had means somebody
-/// else's legion: nothing is touched.
+/// An flock(2) on `/run/persona/legion.lock`, which only root can open: whoever can open it can hold it, and keep legion off.
+/// `prepare` takes it and hands the open file to systemd, which passes it on to `run`; QEMU inherits it from there. A lock belongs to
+/// the open file, not to a process, so it is held from `prepare` until `release` is done and QEMU is gone, however they end. A
+/// lock that cannot be had means somebody else's legion: nothing is touched.
+///
+/// The file holds the invocation ID of the start of the unit that took it last, by which `release` knows whether it follows the
+/// `prepare` that has the lock.
 #[derive(Debug)]
-pub struct LegionLock(Flock<File>);
+pub struct LegionLock(FileLock);
 
 impl LegionLock {
     /// Takes the lock, without waiting.
@@ -24,14 +32,80 @@ impl LegionLock {
     /// When legion runs or is being prepared, or the lock file cannot be made.
     pub fn take(paths: &Paths) -> Result<Self> {
         let path = paths.legion_lock();
-        let file = open(paths).doing(|| format!("opening the lock {}", path.display()))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self(lock)),
-            Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(format!("legion is running or being prepared: {} is held", path.display()))
-                .mend("`systemctl stop legion` ends it")),
-            Err((_, errno)) => Err(Error::because(format!("taking the lock {}", path.display()), std::io::Error::from(errno))),
-        }
+        // Whoever breaks out of the guest has what QEMU inherits: it is not to write to the file.
+        FileLock::try_take_read_only(&path)?.map(Self).ok_or_else(|| {
+            Error::new(format!("legion is running or being prepared: {} is held", path.display())).mend("`systemctl stop legion` ends it")
+        })
     }
+
+    /// Takes the lock for this start of the unit, and has systemd keep it for `run` and until `release` is done. Without
+    /// systemd it is this process' only.
+    ///
+    /// # Errors
+    /// As [`Self::take`], and when systemd cannot be told.
+    pub fn take_for_service(paths: &Paths) -> Result<Self> {
+        // systemd still has that of the last start if this one was asked for before the last one was over. A legion that still runs has
+        // a copy of its own.
+        Self::give_back()?;
+        let mut lock = Self::take(paths)?;
+        lock.sign(paths).doing(|| format!("writing to {}", paths.legion_lock().display()))?;
+        if systemd::keep_descriptor(NAME, lock.as_fd())? {
+            lock.0.is_given_away();
+        }
+        Ok(lock)
+    }
+
+    /// The lock that `prepare` took and systemd passed on to this process.
+    ///
+    /// # Errors
+    /// When systemd did not, when the file is not legion's lock, or when another process holds that.
+    pub fn from_service(paths: &Paths) -> Result<Self> {
+        let path = paths.legion_lock();
+        let file = systemd::passed_descriptor(NAME)?.ok_or_else(|| {
+            Error::new("legion's lock was not handed to this process").mend(
+                "start legion.service, which does that: `systemctl start legion`. If it was started so, `systemctl cat legion` must show \
+                 NotifyAccess=exec and FileDescriptorStoreMax=1",
+            )
+        })?;
+        let doing = || format!("taking over the lock {}", path.display());
+        if !is_at(&path, &file.metadata().doing(doing)?).doing(doing)? {
+            return Err(Error::new(format!("what was handed to this process is not the lock {}", path.display()))
+                .mend("`systemctl restart legion` makes it anew"));
+        }
+        FileLock::shared(file).doing(doing)?.map(Self).ok_or_else(|| {
+            Error::new(format!("another legion is running or being prepared: {} is held", path.display()))
+                .mend("`systemctl stop legion` ends it")
+        })
+    }
+
+    /// Has systemd close its copy: the lock is free as soon as this unit's processes are gone.
+    ///
+    /// # Errors
+    /// When systemd cannot be told.
+    pub fn give_back() -> Result<()> {
+        systemd::close_descriptor(NAME).map(drop)
+    }
+
+    /// Whether the lock was last taken by this start of the unit.
+    pub fn is_of_this_start(paths: &Paths) -> bool {
+        let holder = fs::read_to_string(paths.legion_lock()).unwrap_or_default();
+        invocation().is_some_and(|ours| ours == holder)
+    }
+
+    fn sign(&self, paths: &Paths) -> io::Result<()> {
+        let path = paths.legion_lock();
+        let mut file = OpenOptions::new().write(true).custom_flags(O_NOFOLLOW).open(&path)?;
+        if !is_at(&path, &file.metadata()?)? {
+            return Err(ErrorKind::NotFound.into());
+        }
+        file.set_len(0)?;
+        file.write_all(invocation().unwrap_or_default().as_bytes())
+    }
+}
+
+/// What tells this start of the unit from every other (systemd.exec(5)).
+fn invocation() -> Option<String> {
+    std::env::var("INVOCATION_ID").ok().filter(|id| !id.is_empty())
 }
 
 impl AsFd for LegionLock {
@@ -40,31 +114,18 @@ impl AsFd for LegionLock {
     }
 }
 
-/// `O_CREAT` on another user's file in a sticky folder is refused even to root (`fs.protected_regular`, proc(5)), so
-/// the file is only created where there is none.
-fn open(paths: &Paths) -> std::io::Result<File> {
-    fs::create_dir_all(paths.run_dir())?;
-    let path = paths.legion_lock();
-    match File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        opened => return opened,
-    }
-    match OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => File::open(&path),
-        created => created,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn only_one_has_it_until_it_is_dropped() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
         let lock = LegionLock::take(&paths).unwrap();
+        assert_eq!(fs::metadata(paths.legion_lock()).unwrap().mode() & 0o7777, 0o600, "only its owner can hold it");
         let message = LegionLock::take(&paths).unwrap_err().to_string();
         assert!(message.contains("legion is running") && message.contains("mend: "), "{message}");
         drop(lock);

@@ -76,6 +76,7 @@ fn is_contained(machine: &mut Machine) -> Result<()> {
         "ls /var/lib/persona",
         "ls /var/lib/legion/cartridges/gondor",
         "cat /var/lib/legion/cartridges/gondor/disk.raw",
+        "cat /run/persona/legion.lock",
         "rm /var/lib/legion/slot",
         "touch /etc/mine",
         "touch /var/lib/legion/cartridges/mine",

@@ -211,7 +211,8 @@ mod tests {
         drop(again);
         assert!(FileLock::try_take(&path).unwrap().is_none(), "the first descriptor is still open");
         drop(other);
-        assert!(FileLock::try_take(&path).unwrap().is_some());
+        // A child of another test that is just being started has it for some microseconds more.
+        FileLock::take_within(&path, LOCK_TIMEOUT).unwrap();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::monitors::Monitors;
 use super::state::Key;
 use super::text::TextScreens;
+use super::threads::Threads;
 use super::view::{Stage, View};
 use crate::paths::Paths;
 use crate::pci::PciAddress;
@@ -23,6 +24,9 @@ const FOR_NOW: Duration = Duration::from_secs(365 * 86_400);
 /// How often a card that another program holds is tried again: the kernel does not tell when it is let go.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How long the end of the menu waits for serial lines to close.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The monitors and what stands in for them. Instants are times since any fixed moment.
 pub(super) struct Display {
     paths: Paths,
@@ -35,13 +39,33 @@ pub(super) struct Display {
     patience: Duration,
     /// When a card that was refused is tried again.
     retry_at: Option<Duration>,
+    /// The threads that close serial lines; none once the display ends.
+    closing: Option<Threads>,
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.texts = None;
+        // What they say last is to be seen there. A line that nobody reads is not waited for.
+        if self.closing.take().is_some_and(|closing| !closing.wait(CLOSING_TIMEOUT)) {
+            log::info!("a serial line takes long to close");
+        }
+    }
 }
 
 impl Display {
     /// A display that has shown nothing yet. `in_initramfs`, where the card's driver may be missing and letters would stand in
     /// the way of those of the boot, it waits for its card until it is told of [`Self::arrival`].
     pub(super) fn new(paths: &Paths, monitors: Monitors, in_initramfs: bool) -> Self {
-        let mut display = Self { paths: paths.clone(), monitors, texts: None, patience_ends: None, patience: PATIENCE, retry_at: None };
+        let mut display = Self {
+            paths: paths.clone(),
+            monitors,
+            texts: None,
+            patience_ends: None,
+            patience: PATIENCE,
+            retry_at: None,
+            closing: Some(Threads::default()),
+        };
         if in_initramfs {
             (display.patience_ends, display.patience) = (Some(FOR_NOW), FOR_NOW);
         } else {
@@ -80,8 +104,8 @@ impl Display {
     }
 
     /// Shows the view, or, if that is to stay `dark`, switches the monitors off; true if a person may see it, false while
-    /// that is still to be hoped for or if nobody ever will.
-    pub(super) fn show(&mut self, view: &View, dark: bool, now: Duration) -> bool {
+    /// that is still to be hoped for or if nobody ever will. A choice leaves the serial lines, unless `keeps_lines`.
+    pub(super) fn show(&mut self, view: &View, dark: bool, keeps_lines: bool, now: Duration) -> bool {
         if dark && self.patience_ends.is_none() {
             self.monitors.blank();
             return true;
@@ -94,11 +118,12 @@ impl Display {
         if now < *self.patience_ends.get_or_insert(now + self.patience) {
             return false;
         }
-        let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths, self.monitors.had_card()));
+        let Some(closing) = &self.closing else { return false };
+        let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths, self.monitors.had_card(), closing));
         let shown = texts.show(view, now);
         // Nobody can pick on a serial line any more once a choice is made: its login comes. What is wrong with the settings
         // stays until somebody has pressed a key.
-        if !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting | Stage::Broken { .. }) {
+        if !keeps_lines && !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting | Stage::Broken { .. }) {
             texts.leave_serial_lines();
         }
         shown

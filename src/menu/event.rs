@@ -39,6 +39,11 @@ pub enum Event {
         /// Which.
         right: bool,
     },
+    /// What was chosen last is recorded, or cannot be.
+    Recorded {
+        /// Why it cannot be.
+        failed: Option<String>,
+    },
     /// legion, or a persona's own unit, is somewhere else now; `persona` is an index, if it is one of the menu's.
     Legion {
         /// Where it is.
@@ -85,7 +90,7 @@ pub enum Refusal {
 /// Something the caller is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Write the choice, and start what the persona starts.
+    /// Record the choice, come back with [`Event::Recorded`], and start what the persona starts.
     Choose {
         /// Index of the persona.
         persona: usize,

@@ -49,7 +49,11 @@ pub(super) fn of(paths: &Paths, persona: &Persona, choice: &Choice) -> Result<Op
 impl Launch {
     /// Starts it, and tells what becomes of a unit. To be done beside the loop: systemd may be slow to answer early in
     /// a boot, and the screen is to say what starts.
-    pub(super) fn start(self, tell: &dyn Fn(Phase, Option<String>)) {
+    pub(super) fn start(self, is_live: bool, tell: &dyn Fn(Phase, Option<String>)) {
+        if !is_live {
+            // A recorded machine's units are started by nobody.
+            return;
+        }
         match self {
             // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. If
             // systemd does not answer, legion may start all the same: the menu waits for news of it.

@@ -13,6 +13,7 @@ use super::facts::Facts;
 use super::input::Inputs;
 use super::monitors::Monitors;
 use super::motion::Motion;
+use super::slow::{Live, SlowWork};
 use super::sources::{Report, Sources};
 use super::state::{Event, Light, Menu};
 use super::view::{View, view};
@@ -27,6 +28,7 @@ use control::Control;
 use nix::poll::PollTimeout;
 use persona_paint::Pose;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the machine is left to settle before it is looked at again: changes come in bursts.
@@ -53,10 +55,18 @@ pub enum Subject {
 /// The running menu.
 pub struct Session {
     paths: Paths,
+    /// What may block, for the threads beside the loop.
+    work: Arc<dyn SlowWork>,
     subject: Subject,
     facts: Facts,
     /// When the machine is looked at again.
     facts_due: Option<Duration>,
+    /// A thread looks at it. There is one at most: a second would hang where the first does.
+    gathers_facts: bool,
+    /// The host's own settings and state are being read; whether the host said that all of them are there.
+    settles: Option<bool>,
+    /// It was told that the last choice takes long to be recorded.
+    told_of_overdue: bool,
     motion: Motion,
     display: Display,
     /// If the owner wants to hear the highlight move.
@@ -93,9 +103,13 @@ impl Session {
         };
         Self {
             paths: paths.clone(),
+            work: Arc::new(Live),
             subject,
             facts,
             facts_due: None,
+            gathers_facts: false,
+            settles: None,
+            told_of_overdue: false,
             motion: Motion::new(motion),
             display: Display::new(paths, monitors, arrival.is_in_initramfs()),
             beeper: beep.then(|| Beeper::new(paths)),
@@ -121,54 +135,67 @@ impl Session {
     pub fn run(mut self) -> Result<()> {
         let mut sources = Sources::open(&self.paths)?;
         systemd::ready();
+        self.begin(&sources);
+        while self.turn(&mut sources)? == Flow::Continue {}
+        Ok(())
+    }
+
+    fn begin(&mut self, sources: &Sources) {
         self.open_control();
         self.take_screen();
-        self.hear_of_earlier_legion(&sources);
+        self.hear_of_earlier_legion(sources);
         if self.arrival.is_over() {
-            self.resume_unit(&sources);
+            self.resume_unit(sources);
         }
-        self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), &sources);
+        self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
         // An override starts before anything is drawn or waited for.
-        self.tell(Event::Tick, &sources);
-        loop {
-            self.refresh(&sources);
-            self.publish();
-            let timeout = if self.has_more_to_prepare() { PollTimeout::ZERO } else { self.time_to_wait() };
-            let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.display.fds()).chain(self.control.fd()).collect();
-            let woken = sources.wait(&inputs, timeout)?;
-            drop(inputs);
-            if woken.stop {
-                log::info!("told to stop");
-                return Ok(());
-            }
-            self.arrive(&sources);
-            let now = self.now();
-            self.beeper.iter_mut().for_each(|beeper| beeper.tick(now));
-            self.devices_changed(woken.devices);
-            if woken.legion {
-                self.hear_of_choice();
-                self.hear_of_legion(&sources);
-            }
-            if woken.facts || woken.devices.machine || woken.devices.graphics {
-                self.look_again(SETTLING);
-            }
-            for report in woken.reports {
-                match report {
-                    Report::Event(event) => self.tell(event, &sources),
-                    Report::Trouble(why) => self.say(&why),
-                }
-            }
-            if self.keys_pressed(&sources) == Flow::Quit || self.serve(&sources) == Flow::Quit {
-                return Ok(());
-            }
-            if !self.menu().is_some_and(Menu::is_on_console) {
-                self.display.retry(now);
-            }
-            if self.facts_due.is_some_and(|due| due <= self.now()) {
-                self.gather_facts(&sources);
-            }
-            self.tell(Event::Tick, &sources);
+        self.tell(Event::Tick, sources);
+    }
+
+    /// Shows what there is to show, waits for news, and takes them in.
+    fn turn(&mut self, sources: &mut Sources) -> Result<Flow> {
+        self.refresh(sources);
+        self.publish();
+        let timeout = if self.has_more_to_prepare() { PollTimeout::ZERO } else { self.time_to_wait() };
+        let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.display.fds()).chain(self.control.fd()).collect();
+        let woken = sources.wait(&inputs, timeout)?;
+        drop(inputs);
+        if woken.stop {
+            log::info!("told to stop");
+            return Ok(Flow::Quit);
         }
+        self.arrive(sources);
+        let now = self.now();
+        self.beeper.iter_mut().for_each(|beeper| beeper.tick(now));
+        self.devices_changed(woken.devices);
+        if woken.legion {
+            self.hear_of_choice();
+            self.hear_of_legion(sources);
+        }
+        if woken.facts || woken.devices.machine || woken.devices.graphics {
+            self.look_again(SETTLING);
+        }
+        for report in woken.reports {
+            match report {
+                Report::Event(event) => self.tell(event, sources),
+                Report::Recorded(recorded) => self.recorded(recorded, sources),
+                Report::Facts(facts) => self.facts_gathered(facts, sources),
+                Report::Contents(contents) => self.settle(*contents, sources),
+                Report::Trouble(why) => self.say(&why),
+            }
+        }
+        if self.keys_pressed(sources) == Flow::Quit || self.serve(sources) == Flow::Quit {
+            return Ok(Flow::Quit);
+        }
+        if !self.menu().is_some_and(Menu::is_on_console) {
+            self.display.retry(now);
+        }
+        if self.facts_due.is_some_and(|due| due <= self.now()) {
+            self.gather_facts(sources);
+        }
+        self.tell(Event::Tick, sources);
+        self.tell_of_overdue();
+        Ok(Flow::Continue)
     }
 
     fn now(&self) -> Duration {
@@ -190,8 +217,8 @@ impl Session {
             menu.and_then(Menu::deadline),
             menu.filter(|_| !self.waits_for_screen).and_then(|menu| menu.next_change(now)),
             self.display.deadline(now).filter(|_| !menu.is_some_and(Menu::is_on_console)),
-            self.facts_due,
-            self.arrival.deadline(now),
+            self.facts_due.filter(|_| !self.gathers_facts),
+            self.arrival.deadline(now).filter(|_| self.settles.is_none()),
             self.control.deadline().map(|wait| now + wait),
             self.beeper.as_ref().and_then(Beeper::deadline),
         ];
@@ -228,7 +255,11 @@ impl Session {
     /// Shows what there is to show, and settles whether there is a screen at all.
     fn refresh(&mut self, sources: &Sources) {
         let now = self.now();
-        let shown = self.view(now).is_some_and(|view| self.display.show(&view, self.is_dark(now), now));
+        let shown = self.view(now).is_some_and(|view| {
+            // Somebody at a serial line is to see whether the choice can be recorded.
+            let keeps_lines = self.menu().is_some_and(Menu::is_recording);
+            self.display.show(&view, self.is_dark(now), keeps_lines, now)
+        });
         if self.motion.is_moving(now) {
             self.display.wait_for_frame();
         }
@@ -267,17 +298,38 @@ impl Session {
         self.facts_due = Some(self.facts_due.map_or(due, |earlier| earlier.min(due)));
     }
 
+    /// Has the machine looked at beside the loop: [`Self::facts_gathered`] is told.
     fn gather_facts(&mut self, sources: &Sources) {
-        self.facts_due = None;
-        let Subject::Personas { settings, .. } = &self.subject else {
-            self.facts = Facts::of_host(&self.paths);
-            return;
-        };
-        // What can start is known once the host's file systems are there.
-        if !self.arrival.is_over() {
+        // What is due while a thread looks is due when it has looked.
+        if self.gathers_facts {
             return;
         }
-        let (facts, _) = Facts::gather(&self.paths, settings);
+        self.facts_due = None;
+        let settings = match &self.subject {
+            Subject::Personas { settings, .. } => Some(settings.clone()),
+            Subject::Broken { .. } => None,
+        };
+        // What can start is known once the host's file systems are there.
+        if settings.is_some() && !self.arrival.is_over() {
+            return;
+        }
+        let (paths, work) = (self.paths.clone(), self.work.clone());
+        match sources.beside(move |reporter| reporter.tell(Report::Facts(work.facts(&paths, settings.as_deref())))) {
+            Ok(()) => self.gathers_facts = true,
+            Err(error) => log::warn!("looking at the machine: {error}"),
+        }
+    }
+
+    fn facts_gathered(&mut self, facts: Facts, sources: &Sources) {
+        self.gathers_facts = false;
+        let Subject::Personas { settings, .. } = &self.subject else {
+            self.facts = facts;
+            return self.choose_deferred(sources);
+        };
+        // The settings may be others by now.
+        if facts.refusals.len() != settings.personas.len() {
+            return self.look_again(Duration::ZERO);
+        }
         let facts = Facts { opening: self.facts.opening.clone(), ..facts };
         if facts != self.facts {
             if facts.notice != self.facts.notice {
@@ -286,6 +338,7 @@ impl Session {
             self.facts = facts;
             self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
         }
+        self.choose_deferred(sources);
     }
 
     fn devices_changed(&mut self, changes: Changes) {
@@ -369,3 +422,6 @@ impl Session {
         self.tell(Event::Legion { phase: state.phase, persona, why: state.why }, sources);
     }
 }
+
+#[cfg(test)]
+mod tests;

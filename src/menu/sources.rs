@@ -1,7 +1,10 @@
 //! Everything that can wake the menu up, in one place: signals, device events, legion's files, mounts, addresses, and what
 //! was done beside the loop. Keyboards and screens come and go and are handed in.
 
+use super::contents::Contents;
+use super::facts::Facts;
 use super::state::Event;
+use super::threads::{Threads, Token, spawn};
 use crate::error::{Context, Result};
 use crate::network;
 use crate::paths::Paths;
@@ -16,6 +19,10 @@ use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// How long the menu's end waits for what is being recorded.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The sources that are there as long as the menu is.
 pub(super) struct Sources {
@@ -28,7 +35,13 @@ pub(super) struct Sources {
     reports: Receiver<Report>,
     reporter: Reporter,
     rung: PipeReader,
+    /// What is recorded, one after the other, by a thread of its own. None once the menu ends.
+    recorder: Option<Sender<Work>>,
+    recorders: Option<Threads>,
 }
+
+/// Work for a thread.
+type Work = Box<dyn FnOnce(&Reporter) + Send>;
 
 /// How a thread tells the loop.
 #[derive(Clone)]
@@ -44,19 +57,34 @@ impl Reporter {
             let _ = (&*self.bell).write_all(&[0]);
         }
     }
+
+    /// Does something that takes its time in a thread of its own.
+    ///
+    /// # Errors
+    /// When there is no thread for it.
+    pub(super) fn beside(&self, work: impl FnOnce(&Reporter) + Send + 'static) -> std::io::Result<()> {
+        let reporter = self.clone();
+        spawn("beside", Box::new(move || work(&reporter)))
+    }
 }
 
 /// What came of something that was done beside the loop.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Report {
     /// The menu is to hear of it.
     Event(Event),
+    /// What was chosen is recorded, or cannot be: why.
+    Recorded(Result<()>),
+    /// What is known of the machine now.
+    Facts(Facts),
+    /// The host's own settings and state.
+    Contents(Box<Result<Contents>>),
     /// It went wrong, and only a person can do something about it.
     Trouble(String),
 }
 
 /// What woke the menu up.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Woken {
     /// A signal to stop.
     pub(super) stop: bool,
@@ -68,8 +96,6 @@ pub(super) struct Woken {
     pub(super) facts: bool,
     /// What came of things that were done beside the loop.
     pub(super) reports: Vec<Report>,
-    /// Which of the descriptors that were handed in are ready, in their order.
-    pub(super) others: Vec<bool>,
 }
 
 impl Sources {
@@ -95,7 +121,18 @@ impl Sources {
         let (rung, bell) = std::io::pipe().doing(|| "making a pipe".into())?;
         let (sender, reports) = channel();
         let reporter = Reporter { sender, bell: Arc::new(bell) };
-        Ok(Self { signals, uevents, run_dir, mounts, network, reports, reporter, rung })
+        let recorders = Threads::default();
+        let recorder = record(reporter.clone(), recorders.token()).doing(|| "starting the thread that records choices".into())?;
+        let (recorder, recorders) = (Some(recorder), Some(recorders));
+        Ok(Self { signals, uevents, run_dir, mounts, network, reports, reporter, rung, recorder, recorders })
+    }
+
+    /// Writes something down beside the loop, after all that was to be written down before.
+    pub(super) fn record(&self, work: impl FnOnce(&Reporter) + Send + 'static) {
+        if let Some(recorder) = &self.recorder {
+            // It lives as long as this.
+            let _ = recorder.send(Box::new(work));
+        }
     }
 
     /// Does something that takes its time beside the loop, which goes on meanwhile.
@@ -103,10 +140,7 @@ impl Sources {
     /// # Errors
     /// When there is no thread for it.
     pub(super) fn beside(&self, work: impl FnOnce(&Reporter) + Send + 'static) -> std::io::Result<()> {
-        let reporter = self.reporter.clone();
-        // Boxed, there is one kind of thread for all kinds of work: small programs have few.
-        let work: Box<dyn FnOnce(&Reporter) + Send> = Box::new(work);
-        std::thread::Builder::new().name("beside".into()).spawn(move || work(&reporter)).map(drop)
+        self.reporter.beside(work)
     }
 
     /// Waits for any of them, any of `others`, or the timeout.
@@ -130,7 +164,7 @@ impl Sources {
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any() == Some(true)).collect();
         drop(fds);
         let (own, rest) = ready.split_at(4);
-        let (others, facts) = rest.split_at(others.len());
+        let facts = &rest[others.len()..];
         if own[2] {
             while self.run_dir.read_events().is_ok_and(|events| !events.is_empty()) {}
         }
@@ -146,7 +180,28 @@ impl Sources {
             legion: own[2],
             facts: facts.contains(&true),
             reports: self.reports.try_iter().collect(),
-            others: others.to_vec(),
         })
     }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        self.recorder = None;
+        // A choice that was made at the very end is recorded, unless its disk hangs.
+        if self.recorders.take().is_some_and(|recorders| !recorders.wait(END_TIMEOUT)) {
+            log::warn!("the menu ends while a choice is still being recorded");
+        }
+    }
+}
+
+/// Starts the thread that records.
+fn record(reporter: Reporter, token: Token) -> std::io::Result<Sender<Work>> {
+    let (recorder, works) = channel::<Work>();
+    let work = move || {
+        for work in works {
+            work(&reporter);
+        }
+        drop(token);
+    };
+    spawn("recorder", Box::new(work)).map(|()| recorder)
 }

@@ -14,6 +14,7 @@
 //!                                             Console ---- legion ends ---> Waiting
 //! ```
 //!
+//! A choice is recorded by the caller, who may be slow: the screen says so, and the menu goes on (`recording`).
 //! A menu that began in the initramfs starts nothing by itself until it has settled in the host (`settling`).
 //! Whoever is not at the keyboard can choose, move, stop the countdown and go to the console as well (`remote`).
 //!
@@ -24,6 +25,7 @@
 //! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
 
 mod overlaid;
+mod recording;
 mod remote;
 mod settling;
 mod showing;
@@ -34,6 +36,7 @@ use crate::pin::Tries;
 use crate::settings::value::Timeout;
 use crate::settings::{OnPoweroff, Settings, Starts};
 use crate::state::{Phase, Reason};
+use recording::Recording;
 use std::time::Duration;
 
 /// How much time a key gives a person who is at the keyboard, at least.
@@ -102,6 +105,8 @@ pub struct Menu {
     pads: u32,
     /// The pad whose PIN is being checked.
     checking: Option<u32>,
+    /// What was chosen and is not recorded yet: nothing else can be chosen meanwhile.
+    recording: Option<Recording>,
     /// The host's own settings and state are known.
     settled: bool,
     /// Somebody wants that nothing starts by itself.
@@ -147,6 +152,7 @@ impl Menu {
             tries: Tries::default(),
             pads: 0,
             checking: None,
+            recording: None,
             settled: true,
             held: false,
             legion_is_on: false,
@@ -186,6 +192,7 @@ impl Menu {
                 Vec::new()
             }
             Event::PinChecked { right } => self.pin_checked(right, now),
+            Event::Recorded { failed } => self.recorded(failed, now),
             Event::Legion { phase, persona, why } => self.legion(phase, persona, why, now),
         }
     }
@@ -200,6 +207,7 @@ impl Menu {
         if self.light(now) == Light::Dark {
             self.over = None;
         }
+        self.recording_overdue(now);
         match self.state {
             _ if !self.settled => Vec::new(),
             State::AwaitingScreen if self.starts_at_once() => {
@@ -293,6 +301,11 @@ impl Menu {
     }
 
     fn choose(&mut self, persona: usize, reason: Reason, now: Duration) -> Vec<Effect> {
+        if self.is_recording() {
+            self.state = State::Failed { why: recording::STILL.into() };
+            return Vec::new();
+        }
+        self.recording = Some(Recording::begin(persona, now));
         self.highlighted = persona;
         self.preset = None;
         self.over = None;

@@ -118,7 +118,11 @@ impl Pretended {
     fn tell(&mut self, event: Event, now: Duration) -> Flow {
         for effect in self.menu.handle(event, now) {
             match effect {
-                Effect::Choose { persona, .. } => self.launch = self.begin(persona, now),
+                Effect::Choose { persona, .. } => {
+                    self.launch = self.begin(persona, now);
+                    // Nothing is written down, so nothing is waited for.
+                    self.menu.handle(Event::Recorded { failed: None }, now);
+                }
                 Effect::CheckPin { persona, digits } => self.pin = Some((persona, digits)),
                 Effect::Restart | Effect::PowerOff => return Flow::Quit,
                 // Nothing here changes, and nothing is taken from anybody.

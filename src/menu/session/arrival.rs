@@ -2,12 +2,12 @@
 //! once all of the host's own file systems are there, it goes on by the settings and the state in them.
 
 use super::{Session, Subject};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::menu::beep::Beeper;
 use crate::menu::contents::Contents;
 use crate::menu::facts::Facts;
-use crate::menu::sources::Sources;
-use crate::menu::state::Event;
+use crate::menu::sources::{Report, Sources};
+use crate::menu::state::{Event, Menu};
 use crate::paths::Paths;
 use crate::root::{Place, Root, is_initramfs};
 use crate::story;
@@ -95,35 +95,49 @@ impl Session {
             log::info!("the menu is in the host's root file system");
             // Written before the host's `/run` was looked at again.
             self.recorded = None;
-            self.choose_again();
+            self.choose_again(sources);
             self.display.arrival(self.now());
             self.rescan_inputs();
             self.look_again(Duration::ZERO);
         }
         let Arrival::InRoot { since } = self.arrival else { return };
         let is_told = self.paths.host_is_there().exists();
-        if is_told || since.elapsed() >= PATIENCE {
-            self.arrival = Arrival::Over;
-            self.settle(is_told, sources);
+        if self.settles.is_none() && (is_told || since.elapsed() >= PATIENCE) {
+            self.settles = Some(is_told);
+            self.read_contents(sources);
+        }
+    }
+
+    /// Reads the host's own settings and state beside the loop: [`Self::settle`] is told.
+    fn read_contents(&mut self, sources: &Sources) {
+        let (paths, work) = (self.paths.clone(), self.work.clone());
+        let read = sources.beside(move |reporter| reporter.tell(Report::Contents(Box::new(work.contents(&paths)))));
+        if let Err(error) = read {
+            self.settle(Err(Error::because("reading the settings of the host", error)), sources);
         }
     }
 
     /// What was chosen while `/run` had moved and process 1 had not yet: it was written where nobody looks.
-    fn choose_again(&mut self) {
-        if let Some(choice) = self.chosen_early.take()
-            && !self.paths.choice().exists()
-            && let Err(error) = choice.write(&self.paths)
-        {
-            log::error!("{error}");
-            self.say(&error.to_string());
-        }
+    fn choose_again(&mut self, sources: &Sources) {
+        let Some(choice) = self.chosen_early.take() else { return };
+        let paths = self.paths.clone();
+        // After what is being recorded now.
+        sources.record(move |reporter| {
+            if !paths.choice().exists()
+                && let Err(error) = choice.write(&paths)
+            {
+                log::error!("{error}");
+                reporter.tell(Report::Trouble(error.to_string()));
+            }
+        });
     }
 
     /// Goes on by the host's own settings and state. Where nobody said that all of it is there, an override or what was started in vain
     /// may not be seen: then nothing starts by itself.
-    fn settle(&mut self, is_told: bool, sources: &Sources) {
-        let was_chosen = self.paths.choice().exists();
-        let contents = Contents::read(&self.paths).map(|contents| if is_told { contents } else { contents.that_wait(NOT_TOLD) });
+    pub(super) fn settle(&mut self, contents: Result<Contents>, sources: &Sources) {
+        self.arrival = Arrival::Over;
+        let was_chosen = self.paths.choice().exists() || self.menu().is_some_and(Menu::is_recording);
+        let contents = contents.map(|contents| if self.settles == Some(true) { contents } else { contents.that_wait(NOT_TOLD) });
         match contents {
             Ok(contents) => self.go_on_with(contents, sources),
             Err(error) => {
@@ -137,9 +151,8 @@ impl Session {
                 }
             }
         }
-        if was_chosen && let Err(error) = self.start_earlier_choice(sources) {
-            log::error!("{error}");
-            self.say(&error.to_string());
+        if was_chosen {
+            self.start_earlier_choice(sources);
         }
         self.hear_of_legion(sources);
     }

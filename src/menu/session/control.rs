@@ -1,7 +1,7 @@
 //! What comes over the control socket is done here, and answered.
 
 use super::{Flow, Session, Subject};
-use crate::control::{Move, Request, Server, reply};
+use crate::control::{Asked, Client, Move, Request, Server, reply};
 use crate::document::nearest;
 use crate::error::{Error, Result};
 use crate::menu::sources::Sources;
@@ -25,6 +25,33 @@ pub(super) struct Control {
     pub(super) chosen_by: Option<(String, String)>,
     /// The choice of this boot, whoever made it.
     pub(super) choice: Option<Choice>,
+    /// Choices that are answered later.
+    deferred: Vec<Deferred>,
+    /// What the same clients have asked since: each client's requests are answered in their order.
+    backlog: Vec<(Client, Result<Asked>)>,
+}
+
+/// A choice over the socket that is not answered yet.
+struct Deferred {
+    client: Client,
+    name: String,
+    who: String,
+    until: Until,
+}
+
+/// Until when it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// The machine has been looked at: what was in the way may be gone by now.
+    Facts,
+    /// The choice is recorded.
+    Recorded,
+}
+
+/// Whether a request is answered at once.
+enum Answer {
+    Now,
+    Later,
 }
 
 impl Control {
@@ -59,17 +86,22 @@ impl Session {
     /// Does and answers what was asked since.
     pub(super) fn serve(&mut self, sources: &Sources) -> Flow {
         let mut flow = Flow::Continue;
-        let mut looked = false;
-        for (client, asked) in self.control.server.as_mut().map(Server::hear).unwrap_or_default() {
+        let mut requests = std::mem::take(&mut self.control.backlog);
+        requests.extend(self.control.server.as_mut().map(Server::hear).unwrap_or_default());
+        for (client, asked) in requests {
+            if self.control.deferred.iter().any(|deferred| deferred.client == client) {
+                self.control.backlog.push((client, asked));
+                continue;
+            }
             let outcome = asked.and_then(|asked| {
                 let who = asked.who.unwrap_or_else(|| "root".to_owned());
-                match asked.request {
+                let done = match asked.request {
                     Request::State => Ok(()),
                     Request::Subscribe => {
                         let shown = self.shown();
                         self.control.server.as_mut().map_or(Ok(()), |server| server.subscribe(client, &shown))
                     }
-                    Request::Choose(name) => self.choose_for(&name, &who, &mut looked, sources),
+                    Request::Choose(name) => return self.choose_for(client, name, who, sources),
                     Request::Hold => self.hold_for(&who, sources),
                     Request::Move(to) => self.move_for(&to, sources),
                     Request::Console => {
@@ -79,15 +111,24 @@ impl Session {
                         }
                         self.remote(Remote::Console, sources)
                     }
-                }
+                };
+                done.map(|()| Answer::Now)
             });
-            let line = match outcome {
-                Ok(()) => reply::done(&self.shown()),
-                Err(error) => reply::refused(&error),
-            };
-            self.control.server.iter_mut().for_each(|server| server.answer(client, &line));
+            match outcome {
+                Ok(Answer::Now) => self.answer(client, Ok(())),
+                Ok(Answer::Later) => {}
+                Err(error) => self.answer(client, Err(error)),
+            }
         }
         flow
+    }
+
+    fn answer(&mut self, client: Client, outcome: Result<()>) {
+        let line = match outcome {
+            Ok(()) => reply::done(&self.shown()),
+            Err(error) => reply::refused(&error),
+        };
+        self.control.server.iter_mut().for_each(|server| server.answer(client, &line));
     }
 
     /// Tells subscribers if the menu shows something else now.
@@ -98,24 +139,53 @@ impl Session {
         }
     }
 
-    fn choose_for(&mut self, name: &str, who: &str, looked: &mut bool, sources: &Sources) -> Result<()> {
-        let persona = self.persona(name)?;
-        // What was in the way may be gone by now. Once is enough for all that ask at the same time.
-        if self.facts.refusals.get(persona).is_some_and(Option::is_some) && !std::mem::replace(looked, true) {
+    /// Chooses, once the machine has been looked at again if something was in the way. Once is enough for all that ask meanwhile.
+    fn choose_for(&mut self, client: Client, name: String, who: String, sources: &Sources) -> Result<Answer> {
+        let persona = self.persona(&name)?;
+        if self.facts.refusals.get(persona).is_some_and(Option::is_some) {
             self.gather_facts(sources);
+            if self.gathers_facts {
+                self.control.deferred.push(Deferred { client, name, who, until: Until::Facts });
+                return Ok(Answer::Later);
+            }
         }
-        self.control.asking = Some(who.to_owned());
+        self.choose_now(client, name, who, sources)
+    }
+
+    fn choose_now(&mut self, client: Client, name: String, who: String, sources: &Sources) -> Result<Answer> {
+        let persona = self.persona(&name)?;
+        self.control.asking = Some(who.clone());
         let chosen = self.remote(Remote::Choose(persona), sources);
         self.control.asking = None;
         chosen?;
-        if let Some(why) = self.menu().and_then(Menu::why_failed) {
-            return Err(Error::because(format!("starting {name}"), why.to_owned()));
-        }
         let words = format!("{} was chosen by {who}", self.title(Some(persona)));
         self.say(&words);
-        self.control.chosen_by = Some((name.to_owned(), who.to_owned()));
-        self.hear_of_choice();
-        Ok(())
+        self.control.chosen_by = Some((name.clone(), who.clone()));
+        self.control.deferred.push(Deferred { client, name, who, until: Until::Recorded });
+        Ok(Answer::Later)
+    }
+
+    fn take_deferred(&mut self, until: Until) -> Vec<Deferred> {
+        let (due, rest) = std::mem::take(&mut self.control.deferred).into_iter().partition(|deferred| deferred.until == until);
+        self.control.deferred = rest;
+        due
+    }
+
+    /// The machine has been looked at: those choose now who waited for it.
+    pub(super) fn choose_deferred(&mut self, sources: &Sources) {
+        for Deferred { client, name, who, .. } in self.take_deferred(Until::Facts) {
+            if let Err(error) = self.choose_now(client, name, who, sources) {
+                self.answer(client, Err(error));
+            }
+        }
+    }
+
+    /// The choice is recorded, or not: why.
+    pub(super) fn answer_chosen(&mut self, failed: Option<&str>) {
+        for Deferred { client, name, .. } in self.take_deferred(Until::Recorded) {
+            let outcome = failed.map_or(Ok(()), |why| Err(Error::because(format!("starting {name}"), why.to_owned())));
+            self.answer(client, outcome);
+        }
     }
 
     fn hold_for(&mut self, who: &str, sources: &Sources) -> Result<()> {

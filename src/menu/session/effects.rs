@@ -1,15 +1,16 @@
 //! What the state machine says is done; what takes its time, beside the loop.
 
 use super::{Session, Subject};
-use crate::error::{Context, Result};
-use crate::legion::Launch;
+use crate::error::{Error, Result};
+use crate::legion;
 use crate::menu::input::Inputs;
-use crate::menu::launch;
-use crate::menu::sources::{Report, Sources};
-use crate::menu::state::{Effect, Event};
+use crate::menu::launch::{self, Launch};
+use crate::menu::sources::{Report, Reporter, Sources};
+use crate::menu::state::{Effect, Event, Menu};
 use crate::menu::unit;
+use crate::paths::Paths;
 use crate::settings::Starts;
-use crate::state::{Choice, Phase, Reason, ran_well};
+use crate::state::{Choice, Phase, Reason, or_absent, ran_well};
 use crate::story;
 use std::time::Duration;
 
@@ -25,12 +26,7 @@ impl Session {
     pub(super) fn perform(&mut self, effects: Vec<Effect>, sources: &Sources) {
         for effect in effects {
             match effect {
-                Effect::Choose { persona, reason } => {
-                    if let Err(error) = self.choose(persona, reason, sources) {
-                        log::error!("{error}");
-                        self.tell(news(persona, Phase::Failed, Some(error.to_string())), sources);
-                    }
-                }
+                Effect::Choose { persona, reason } => self.choose(persona, reason, sources),
                 Effect::CheckPin { persona, digits } => self.check_pin(persona, digits, sources),
                 Effect::LookAgain => self.look_again(Duration::ZERO),
                 Effect::LeaveToConsole => {
@@ -68,44 +64,79 @@ impl Session {
         self.rescan_inputs();
     }
 
-    fn choose(&mut self, persona: usize, reason: Reason, sources: &Sources) -> Result<()> {
+    /// Has the choice recorded, and what it starts started, beside the loop: [`Self::recorded`] is told.
+    fn choose(&mut self, index: usize, reason: Reason, sources: &Sources) {
         self.let_go();
         let by = self.control.asking.clone();
-        let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
-        self.legion = None;
+        let Subject::Personas { settings, .. } = &self.subject else { return };
+        let persona = settings.personas[index].clone();
         if matches!(reason, Reason::Picked | Reason::Remote) {
             self.facts.opening = None;
         }
-        let mut choice = launch::choose(&self.paths, &settings.personas[persona], reason, by.clone())?;
-        // Process 1 may have left the initramfs meanwhile, and what was written stayed behind.
-        if self.arrival.follow() {
-            choice = launch::choose(&self.paths, &settings.personas[persona], reason, by)?;
+        // There is nothing to start yet where the menu may still be. Process 1 may leave the initramfs meanwhile, and what is written
+        // stay behind.
+        let starts = self.arrival.is_over();
+        if !starts {
+            self.chosen_early = Some(Choice { persona: persona.name.clone(), reason });
         }
-        if !self.arrival.is_over() {
-            self.chosen_early = Some(choice.clone());
+        let (paths, work) = (self.paths.clone(), self.work.clone());
+        sources.record(move |reporter| {
+            let recorded = work.record(&paths, &persona, reason, by);
+            let launch = recorded.and_then(|choice| if starts { work.account(&paths, &persona, &choice) } else { Ok(None) });
+            launch_of(launch, index, &paths, reporter, Report::Recorded);
+        });
+    }
+
+    /// What was chosen last is recorded, or cannot be.
+    pub(super) fn recorded(&mut self, recorded: Result<()>, sources: &Sources) {
+        match &recorded {
+            // The same end twice in a row is news twice: its record was removed meanwhile.
+            Ok(()) => self.legion = None,
+            Err(error) => {
+                log::error!("{error}");
+                self.chosen_early = None;
+            }
         }
-        // There is nothing to start yet where the menu may still be.
-        if self.arrival.is_over() { self.start_choice(persona, &choice, sources) } else { Ok(()) }
+        self.hear_of_choice();
+        let failed = recorded.err().map(|error| error.to_string());
+        self.tell(Event::Recorded { failed: failed.clone() }, sources);
+        self.answer_chosen(failed.as_deref());
+        self.hear_of_legion(sources);
+    }
+
+    /// Says once that a choice takes long to be recorded.
+    pub(super) fn tell_of_overdue(&mut self) {
+        let is_overdue = self.menu().is_some_and(Menu::is_recording_overdue);
+        if is_overdue && !std::mem::replace(&mut self.told_of_overdue, is_overdue) {
+            log::warn!("the choice is not recorded yet: the disk is slow, or another process holds a lock in /var/lib/persona");
+            self.answer_chosen(Some(
+                "it is not recorded yet: the disk is slow, or another process holds a lock. It starts once it is recorded",
+            ));
+        }
+        self.told_of_overdue = is_overdue;
     }
 
     /// Starts what was chosen before the host could.
-    pub(super) fn start_earlier_choice(&self, sources: &Sources) -> Result<()> {
-        let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
-        let Some(choice) = Choice::read(&self.paths)? else { return Ok(()) };
-        let chosen = settings.personas.iter().position(|persona| persona.name == choice.persona);
-        chosen.map_or(Ok(()), |persona| self.start_choice(persona, &choice, sources))
-    }
-
-    fn start_choice(&self, persona: usize, choice: &Choice, sources: &Sources) -> Result<()> {
-        let Subject::Personas { settings, .. } = &self.subject else { return Ok(()) };
-        let Some(launch) = launch::of(&self.paths, &settings.personas[persona], choice)? else { return Ok(()) };
-        let started = sources.beside(move |reporter| launch.start(&|phase, why| reporter.tell(Report::Event(news(persona, phase, why)))));
-        started.doing(|| "starting the persona".into())
+    pub(super) fn start_earlier_choice(&self, sources: &Sources) {
+        let Subject::Personas { settings, .. } = &self.subject else { return };
+        let (paths, work, personas) = (self.paths.clone(), self.work.clone(), settings.personas.clone());
+        sources.record(move |reporter| {
+            let Some(choice) = or_absent(Choice::read(&paths)) else { return };
+            let Some(index) = personas.iter().position(|persona| persona.name == choice.persona) else { return };
+            let launch = work.account(&paths, &personas[index], &choice);
+            launch_of(launch, index, &paths, reporter, |started| match started {
+                Ok(()) => Report::Event(Event::Tick),
+                Err(error) => {
+                    log::error!("{error}");
+                    Report::Trouble(error.to_string())
+                }
+            });
+        });
     }
 
     /// legion tells that it runs well. It is not root, so it counts for nobody but the persona that root has launched.
     pub(super) fn legion_runs_well(&self, sources: &Sources) {
-        match Launch::last(&self.paths) {
+        match legion::Launch::last(&self.paths) {
             Ok(Some(launch)) => self.remember(launch.persona, sources),
             Ok(None) => {}
             Err(error) => log::warn!("{error}"),
@@ -165,6 +196,23 @@ impl Session {
             log::error!("checking a PIN: {error}");
             self.tell(Event::PinChecked { right: false }, sources);
         }
+    }
+}
+
+/// Reports what came of recording a choice, then starts what it starts, in a thread of its own: a unit is followed to its end.
+fn launch_of(launch: Result<Option<Launch>>, index: usize, paths: &Paths, reporter: &Reporter, report: impl FnOnce(Result<()>) -> Report) {
+    let launch = match launch {
+        Ok(launch) => launch,
+        Err(error) => return reporter.tell(report(Err(error))),
+    };
+    reporter.tell(report(Ok(())));
+    let (Some(launch), is_live) = (launch, paths.is_live()) else { return };
+    let started =
+        reporter.beside(move |reporter| launch.start(is_live, &|phase, why| reporter.tell(Report::Event(news(index, phase, why)))));
+    if let Err(error) = started {
+        let error = Error::because("starting the persona", error);
+        log::error!("{error}");
+        reporter.tell(Report::Event(news(index, Phase::Failed, Some(error.to_string()))));
     }
 }
 

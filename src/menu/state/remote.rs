@@ -31,6 +31,7 @@ impl Menu {
 
     fn choose_remotely(&mut self, persona: usize, now: Duration) -> Result<Vec<Effect>, Refusal> {
         let is_free = match self.state {
+            _ if self.is_recording() => false,
             State::AwaitingScreen | State::CountingDown { .. } | State::Waiting | State::Failed { .. } => true,
             State::Console => !self.legion_is_on,
             // It may go on beside what is chosen next.

@@ -46,6 +46,8 @@ impl Menu {
         self.legion_is_on = before.legion_is_on;
         self.playing = before.playing.and_then(place);
         (self.tries, self.pads, self.checking) = (before.tries, before.pads, before.checking);
+        // It is recorded by name; where the host has no such persona, its end is told of none.
+        self.recording = before.recording.map(|recording| recording.moved(place(recording.persona)));
         self.state = match before.state {
             State::AwaitingScreen => State::AwaitingScreen,
             State::CountingDown { ends_at, total } => match self.timeout {

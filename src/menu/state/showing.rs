@@ -51,13 +51,15 @@ impl Menu {
 
     /// When to come back with [`Event::Tick`](super::Event::Tick) even if nothing happens.
     pub fn deadline(&self) -> Option<Duration> {
-        match self.state {
+        let recording = self.recording.and_then(|recording| recording.deadline());
+        let state = match self.state {
             _ if !self.settled => None,
             State::AwaitingScreen if self.starts_at_once() => Some(Duration::ZERO),
             State::CountingDown { ends_at, .. } => Some(ends_at),
             State::Chosen { patience_ends } => Some(patience_ends),
             _ => None,
-        }
+        };
+        state.into_iter().chain(recording).min()
     }
 
     /// When the picture changes although nothing happens, later than `now`: the next second of a countdown or of a wait,

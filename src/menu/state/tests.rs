@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 mod launches;
 mod locks;
+mod recording;
 mod remote;
 mod settling;
 
@@ -28,6 +29,9 @@ const TEN_SECONDS: Timeout = Timeout::After(Duration::from_secs(10));
 fn menu(timeout: Timeout, preset: Option<(&str, Reason)>) -> Menu {
     Menu::new(&Settings::parse(SETTINGS, "test").unwrap(), "a", preset, timeout)
 }
+
+/// The disk is quick.
+const RECORDED: Event = Event::Recorded { failed: None };
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -5,6 +5,7 @@ use super::process;
 use super::serial::{SerialLine, Terminal};
 use crate::console::{self, ConsoleAside};
 use crate::menu::state::Key;
+use crate::menu::threads::{Threads, Token, spawn};
 use crate::paths::Paths;
 use persona_paint::View;
 use std::io;
@@ -12,11 +13,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// The open text consoles. Dropping it restores all of them, and lets the host's login come on every serial line.
-#[derive(Default)]
+/// The open text consoles. Dropping it restores all of them, and lets the host's login come on every serial line; a thread closes
+/// the lines, which may take half a minute.
 pub struct TextScreens {
     terminal: Option<VirtualTerminal>,
     serial: Vec<SerialConsole>,
+    closing: Token,
 }
 
 /// The menu's virtual terminal in text mode. Its keys come through evdev, as on a screen with a picture.
@@ -37,7 +39,9 @@ impl TextScreens {
     /// Opens every console that can show the menu; those that cannot are told in the log. A serial line with a login on it
     /// is left to the login, and the virtual terminal to a card that is gone, if `had_card`: what it shows is to be seen on
     /// that card only, and Linux 6.1 follows a null pointer (`fbcon_blank`) if its mode is set without the card.
-    pub fn open(paths: &Paths, had_card: bool) -> Self {
+    ///
+    /// The threads that close lines are among `closing`, to be waited for at the end.
+    pub fn open(paths: &Paths, had_card: bool, closing: &Threads) -> Self {
         let opened = if had_card { Err(io::Error::other("its card is gone")) } else { open_virtual_terminal(paths) };
         let terminal = match opened {
             Ok(terminal) => Some(terminal),
@@ -53,7 +57,7 @@ impl TextScreens {
                 None
             }
         });
-        Self { terminal, serial: serial.collect() }
+        Self { terminal, serial: serial.collect(), closing: closing.token() }
     }
 
     /// Whether there is any.
@@ -69,9 +73,21 @@ impl TextScreens {
     /// Leaves the serial lines to the host's logins.
     pub fn leave_serial_lines(&mut self) {
         let lines = std::mem::take(&mut self.serial);
-        if !lines.is_empty() {
-            // Closing a line may wait for what nobody reads (`closing_wait`, `setserial(8)`).
-            std::thread::spawn(move || drop(lines));
+        self.leave(lines);
+    }
+
+    /// Closing a line waits for what nobody reads (`closing_wait`, `setserial(8)`): a thread does it.
+    fn leave(&self, lines: Vec<SerialConsole>) {
+        if lines.is_empty() {
+            return;
+        }
+        let token = self.closing.clone();
+        let close = move || {
+            drop(lines);
+            drop(token);
+        };
+        if let Err(error) = spawn("closing", Box::new(close)) {
+            log::warn!("leaving serial lines: {error}");
         }
     }
 
@@ -115,13 +131,21 @@ impl TextScreens {
 
     /// Does something with every serial line, and closes those that are gone.
     fn keep_serial(&mut self, mut act: impl FnMut(&mut SerialLine) -> io::Result<()>) {
-        self.serial.retain_mut(|console| {
+        let gone = self.serial.extract_if(.., |console| {
             let done = act(&mut console.line);
             if let Err(error) = &done {
                 log::info!("{} is gone, perhaps to a login: {error}", console.name);
             }
-            done.is_ok()
+            done.is_err()
         });
+        let gone = gone.collect();
+        self.leave(gone);
+    }
+}
+
+impl Drop for TextScreens {
+    fn drop(&mut self) {
+        self.leave_serial_lines();
     }
 }
 

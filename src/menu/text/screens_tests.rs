@@ -73,8 +73,8 @@ fn wait_for(screens: &TextScreens) {
 
 #[test]
 fn a_person_at_a_serial_line_sees_the_menu_and_is_heard() {
-    let mut machine = Machine::new();
-    let mut screens = TextScreens::open(&machine.paths(), false);
+    let (mut machine, closing) = (Machine::new(), Threads::default());
+    let mut screens = TextScreens::open(&machine.paths(), false, &closing);
     assert_eq!(screens.names(), ["ttyS0 80x24"]);
     assert!(machine.is_raw());
     assert!(screens.show(&view("Rivendale"), NOW));
@@ -91,6 +91,7 @@ fn a_person_at_a_serial_line_sees_the_menu_and_is_heard() {
     assert_eq!(screens.pressed(deadline), [Key::Back]);
 
     drop(screens);
+    assert!(closing.wait(Duration::from_secs(60)));
     let seen = machine.received();
     assert!(seen.ends_with(crate::menu::text::LEAVE), "{seen:?}");
     assert!(!machine.is_raw(), "the line is as it was");
@@ -98,10 +99,11 @@ fn a_person_at_a_serial_line_sees_the_menu_and_is_heard() {
 
 #[test]
 fn the_login_is_held_back_exactly_as_long_as_the_line_is_open() {
-    let machine = Machine::new();
-    let screens = TextScreens::open(&machine.paths(), false);
+    let (machine, closing) = (Machine::new(), Threads::default());
+    let screens = TextScreens::open(&machine.paths(), false, &closing);
     assert!(machine.held().exists(), "the link leads to the open line");
     drop(screens);
+    assert!(closing.wait(Duration::from_secs(60)));
     assert!(!machine.held().exists());
 
     // A menu that was killed: nothing is removed, but its process has no open files any more.
@@ -115,8 +117,8 @@ fn the_login_is_held_back_exactly_as_long_as_the_line_is_open() {
 
 #[test]
 fn a_line_that_nobody_reads_never_stops_the_menu() {
-    let mut machine = Machine::new();
-    let mut screens = TextScreens::open(&machine.paths(), false);
+    let (mut machine, closing) = (Machine::new(), Threads::default());
+    let mut screens = TextScreens::open(&machine.paths(), false, &closing);
     // Far more than any line holds.
     for number in 0..2000u32 {
         assert!(screens.show(&view(&format!("Persona {number}")), NOW));
@@ -135,8 +137,8 @@ fn a_line_that_nobody_reads_never_stops_the_menu() {
 
 #[test]
 fn a_line_that_is_hung_up_is_closed() {
-    let machine = Machine::new();
-    let mut screens = TextScreens::open(&machine.paths(), false);
+    let (machine, closing) = (Machine::new(), Threads::default());
+    let mut screens = TextScreens::open(&machine.paths(), false, &closing);
     drop(machine.person);
     drop(machine.line);
     wait_for(&screens);
@@ -148,13 +150,13 @@ fn a_line_that_is_hung_up_is_closed() {
 
 #[test]
 fn a_line_with_a_login_on_it_stays_the_logins() {
-    let machine = Machine::new();
+    let (machine, closing) = (Machine::new(), Threads::default());
     let device = fs::metadata(machine.root.path().join("dev/ttyS0")).unwrap().rdev();
     let (major, minor) = (nix::libc::major(device), nix::libc::minor(device));
     let process = machine.root.path().join("proc/300");
     fs::create_dir_all(&process).unwrap();
     let number = (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
     fs::write(process.join("stat"), format!("300 (agetty) S 1 300 300 {number} 300 0")).unwrap();
-    assert!(!TextScreens::open(&machine.paths(), false).are_open());
+    assert!(!TextScreens::open(&machine.paths(), false, &closing).are_open());
     assert!(!machine.is_raw() && !machine.held().exists());
 }

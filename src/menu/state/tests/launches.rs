@@ -7,6 +7,7 @@ fn legion_comes_and_goes_and_the_menu_waits_for_a_person_then() {
     let mut menu = menu(TEN_SECONDS, None);
     menu.handle(Event::Shown, at(0));
     menu.handle(Event::Key(Key::Confirm), at(1));
+    menu.handle(RECORDED, at(1));
     menu.handle(legion(Phase::Preparing, 0), at(2));
     assert_eq!(menu.deadline(), None, "preparing may take as long as it takes");
     menu.handle(legion(Phase::Running, 0), at(5));
@@ -20,6 +21,7 @@ fn a_choice_that_nobody_hears_is_reported() {
     let mut menu = menu(Timeout::Never, None);
     menu.handle(Event::Shown, at(0));
     menu.handle(Event::Key(Key::Confirm), at(1));
+    menu.handle(RECORDED, at(1));
     let deadline = menu.deadline().unwrap();
     menu.handle(Event::Tick, deadline);
     assert!(matches!(menu.stage(deadline), Some(Stage::Failed { why }) if why.contains("legion.service")));
@@ -80,6 +82,7 @@ fn a_unit_starts_runs_and_ends_as_legion_does() {
     let mut menu = menu(Timeout::Never, None);
     menu.handle(Event::Shown, at(0));
     assert_eq!(press(&mut menu, at(0), &[Key::Digit(3), Key::Confirm]), chosen(2, Reason::Picked));
+    menu.handle(RECORDED, at(0));
     assert_eq!((progress(&menu), menu.deadline()), (vec![], None), "it may take as long as it takes");
     menu.handle(legion(Phase::Running, 2), at(500));
     assert_eq!((menu.stage(at(500)), menu.light(at(500))), (Some(Stage::Running { screen: None }), Light::Bright));
@@ -87,6 +90,7 @@ fn a_unit_starts_runs_and_ends_as_legion_does() {
     menu.handle(legion(Phase::Ended, 2), at(9000));
     assert_eq!((menu.stage(at(9000)), menu.light(at(9000))), (Some(Stage::Waiting), Light::Bright));
     press(&mut menu, at(9000), &[Key::Confirm]);
+    menu.handle(RECORDED, at(9000));
     menu.handle(Event::Legion { phase: Phase::Failed, persona: Some(2), why: Some("exit-code".into()) }, at(9001));
     assert_eq!(menu.stage(at(9001)), Some(Stage::Failed { why: "exit-code".into() }));
 }

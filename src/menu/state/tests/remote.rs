@@ -16,7 +16,7 @@ fn menu_at(stage: &str) -> Menu {
         "starting" => vec![Event::Shown, legion(Phase::Preparing, 0)],
         "running" => vec![Event::Shown, legion(Phase::Running, 0)],
         "waiting" => vec![Event::Shown, legion(Phase::Running, 0), legion(Phase::Ended, 0)],
-        "chosen" => vec![Event::Shown, Event::Key(Key::Confirm)],
+        "chosen" => vec![Event::Shown, Event::Key(Key::Confirm), RECORDED],
         "console" => vec![Event::Shown, Event::Key(Key::Back), Event::Key(Key::Confirm)],
         other => panic!("{other}"),
     };
@@ -98,6 +98,7 @@ fn units_and_the_host_are_chosen_too_and_a_unit_may_run_beside() {
     let mut menu = menu_at("countdown");
     assert_eq!(remote(&mut menu, Remote::Choose(2)), Ok(chosen(2, Reason::Remote)));
     assert_eq!(remote(&mut menu, Remote::Choose(0)), Err(Refusal::Busy(Some(2))), "it starts");
+    menu.handle(RECORDED, at(6));
     menu.handle(legion(Phase::Running, 2), at(6));
     assert_eq!(remote(&mut menu, Remote::Choose(0)), Ok(chosen(0, Reason::Remote)));
     let host = vec![Effect::Choose { persona: 3, reason: Reason::Remote }, Effect::LeaveToConsole];

@@ -62,6 +62,7 @@ fn what_was_to_start_at_once_in_the_initramfs_and_may_not_in_the_host_waits_for_
 fn a_persona_that_the_host_does_not_have_is_told_of_and_not_waited_for() {
     let mut menu = early(TEN_SECONDS);
     menu.handle(Event::Key(Key::Confirm), at(2));
+    menu.handle(RECORDED, at(2));
     menu.settle(usual(), &[None, Some(1), Some(2), Some(3)], at(4));
     assert!(menu.why_failed().is_some_and(|why| why.contains("mkinitcpio")));
     press(&mut menu, at(5), &[Key::Other, Key::Next]);
@@ -136,6 +137,7 @@ fn a_pick_stands() {
     let mut menu = early(TEN_SECONDS);
     menu.handle(Event::Key(Key::Next), at(1));
     assert_eq!(menu.handle(Event::Key(Key::Confirm), at(2)), chosen(1, Reason::Picked));
+    menu.handle(RECORDED, at(2));
     assert_eq!(menu.handle(Event::Tick, at(100)), [], "legion has its time from when it can start");
     assert_eq!(menu.settle(usual(), SAME, at(100)), []);
     assert_eq!((menu.highlighted(), menu.deadline()), (1, Some(at(160))));

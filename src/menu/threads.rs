@@ -1,0 +1,68 @@
+//! What the menu does beside its loop, in threads: nothing that may block is done in the loop.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+/// Threads that are waited for at the end of the menu, for a limited time.
+#[derive(Debug)]
+pub struct Threads {
+    token: Sender<()>,
+    ended: Receiver<()>,
+}
+
+/// What such a thread has as long as it works.
+#[derive(Debug, Clone)]
+pub struct Token(#[expect(dead_code, reason = "held, not used")] Sender<()>);
+
+impl Default for Threads {
+    fn default() -> Self {
+        let (token, ended) = channel();
+        Self { token, ended }
+    }
+}
+
+impl Threads {
+    /// For one more thread, to be dropped at its end.
+    pub fn token(&self) -> Token {
+        Token(self.token.clone())
+    }
+
+    /// Waits until all tokens are dropped; false if that takes longer.
+    pub fn wait(self, limit: Duration) -> bool {
+        drop(self.token);
+        // Nothing is ever sent: it returns when the last token is gone.
+        self.ended.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected)
+    }
+}
+
+/// Starts a thread. Boxed, there is one kind of thread for all kinds of work: small programs have few.
+///
+/// # Errors
+/// When there is none to be had; the work is dropped then.
+pub(super) fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_waited_for_until_the_last_has_ended_or_time_is_up() {
+        let threads = Threads::default();
+        let (first, second) = (threads.token(), threads.token());
+        drop(first);
+        let (release, released) = channel();
+        let worker = std::thread::spawn(move || {
+            let _ = released.recv();
+            drop(second);
+        });
+        let _ = release.send(());
+        assert!(threads.wait(Duration::from_secs(60)));
+        let _ = worker.join();
+
+        let threads = Threads::default();
+        let _works = threads.token();
+        assert!(!threads.wait(Duration::from_millis(1)));
+    }
+}

@@ -4,10 +4,12 @@ use super::art::Art;
 use super::background::threshold;
 use super::canvas::{Canvas, Mask, PIXEL, pixels_mut};
 use super::color::Color;
+use super::draw;
 use super::emblem;
 use super::geometry::Area;
 use super::label;
 use super::outline::{Outline, Place};
+use super::scene::{Item, Placed};
 use super::shelf::LIT;
 use super::target::Target;
 use super::text::{CAPITAL, Face, Glyphs, Line, Style};
@@ -72,19 +74,29 @@ pub(super) fn sprite(look: &Look, art: Option<&Art>, glyphs: &mut Glyphs) -> Can
     }
     picture(&mut target, look, placed(EMBLEM, look.scale), art, glyphs);
     match (look.card.refused.is_some(), look.plain) {
-        (false, _) => label::lettering(&mut target, look, glyphs),
+        (false, _) => lay(&mut target, label::lettering(look, 0), glyphs),
         (true, false) => {
-            label::lettering(&mut target, look, glyphs);
+            lay(&mut target, label::lettering(look, 0), glyphs);
             canvas.drain(if look.lit { 190 } else { 130 }, 0.9);
         }
         // No fainter words in high contrast.
         (true, true) => {
             canvas.drain(256, 1.0);
-            label::lettering(&mut canvas.target(), look, glyphs);
+            lay(&mut canvas.target(), label::lettering(look, 0), glyphs);
         }
     }
-    label::badges(&mut canvas.target(), look);
+    lay(&mut canvas.target(), label::badges(look, 0), glyphs);
     canvas
+}
+
+/// Draws what is on a cartridge.
+fn lay(target: &mut Target, parts: Vec<Placed>, glyphs: &mut Glyphs) {
+    for Placed { item, .. } in parts {
+        match item {
+            Item::Text(line) => glyphs.draw(target, &line),
+            item => draw::plain(target, &item),
+        }
+    }
 }
 
 /// Only its emblem, `size` pixels wide and high.

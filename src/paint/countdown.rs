@@ -18,10 +18,19 @@ pub(super) struct Countdown {
     pub(super) left: u16,
     /// Colour of what is left.
     pub(super) color: Color,
-    /// The number in the ring and the words beside it.
-    pub(super) lines: Vec<Line>,
+    /// The number in the ring, if it is large enough.
+    pub(super) number: Option<Line>,
+    /// The words beside it.
+    pub(super) words: Line,
     /// Everything the countdown may ever cover.
     pub(super) area: Area,
+}
+
+impl Countdown {
+    /// Its lines of text.
+    pub(super) fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.number.iter().chain([&self.words])
+    }
 }
 
 /// Where the countdown goes.
@@ -90,8 +99,7 @@ fn place(scene: &mut Scene, view: &View, row: &Row) {
     let beside = Line::at(ring.right() + gap, y + CAPITAL / 2.0 * style.size, style, words(&title, &spoken(seconds(remaining))));
     let height = (2.0 * radius).max(1.25 * style.size);
     let area = Area::new(x, y - height / 2.0, width, height).outset(0.1 * radius);
-    let lines = number.into_iter().chain([beside]).collect();
-    scene.countdown = Some(Countdown { ring, left: (left * 720.0).ceil() as u16, color: vivid(card.accent), lines, area });
+    scene.countdown = Some(Countdown { ring, left: (left * 720.0).ceil() as u16, color: vivid(card.accent), number, words: beside, area });
 }
 
 /// What the ring says: "67", "2:05".

@@ -5,7 +5,7 @@ use super::background::Background;
 use super::cartridge::{MARGIN, WIDTH};
 use super::countdown::Countdown;
 use super::geometry::{Area, Rect};
-use super::scene::{Item, Scene};
+use super::scene::{Item, Placed, Scene};
 
 /// The parts of a picture that are not the same in both scenes, apart from each other.
 pub(super) fn damage(old: &Scene, new: &Scene, bounds: Rect) -> Vec<Rect> {
@@ -15,17 +15,18 @@ pub(super) fn damage(old: &Scene, new: &Scene, bounds: Rect) -> Vec<Rect> {
     }
     // What is in both in the same order stays; the rest has gone or come.
     let same = |a: &Item, b: &Item| a == b && (old.edges == new.edges || !matches!(a, Item::Cartridge { .. }));
+    let reach = |placed: &Placed| placed.item.reach();
     let mut left = old.items.as_slice();
-    for item in &new.items {
-        match left.iter().position(|candidate| same(candidate, item)) {
+    for Placed { item, .. } in &new.items {
+        match left.iter().position(|candidate| same(&candidate.item, item)) {
             Some(skipped) => {
-                areas.extend(left[..skipped].iter().map(Item::reach));
+                areas.extend(left[..skipped].iter().map(reach));
                 left = &left[skipped + 1..];
             }
             None => areas.push(item.reach()),
         }
     }
-    areas.extend(left.iter().map(Item::reach));
+    areas.extend(left.iter().map(reach));
     if old.countdown != new.countdown {
         areas.extend(old.countdown.iter().chain(&new.countdown).flat_map(Countdown::reach));
     }
@@ -55,6 +56,6 @@ impl Item {
 
 impl Countdown {
     pub(super) fn reach(&self) -> impl Iterator<Item = Area> {
-        self.lines.iter().map(super::text::Line::reach).chain([self.area])
+        self.lines().map(super::text::Line::reach).chain([self.area])
     }
 }

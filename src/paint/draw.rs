@@ -4,10 +4,11 @@ use super::background::Field;
 use super::between;
 use super::canvas::Canvas;
 use super::cartridge::{self, Look};
+use super::countdown::Countdown;
 use super::fade::Fade;
 use super::geometry::{Area, Rect};
 use super::ring;
-use super::scene::{Item, Scene};
+use super::scene::{Item, Placed, Scene};
 use super::shelf::LIT;
 use super::signs;
 use super::sprites::{Part, Sprites};
@@ -23,7 +24,7 @@ const STRIPS: u32 = 8;
 
 /// Draws the sprites and glyphs that a scene needs and that are new.
 pub(super) fn ready(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs) {
-    for item in &scene.items {
+    for Placed { item, .. } in &scene.items {
         match item {
             Item::Text(line) => glyphs.ready(line),
             Item::Cartridge { look, light, .. } => {
@@ -38,14 +39,14 @@ pub(super) fn ready(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs) {
             Item::Box { .. } | Item::Frame { .. } | Item::Sign { .. } | Item::Veil { .. } | Item::Pointer { .. } => {}
         }
     }
-    for line in scene.countdown.iter().flat_map(|countdown| &countdown.lines) {
+    for line in scene.countdown.iter().flat_map(Countdown::lines) {
         glyphs.ready(line);
     }
 }
 
 /// Draws one sprite that a scene has no need of until the highlight moves. Whether there was one.
 pub(super) fn prepare(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs) -> bool {
-    let looks = scene.items.iter().filter_map(|item| match item {
+    let looks = scene.items.iter().filter_map(|placed| match &placed.item {
         Item::Cartridge { look, .. } => Some(look),
         _ => None,
     });
@@ -74,6 +75,18 @@ pub(super) fn draw(scene: &Scene, frame: &mut Canvas, rect: Rect, sprites: &Spri
     }
 }
 
+/// Draws what needs neither glyphs nor sprites.
+pub(super) fn plain(target: &mut Target, item: &Item) {
+    match item {
+        Item::Box { area, radius, color, opacity } => target.fill_round(*area, *radius, *color, *opacity),
+        Item::Frame { area, radius, width, color, opacity } => target.stroke_round(*area, *radius, *width, *color, *opacity),
+        Item::Sign { sign, area, color, opacity } => signs::draw(target, *sign, *area, *color, *opacity),
+        Item::Veil { keep } => target.darken(*keep),
+        Item::Pointer { area, color } => ring::pointer(target, *area, *color),
+        Item::Text(_) | Item::Cartridge { .. } | Item::Emblem { .. } => {}
+    }
+}
+
 struct Brush<'a> {
     scene: &'a Scene,
     field: Field<'a>,
@@ -86,7 +99,7 @@ struct Brush<'a> {
 impl Brush<'_> {
     fn paint(&self, target: &mut Target) {
         self.field.paint(target);
-        for item in &self.scene.items {
+        for Placed { item, .. } in &self.scene.items {
             if item.reach().covered(target.clip()).is_some() {
                 self.item(item, target);
             }
@@ -95,7 +108,7 @@ impl Brush<'_> {
             && countdown.reach().any(|area| area.covered(target.clip()).is_some())
         {
             ring::draw(target, countdown);
-            for line in &countdown.lines {
+            for line in countdown.lines() {
                 self.glyphs.lay(target, line);
             }
         }
@@ -104,11 +117,7 @@ impl Brush<'_> {
     fn item(&self, item: &Item, target: &mut Target) {
         match item {
             Item::Text(line) => self.glyphs.lay(target, line),
-            Item::Box { area, radius, color, opacity } => target.fill_round(*area, *radius, *color, *opacity),
-            Item::Frame { area, radius, width, color, opacity } => target.stroke_round(*area, *radius, *width, *color, *opacity),
-            Item::Sign { sign, area, color, opacity } => signs::draw(target, *sign, *area, *color, *opacity),
-            Item::Veil { keep } => target.darken(*keep),
-            Item::Pointer { area, color } => ring::pointer(target, *area, *color),
+            Item::Box { .. } | Item::Frame { .. } | Item::Sign { .. } | Item::Veil { .. } | Item::Pointer { .. } => plain(target, item),
             Item::Cartridge { look, body, light, opacity } => {
                 let fade = Fade { opacity: *opacity, edges: self.scene.edges, right: self.width };
                 self.cartridge(target, look, *body, *light, fade);

@@ -3,6 +3,7 @@
 
 use super::frame::Frame;
 use super::geometry::Area;
+use super::layout::ElementKind;
 use super::scene::{Item, Scene};
 use super::text::{CAPITAL, Face, Line, Style};
 use super::theme::{NIGHT, mix};
@@ -25,8 +26,8 @@ pub(super) fn place(scene: &mut Scene, frame: &Frame, view: &View) {
         (style, text, frame.margin() + dot, middle + units(44.0))
     };
     let area = Area::around(x - units(18.0), middle, units(6.0));
-    scene.items.push(Item::Box { area, radius: units(6.0), color: palette.warning, opacity: 1.0 });
-    scene.text(Line::at(x, middle + CAPITAL / 2.0 * style.size, style, text));
+    scene.put(ElementKind::Notice, Item::Box { area, radius: units(6.0), color: palette.warning, opacity: 1.0 });
+    scene.text(ElementKind::Notice, Line::at(x, middle + CAPITAL / 2.0 * style.size, style, text));
 }
 
 /// The mark, the word, the host's name and its address, as much as there is room for; the address is needed most, the
@@ -36,10 +37,11 @@ fn machine(scene: &mut Scene, frame: &Frame, view: &View, middle: f32) -> f32 {
     let units = |units: f32| units * frame.text;
     let mark = Area::new(frame.margin(), middle - units(14.0), units(22.0), units(24.0));
     let connector = Area::new(mark.x + units(4.0), mark.y + units(20.0), units(14.0), units(8.0));
-    scene.items.push(Item::Box { area: connector, radius: units(1.5), color: mix(frame.accent, NIGHT, 0.35), opacity: 1.0 });
-    scene.items.push(Item::Box { area: mark, radius: units(5.0), color: frame.accent, opacity: 1.0 });
+    scene
+        .put(ElementKind::WordMark, Item::Box { area: connector, radius: units(1.5), color: mix(frame.accent, NIGHT, 0.35), opacity: 1.0 });
+    scene.put(ElementKind::WordMark, Item::Box { area: mark, radius: units(5.0), color: frame.accent, opacity: 1.0 });
     let label = Area::new(mark.x + units(5.0), mark.y + units(6.0), units(12.0), units(12.0));
-    scene.items.push(Item::Box { area: label, radius: units(2.5), color: NIGHT, opacity: 0.75 });
+    scene.put(ElementKind::WordMark, Item::Box { area: label, radius: units(2.5), color: NIGHT, opacity: 0.75 });
 
     let (before_word, before_part) = (units(14.0), units(30.0));
     let word = Style { tracking: 0.16, ..frame.style(Face::Title, 22.0, palette.ink) };
@@ -52,20 +54,24 @@ fn machine(scene: &mut Scene, frame: &Frame, view: &View, middle: f32) -> f32 {
     let (host_style, host) = quiet.fit(view.host.trim(), host_room, 0.8);
     let host_width = if host.is_empty() { 0.0 } else { before_part + host_style.width(&host) };
     let named = before_word + word.width("PERSONA") + host_width + address_width <= room;
-    let parts = [(word, if named { "PERSONA".to_owned() } else { String::new() }), (host_style, host), (address_style, address)];
+    let parts = [
+        (ElementKind::WordMark, word, if named { "PERSONA".to_owned() } else { String::new() }),
+        (ElementKind::HostName, host_style, host),
+        (ElementKind::Address, address_style, address),
+    ];
 
     let mut end = mark.right();
     let mut ruled = false;
-    for (style, text) in parts.into_iter().filter(|(_, text)| !text.is_empty()) {
+    for (kind, style, text) in parts.into_iter().filter(|(_, _, text)| !text.is_empty()) {
         let x = if end == mark.right() { end + before_word } else { end + before_part };
         if ruled {
             let rule = Area::new(x - units(16.0) - frame.px(1.0), middle - units(11.0), frame.px(2.0), units(22.0));
-            scene.items.push(Item::Box { area: rule, radius: 0.0, color: palette.faint, opacity: 0.6 });
+            scene.put(ElementKind::Rule, Item::Box { area: rule, radius: 0.0, color: palette.faint, opacity: 0.6 });
         }
         ruled = true;
         let line = Line::at(x, middle + CAPITAL / 2.0 * style.size, style, text);
         end = line.area().right();
-        scene.text(line);
+        scene.text(kind, line);
     }
     end
 }

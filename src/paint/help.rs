@@ -4,6 +4,7 @@ use super::frame::Frame;
 use super::geometry::Area;
 use super::keys::Cap::{Button, Key};
 use super::keys::{Cap, row, row_width};
+use super::layout::ElementKind;
 use super::overlays::{PADDING, Panel};
 use super::scene::Scene;
 use super::text::{Face, Style};
@@ -45,18 +46,18 @@ pub(super) fn place(scene: &mut Scene, frame: &Frame, view: &View) {
     let columns = if Panel::unit(frame, view, size(3)) < Panel::unit(frame, view, size(2)) { 2 } else { 3 };
     let panel = Panel::place(scene, frame, view, size(columns));
     let title = Style { tracking: -0.01, ..Style::new(Face::Title, panel.px(42.0), palette.ink) };
-    scene.text(panel.line(panel.left(), panel.down(66.0), title, "Help"));
+    scene.text(ElementKind::PanelTitle, panel.line(panel.left(), panel.down(66.0), title, "Help"));
     let starts: Vec<f32> = (0..columns)
         .map(|column| panel.left() + panel.px(name_width + GAP + widths[..column].iter().map(|width| width + GAP).sum::<f32>()))
         .collect();
-    for (x, head) in starts.iter().zip(HEADS) {
-        scene.text(panel.line(*x, panel.down(TOP - 34.0), heads(panel.unit), head));
+    for (index, (x, head)) in starts.iter().zip(HEADS).enumerate() {
+        scene.text(ElementKind::HelpHead(index), panel.line(*x, panel.down(TOP - 34.0), heads(panel.unit), head));
     }
     for (index, (name, caps)) in ROWS.iter().enumerate() {
         let top = panel.down(TOP + ROW * index as f32);
         let middle = top + panel.px(ROW / 2.0);
         panel.rule(scene, frame, Area::new(panel.left(), top, panel.room(), panel.px(1.5)));
-        scene.text(panel.line(panel.left(), middle, words(panel.unit), *name));
+        scene.text(ElementKind::HelpRow(index), panel.line(panel.left(), middle, words(panel.unit), *name));
         for (x, caps) in starts.iter().zip(caps) {
             row(scene, palette, caps, (*x, middle - panel.px(1.0)), panel.unit);
         }

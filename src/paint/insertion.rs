@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::geometry::Area;
+use super::layout::ElementKind;
 use super::scene::{Item, Scene, position};
 use super::shelf::Shelf;
 use super::stages::cartridges;
@@ -54,19 +55,19 @@ pub(super) fn scene(scene: &mut Scene, frame: &Frame, view: &View) {
     let top = frame.floor + units(RISE * (1.0 - slot_up) - 12.0);
     let slot = Area::new(frame.middle() - units(250.0), top, units(500.0), units(74.0));
     let radius = units(20.0);
-    let mut add = |item: Item| {
+    let mut add = |kind: ElementKind, item: Item| {
         if slot_up > 0.0 {
-            scene.items.push(item);
+            scene.put(kind, item);
         }
     };
     let filled = |area, radius, color, opacity: f32| Item::Box { area, radius, color, opacity: opacity * slot_up };
-    add(filled(slot.outset(units(3.0)), radius + units(3.0), BLACK, 0.55));
+    add(ElementKind::Slot, filled(slot.outset(units(3.0)), radius + units(3.0), BLACK, 0.55));
     let (surface, width, edge) = if plain { (BLACK, 3.0, 1.0) } else { (mix(PLASTIC, NIGHT, 0.35), 1.5, 0.13) };
-    add(filled(slot, radius, surface, 1.0));
-    add(Item::Frame { area: slot, radius, width: units(width), color: WHITE, opacity: edge * slot_up });
+    add(ElementKind::Slot, filled(slot, radius, surface, 1.0));
+    add(ElementKind::Slot, Item::Frame { area: slot, radius, width: units(width), color: WHITE, opacity: edge * slot_up });
     let lip = Area::new(slot.x + units(60.0), slot.y, slot.width - units(120.0), units(5.0));
-    add(filled(lip, units(2.5), mix(mix(accent, NIGHT, 0.6), accent, lamp), 1.0));
+    add(ElementKind::SlotLamp, filled(lip, units(2.5), mix(mix(accent, NIGHT, 0.6), accent, lamp), 1.0));
     let bulb = Area::around(slot.right() - units(36.0), slot.center().1 + units(3.0), units(6.0));
-    add(filled(bulb.outset(units(5.0)), units(12.0), accent, 0.25 * lamp));
-    add(filled(bulb, units(6.0), mix(mix(PLASTIC, BLACK, 0.4), mix(accent, WHITE, 0.4), lamp), 1.0));
+    add(ElementKind::SlotLamp, filled(bulb.outset(units(5.0)), units(12.0), accent, 0.25 * lamp));
+    add(ElementKind::SlotLamp, filled(bulb, units(6.0), mix(mix(PLASTIC, BLACK, 0.4), mix(accent, WHITE, 0.4), lamp), 1.0));
 }

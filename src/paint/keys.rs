@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::geometry::Area;
+use super::layout::ElementKind;
 use super::scene::{Item, Scene};
 use super::signs::Sign;
 use super::text::{CAPITAL, Face, Line, Style};
@@ -43,16 +44,24 @@ impl Cap<'_> {
     /// Draws it so that it starts at `x`, with its middle at `y`; in white or `lit`. Returns where it ends.
     pub(super) fn draw(self, scene: &mut Scene, palette: &Palette, (x, y): (f32, f32), unit: f32) -> f32 {
         let area = Area::new(x, y - HEIGHT / 2.0 * unit, self.width(unit), HEIGHT * unit);
-        self.draw_in(scene, palette, area, unit, None);
+        self.draw_in(scene, palette, ElementKind::Keycap, area, unit, None);
         area.right()
     }
 
     /// Draws it as large as `area`; lit up if it is given a light: the colours of the key and of what is on it.
-    pub(super) fn draw_in(self, scene: &mut Scene, palette: &Palette, area: Area, unit: f32, light: Option<super::color::Color>) {
+    pub(super) fn draw_in(
+        self,
+        scene: &mut Scene,
+        palette: &Palette,
+        kind: ElementKind,
+        area: Area,
+        unit: f32,
+        light: Option<super::color::Color>,
+    ) {
         let radius = if matches!(self, Self::Button(_)) { area.height / 2.0 } else { 10.0 * unit };
         if !palette.plain {
             let lip = Area { y: area.y + 4.0 * unit, ..area };
-            scene.items.push(Item::Box { area: lip, radius, color: NIGHT, opacity: 0.9 });
+            scene.put(kind, Item::Box { area: lip, radius, color: NIGHT, opacity: 0.9 });
         }
         let ink = if light.is_none() {
             palette.ink
@@ -61,17 +70,17 @@ impl Cap<'_> {
         } else {
             NIGHT
         };
-        scene.items.push(Item::Box { area, radius, color: light.unwrap_or(palette.keycap), opacity: 1.0 });
+        scene.put(kind, Item::Box { area, radius, color: light.unwrap_or(palette.keycap), opacity: 1.0 });
         let width = if palette.plain { 2.0 * unit } else { 1.5 * unit };
-        scene.items.push(Item::Frame { area, radius, width, color: WHITE, opacity: palette.edge });
+        scene.put(kind, Item::Frame { area, radius, width, color: WHITE, opacity: palette.edge });
         let (middle, y) = area.center();
         match self {
             Self::Sign(sign) => {
-                scene.items.push(Item::Sign { sign, area: Area::around(middle, y, area.height * 0.27), color: ink, opacity: 1.0 });
+                scene.put(kind, Item::Sign { sign, area: Area::around(middle, y, area.height * 0.27), color: ink, opacity: 1.0 });
             }
             Self::Key(label) | Self::Button(label) => {
                 let style = Style { color: ink, ..Self::style(unit) };
-                scene.text(Line::centered(middle, y + CAPITAL / 2.0 * style.size, style, label));
+                scene.text(kind, Line::centered(middle, y + CAPITAL / 2.0 * style.size, style, label));
             }
         }
     }
@@ -106,9 +115,9 @@ pub(super) fn hints(scene: &mut Scene, frame: &Frame, hints: &[Hint<'_>]) {
     let gap = ((frame.room() - needed(count)) / gaps(count).max(1.0)).min(WIDEST * unit);
     let y = frame.hints();
     let mut x = frame.middle() - (needed(count) + gaps(count) * gap) / 2.0;
-    for (caps, word) in &caps[..count] {
+    for (index, (caps, word)) in caps[..count].iter().enumerate() {
         let line = Line::at(row(scene, frame.palette, caps, (x, y), unit) + before_word, y + CAPITAL / 2.0 * style.size, style, *word);
         x = line.area().right() + gap;
-        scene.text(line);
+        scene.text(ElementKind::KeyHint(index), line);
     }
 }

@@ -24,6 +24,7 @@ mod help;
 mod insertion;
 mod keys;
 mod label;
+mod layout;
 mod messages;
 mod outline;
 mod overlays;
@@ -48,6 +49,7 @@ pub use art::Art;
 pub use color::Color;
 pub use emblem::BuiltInEmblem;
 pub use geometry::{Area, Rect};
+pub use layout::{Element, ElementKind, Layout, Shape};
 pub use splash::splash;
 pub use sprites::Gallery;
 pub use view::{Appearance, Card, Emblem, Overlay, PinAnswer, PinKey, Pose, PowerEntry, Progress, Stage, Step, View};
@@ -111,6 +113,11 @@ impl Painter {
         self.scene.as_ref().is_some_and(|scene| draw::prepare(scene, &mut self.sprites, &mut self.glyphs))
     }
 
+    /// Where everything is on the picture; nothing before the first call of [`Painter::paint`].
+    pub fn layout(&self) -> Option<Layout> {
+        self.scene.as_ref().map(|scene| Layout::of(scene, self.frame.width, self.frame.height))
+    }
+
     /// The picture: B,G,R,X bytes, rows of exactly 4 · width, as DRM's XRGB8888 wants them.
     pub fn pixels(&self) -> &[u8] {
         self.dimmed.as_ref().map_or(&self.frame.data, |dimmed| &dimmed.data)
@@ -122,7 +129,7 @@ impl Painter {
     }
 }
 
-/// Where a view's lines of text are on a picture of this size, those on the cartridges left out.
-pub fn text_areas(view: &View, appearance: Appearance, width: u32, height: u32) -> Vec<(String, Area)> {
-    Scene::compose(view, appearance, width, height).lines().map(|line| (line.text.clone(), line.area())).collect()
+/// Where everything of a view is on a picture of this size: what a painter would draw, without drawing it.
+pub fn layout(view: &View, appearance: Appearance, width: u32, height: u32) -> Layout {
+    Layout::of(&Scene::compose(view, appearance, width, height), width, height)
 }

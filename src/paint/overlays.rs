@@ -5,6 +5,7 @@ use super::frame::Frame;
 use super::geometry::Area;
 use super::help;
 use super::keys::{Cap, hints};
+use super::layout::ElementKind;
 use super::messages::exclamation;
 use super::scene::{Item, Scene};
 use super::signs::Sign;
@@ -48,14 +49,14 @@ impl Panel {
         let radius = 30.0 * unit;
         let shadow = Area { y: area.y + 10.0 * unit, ..area.outset(4.0 * unit) };
         if !palette.plain {
-            scene.items.push(Item::Veil { keep: BEHIND });
-            scene.items.push(Item::Box { area: shadow, radius: radius + 4.0 * unit, color: BLACK, opacity: 0.4 });
+            scene.put(ElementKind::Veil, Item::Veil { keep: BEHIND });
+            scene.put(ElementKind::PanelShadow, Item::Box { area: shadow, radius: radius + 4.0 * unit, color: BLACK, opacity: 0.4 });
         }
         let surface = if palette.plain { palette.panel } else { mix(palette.panel, frame.accent, 0.05) };
-        scene.items.push(Item::Box { area, radius, color: surface, opacity: 1.0 });
+        scene.put(ElementKind::Panel, Item::Box { area, radius, color: surface, opacity: 1.0 });
         let edge = if palette.plain { WHITE } else { mix(frame.accent, WHITE, 0.3) };
         let (thick, strong) = if palette.plain { (3.0, 1.0) } else { (2.0, 0.35) };
-        scene.items.push(Item::Frame { area, radius, width: thick * unit, color: edge, opacity: strong });
+        scene.put(ElementKind::Panel, Item::Frame { area, radius, width: thick * unit, color: edge, opacity: strong });
         let panel = Self { area, unit, countdown: area.bottom() - (countdown::HALF_SMALL + 26.0) * unit };
         if Self::foot(view) > 0.0 {
             let rule = Area::new(area.x + PADDING * unit, panel.countdown - 42.0 * unit, width - 2.0 * PADDING * unit, 1.5 * unit);
@@ -68,7 +69,7 @@ impl Panel {
     /// A quiet line across.
     pub(super) fn rule(&self, scene: &mut Scene, frame: &Frame, area: Area) {
         let opacity = if frame.palette.plain { 1.0 } else { 0.12 };
-        scene.items.push(Item::Box { area, radius: 0.0, color: WHITE, opacity });
+        scene.put(ElementKind::Rule, Item::Box { area, radius: 0.0, color: WHITE, opacity });
     }
 
     /// `units` in pixels.
@@ -140,7 +141,7 @@ fn power(scene: &mut Scene, frame: &Frame, view: &View, highlighted: usize) {
     let title = Style { tracking: -0.01, ..Style::new(Face::Title, panel.px(42.0), palette.ink) };
     let name = if view.host.trim().is_empty() { "This machine" } else { view.host.trim() };
     let (title, name) = title.fit(name, panel.room(), 0.7);
-    scene.text(panel.line(panel.left(), panel.down(64.0), title, name));
+    scene.text(ElementKind::PanelTitle, panel.line(panel.left(), panel.down(64.0), title, name));
     for (index, which) in PowerEntry::ALL.into_iter().enumerate() {
         let lit = index == highlighted;
         let top = TITLE + ROW * index as f32;
@@ -148,9 +149,9 @@ fn power(scene: &mut Scene, frame: &Frame, view: &View, highlighted: usize) {
         let (mut ink, mut quiet) = (mix(palette.ink, palette.muted, 0.25), palette.muted);
         if lit {
             let surface = if palette.plain { WHITE } else { mix(palette.panel, frame.accent, 0.26) };
-            scene.items.push(Item::Box { area: row, radius: panel.px(18.0), color: surface, opacity: 1.0 });
+            scene.put(ElementKind::PowerHighlight, Item::Box { area: row, radius: panel.px(18.0), color: surface, opacity: 1.0 });
             let edge = Item::Frame { area: row, radius: panel.px(18.0), width: panel.px(2.5), color: frame.accent, opacity: 1.0 };
-            scene.items.push(edge);
+            scene.put(ElementKind::PowerHighlight, edge);
             (ink, quiet) = if palette.plain { (BLACK, BLACK) } else { (palette.ink, mix(palette.muted, palette.ink, 0.5)) };
         }
         let middle = row.center().1;
@@ -164,14 +165,17 @@ fn power(scene: &mut Scene, frame: &Frame, view: &View, highlighted: usize) {
         };
         if lit {
             let area = Area::around(row.right() - panel.px(44.0), middle, panel.px(16.0));
-            scene.items.push(Item::Sign { sign: Sign::Marker, area, color: mark, opacity: 1.0 });
+            scene.put(ElementKind::PowerHighlight, Item::Sign { sign: Sign::Marker, area, color: mark, opacity: 1.0 });
         }
         let area = Area::around(panel.left() + panel.px(23.0), middle, panel.px(23.0));
-        scene.items.push(Item::Sign { sign, area, color: mark, opacity: 1.0 });
+        scene.put(ElementKind::PowerEntry(index), Item::Sign { sign, area, color: mark, opacity: 1.0 });
         let x = panel.left() + panel.px(76.0);
         let words = Style::new(Face::Title, panel.px(31.0), ink);
-        scene.text(panel.line(x, middle - panel.px(18.0), words, which.words()));
-        scene.text(panel.line(x, middle + panel.px(21.0), Style::new(Face::Text, panel.px(23.0), quiet), what));
+        scene.text(ElementKind::PowerEntry(index), panel.line(x, middle - panel.px(18.0), words, which.words()));
+        scene.text(
+            ElementKind::PowerEntryDetail(index),
+            panel.line(x, middle + panel.px(21.0), Style::new(Face::Text, panel.px(23.0), quiet), what),
+        );
     }
 }
 
@@ -184,11 +188,11 @@ fn pin(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, (entered, cur
     let middle = panel.area.center().0;
 
     let padlock = Area::around(middle, panel.down(80.0), panel.px(32.0));
-    scene.items.push(Item::Sign { sign: Sign::Padlock, area: padlock, color: frame.accent, opacity: 1.0 });
+    scene.put(ElementKind::TitleSign, Item::Sign { sign: Sign::Padlock, area: padlock, color: frame.accent, opacity: 1.0 });
     let title = Style { tracking: -0.01, ..Style::new(Face::Title, panel.px(42.0), palette.ink) };
     let ending = " is locked";
     let name = title.cut(&card.title, panel.room() - title.width(ending));
-    scene.text(panel.centered(panel.down(154.0), title, format!("{name}{ending}")));
+    scene.text(ElementKind::PanelTitle, panel.centered(panel.down(154.0), title, format!("{name}{ending}")));
 
     // As many places as most PINs have; more as they are used, as many as the panel has room for.
     let places = entered.clamp(4, 16);
@@ -198,9 +202,9 @@ fn pin(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, (entered, cur
         let (x, y) = (first + pitch * place as f32, panel.down(224.0));
         let (area, radius) = (Area::around(x, y, panel.px(13.0)), panel.px(13.0));
         if place < entered {
-            scene.items.push(Item::Box { area, radius, color: mix(frame.accent, WHITE, 0.35), opacity: 1.0 });
+            scene.put(ElementKind::PinPlace(place), Item::Box { area, radius, color: mix(frame.accent, WHITE, 0.35), opacity: 1.0 });
         } else {
-            scene.items.push(Item::Frame { area, radius, width: panel.px(2.5), color: palette.faint, opacity: 1.0 });
+            scene.put(ElementKind::PinPlace(place), Item::Frame { area, radius, width: panel.px(2.5), color: palette.faint, opacity: 1.0 });
         }
     }
 
@@ -218,7 +222,7 @@ fn pin(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, (entered, cur
     if wrong {
         exclamation(scene, frame, Area::around(line.x - before + panel.px(15.0), panel.down(282.0), panel.px(15.0)));
     }
-    scene.text(line);
+    scene.text(ElementKind::PinAnswer, line);
 
     for (index, key) in PinKey::ALL.into_iter().enumerate() {
         let x = panel.left() + panel.px((KEY + GAP) * index as f32);
@@ -233,18 +237,17 @@ fn pin(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, (entered, cur
         };
         let area = Area::new(x, panel.down(328.0), panel.px(KEY), panel.px(KEY));
         if cursor != Some(index) {
-            cap.draw_in(scene, palette, area, panel.unit * 1.25, None);
+            cap.draw_in(scene, palette, ElementKind::PinKey(index), area, panel.unit * 1.25, None);
             continue;
         }
         let light = if palette.plain { WHITE } else { mix(frame.accent, WHITE, 0.25) };
         let around = area.outset(panel.px(6.0));
-        scene.items.push(Item::Box {
-            area: around,
-            radius: panel.px(17.0),
-            color: if palette.plain { BLACK } else { NIGHT },
-            opacity: 1.0,
-        });
-        scene.items.push(Item::Frame { area: around, radius: panel.px(17.0), width: panel.px(3.0), color: frame.accent, opacity: 1.0 });
-        cap.draw_in(scene, palette, area, panel.unit * 1.25, Some(light));
+        let ground = if palette.plain { BLACK } else { NIGHT };
+        scene.put(ElementKind::PinCursor, Item::Box { area: around, radius: panel.px(17.0), color: ground, opacity: 1.0 });
+        scene.put(
+            ElementKind::PinCursor,
+            Item::Frame { area: around, radius: panel.px(17.0), width: panel.px(3.0), color: frame.accent, opacity: 1.0 },
+        );
+        cap.draw_in(scene, palette, ElementKind::PinKey(index), area, panel.unit * 1.25, Some(light));
     }
 }

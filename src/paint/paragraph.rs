@@ -1,5 +1,6 @@
 //! Wrapped text.
 
+use super::layout::ElementKind;
 use super::scene::Scene;
 use super::text::{Face, Line, Style};
 
@@ -59,11 +60,11 @@ impl Paragraph {
         self.style.size * Self::LEADING * self.lines.len() as f32
     }
 
-    /// Places it with its top left at (`x`, `top`).
+    /// Places it as a reason, with its top left at (`x`, `top`).
     pub(super) fn place(self, scene: &mut Scene, x: f32, top: f32) {
         for (index, line) in self.lines.into_iter().enumerate() {
             let baseline = top + self.style.size * (1.0 + Self::LEADING * index as f32);
-            scene.text(Line::at(x, baseline, self.style, line));
+            scene.text(ElementKind::Reason(index), Line::at(x, baseline, self.style, line));
         }
     }
 }

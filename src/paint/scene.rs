@@ -9,6 +9,7 @@ use super::frame::Frame;
 use super::geometry::Area;
 use super::insertion;
 use super::keys::{Hint, hints};
+use super::layout::ElementKind;
 use super::shelf;
 use super::signs::Sign;
 use super::text::Line;
@@ -44,12 +45,19 @@ pub(super) enum Item {
     Pointer { area: Area, color: Color },
 }
 
+/// A thing to draw, and what it stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Placed {
+    pub(super) kind: ElementKind,
+    pub(super) item: Item,
+}
+
 /// A view laid out.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scene {
     pub(super) background: Background,
     /// From back to front.
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<Placed>,
     pub(super) countdown: Option<Countdown>,
     /// How wide the fade at the left and the right edge is for cartridges, in pixels.
     pub(super) edges: (f32, f32),
@@ -111,18 +119,15 @@ impl Scene {
         }
     }
 
-    /// Every line of text that is not part of a cartridge.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &Line> {
-        let placed = self.items.iter().filter_map(|item| match item {
-            Item::Text(line) => Some(line),
-            _ => None,
-        });
-        placed.chain(self.countdown.iter().flat_map(|countdown| &countdown.lines))
+    /// Adds a thing in front of all others.
+    pub(super) fn put(&mut self, kind: ElementKind, item: Item) {
+        self.items.push(Placed { kind, item });
     }
 
-    pub(super) fn text(&mut self, line: Line) {
+    /// Adds a line of text, unless there are no letters in it.
+    pub(super) fn text(&mut self, kind: ElementKind, line: Line) {
         if !line.text.is_empty() {
-            self.items.push(Item::Text(line));
+            self.put(kind, Item::Text(line));
         }
     }
 }

@@ -36,6 +36,27 @@ pub(super) enum Sign {
     Enter,
 }
 
+impl Sign {
+    /// Its name in a layout.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Ring => "ring",
+            Self::RingWithDot => "ring-with-dot",
+            Self::Disc => "disc",
+            Self::Padlock => "padlock",
+            Self::Barred => "barred",
+            Self::Exclamation => "exclamation",
+            Self::Marker => "marker",
+            Self::Console => "console",
+            Self::Restart => "restart",
+            Self::Power => "power",
+            Self::Erase => "erase",
+            Self::Enter => "enter",
+        }
+    }
+}
+
 /// Lines with the pen's width, and outlines that are filled.
 type Drawing = (&'static [(f32, &'static str)], &'static str);
 

@@ -4,6 +4,7 @@ use super::cartridge::Look;
 use super::frame::Frame;
 use super::geometry::Area;
 use super::insertion;
+use super::layout::ElementKind;
 use super::scene::{Item, Scene, position};
 use super::shelf::{Shelf, light};
 use super::theme::{WHITE, mix};
@@ -25,7 +26,7 @@ pub(super) fn cartridges(scene: &mut Scene, frame: &Frame, view: &View, shelf: &
         let light = light(index, at);
         let opacity = opacity + (1.0 - opacity) * light;
         if opacity > 0.0 && body.right() > 0.0 && body.x < frame.width {
-            scene.items.push(Item::Cartridge { look: Box::new(look), body: *body, light, opacity });
+            scene.put(ElementKind::Cartridge(index), Item::Cartridge { look: Box::new(look), body: *body, light, opacity });
         }
     }
 }
@@ -44,13 +45,16 @@ pub(super) fn shelf(scene: &mut Scene, frame: &Frame, view: &View) {
     *light = (*light + shelf.at) / 2.0;
     let (width, height) = (frame.px(34.0), frame.px(17.0));
     let area = Area::new(shelf.at - width / 2.0, frame.below(14.0), width, height);
-    scene.items.push(Item::Pointer { area, color: mix(frame.accent, WHITE, 0.2) });
+    scene.put(ElementKind::Pointer, Item::Pointer { area, color: mix(frame.accent, WHITE, 0.2) });
 }
 
 /// The emblem of what runs, calm and dark: this may be on the monitor for hours.
 pub(super) fn emblem(scene: &mut Scene, frame: &Frame, view: &View) {
     if let Some(look) = look(frame, view, view.highlighted, 2.0 * frame.px(72.0)) {
         let place = Area::around(frame.middle(), frame.running() - 55.0 * frame.large - frame.px(110.0), frame.px(72.0));
-        scene.items.push(Item::Emblem { look: Box::new(look), place, opacity: if frame.palette.plain { 1.0 } else { 0.42 } });
+        scene.put(
+            ElementKind::RunningEmblem,
+            Item::Emblem { look: Box::new(look), place, opacity: if frame.palette.plain { 1.0 } else { 0.42 } },
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::geometry::Area;
+use super::layout::ElementKind;
 use super::scene::{Item, Scene};
 use super::signs::Sign;
 use super::text::{CAPITAL, Face, Line};
@@ -32,11 +33,11 @@ pub(super) fn place(scene: &mut Scene, frame: &Frame, steps: &[Step], y: f32) {
             let reached = step.progress != Progress::Pending;
             let line = Area::new(x + space, y - units(1.5), join, units(3.0));
             let (color, opacity) = if reached { (frame.accent, 0.9) } else { (palette.faint, if palette.plain { 1.0 } else { 0.55 }) };
-            scene.items.push(Item::Box { area: line, radius: units(1.5), color, opacity });
+            scene.put(ElementKind::StepLine(index), Item::Box { area: line, radius: units(1.5), color, opacity });
             x = line.right() + space;
         }
         let area = Area::new(x, y - side / 2.0, side, side);
-        let mut sign = |sign, area, color| scene.items.push(Item::Sign { sign, area, color, opacity: 1.0 });
+        let mut sign = |sign, area, color| scene.put(ElementKind::Step(index), Item::Sign { sign, area, color, opacity: 1.0 });
         let color = match step.progress {
             Progress::Pending => {
                 sign(Sign::Ring, area, palette.faint);
@@ -55,6 +56,6 @@ pub(super) fn place(scene: &mut Scene, frame: &Frame, steps: &[Step], y: f32) {
         let style = super::text::Style { color, ..style };
         let line = Line::at(area.right() + gap, y + CAPITAL / 2.0 * style.size, style, name);
         x = line.area().right();
-        scene.text(line);
+        scene.text(ElementKind::Step(index), line);
     }
 }

@@ -4,6 +4,7 @@ use super::countdown;
 use super::frame::Frame;
 use super::geometry::Area;
 use super::insertion::DEPTH;
+use super::layout::ElementKind;
 use super::paragraph::Paragraph;
 use super::scene::{Item, Scene};
 use super::signs::Sign;
@@ -34,15 +35,15 @@ pub(super) fn headline(scene: &mut Scene, frame: &Frame, baseline: f32, sign: Op
     if let Some(sign) = sign {
         let area = Area::new(line.x - before, baseline - (CAPITAL * style.size + side) / 2.0, side, side);
         let color = if sign == Sign::Barred { frame.palette.warning } else { frame.accent };
-        scene.items.push(Item::Sign { sign, area, color, opacity: 1.0 });
+        scene.put(ElementKind::TitleSign, Item::Sign { sign, area, color, opacity: 1.0 });
     }
-    scene.text(line);
+    scene.text(ElementKind::Title, line);
 }
 
 /// The line below a large one.
 pub(super) fn below(scene: &mut Scene, frame: &Frame, baseline: f32, text: &str) {
     let (style, text) = frame.style(Face::Text, 31.0, frame.palette.muted).fit(text, frame.room(), 0.75);
-    scene.text(Line::centered(frame.middle(), baseline, style, text));
+    scene.text(ElementKind::Tagline, Line::centered(frame.middle(), baseline, style, text));
 }
 
 /// Why a persona cannot be picked, where its tagline would be and further down: the reason, then, quieter, how to mend
@@ -64,10 +65,10 @@ pub(super) fn refusal(scene: &mut Scene, frame: &Frame, view: &View, why: &str) 
     let mend = Paragraph::new(mend_style, &mend.replace('\n', " "), (width, top + room - mend_top));
     let fits = mend_top + mend.height() <= top + room + 1.0;
     let mut end = top + reason.height();
-    centered(scene, frame, reason, top);
+    centered(scene, frame, ElementKind::Reason, reason, top);
     if fits && !mend.lines.is_empty() {
         end = mend_top + mend.height();
-        centered(scene, frame, mend, mend_top);
+        centered(scene, frame, ElementKind::ReasonHint, mend, mend_top);
     }
     if counting {
         // Where the large one would be, if the words leave it there.
@@ -93,7 +94,7 @@ pub(super) fn running(scene: &mut Scene, frame: &Frame, card: &Card, screen: Opt
     let style = Style { opacity, ..frame.headline(56.0) };
     let (style, text) = style.fit(&format!("{} is running", card.title), frame.room(), 0.55);
     let title = frame.running() + 20.0 * frame.large;
-    scene.text(Line::centered(frame.middle(), title, style, text));
+    scene.text(ElementKind::Title, Line::centered(frame.middle(), title, style, text));
     let look = match screen.map(str::trim).filter(|screen| !screen.is_empty()) {
         Some(screen) if card.is_legion => format!("Look at the screen on the {screen}"),
         None if card.is_legion => "Look at legion’s screen".to_owned(),
@@ -101,12 +102,12 @@ pub(super) fn running(scene: &mut Scene, frame: &Frame, card: &Card, screen: Opt
     };
     let style = Style { opacity, ..frame.style(Face::Text, 31.0, palette.ink) };
     let (style, text) = style.fit(&look, frame.room(), 0.7);
-    scene.text(Line::centered(frame.middle(), title + frame.px(34.0) + 31.0 * frame.text, style, text));
+    scene.text(ElementKind::Tagline, Line::centered(frame.middle(), title + frame.px(34.0) + 31.0 * frame.text, style, text));
 }
 
-fn centered(scene: &mut Scene, frame: &Frame, text: Paragraph, top: f32) {
+fn centered(scene: &mut Scene, frame: &Frame, kind: fn(usize) -> ElementKind, text: Paragraph, top: f32) {
     for (index, line) in text.lines.into_iter().enumerate() {
         let baseline = top + text.style.size * (1.0 + Paragraph::LEADING * index as f32);
-        scene.text(Line::centered(frame.middle(), baseline, text.style, line));
+        scene.text(kind(index), Line::centered(frame.middle(), baseline, text.style, line));
     }
 }

@@ -3,7 +3,7 @@
 use crate::views::countdown;
 use persona_paint::{
     Appearance, BuiltInEmblem, Card, Color, Emblem, Gallery, Overlay, Painter, PinAnswer, PinKey, Pose, PowerEntry, Progress, Stage, Step,
-    View, text_areas,
+    View, layout,
 };
 use proptest::prelude::*;
 
@@ -93,7 +93,8 @@ proptest! {
 
     #[test]
     fn texts_stay_on_the_screen_and_apart(view in any_view(), appearance in any_appearance(), width in 320..=7680_u32, height in 200..=4320_u32) {
-        let areas = text_areas(&view, appearance, width, height);
+        let layout = layout(&view, appearance, width, height);
+        let areas: Vec<_> = layout.lines().map(|(element, text)| (text, element.area)).collect();
         for (index, (text, area)) in areas.iter().enumerate() {
             prop_assert!(area.x >= 0.0 && area.y >= 0.0, "{text} {area:?}");
             prop_assert!(area.right() <= width as f32 && area.bottom() <= height as f32, "{text} {area:?}");

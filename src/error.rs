@@ -27,6 +27,7 @@ struct Parts {
     doing: String,
     cause: Option<Cause>,
     mend: Option<String>,
+    code: Option<&'static str>,
 }
 
 type Cause = Box<dyn StdError + Send + Sync>;
@@ -50,7 +51,7 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn of(kind: Kind, doing: String, cause: Option<Cause>) -> Self {
-        Self(Box::new(Parts { kind, doing, cause, mend: None }))
+        Self(Box::new(Parts { kind, doing, cause, mend: None, code: None }))
     }
 
     /// Adds what the reader can do about it.
@@ -64,6 +65,19 @@ impl Error {
     fn with(mut self, mend: String) -> Self {
         self.0.mend = Some(mend);
         self
+    }
+
+    /// Adds an identifier of what went wrong, for programs: kebab-case, and it stays when the words change.
+    #[must_use]
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.0.code = Some(code);
+        self
+    }
+
+    /// The identifier of what went wrong, if it has one: the outermost of the chain.
+    pub fn code(&self) -> Option<&'static str> {
+        let inner = || self.0.cause.as_ref()?.downcast_ref::<Self>()?.code();
+        self.0.code.or_else(inner)
     }
 
     /// What was being done and why it failed, without the mend.
@@ -151,5 +165,14 @@ mod tests {
         let outer = Error::because("inserting", inner);
         assert_eq!(outer.to_string(), "inserting: opening /x: Permission denied (os error 13)\n  mend: become root");
         assert_eq!(outer.errno(), Some(libc::EACCES));
+    }
+
+    #[test]
+    fn the_outermost_code_of_a_chain_counts() {
+        let inner = Error::new("the lock is taken").with_code("legion-running");
+        let outer = Error::because("inserting", inner);
+        assert_eq!(outer.code(), Some("legion-running"));
+        assert_eq!(Error::because("starting", outer).with_code("start-failed").code(), Some("start-failed"));
+        assert_eq!(Error::because("x", std::io::Error::other("y")).code(), None);
     }
 }

@@ -6,14 +6,14 @@
 //! {
 //!   "level": "warning",
 //!   "findings": [
-//!     {"level": "good", "area": "iommu", "subject": "iommu", "what": "on, with 31 groups", "mend": null},
-//!     {"level": "warning", "area": "units", "subject": "legion.path", "what": "...", "mend": "`systemctl enable legion.path`"}
+//!     {"level": "good", "area": "iommu", "code": "iommu-on", "subject": "iommu", "what": "on, with 31 groups", "mend": null},
+//!     {"level": "warning", "area": "units", "code": "unit-not-enabled", "subject": "legion.path", "what": "...", "mend": "..."}
 //!   ]
 //! }
 //! ```
 //!
 //! `level` is `good`, `warning` or `broken`, of the whole the worst of any finding. `area` and `subject` are the same whenever the
-//! same thing is looked at; `what` and `mend` are for people, and their wording may change.
+//! same thing is looked at, and `code` whenever the same is found; `what` and `mend` are for people, and their wording may change.
 
 use super::{Output, print, print_json};
 use crate::doctor::{Finding, Level, examine};
@@ -98,6 +98,7 @@ mod tests {
         let finding = |level, area, what: &str, mend: Option<&str>| Finding {
             level,
             area,
+            code: "code",
             subject: String::new(),
             what: what.into(),
             mend: mend.map(str::to_owned),

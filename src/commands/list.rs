@@ -37,6 +37,8 @@ struct Row<'a> {
     cartridge_state: Option<String>,
     /// Why the cartridge cannot be used; absent if it can.
     cartridge_trouble: Option<String>,
+    /// The same as an identifier that stays when the words change.
+    cartridge_trouble_code: Option<&'static str>,
 }
 
 /// Prints the personas in menu order.
@@ -93,6 +95,7 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
         passed_over: false,
         cartridge: legion.map(|legion| legion.cartridge.as_str()),
         cartridge_state: state.map(str::to_owned),
+        cartridge_trouble_code: trouble.as_ref().map(|error| error.code().unwrap_or("cartridge-unusable")),
         cartridge_trouble: trouble.map(|error| error.to_string()),
     }
 }
@@ -145,6 +148,7 @@ mod tests {
             cartridge: Some(name),
             cartridge_state: Some("its cartridge is ready".to_owned()),
             cartridge_trouble: None,
+            cartridge_trouble_code: None,
         }
     }
 

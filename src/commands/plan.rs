@@ -46,6 +46,8 @@ struct Bind {
 
 #[derive(Serialize)]
 struct Told {
+    /// What it is, the same in every run.
+    code: &'static str,
     /// The device it is about, if it is about one.
     address: Option<String>,
     reason: String,
@@ -53,8 +55,8 @@ struct Told {
     mend: Option<String>,
 }
 
-fn told(address: Option<PciAddress>, reason: &str, mend: Option<&str>) -> Told {
-    Told { address: address.map(|address| address.to_string()), reason: reason.to_owned(), mend: mend.map(str::to_owned) }
+fn told(code: &'static str, address: Option<PciAddress>, reason: &str, mend: Option<&str>) -> Told {
+    Told { code, address: address.map(|address| address.to_string()), reason: reason.to_owned(), mend: mend.map(str::to_owned) }
 }
 
 /// Prints the plan of a persona, the default if none is named.
@@ -85,7 +87,7 @@ impl Plan {
             reserve: reserve.iter().map(ToString::to_string).collect(),
             bind: Vec::new(),
             refused: Vec::new(),
-            notes: launch.notes.iter().map(|note| told(note.address, &note.what, note.mend.as_deref())).collect(),
+            notes: launch.notes.iter().map(|note| told(note.code, note.address, &note.what, note.mend.as_deref())).collect(),
             steps: reserve
                 .iter()
                 .map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI))
@@ -110,7 +112,8 @@ impl Plan {
     fn launch(&mut self, paths: &Paths, legion: &Legion, passthrough: &[Passthrough], launch: &passthrough::Plan) {
         self.cartridge = Some(legion.cartridge.clone());
         self.bind = launch.bind.iter().map(|(address, at)| Bind { address: address.to_string(), at: *at }).collect();
-        self.refused = launch.refused.iter().map(|refusal| told(refusal.address, &refusal.reason, refusal.mend.as_deref())).collect();
+        self.refused =
+            launch.refused.iter().map(|refusal| told(refusal.code, refusal.address, &refusal.reason, refusal.mend.as_deref())).collect();
         let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
         let found = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).and_then(|cartridge| {
             // libvirt's domain brings its own firmware.
@@ -124,9 +127,9 @@ impl Plan {
             Ok((argv, notes)) => {
                 self.qemu = argv;
                 self.macvtap = matches!(legion.network, Network::Macvtap(_));
-                self.notes.extend(notes.iter().map(|note| told(note.address, &note.what, note.mend.as_deref())));
+                self.notes.extend(notes.iter().map(|note| told(note.code, note.address, &note.what, note.mend.as_deref())));
             }
-            Err(error) => self.refused.push(told(None, &error.reason(), error.how_to_mend())),
+            Err(error) => self.refused.push(told(error.code().unwrap_or("cartridge-unusable"), None, &error.reason(), error.how_to_mend())),
         }
         if !self.refused.is_empty() {
             return;

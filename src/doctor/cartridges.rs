@@ -30,24 +30,25 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
     let cartridge = match Cartridge::examine(case.paths, legion) {
         Ok(cartridge) => cartridge,
         Err(error) if error.errno() == Some(nix::libc::EACCES) => {
-            area.warning(name, error.reason(), "look again as root: `sudo persona doctor`");
+            area.warning("cartridge-unreadable", name, error.reason(), "look again as root: `sudo persona doctor`");
             return;
         }
-        Err(error) => return area.error(without, name, &error),
+        Err(error) => return area.error(without, error.code().unwrap_or("cartridge-unusable"), name, &error),
     };
     if let Some(Err(error)) = cartridge.nvram.map(|size| Firmware::find(case.paths, size, legion.secure_boot)) {
-        return area.error(without, name, &error);
+        return area.error(without, error.code().unwrap_or("firmware-missing"), name, &error);
     }
     if let Some(folder) = account.and_then(|account| closed(case.paths, &cartridge, account)) {
         return area.tell(
             without,
+            "cartridge-folder-closed",
             name,
             format!("the user legion may not pass through {folder}, as its mode says"),
             Some(format!("`chmod o+x {folder}`")),
         );
     }
     let firmware = if cartridge.nvram.is_some() { "UEFI" } else { "legacy BIOS" };
-    area.good(name, format!("{name}: {}, boots by {firmware}", cartridge.disk.kind.file_name()));
+    area.good("cartridge-usable", name, format!("{name}: {}, boots by {firmware}", cartridge.disk.kind.file_name()));
 }
 
 /// The first folder above the cartridge that legion may not pass through. The cartridge itself is given to legion when it is
@@ -91,10 +92,15 @@ fn the_slot(paths: &Paths, path: &Path, area: &mut Area) {
     const SUBJECT: &str = "slot";
     let is_link = fs::symlink_metadata(paths.at(path)).map_or(true, |metadata| metadata.is_symlink());
     match slot::inserted(paths, path) {
-        _ if !is_link => area.broken(SUBJECT, format!("the slot {} is not a symlink", path.display()), "move what is there out of the way"),
-        Ok(Some(name)) => area.good(SUBJECT, format!("{name} is in the slot")),
-        Ok(None) => area.good(SUBJECT, "the slot is empty until legion starts"),
-        Err(error) => area.error(Level::Warning, SUBJECT, &error),
+        _ if !is_link => area.broken(
+            "slot-not-symlink",
+            SUBJECT,
+            format!("the slot {} is not a symlink", path.display()),
+            "move what is there out of the way",
+        ),
+        Ok(Some(name)) => area.good("slot-filled", SUBJECT, format!("{name} is in the slot")),
+        Ok(None) => area.good("slot-empty", SUBJECT, "the slot is empty until legion starts"),
+        Err(error) => area.error(Level::Warning, "slot-unreadable", SUBJECT, &error),
     }
 }
 

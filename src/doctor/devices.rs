@@ -12,15 +12,15 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
     let mut area = Area::new("devices");
     let (Some(settings), Some(machine), Some(plan)) = (&case.settings, &case.machine, &case.plan) else { return area };
     if settings.passthrough.is_empty() {
-        area.good("passthrough", "none is listed: legion has virtual devices only");
+        area.good("no-devices-listed", "passthrough", "none is listed: legion has virtual devices only");
         return area;
     }
     // The IOMMU and vfio-pci have areas of their own, which know more.
     for refusal in plan.refused.iter().filter(|refusal| refusal.address.is_some()) {
-        area.tell(Level::Broken, &subject(refusal.address), refusal.reason.clone(), refusal.mend.clone());
+        area.tell(Level::Broken, refusal.code, &subject(refusal.address), refusal.reason.clone(), refusal.mend.clone());
     }
     for note in &plan.notes {
-        area.tell(Level::Warning, &subject(note.address), note.what.clone(), note.mend.clone());
+        area.tell(Level::Warning, note.code, &subject(note.address), note.what.clone(), note.mend.clone());
     }
     for closure in &plan.closures {
         let is_member = |address| closure.members.iter().any(|member| member.address == address);
@@ -28,7 +28,7 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
         let refusals = || plan.refused.iter().filter(is_about);
         match standing(case, closure, images) {
             Standing::Well(how) if refusals().next().is_none() => summary(closure, machine, &how, &mut area),
-            Standing::Fault { function, what, mend } => area.warning(&function.to_string(), what, mend),
+            Standing::Fault { function, code, what, mend } => area.warning(code, &function.to_string(), what, mend),
             Standing::Well(_) | Standing::Unasked => {}
         }
         companions(closure, settings, machine, &mut area);
@@ -65,7 +65,7 @@ fn summary(closure: &Closure, machine: &Machine, how: &str, area: &mut Area) {
         [one] => format!("IOMMU group {one}, "),
         several => format!("IOMMU groups {}, ", several.join(" ")),
     };
-    area.good(&first.address.to_string(), format!("{function}{others}: {groups}{how}"));
+    area.good("devices-ready", &first.address.to_string(), format!("{function}{others}: {groups}{how}"));
 }
 
 /// What comes along although it is in none of the slots that the owner listed. Listing it says that it is meant.
@@ -81,6 +81,7 @@ fn companions(closure: &Closure, settings: &Settings, machine: &Machine, area: &
     let Some((brought_by, _)) = strangers.first() else { return };
     let names: Vec<String> = strangers.iter().map(|(_, function)| function.to_string()).collect();
     area.warning(
+        "group-companions",
         &brought_by.to_string(),
         format!("in one IOMMU group with {brought_by}, and therefore legion's too: {}", names.join(", ")),
         "if that is meant, list each as a [[legion.passthrough]] of its own; else put one of them into another slot",

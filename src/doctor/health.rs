@@ -16,6 +16,7 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
         let subject = function.address.to_string();
         if !answers(case, function) {
             area.broken(
+                "device-not-answering",
                 &subject,
                 format!("{function} does not answer: its configuration space reads ff"),
                 "power the machine off and on; a reboot may not be enough",
@@ -30,18 +31,19 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
             if let Holder::FirmwareFramebuffer(_) = holder
                 && function.subclass() == 0x0300
             {
-                area.good(&subject, format!("{holder} lies in {}: vfio-pci sends it away", function.address));
+                area.good("framebuffer-on-device", &subject, format!("{holder} lies in {}: vfio-pci sends it away", function.address));
             }
         }
         for bar in details.resizable_bars.iter().filter(|bar| function.is_display() && bar.size < bar.largest) {
             let what =
                 format!("{}: BAR {} has {} of {} that it could have", function.address, bar.number, size(bar.size), size(bar.largest));
-            area.good(&subject, what);
+            area.good("bar-not-largest", &subject, what);
         }
     }
     if let [first, more @ ..] = not_reset.as_slice() {
         let more: String = more.iter().map(|function| format!(", {}", function.address)).collect();
         area.warning(
+            "device-not-resettable",
             &first.address.to_string(),
             format!("{first}{more} cannot be reset, neither alone nor with the bus: legion may start with it only once in a boot"),
             "see whether newer firmware or a newer kernel helps; for some AMD cards there is the module vendor-reset",
@@ -66,6 +68,7 @@ fn power(function: &Function, details: &Details, area: &mut Area) {
         _ => return,
     };
     area.warning(
+        "device-in-deep-sleep",
         &function.address.to_string(),
         format!("{function} is in {state}: it may be stuck there when legion starts"),
         format!(

@@ -11,7 +11,7 @@ const SUBJECT: &str = "iommu";
 pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
     let mut area = Area::new("iommu");
     if let Some(error) = no_machine {
-        area.error(Level::Broken, "pci", error);
+        area.error(Level::Broken, "pci-unreadable", "pci", error);
     }
     let Some(machine) = &case.machine else { return area };
     if machine.iommu {
@@ -20,13 +20,13 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
             true => "; iommu=pt on the kernel command line would spare the host's own devices the translation",
             false => "",
         };
-        area.good(SUBJECT, format!("on, with {} groups{advice}", groups.len()));
+        area.good("iommu-on", SUBJECT, format!("on, with {} groups{advice}", groups.len()));
     } else if case.settings.is_some() && !case.passes_devices() {
-        area.good(SUBJECT, "off, and no device is listed that would need it");
+        area.good("iommu-not-needed", SUBJECT, "off, and no device is listed that would need it");
     } else {
         let firmware = Firmware::read(case.paths);
-        let (why, mend) = missing(&firmware, case.host.cpu("vendor_id"), &case.host.command_line);
-        area.broken(SUBJECT, format!("off: {why}"), mend);
+        let (code, why, mend) = missing(&firmware, case.host.cpu("vendor_id"), &case.host.command_line);
+        area.broken(code, SUBJECT, format!("off: {why}"), mend);
     }
     area
 }
@@ -62,7 +62,7 @@ impl Firmware {
 }
 
 /// Why there are no IOMMU groups, and what helps.
-fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (String, String) {
+fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (&'static str, String, String) {
     let words = || command_line.split_whitespace();
     // Options come in lists: intel_iommu=on,sm_on.
     let switches = |name: &str, value: &str| {
@@ -70,6 +70,7 @@ fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (St
     };
     if let Some(name) = ["iommu", "intel_iommu", "amd_iommu"].into_iter().find(|name| switches(name, "off")) {
         return (
+            "iommu-switched-off",
             format!("{name}=off is on the kernel command line"),
             format!("remove {name}=off from the boot loader's entry, and reboot"),
         );
@@ -82,18 +83,20 @@ fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (St
         _ => "turn on AMD-Vi or VT-d (\"IOMMU\") in the firmware setup".to_owned(),
     };
     match firmware {
-        Firmware::Nothing => ("the firmware offers none (no ACPI table DMAR or IVRS)".to_owned(), setup),
+        Firmware::Nothing => ("iommu-not-in-firmware", "the firmware offers none (no ACPI table DMAR or IVRS)".to_owned(), setup),
         Firmware::Offers("DMAR") if !switches("intel_iommu", "on") => (
+            "iommu-not-used",
             "the firmware offers VT-d, and the kernel does not use it".to_owned(),
             "add intel_iommu=on to the kernel command line, and reboot".to_owned(),
         ),
         Firmware::Offers(_) => (
+            "iommu-failed",
             format!("the firmware offers {what}, and the kernel could not use it"),
             "see why: `dmesg | grep -e AMD-Vi -e DMAR -e IOMMU`".to_owned(),
         ),
         Firmware::Unknown => {
             let also = if is_intel && !switches("intel_iommu", "on") { ", and add intel_iommu=on to the kernel command line" } else { "" };
-            ("the kernel has made no IOMMU groups".to_owned(), setup + also)
+            ("iommu-no-groups", "the kernel has made no IOMMU groups".to_owned(), setup + also)
         }
     }
 }
@@ -106,19 +109,20 @@ mod tests {
     fn each_cause_has_its_own_mend() {
         let intel = Some("GenuineIntel");
         let amd = Some("AuthenticAMD");
-        for (firmware, vendor, line, why, mend) in [
-            (Firmware::Offers("DMAR"), intel, "quiet", "offers VT-d", "add intel_iommu=on"),
-            (Firmware::Offers("DMAR"), intel, "intel_iommu=on,sm_on", "could not use it", "dmesg"),
-            (Firmware::Offers("IVRS"), amd, "", "could not use it", "dmesg"),
-            (Firmware::Offers("IVRS"), amd, "amd_iommu=off", "amd_iommu=off is on", "remove amd_iommu=off"),
-            (Firmware::Offers("DMAR"), intel, "iommu=pt,off", "iommu=off is on", "remove iommu=off"),
-            (Firmware::Nothing, amd, "", "the firmware offers none", "AMD-Vi"),
-            (Firmware::Nothing, intel, "", "the firmware offers none", "VT-d"),
-            (Firmware::Unknown, intel, "", "no IOMMU groups", "VT-d in the firmware setup, and add intel_iommu=on"),
-            (Firmware::Unknown, None, "", "no IOMMU groups", "AMD-Vi or VT-d"),
+        // What the hint must name: the option to write or to remove, the switch in the firmware, or where to look.
+        for (firmware, vendor, line, code, hint) in [
+            (Firmware::Offers("DMAR"), intel, "quiet", "iommu-not-used", "intel_iommu=on"),
+            (Firmware::Offers("DMAR"), intel, "intel_iommu=on,sm_on", "iommu-failed", "dmesg"),
+            (Firmware::Offers("IVRS"), amd, "", "iommu-failed", "dmesg"),
+            (Firmware::Offers("IVRS"), amd, "amd_iommu=off", "iommu-switched-off", "amd_iommu=off"),
+            (Firmware::Offers("DMAR"), intel, "iommu=pt,off", "iommu-switched-off", "iommu=off"),
+            (Firmware::Nothing, amd, "", "iommu-not-in-firmware", "AMD-Vi"),
+            (Firmware::Nothing, intel, "", "iommu-not-in-firmware", "VT-d"),
+            (Firmware::Unknown, intel, "", "iommu-no-groups", "intel_iommu=on"),
+            (Firmware::Unknown, None, "", "iommu-no-groups", "AMD-Vi or VT-d"),
         ] {
             let found = missing(&firmware, vendor, line);
-            assert!(found.0.contains(why) && found.1.contains(mend), "{found:?}");
+            assert!(found.0 == code && found.2.contains(hint), "{found:?}");
         }
     }
 }

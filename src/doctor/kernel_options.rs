@@ -19,21 +19,24 @@ pub(super) fn check(case: &Case<'_>) -> Area {
 
 fn driver(vfio: Vfio, is_needed: bool, area: &mut Area) {
     match vfio {
-        Vfio::BuiltIn => area.good(VFIO_PCI, "vfio-pci is built into the kernel"),
-        Vfio::Loaded => area.good(VFIO_PCI, "the module vfio-pci is loaded"),
-        Vfio::Loadable => area.good(VFIO_PCI, "the module vfio-pci can be loaded"),
+        Vfio::BuiltIn => area.good("vfio-built-in", VFIO_PCI, "vfio-pci is built into the kernel"),
+        Vfio::Loaded => area.good("vfio-loaded", VFIO_PCI, "the module vfio-pci is loaded"),
+        Vfio::Loadable => area.good("vfio-loadable", VFIO_PCI, "the module vfio-pci can be loaded"),
         Vfio::Absent | Vfio::Replaced | Vfio::Unknown if !is_needed => {}
         Vfio::Absent => area.broken(
+            "vfio-absent",
             VFIO_PCI,
             "this kernel has no vfio-pci, neither built in nor as a module",
             "boot a kernel that was built with CONFIG_VFIO_PCI, such as Arch's linux or linux-lts",
         ),
         Vfio::Replaced => area.broken(
+            "vfio-modules-replaced",
             VFIO_PCI,
             "vfio-pci cannot be loaded: the running kernel's modules are gone, as after an upgrade of the kernel",
             "reboot the machine into the new kernel",
         ),
         Vfio::Unknown => area.warning(
+            "vfio-unknown",
             VFIO_PCI,
             "whether this kernel has vfio-pci is not to be seen: it is not loaded, and there is no list of its modules",
             "try it: `modprobe vfio-pci`",
@@ -85,11 +88,26 @@ fn ids(case: &Case<'_>, place: &str, list: &str, area: &mut Area) {
     let strangers: Vec<&Function> = functions.filter(|function| ids.contains(&function.id) && !is_legions(function.address)).collect();
     let names: Vec<String> = strangers.iter().map(ToString::to_string).collect();
     if strangers.iter().any(|function| function.driver.as_deref() == Some(VFIO_PCI)) {
-        area.broken(subject, format!("vfio-pci takes the host's {} by its ID, as {place} says", names.join(" and ")), mend);
+        area.broken(
+            "vfio-ids-took-host-device",
+            subject,
+            format!("vfio-pci takes the host's {} by its ID, as {place} says", names.join(" and ")),
+            mend,
+        );
     } else if strangers.is_empty() {
-        area.warning(subject, format!("vfio-pci takes every device with the IDs {list}, wherever it is, as {place} says"), mend);
+        area.warning(
+            "vfio-ids-set",
+            subject,
+            format!("vfio-pci takes every device with the IDs {list}, wherever it is, as {place} says"),
+            mend,
+        );
     } else {
-        area.warning(subject, format!("vfio-pci may take the host's {} by its ID, as {place} says", names.join(" and ")), mend);
+        area.warning(
+            "vfio-ids-may-take-host-device",
+            subject,
+            format!("vfio-pci may take the host's {} by its ID, as {place} says", names.join(" and ")),
+            mend,
+        );
     }
 }
 

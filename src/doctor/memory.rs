@@ -33,22 +33,22 @@ impl Memory {
 
 pub(super) fn check(case: &Case<'_>, memory: &Memory, area: &mut Area) {
     if memory.total.is_none() && case.legions().next().is_some() {
-        area.warning("memory", "how much memory the host has is not to be seen in /proc/meminfo", "`free -h` tells");
+        area.warning("memory-unknown", "memory", "how much memory the host has is not to be seen in /proc/meminfo", "`free -h` tells");
     }
     let mut is_well = memory.total.is_some();
     for (persona, legion) in case.legions() {
         let faults = [enough(memory, persona, legion, case.without(persona)), huge_pages(case.paths, memory, persona, legion)];
-        for (level, what, mend) in faults.into_iter().flatten() {
+        for (level, code, what, mend) in faults.into_iter().flatten() {
             is_well = false;
-            area.tell(level, &persona.name, what, Some(mend));
+            area.tell(level, code, &persona.name, what, Some(mend));
         }
     }
     if is_well && let Some((total, most)) = memory.total.zip(case.legions().map(|(_, legion)| legion.memory.mebibytes()).max()) {
-        area.good("memory", format!("legion has at most {} of the host's {}", told(most << 10), told(total)));
+        area.good("memory-enough", "memory", format!("legion has at most {} of the host's {}", told(most << 10), told(total)));
     }
 }
 
-type Fault = (Level, String, String);
+type Fault = (Level, &'static str, String, String);
 
 fn enough(memory: &Memory, persona: &Persona, legion: &Legion, without: Level) -> Option<Fault> {
     const GIBIBYTE: u64 = 1 << 20;
@@ -56,9 +56,9 @@ fn enough(memory: &Memory, persona: &Persona, legion: &Legion, without: Level) -
     let mend = "give it less: `memory` in the settings".to_owned();
     let has = format!("{} has {} of memory", persona.name, told(wanted));
     if wanted > total {
-        Some((without, format!("{has}, more than all of the host's {}", told(total)), mend))
+        Some((without, "memory-too-large", format!("{has}, more than all of the host's {}", told(total)), mend))
     } else if total - wanted < GIBIBYTE {
-        Some((Level::Warning, format!("{has}, which leaves the host {}", told(total - wanted)), mend))
+        Some((Level::Warning, "memory-leaves-little", format!("{has}, which leaves the host {}", told(total - wanted)), mend))
     } else {
         None
     }
@@ -67,7 +67,7 @@ fn enough(memory: &Memory, persona: &Persona, legion: &Legion, without: Level) -
 /// Without them legion has ordinary memory, so that it is never worse than a warning.
 fn huge_pages(paths: &Paths, memory: &Memory, persona: &Persona, legion: &Legion) -> Option<Fault> {
     let shortage = legion.hugepages.then(|| memory::huge_pages(paths, legion.memory, memory.legion_runs).err()).flatten()?;
-    Some((Level::Warning, format!("{} gets ordinary memory: {}", persona.name, shortage.what), shortage.mend))
+    Some((Level::Warning, shortage.code, format!("{} gets ordinary memory: {}", persona.name, shortage.what), shortage.mend))
 }
 
 fn told(kibibytes: u64) -> String {
@@ -84,19 +84,18 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
 
-    fn fault(meminfo: &str, legion: &str) -> Option<(Level, String)> {
+    fn fault(meminfo: &str, legion: &str) -> Option<(Level, &'static str)> {
         let settings = Settings::parse(&format!("[[persona]]\nname = \"a\"\n{legion}\n"), "").unwrap();
         let persona = &settings.personas[0];
-        enough(&Memory::parse(meminfo), persona, persona.legion().unwrap(), Level::Broken).map(|(level, what, _)| (level, what))
+        enough(&Memory::parse(meminfo), persona, persona.legion().unwrap(), Level::Broken).map(|(level, code, ..)| (level, code))
     }
 
     #[test]
     fn enough_for_both() {
         const MEMINFO: &str = "MemTotal:       32768000 kB\nMemFree: 1 kB\n";
         assert_eq!(fault(MEMINFO, "memory = \"24G\""), None);
-        let (level, what) = fault(MEMINFO, "memory = \"31G\"").unwrap();
-        assert_eq!((level, what.as_str()), (Level::Warning, "a has 31 GiB of memory, which leaves the host 256 MiB"));
-        assert_eq!(fault(MEMINFO, "memory = \"32G\"").unwrap().0, Level::Broken);
+        assert_eq!(fault(MEMINFO, "memory = \"31G\""), Some((Level::Warning, "memory-leaves-little")));
+        assert_eq!(fault(MEMINFO, "memory = \"32G\""), Some((Level::Broken, "memory-too-large")));
         assert_eq!(fault("", "memory = \"32G\""), None);
         assert_eq!(Memory::parse("MemTotal: lots\n:::"), Memory::default());
     }
@@ -110,8 +109,8 @@ mod tests {
             let persona = &settings.personas[index];
             huge_pages(&paths, &Memory::default(), persona, persona.legion().unwrap())
         });
-        let (level, what, _) = a.unwrap();
-        assert!(level == Level::Warning && what.starts_with("a gets ordinary memory: 2048 huge pages"), "{what}");
+        let (level, code, ..) = a.unwrap();
+        assert_eq!((level, code), (Level::Warning, "huge-pages-missing"));
         assert_eq!(b, None);
     }
 }

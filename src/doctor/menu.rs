@@ -22,17 +22,17 @@ fn display(case: &Case<'_>, card: &Function, area: &mut Area) {
     let subject = card.address.to_string();
     match card.driver.as_deref() {
         Some(VFIO_PCI) => area.broken(
-            &subject,
+            "menu-card-on-vfio", &subject,
             format!("the menu's card {card} is on vfio-pci: there is no menu and no console"),
             "keep vfio-pci off it: see the area vfio, and look for scripts that write driver_override",
         ),
         Some(driver) => {
             let monitors = monitors(case, card.address);
             let monitors = if monitors.is_empty() { "no monitor is connected now".to_owned() } else { monitors.join(", ") };
-            area.good(&subject, format!("{card} ({driver}) draws the menu: {monitors}"));
+            area.good("menu-card-ready", &subject, format!("{card} ({driver}) draws the menu: {monitors}"));
         }
         None => area.warning(
-            &subject,
+            "menu-card-without-driver", &subject,
             format!("the menu's card {card} has no driver: there is no menu, and the default starts after its timeout"),
             "load its driver (amdgpu, i915, nouveau): is it on a list of modules that are not to be loaded (`modprobe -c | grep blacklist`)?",
         ),
@@ -67,7 +67,7 @@ fn keyboards(case: &Case<'_>, machine: &Machine, area: &mut Area) {
         places.push(format!("{} on no PCI device", machine.other_keyboards));
     }
     match places.as_slice() {
-        [] => area.good("keyboards", "no keyboard is connected now: the menu counts down to the default"),
-        _ => area.good("keyboards", format!("keyboards: {}", places.join("; "))),
+        [] => area.good("keyboard-not-found", "keyboards", "no keyboard is connected now: the menu counts down to the default"),
+        _ => area.good("keyboard-found", "keyboards", format!("keyboards: {}", places.join("; "))),
     }
 }

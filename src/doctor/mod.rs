@@ -58,6 +58,8 @@ pub struct Finding {
     pub level: Level,
     /// The part of the machine: `settings`, `iommu`, `devices`, `vfio`, `initramfs`, `menu`, `legion`, `cartridges`, `units`.
     pub area: &'static str,
+    /// What was found, as an identifier that stays when the words change: `kvm-missing`.
+    pub code: &'static str,
     /// What it is about, the same in every run: a PCI address, a file, a persona, a unit, a setting.
     pub subject: String,
     /// What was found, a sentence without a full stop.
@@ -77,24 +79,24 @@ impl Area {
         Self { name, findings: Vec::new() }
     }
 
-    fn tell(&mut self, level: Level, subject: &str, what: impl Into<String>, mend: Option<String>) {
-        self.findings.push(Finding { level, area: self.name, subject: subject.to_owned(), what: what.into(), mend });
+    fn tell(&mut self, level: Level, code: &'static str, subject: &str, what: impl Into<String>, mend: Option<String>) {
+        self.findings.push(Finding { level, area: self.name, code, subject: subject.to_owned(), what: what.into(), mend });
     }
 
-    fn good(&mut self, subject: &str, what: impl Into<String>) {
-        self.tell(Level::Good, subject, what, None);
+    fn good(&mut self, code: &'static str, subject: &str, what: impl Into<String>) {
+        self.tell(Level::Good, code, subject, what, None);
     }
 
-    fn warning(&mut self, subject: &str, what: impl Into<String>, mend: impl Into<String>) {
-        self.tell(Level::Warning, subject, what, Some(mend.into()));
+    fn warning(&mut self, code: &'static str, subject: &str, what: impl Into<String>, mend: impl Into<String>) {
+        self.tell(Level::Warning, code, subject, what, Some(mend.into()));
     }
 
-    fn broken(&mut self, subject: &str, what: impl Into<String>, mend: impl Into<String>) {
-        self.tell(Level::Broken, subject, what, Some(mend.into()));
+    fn broken(&mut self, code: &'static str, subject: &str, what: impl Into<String>, mend: impl Into<String>) {
+        self.tell(Level::Broken, code, subject, what, Some(mend.into()));
     }
 
-    fn error(&mut self, level: Level, subject: &str, error: &Error) {
-        self.tell(level, subject, error.reason(), error.how_to_mend().map(str::to_owned));
+    fn error(&mut self, level: Level, code: &'static str, subject: &str, error: &Error) {
+        self.tell(level, code, subject, error.reason(), error.how_to_mend().map(str::to_owned));
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) enum Standing {
     /// As planned, and in which way.
     Well(String),
     /// A function was not reserved.
-    Fault { function: PciAddress, what: String, mend: String },
+    Fault { function: PciAddress, code: &'static str, what: String, mend: String },
     /// Nothing is reserved because something is refused, which is told elsewhere.
     Unasked,
 }
@@ -38,8 +38,8 @@ pub(super) fn standing(case: &Case<'_>, closure: &Closure, images: &Initramfs) -
             0 => String::new(),
             count => format!(" (and {count} more of its functions)"),
         };
-        let (why, mend) = why_not(case, images);
-        return Standing::Fault { function: function.address, what: format!("{function} {fault}{more}: {why}"), mend };
+        let (code, why, mend) = why_not(case, images);
+        return Standing::Fault { function: function.address, code, what: format!("{function} {fault}{more}: {why}"), mend };
     }
     let built_in: Vec<String> = early()
         .filter_map(|(_, function, state)| match state {
@@ -95,19 +95,21 @@ fn is_built_in(case: &Case<'_>, function: &Function) -> bool {
     module.exists() && !module.join("initstate").exists()
 }
 
-fn why_not(case: &Case<'_>, images: &Initramfs) -> (String, String) {
+fn why_not(case: &Case<'_>, images: &Initramfs) -> (&'static str, String, String) {
     let reboot = |mend: &str| format!("{mend}, and reboot");
     if KernelCommandLine::parse(&case.host.command_line).off {
-        return ("persona=off is on the kernel command line".into(), "boot without persona=off".into());
+        return ("not-reserved-persona-off", "persona=off is on the kernel command line".into(), "boot without persona=off".into());
     }
     match images.next_boot(case.settings.as_ref()) {
-        NextBoot::NotThere => ("no initramfs image holds Persona".into(), reboot(images.how_to_add())),
-        NextBoot::Stale => ("the initramfs holds older settings".into(), reboot(images.how_to_rebuild())),
+        NextBoot::NotThere => ("not-reserved-initramfs-missing", "no initramfs image holds Persona".into(), reboot(images.how_to_add())),
+        NextBoot::Stale => ("not-reserved-initramfs-stale", "the initramfs holds older settings".into(), reboot(images.how_to_rebuild())),
         NextBoot::Reserves => (
+            "not-reserved-until-reboot",
             "the initramfs as it is now would do it".into(),
             "reboot; if it is so again, the kernel log says why: `dmesg | grep persona`".into(),
         ),
         NextBoot::Unknown => (
+            "not-reserved-cause-unknown",
             "no initramfs image could be looked into, which would say why".into(),
             "mend what the area initramfs tells; the kernel log may say why too: `dmesg | grep persona`".into(),
         ),

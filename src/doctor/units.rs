@@ -19,21 +19,27 @@ const SSH: [&str; 5] = ["sshd.service", "ssh.service", "sshd.socket", "ssh.socke
 pub(super) fn check(case: &Case<'_>) -> Area {
     let mut area = Area::new("units");
     if !case.paths.program().is_file() {
-        area.broken("/usr/bin/persona", "/usr/bin/persona, which the units run, is not there", "install Persona: `make install`");
+        area.broken(
+            "program-missing",
+            "/usr/bin/persona",
+            "/usr/bin/persona, which the units run, is not there",
+            "install Persona: `make install`",
+        );
     }
     match Account::of_legion(case.paths) {
-        Ok(_) => area.good("user", "the user legion exists"),
-        Err(error) => area.error(Level::Broken, "user", &error),
+        Ok(_) => area.good("user-exists", "user", "the user legion exists"),
+        Err(error) => area.error(Level::Broken, "user-missing", "user", &error),
     }
     let enabled = Enabled::read(case.paths);
     if !enabled.is_known {
-        area.warning("systemd", "which units are enabled is not to be seen", "`systemctl list-unit-files` tells");
+        area.warning("units-unknown", "systemd", "which units are enabled is not to be seen", "`systemctl list-unit-files` tells");
         return area;
     }
     ours(&enabled, case, &mut area);
     match SSH.iter().find(|unit| enabled.has(unit)) {
-        Some(unit) => area.good("ssh", format!("{unit} is enabled")),
+        Some(unit) => area.good("ssh-enabled", "ssh", format!("{unit} is enabled")),
         None => area.warning(
+            "ssh-not-enabled",
             "ssh",
             "no SSH server is enabled: with screen or keyboard gone the host cannot be reached",
             "`systemctl enable --now sshd` (Debian: ssh)",
@@ -46,6 +52,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
 fn ours(enabled: &Enabled, case: &Case<'_>, area: &mut Area) {
     if Unit::read(case.paths, "legion.service").is_none() {
         area.broken(
+            "unit-missing",
             "legion.service",
             "legion.service is not there, or is masked",
             "install Persona: `make install`; `systemctl unmask legion`",
@@ -54,16 +61,21 @@ fn ours(enabled: &Enabled, case: &Case<'_>, area: &mut Area) {
     let mut well = Vec::new();
     for (unit, loss) in OURS {
         if enabled.masks(unit) {
-            area.broken(unit, format!("{unit} is masked: {loss}"), format!("`systemctl unmask {unit}`, and `systemctl enable {unit}`"));
+            area.broken(
+                "unit-masked",
+                unit,
+                format!("{unit} is masked: {loss}"),
+                format!("`systemctl unmask {unit}`, and `systemctl enable {unit}`"),
+            );
         } else if !enabled.has(unit) {
-            area.warning(unit, format!("{unit} is not enabled: {loss}"), format!("`systemctl enable {unit}`"));
+            area.warning("unit-not-enabled", unit, format!("{unit} is not enabled: {loss}"), format!("`systemctl enable {unit}`"));
         } else {
             well.push(unit);
         }
     }
     if !well.is_empty() {
         let verb = if well.len() == 1 { "is" } else { "are" };
-        area.good("enabled", format!("{} {verb} enabled", well.join(", ")));
+        area.good("units-enabled", "enabled", format!("{} {verb} enabled", well.join(", ")));
     }
 }
 
@@ -83,6 +95,7 @@ fn writable(case: &Case<'_>, area: &mut Area) {
             let home = if is_hidden { " and ProtectHome=no" } else { "" };
             area.tell(
                 case.without(persona),
+                "cartridges-not-writable",
                 &persona.name,
                 format!("legion.service may not write to {}, where the cartridge of {} is", folder.display(), persona.name),
                 Some(format!("`systemctl edit legion`, and write ReadWritePaths={}{home} below [Service]", folder.display())),

@@ -54,7 +54,8 @@ impl<'a> Machine<'a> {
         let firmware = cartridge.nvram.map(|size| Firmware::find(paths, size, legion.secure_boot)).transpose()?;
         let mut processors = Processors::find(paths, &legion.cpus)?;
         let mut notes = std::mem::take(&mut processors.notes);
-        let mut note = |what: String, mend: &str| notes.push(Note { address: None, what, mend: Some(mend.to_owned()) });
+        let mut note =
+            |code: &'static str, what: String, mend: &str| notes.push(Note { code, address: None, what, mend: Some(mend.to_owned()) });
         for Passthrough { device, romfile, .. } in passthrough.iter().filter(|entry| devices.contains(&entry.device)) {
             if let Some(file) = romfile {
                 let mend = "correct or remove this `romfile` in the settings";
@@ -63,6 +64,7 @@ impl<'a> Machine<'a> {
         }
         if legion.secure_boot && firmware.is_none() {
             note(
+                "secure-boot-without-uefi",
                 format!("the cartridge {} boots by legacy BIOS, which knows no Secure Boot", cartridge.name),
                 "write secure_boot = false in the settings, or make its nvram.fd from an OVMF_VARS file",
             );
@@ -73,7 +75,7 @@ impl<'a> Machine<'a> {
             None => None,
             Some(Ok(pages)) => Some(pages),
             Some(Err(shortage)) => {
-                note(format!("legion gets ordinary memory: {}", shortage.what), &shortage.mend);
+                note(shortage.code, format!("legion gets ordinary memory: {}", shortage.what), &shortage.mend);
                 None
             }
         };

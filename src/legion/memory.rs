@@ -29,6 +29,8 @@ impl HugePages {
 /// Why there are no huge pages, and how there would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
+    /// What is lacking, as an identifier that stays when the words change.
+    pub code: &'static str,
     /// What is lacking.
     pub what: String,
     /// What the owner can do.
@@ -72,16 +74,24 @@ fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) 
     let wanted = memory.mebibytes().div_ceil(size.mebibytes());
     if !memory.mebibytes().is_multiple_of(size.mebibytes()) {
         let what = format!("{memory} of memory are no whole number of huge pages of 2 MiB");
-        return Err(Shortage { what, mend: "give it an even number of MiB: `memory` in the settings".to_owned() });
+        return Err(Shortage {
+            code: "huge-pages-not-even",
+            what,
+            mend: "give it an even number of MiB: `memory` in the settings".to_owned(),
+        });
     }
     if pool.all >= wanted {
         let what = format!("{wanted} huge pages of 2 MiB are wanted, and only {} of {} are free", pool.free, pool.all);
-        return Err(Shortage { what, mend: "see who has them: `grep -i huge /proc/*/smaps_rollup`; or reserve more".to_owned() });
+        return Err(Shortage {
+            code: "huge-pages-taken",
+            what,
+            mend: "see who has them: `grep -i huge /proc/*/smaps_rollup`; or reserve more".to_owned(),
+        });
     }
     let what = format!("{wanted} huge pages of 2 MiB are wanted, and there are {}", pool.all);
     let mend =
         format!("write vm.nr_hugepages = {wanted} to /etc/sysctl.d/90-persona.conf and reboot, or hugepages = false in the settings");
-    Err(Shortage { what, mend })
+    Err(Shortage { code: "huge-pages-missing", what, mend })
 }
 
 #[cfg(test)]
@@ -92,9 +102,9 @@ mod tests {
     const SMALL: HugePages = HugePages::TwoMebibytes;
     const LARGE: HugePages = HugePages::Gibibyte;
 
-    fn chosen(memory: &str, large: u64, small: (u64, u64)) -> Result<HugePages, String> {
+    fn chosen(memory: &str, large: u64, small: (u64, u64)) -> Result<HugePages, &'static str> {
         let pools = [(LARGE, Pool { all: large, free: large }), (SMALL, Pool { all: small.0, free: small.1 })];
-        choose(memory.parse().unwrap(), pools, false).map_err(|shortage| shortage.what)
+        choose(memory.parse().unwrap(), pools, false).map_err(|shortage| shortage.code)
     }
 
     #[test]
@@ -102,9 +112,9 @@ mod tests {
         assert_eq!(chosen("4G", 4, (2048, 2048)), Ok(LARGE));
         assert_eq!(chosen("4G", 3, (2048, 2048)), Ok(SMALL));
         assert_eq!(chosen("4098M", 8, (2049, 2049)), Ok(SMALL));
-        assert!(chosen("4G", 3, (2048, 2047)).unwrap_err().contains("only 2047 of 2048 are free"));
-        assert!(chosen("4G", 0, (2047, 2047)).unwrap_err().contains("2048 huge pages of 2 MiB are wanted, and there are 2047"));
-        assert!(chosen("4097M", 8, (4096, 4096)).unwrap_err().contains("no whole number"));
+        assert_eq!(chosen("4G", 3, (2048, 2047)), Err("huge-pages-taken"));
+        assert_eq!(chosen("4G", 0, (2047, 2047)), Err("huge-pages-missing"));
+        assert_eq!(chosen("4097M", 8, (4096, 4096)), Err("huge-pages-not-even"));
     }
 
     #[test]

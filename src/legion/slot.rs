@@ -16,7 +16,9 @@ use std::path::Path;
 pub fn insert(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartridge) -> Result<()> {
     let link = paths.at(slot);
     if fs::symlink_metadata(&link).is_ok_and(|metadata| !metadata.is_symlink()) {
-        return Err(Error::new(format!("the slot {} is not a symlink", link.display())).mend("move what is there out of the way"));
+        return Err(Error::new(format!("the slot {} is not a symlink", link.display()))
+            .with_code("slot-not-symlink")
+            .mend("move what is there out of the way"));
     }
     let folder = slot.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(paths.at(folder)).doing(|| format!("making the folder of the slot {}", link.display()))?;
@@ -50,6 +52,7 @@ pub fn expect(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartri
         _ => {
             let what = inserted(paths, slot)?.map_or_else(|| "no cartridge".to_owned(), |name| format!("the cartridge {name}"));
             Err(Error::new(format!("the slot {} holds {what}, not {}", link.display(), cartridge.name))
+                .with_code("slot-holds-another")
                 .mend("`persona prepare`, which legion.service runs first, inserts the right one"))
         }
     }

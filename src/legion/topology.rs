@@ -131,11 +131,16 @@ fn list(file: &Path) -> Vec<u16> {
 /// Arranges one virtual processor for each `wanted` host CPU. Doubt makes every one of them a core of its own.
 fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors> {
     let mut notes = Vec::new();
-    let mut note = |what: String, mend: &str| notes.push(Note { address: None, what, mend: Some(mend.to_owned()) });
+    let mut note =
+        |code: &'static str, what: String, mend: &str| notes.push(Note { code, address: None, what, mend: Some(mend.to_owned()) });
     let unseen: Vec<HostCpu> = wanted.iter().map(|&number| HostCpu { number, package: 0, cache: 0, core: number }).collect();
     let seen = !host.is_empty();
     let host = if !seen {
-        note("which CPUs the host has is not to be seen: legion gets them as cores of one processor".to_owned(), "`lscpu -e` tells");
+        note(
+            "host-cpus-unknown",
+            "which CPUs the host has is not to be seen: legion gets them as cores of one processor".to_owned(),
+            "`lscpu -e` tells",
+        );
         &unseen[..]
     } else {
         host
@@ -147,6 +152,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     }
     if seen && host.len() == wanted.len() {
         note(
+            "pinned-to-all-cpus",
             "legion is pinned to all of the host's CPUs: the host and QEMU's other threads run on them too".to_owned(),
             "leave a core to the host: `cpus` in the settings",
         );
@@ -158,11 +164,13 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     let threads = even(&mine, |cpu| (cpu.package, cpu.cache, cpu.core));
     if !split.is_empty() {
         note(
+            "core-shared-with-host",
             format!("the host CPUs {}, which are left for the host, are second threads of legion's cores", told(&split)),
             "give legion whole cores: `lscpu -e` shows which CPUs are one; correct `cpus` in the settings",
         );
     } else if threads.is_none() {
         note(
+            "cores-of-several-kinds",
             "legion's cores have different numbers of threads: the guest takes every thread for a core".to_owned(),
             "give legion cores of one kind: `lscpu -e` shows them; correct `cpus` in the settings",
         );
@@ -172,6 +180,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     let die = even(&mine, |cpu| (cpu.package, cpu.cache));
     if die.is_none() {
         note(
+            "caches-uneven",
             "legion has more of the cores at one L3 cache than at another: the guest takes them for one".to_owned(),
             "give legion as many of each: `lscpu -e` shows them; correct `cpus` in the settings",
         );
@@ -256,8 +265,8 @@ mod tests {
         (&processors.pinning.vcpus, &processors.pinning.rest)
     }
 
-    fn says(processors: &Processors, words: &str) -> bool {
-        processors.notes.iter().any(|note| note.what.contains(words) && note.mend.is_some())
+    fn notes(processors: &Processors, code: &str) -> bool {
+        processors.notes.iter().any(|note| note.code == code && note.mend.is_some())
     }
 
     #[test]
@@ -274,17 +283,18 @@ mod tests {
         assert!(host.pin("4,5,16,17").host_caches);
         let uneven = host.pin("2-5,14-17");
         assert_eq!(shape(&uneven), (1, 1, 4, 2));
-        assert!(says(&uneven, "more of the cores at one L3 cache"));
+        assert!(notes(&uneven, "caches-uneven"));
     }
 
     #[test]
     fn a_list_that_splits_cores_gets_no_threads_and_is_told_so() {
         let split = ryzen_3900x().pin("4-15");
         assert_eq!((shape(&split).3, split.host_caches), (1, false));
-        assert!(says(&split, "0, 1, 2, 3, 16, 17"), "{:?}", split.notes);
+        assert!(notes(&split, "core-shared-with-host"));
+        assert!(split.notes[0].what.contains("0, 1, 2, 3, 16, 17"), "which CPUs: {:?}", split.notes);
         let mixed = ryzen_3900x().pin("0,1,12");
         assert_eq!(shape(&mixed), (1, 1, 3, 1));
-        assert!(says(&mixed, "second threads of legion's cores"));
+        assert!(notes(&mixed, "core-shared-with-host"));
     }
 
     #[test]
@@ -300,7 +310,7 @@ mod tests {
         assert_eq!(shape(&host.pin("8-11")), (1, 1, 4, 1));
         let both = host.pin("2-11");
         assert_eq!(shape(&both), (1, 1, 10, 1));
-        assert!(says(&both, "different numbers of threads"));
+        assert!(notes(&both, "cores-of-several-kinds"));
     }
 
     #[test]
@@ -310,7 +320,7 @@ mod tests {
         assert_eq!((shape(&three), pinning(&three), three.host_caches), ((1, 1, 3, 1), (&[1, 2, 3][..], &[0][..]), true));
         let all = host.pin("0-3");
         assert_eq!(pinning(&all).1, [0, 1, 2, 3]);
-        assert!(says(&all, "all of the host's CPUs"));
+        assert!(notes(&all, "pinned-to-all-cpus"));
         // Without an L3 cache they share none.
         assert_eq!(shape(&Host::new(4, |cpu| (cpu.to_string(), None)).pin("0-1")), (1, 1, 2, 1));
     }
@@ -344,7 +354,7 @@ mod tests {
         fs::remove_file(processors.paths().cpus().join("online")).unwrap();
         let processors = processors.pin("4-7");
         assert_eq!((shape(&processors), pinning(&processors).1), ((1, 1, 4, 1), &[4, 5, 6, 7][..]));
-        assert!(says(&processors, "not to be seen"));
+        assert!(notes(&processors, "host-cpus-unknown"));
     }
 
     proptest::proptest! {

@@ -52,7 +52,11 @@ pub fn reserve(paths: &Paths, plan: &Plan) -> Result<Vec<PciAddress>> {
 /// that a driver hangs, or would.
 pub fn bind(paths: &Paths, plan: &Plan, kernel: &Kernel) -> Result<BoundDevices> {
     if let Some(text) = plan.refusal_text() {
-        return Err(Error::new(format!("legion stays off: {text}")));
+        let error = Error::new(format!("legion stays off: {text}"));
+        return Err(match plan.refused.first() {
+            Some(refusal) => error.with_code(refusal.code),
+            None => error,
+        });
     }
     let mut undo = Undo::default();
     for step in &plan.steps {

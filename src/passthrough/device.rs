@@ -54,6 +54,7 @@ impl Device<'_> {
 
     fn gone(self) -> Error {
         Error::new(format!("{} is gone: it was pulled out, or fell off its bus", self.address))
+            .with_code("device-gone")
             .mend("`lspci` lists what is there; a reboot may bring it back")
     }
 
@@ -95,6 +96,7 @@ impl Device<'_> {
                 "reboot required: {} has the driver {driver}, which is known to hang when it is unbound",
                 self.address
             ))
+            .with_code("driver-hangs-on-unbind")
             .mend("rebuild the initramfs and reboot: then the device is reserved before the driver loads")),
             Some(driver) => self.write(&self.paths.pci_driver(driver).join("unbind"), &self.address.to_string(), writer, writer.deadline()),
             None => Ok(()),
@@ -136,6 +138,7 @@ impl Device<'_> {
                 self.mark_hung();
                 let what = format!("reboot required: writing `{value}` to {}", attribute.display());
                 Err(Error::new(format!("{what} has not returned after {deadline:?}"))
+                    .with_code("driver-hung")
                     .mend("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver need be unbound"))
             }
         }
@@ -200,8 +203,8 @@ impl Device<'_> {
                 let driver = driver.map_or("no driver".to_owned(), |driver| format!("the driver {driver}"));
                 let why = format!("{doing}: {} still has {driver} after {deadline:?}", self.address);
                 return Err(match result {
-                    Err(error) => Error::because(why, error),
-                    Ok(()) => Error::new(why).mend("the kernel log says why (`journalctl -k`)"),
+                    Err(error) => Error::because(why, error).with_code("driver-stays"),
+                    Ok(()) => Error::new(why).with_code("driver-stays").mend("the kernel log says why (`journalctl -k`)"),
                 });
             }
             thread::sleep(LOOK);
@@ -224,13 +227,15 @@ impl Device<'_> {
                 "{} is not bound to vfio-pci but to {}",
                 self.address,
                 self.driver().as_deref().unwrap_or("nothing")
-            )));
+            ))
+            .with_code("device-not-on-vfio"));
         }
         let path = self.paths.pci_device(self.address).join("config");
         let mut identity = [0; 4];
         File::open(&path).and_then(|mut file| file.read_exact(&mut identity)).doing(|| format!("reading {}", path.display()))?;
         if identity == [0xff; 4] {
             return Err(Error::new(format!("{} does not answer: its configuration space reads ff", self.address))
+                .with_code("device-not-answering")
                 .mend("power the machine off and on; a reboot may not be enough"));
         }
         Ok(())
@@ -248,14 +253,17 @@ pub(super) fn verify_group(paths: &Paths, group: u32, kernel: &Kernel) -> Result
     let node = paths.vfio_group(group);
     let file =
         OpenOptions::new().read(true).write(true).open(&node).doing(|| format!("opening {}", node.display())).map_err(
-            |error| match error.errno() {
-                Some(nix::libc::EBUSY) => error.mend("another program has the group open: stop the other virtual machine"),
-                _ => error.mend("the modules vfio_iommu_type1 and vfio-pci make it: are they there for this kernel?"),
+            |error| match error.with_code("group-not-available") {
+                error if error.errno() == Some(nix::libc::EBUSY) => {
+                    error.mend("another program has the group open: stop the other virtual machine")
+                }
+                error => error.mend("the modules vfio_iommu_type1 and vfio-pci make it: are they there for this kernel?"),
             },
         )?;
     match (kernel.group_is_viable)(&file).doing(|| format!("asking {} whether it is viable", node.display()))? {
         true => Ok(()),
         false => Err(Error::new(format!("IOMMU group {group} is not viable: a device of it is still bound to a host driver"))
+            .with_code("group-not-viable")
             .mend(format!("look in /sys/kernel/iommu_groups/{group}/devices"))),
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 /// Something that differs from the owner's wish, or that they will see happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
+    /// What it is, as an identifier that stays when the words change: `acs-override`.
+    pub code: &'static str,
     /// The function it is about; `None` for the machine as a whole.
     pub address: Option<PciAddress>,
     /// What it is, a sentence without a full stop.

@@ -71,6 +71,7 @@ impl Plan {
                 notes.extend(members().filter(|member| reserve.contains(&member.address)).filter(bound).map(|member| {
                     let driver = member.driver.as_deref().unwrap_or_default();
                     Note {
+                        code: "reserved-too-late",
                         address: Some(member.address),
                         what: format!("{} already has the driver {driver}: it was reserved too late", member.address),
                         mend: Some("`persona reserve` must run before udev in the initramfs (HOOKS)".into()),
@@ -118,6 +119,7 @@ fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddr
     let mut members = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
     let card = members.find(|function| function.has_outputs() && display.is_none())?;
     Some(Note {
+        code: "menu-card-given-away",
         address: Some(card.address),
         what: format!("{card} is the only graphics card: there is no menu, and the default starts after its timeout"),
         mend: None,
@@ -132,17 +134,20 @@ fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Sta
     let functions = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
     let primary = "make the other card primary in the firmware setup";
     let told = |function: &Function, holder: &Holder| {
-        let (what, mend) = match holder {
-            Holder::TextConsole(_) => {
-                (format!("{function} shows the text console, which goes dark when legion takes it"), primary.to_owned())
-            }
+        let (code, what, mend) = match holder {
+            Holder::TextConsole(_) => (
+                "console-on-device",
+                format!("{function} shows the text console, which goes dark when legion takes it"),
+                primary.to_owned(),
+            ),
             Holder::FirmwareFramebuffer(_) if function.subclass() == 0x0300 => return None,
             Holder::FirmwareFramebuffer(_) => (
+                "framebuffer-stays-on-device",
                 format!("{holder} lies in {function}, and vfio-pci does not send it away"),
                 format!("{primary}, or add initcall_blacklist=sysfb_init to the kernel command line"),
             ),
         };
-        Some(Note { address: Some(function.address), what, mend: Some(mend) })
+        Some(Note { code, address: Some(function.address), what, mend: Some(mend) })
     };
     functions.flat_map(|function| function.holders.iter().filter_map(|holder| told(function, holder)).collect::<Vec<_>>()).collect()
 }
@@ -151,6 +156,7 @@ fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Sta
 fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<Note> {
     let word = machine.acs_override.as_ref().filter(|_| !closures.is_empty())?;
     Some(Note {
+        code: "acs-override",
         address: None,
         what: format!(
             "the kernel splits IOMMU groups by {word}, not by what the hardware isolates: legion's devices may reach the memory of others behind the same port"

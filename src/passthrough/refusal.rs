@@ -11,6 +11,8 @@ use std::fmt;
 /// One reason why legion stays off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// The reason as an identifier that stays when the words change: `last-keyboard`.
+    pub code: &'static str,
     /// The function it is about; `None` for the machine as a whole: without an IOMMU or without vfio-pci.
     pub address: Option<PciAddress>,
     /// The reason, a sentence without a full stop.
@@ -32,8 +34,8 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    fn new(address: impl Into<Option<PciAddress>>, reason: String, mend: impl Into<String>) -> Self {
-        Self { address: address.into(), reason, mend: Some(mend.into()), reboot_mends: false }
+    fn new(code: &'static str, address: impl Into<Option<PciAddress>>, reason: String, mend: impl Into<String>) -> Self {
+        Self { code, address: address.into(), reason, mend: Some(mend.into()), reboot_mends: false }
     }
 }
 
@@ -51,7 +53,7 @@ pub(super) fn refusals(
     let mut all = Vec::new();
     if !machine.iommu {
         all.push(Refusal::new(
-            None,
+            "iommu-missing", None,
             "no IOMMU: the machine has no IOMMU groups, so no device can be given to legion".into(),
             "turn on AMD-Vi or VT-d (\"IOMMU\") in the firmware setup, and add intel_iommu=on (Intel) and iommu=pt to the kernel command line",
         ));
@@ -79,6 +81,7 @@ fn no_vfio(vfio: Vfio) -> Option<Refusal> {
     match vfio {
         Vfio::BuiltIn | Vfio::Loaded | Vfio::Loadable | Vfio::Unknown => None,
         Vfio::Absent => Some(Refusal::new(
+            "vfio-absent",
             None,
             "this kernel has no vfio-pci, neither built in nor as a module".into(),
             "boot a kernel that was built with CONFIG_VFIO_PCI, such as Arch's linux or linux-lts",
@@ -86,6 +89,7 @@ fn no_vfio(vfio: Vfio) -> Option<Refusal> {
         Vfio::Replaced => Some(Refusal {
             reboot_mends: true,
             ..Refusal::new(
+                "vfio-modules-replaced",
                 None,
                 "vfio-pci cannot be loaded: the running kernel's modules are gone, as after an upgrade of the kernel".into(),
                 "reboot the machine into the new kernel",
@@ -98,10 +102,10 @@ fn no_vfio(vfio: Vfio) -> Option<Refusal> {
 fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> Option<Refusal> {
     let named = entry.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
     let address = entry.device;
-    let reason = match machine.function(address) {
+    let (code, reason) = match machine.function(address) {
         Some(function) if function.is_bridge() => {
             let reason = format!("{function}{named} is a bridge, which cannot be given to legion");
-            return Some(Refusal::new(address, reason, "list the device behind it"));
+            return Some(Refusal::new("device-is-bridge", address, reason, "list the device behind it"));
         }
         Some(function) if is_meant(entry, function) => return None,
         Some(function) => {
@@ -110,12 +114,13 @@ fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> O
                 (Some(meant), None) => format!("board unknown, not {meant}"),
                 _ => format!("{}, not {}", function.id, entry.id.map(|id| id.to_string()).unwrap_or_default()),
             };
-            format!("another device is at {address}: {} {boards}{named}", function.words())
+            ("device-differs", format!("another device is at {address}: {} {boards}{named}", function.words()))
         }
-        None => format!("there is no device at {address}{named}"),
+        None => ("device-missing", format!("there is no device at {address}{named}")),
     };
     Some(match moved_to(entry, listed, machine) {
         Some(now) => Refusal::new(
+            "device-moved",
             address,
             format!("{reason}; it is now at {now}"),
             format!("write device = \"{now}\" in the settings and rebuild the initramfs"),
@@ -127,7 +132,7 @@ fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> O
             } else {
                 format!("devices like it are at {}", alike.join(", "))
             };
-            Refusal::new(address, reason, format!("{look}; correct device and id in the settings and rebuild the initramfs"))
+            Refusal::new(code, address, reason, format!("{look}; correct device and id in the settings and rebuild the initramfs"))
         }
     })
 }
@@ -154,12 +159,12 @@ fn alike(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> impl
 /// A display card that the settings name must exist: addresses that moved may have made it legion's.
 fn display_is_there(wish: Display, machine: &Machine) -> Option<Refusal> {
     let Display::At(address) = wish else { return None };
-    let reason = match machine.function(address) {
+    let (code, reason) = match machine.function(address) {
         Some(function) if function.is_display() => return None,
-        Some(function) => format!("menu.display names the {function}, which is no graphics card"),
-        None => format!("menu.display names {address}, and there is no such device"),
+        Some(function) => ("menu-card-not-graphics", format!("menu.display names the {function}, which is no graphics card")),
+        None => ("menu-card-missing", format!("menu.display names {address}, and there is no such device")),
     };
-    Some(Refusal::new(address, reason, "write the address of the card that draws the menu (`lspci`), or display = \"auto\""))
+    Some(Refusal::new(code, address, reason, "write the address of the card that draws the menu (`lspci`), or display = \"auto\""))
 }
 
 /// The host can do without the function, and it can be had.
@@ -167,25 +172,27 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     let address = member.address;
     let subject = subject(member, function);
     let leave = format!("leave {} to the host, or put it in a slot with an IOMMU group of its own", member.brought_by);
-    let refuse = |reason: String| Refusal::new(address, reason, leave.clone());
+    let refuse = |code: &'static str, reason: String| Refusal::new(code, address, reason, leave.clone());
     let mut all = Vec::new();
     if machine.iommu && function.iommu_group.is_none() {
         all.push(Refusal::new(
+            "iommu-group-missing",
             address,
             format!("{subject} is in no IOMMU group"),
             "turn on the IOMMU for all devices in the firmware setup",
         ));
     }
     if !function.duties.is_empty() {
-        all.push(refuse(format!("{subject} {}", Duty::in_words(&function.duties))));
+        all.push(refuse("device-used-by-host", format!("{subject} {}", Duty::in_words(&function.duties))));
     } else if stage == Stage::Launch && !machine.root_is_known && function.is_storage() {
-        all.push(refuse(format!("{subject} may hold the file system at /, which could not be traced to its disk")));
+        all.push(refuse("device-may-hold-root", format!("{subject} may hold the file system at /, which could not be traced to its disk")));
     } else if stage == Stage::Launch && !machine.route_is_known && function.is_network() {
         let reason = format!("{subject} may be the way to the network: no default route could be traced to its network card");
-        all.push(Refusal::new(address, reason, "start legion again when the host's network is up"));
+        all.push(Refusal::new("device-may-be-route", address, reason, "start legion again when the host's network is up"));
     }
     if display == Some(address) {
         all.push(Refusal::new(
+            "device-draws-menu",
             address,
             format!("{subject} draws the menu"),
             "name another card as menu.display, or leave this one to the host",
@@ -193,7 +200,7 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     }
     if function.hung {
         let reason = format!("reboot required: {subject} hung when its driver was changed");
-        all.push(Refusal { reboot_mends: true, ..Refusal::new(address, reason, "reboot the machine") });
+        all.push(Refusal { reboot_mends: true, ..Refusal::new("device-hung", address, reason, "reboot the machine") });
     }
     all
 }
@@ -222,11 +229,19 @@ fn driver_hangs(member: &Member, function: &Function) -> Option<Refusal> {
     Some(match member.at {
         BindTime::Boot => Refusal {
             reboot_mends: true,
-            ..Refusal::new(member.address, reason, "rebuild the initramfs and reboot: then the device is reserved before the driver loads")
+            ..Refusal::new(
+                "driver-hangs-on-unbind",
+                member.address,
+                reason,
+                "rebuild the initramfs and reboot: then the device is reserved before the driver loads",
+            )
         },
-        BindTime::Launch => {
-            Refusal::new(member.address, reason, format!("keep {driver} off the host, or reserve the device with bind = \"boot\""))
-        }
+        BindTime::Launch => Refusal::new(
+            "driver-hangs-on-unbind",
+            member.address,
+            reason,
+            format!("keep {driver} off the host, or reserve the device with bind = \"boot\""),
+        ),
     })
 }
 
@@ -238,7 +253,12 @@ fn last_keyboard(machine: &Machine, closures: &[Closure]) -> Option<Refusal> {
     let taken: usize = early().map(|function| function.keyboards).sum();
     if taken > 0 && taken == machine.keyboards() {
         let function = early().find(|function| function.keyboards > 0)?;
-        return Some(Refusal::new(function.address, format!("{function} has the last keyboard, and the menu needs it"), mend));
+        return Some(Refusal::new(
+            "last-keyboard",
+            function.address,
+            format!("{function} has the last keyboard, and the menu needs it"),
+            mend,
+        ));
     }
     // Before coldplug no USB keyboard is to be seen: at least another controller must be left for it.
     let is_left = |function: &Function| function.is_usb() && early().all(|taken| taken.address != function.address);
@@ -246,6 +266,6 @@ fn last_keyboard(machine: &Machine, closures: &[Closure]) -> Option<Refusal> {
     let controller = listed.into_iter().find(|function| function.is_usb() && !machine.functions.values().any(is_left))?;
     (machine.keyboards() == 0).then(|| {
         let reason = format!("{controller} is the last USB controller, and the menu needs a keyboard");
-        Refusal::new(controller.address, reason, mend)
+        Refusal::new("last-usb-controller", controller.address, reason, mend)
     })
 }

@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 use crate::paths::Paths;
 use crate::state::{BoundDevice, BoundDevices};
 
+/// The code of an error that only a reboot ends.
+const HUNG: &str = "driver-hung";
+
 /// Gives back the devices that the host had before the choice. Reserved ones stay on vfio-pci. One that fails or has gone
 /// does not keep the others.
 ///
@@ -13,6 +16,7 @@ use crate::state::{BoundDevice, BoundDevices};
 /// When at least one could not be given back; the message names each.
 pub fn release(paths: &Paths, bound: &BoundDevices, kernel: &Kernel) -> Result<()> {
     let mut failures = Vec::new();
+    let mut code = "device-not-given-back";
     for bound in bound.devices.iter().rev().filter(|bound| bound.give_back) {
         if !(Device { paths, address: bound.address }).is_there() {
             log::warn!("{} is gone: there is nothing to give back", bound.address);
@@ -20,16 +24,21 @@ pub fn release(paths: &Paths, bound: &BoundDevices, kernel: &Kernel) -> Result<(
         }
         match give_back(paths, bound, kernel) {
             Ok(()) => log::info!("gave {} back to the host", bound.address),
-            Err(error) => failures.push(format!("giving {} back to the host: {error}", bound.address)),
+            Err(error) => {
+                if error.code() == Some(HUNG) {
+                    code = HUNG;
+                }
+                failures.push(format!("giving {} back to the host: {error}", bound.address));
+            }
         }
     }
-    if failures.is_empty() { Ok(()) } else { Err(Error::new(failures.join("\n"))) }
+    if failures.is_empty() { Ok(()) } else { Err(Error::new(failures.join("\n")).with_code(code)) }
 }
 
 fn give_back(paths: &Paths, bound: &BoundDevice, kernel: &Kernel) -> Result<()> {
     let device = Device { paths, address: bound.address };
     if device.is_hung() {
-        return Err(Error::new("reboot required: a driver hangs on it"));
+        return Err(Error::new("reboot required: a driver hangs on it").with_code(HUNG));
     }
     device.set_override("", &kernel.writer)?;
     device.leave_vfio(&kernel.writer)?;

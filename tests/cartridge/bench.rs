@@ -149,15 +149,17 @@ impl Bench {
 
     /// Makes sure that the list names all that a kill has left.
     pub(crate) fn ensure_named(&self, when: &str) {
-        let list = self.succeeds(&["list"]);
+        let list = self.list();
+        let leftovers: Vec<&str> = list["leftovers"].as_array().unwrap().iter().map(|left| left["path"].as_str().unwrap()).collect();
+        let restored = |entry: &Value| entry["trouble_code"] == "restore-interrupted";
         for path in self.half_made() {
             // What is half restored is told of the whole cartridge.
             let restoring = path.ancestors().find(|folder| self.root.path().join(folder).join("restoring").is_symlink());
             let told = match restoring {
-                Some(_) => list.contains("that was interrupted") || path.ends_with("restoring"),
-                None => list.contains(&format!("left /{}", path.display())),
+                Some(_) => list["cartridges"].as_array().unwrap().iter().any(restored) || path.ends_with("restoring"),
+                None => leftovers.contains(&format!("/{}", path.display()).as_str()),
             };
-            assert!(told, "{when}: {} is not named in\n{list}", path.display());
+            assert!(told, "{when}: {} is not named in\n{list:#}", path.display());
         }
     }
 

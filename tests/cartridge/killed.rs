@@ -147,7 +147,11 @@ fn restoring() {
             let inspected = Cartridge::inspect(&Paths::new(bench.root(), None), Path::new("/shelf"), "mordor");
             match inspected {
                 Ok(_) => assert!((1..=2).contains(&marked_with(bench, when)), "{when}"),
-                Err(error) => assert!(error.to_string().contains("`persona cartridge restore mordor before`"), "{when}: {error}"),
+                Err(error) => {
+                    assert_eq!(error.code(), Some("restore-interrupted"), "{when}: {error}");
+                    // The command that ends it.
+                    assert!(error.how_to_mend().unwrap().contains("persona cartridge restore mordor before"), "{when}: {error}");
+                }
             }
             bench.succeeds(&restore);
             assert_eq!(marked_with(bench, when), 1);

@@ -2,7 +2,7 @@
 
 use super::recorded::{plans, recorded};
 use super::{SHIPPED, Tree, at, listing, paths, read};
-use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step};
+use persona::passthrough::{Duty, Function, Machine, Plan, Refusal, Stage, Step};
 use persona::pci::PciAddress;
 use persona::settings::{BindTime, Settings};
 use std::collections::BTreeSet;
@@ -29,10 +29,12 @@ fn bound(plan: &Plan) -> Vec<String> {
     plan.bind.iter().map(|(address, _)| address.to_string()).collect()
 }
 
-/// Nothing is done, and one of the reasons is this one.
-fn refused_because(plan: &Plan, reason: &str) {
+/// Nothing is done, and one of the reasons is this one, about this function.
+fn refused_because(plan: &Plan, code: &str, address: &str) {
     assert!(plan.bind.is_empty() && plan.steps.is_empty(), "{plan:#?}");
-    assert!(plan.refused.iter().any(|refusal| refusal.reason.contains(reason)), "{reason}: {:#?}", plan.refused);
+    let address = (!address.is_empty()).then(|| at(address));
+    let is_it = |refusal: &Refusal| refusal.code == code && refusal.address == address;
+    assert!(plan.refused.iter().any(is_it), "{code}: {:#?}", plan.refused);
 }
 
 #[test]
@@ -76,8 +78,8 @@ fn without_an_iommu_nothing_happens() {
     let (boot, launch) = plans(&recorded("no-iommu"));
     for plan in [boot, launch] {
         assert!(plan.reserve.is_empty());
-        refused_because(&plan, "no IOMMU");
-        assert!(plan.refusal_text().unwrap().starts_with("no IOMMU"));
+        refused_because(&plan, "iommu-missing", "");
+        assert_eq!(plan.refused[0].code, "iommu-missing", "the first thing to see to");
     }
 }
 
@@ -86,10 +88,10 @@ fn where_buses_have_moved_the_hosts_card_is_not_taken_and_legions_is_found() {
     let (boot, launch) = plans(&recorded("moved"));
     for plan in [boot, launch] {
         assert!(plan.reserve.is_empty());
-        refused_because(&plan, "another device is at 0000:0a:00.0: VGA controller 1002:67ef, not 10de:1e84 (RTX 2070 SUPER)");
-        refused_because(&plan, "it is now at 0000:0b:00.0");
+        refused_because(&plan, "device-moved", "0000:0a:00.0");
+        assert!(plan.refused.iter().any(|refusal| refusal.reason.contains("0000:0b:00.0")), "where it is now: {:#?}", plan.refused);
         // Three controllers have that identity, so nobody can tell which it was.
-        refused_because(&plan, "there is no device at 0000:0c:00.3 (front USB)");
+        refused_because(&plan, "device-missing", "0000:0c:00.3");
     }
     let mended = SHIPPED.replace("0000:0a:00.0", "0000:0b:00.0").replace("0000:0c:00.3", "0000:0d:00.3");
     let plan = Plan::new(&Settings::parse(&mended, "persona.toml").unwrap(), &read(&recorded("moved")), Stage::Boot);
@@ -105,7 +107,7 @@ fn of_two_identical_cards_the_one_at_the_address_is_taken() {
     let (boot, launch) = plans(&recorded("two-identical"));
     assert_eq!(boot.reserve, ["0000:0a:00.0", "0000:0a:00.1"].map(at));
     assert_eq!(boot.display, Some(at(host)));
-    refused_because(&launch, "reboot required: VGA controller 0000:0a:00.0 (lower RTX 3060) has the driver nouveau");
+    refused_because(&launch, "driver-hangs-on-unbind", "0000:0a:00.0");
     assert!(launch.refused.iter().all(|refusal| refusal.reboot_mends));
     // The other way round, if the owner says so.
     let swapped = Plan::new(&listing(&[host]), &machine, Stage::Boot);
@@ -121,9 +123,10 @@ fn on_the_laptop_the_panel_stays_and_the_card_without_outputs_goes() {
     assert_eq!((machine.other_keyboards, machine.keyboards()), (1, 1));
     let (boot, launch) = plans(&recorded("laptop"));
     assert_eq!((boot.reserve, boot.display), (vec![at("0000:01:00.0")], Some(at("0000:00:02.0"))));
-    refused_because(&launch, "reboot required: 3D controller 0000:01:00.0 (MX450) has the driver nouveau");
-    refused_because(&Plan::new(&listing(&["0000:00:0e.0"]), &machine, Stage::Launch), "storage controller 0000:00:0e.0 holds");
-    refused_because(&Plan::new(&listing(&["0000:00:14.3"]), &machine, Stage::Launch), "wireless card 0000:00:14.3 carries");
+    refused_because(&launch, "driver-hangs-on-unbind", "0000:01:00.0");
+    for needed in ["0000:00:0e.0", "0000:00:14.3"] {
+        refused_because(&Plan::new(&listing(&[needed]), &machine, Stage::Launch), "device-used-by-host", needed);
+    }
     // The sound device's group has the chipset's other functions in it, and none that the host needs.
     let sound = Plan::new(&listing(&["0000:00:1f.3"]), &machine, Stage::Launch);
     assert_eq!(bound(&sound), ["0000:00:1f.3", "0000:00:1f.4", "0000:00:1f.5"]);
@@ -143,13 +146,13 @@ fn on_the_threadripper_every_disk_and_card_below_is_found() {
     assert!(launch.steps.iter().all(|step| matches!(step, Step::Verify(_) | Step::VerifyGroup(_))), "{:#?}", launch.steps);
     let groups: BTreeSet<u32> = machine.functions.values().filter_map(|function| function.iommu_group).collect();
     assert!(groups.len() >= 20, "{groups:?}");
-    for (device, reason) in [
-        ("0000:42:00.0", "NVMe disk 0000:42:00.0 holds the file system at /"),
-        ("0000:43:00.1", "network card 0000:43:00.1 carries the default route (br0)"),
-        ("0000:61:00.1", "VGA controller 0000:61:00.0 draws the menu"),
+    for (device, code, address) in [
+        ("0000:42:00.0", "device-used-by-host", "0000:42:00.0"),
+        ("0000:43:00.1", "device-used-by-host", "0000:43:00.1"),
+        ("0000:61:00.1", "device-draws-menu", "0000:61:00.0"),
     ] {
         let settings = format!("[menu]\ndisplay = \"0000:61:00.0\"\n[[legion.passthrough]]\ndevice = \"{device}\"\n");
-        refused_because(&Plan::new(&super::settings(&settings), &machine, Stage::Launch), reason);
+        refused_because(&Plan::new(&super::settings(&settings), &machine, Stage::Launch), code, address);
     }
     assert_eq!(bound(&Plan::new(&listing(&["0000:62:00.0"]), &machine, Stage::Launch)), ["0000:62:00.0"]);
 }
@@ -167,14 +170,10 @@ fn a_built_in_vfio_is_not_loaded_and_what_it_has_is_kept() {
 }
 
 #[test]
-fn a_group_with_the_disk_or_the_network_card_in_it_is_refused_by_name() {
-    let card = "in IOMMU group 1 of 0000:04:00.0 (GTX 1050 Ti)";
-    for (name, needed) in [
-        ("nvme-in-group", format!("NVMe disk 0000:05:00.0, {card}, holds the file systems at / and /boot and the swap space")),
-        ("nic-in-group", format!("network card 0000:06:00.0, {card}, carries the default route (enp6s0)")),
-    ] {
+fn a_group_with_the_disk_or_the_network_card_in_it_is_refused() {
+    for (name, needed) in [("nvme-in-group", "0000:05:00.0"), ("nic-in-group", "0000:06:00.0")] {
         let (boot, launch) = plans(&recorded(name));
-        refused_because(&launch, &needed);
+        refused_because(&launch, "device-used-by-host", needed);
         // In the initramfs nobody knows yet what is needed, and nothing of such a group is taken then.
         let mut early = read(&recorded(name));
         early.functions.values_mut().for_each(|function| function.duties.clear());

@@ -1,7 +1,7 @@
 //! What is refused, what comes along, and when things are taken.
 
 use super::{Settings, at, listing, read, reference, settings};
-use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step, Vfio};
+use persona::passthrough::{Duty, Function, Machine, Plan, Refusal, Stage, Step, Vfio};
 use persona::settings::BindTime;
 use std::sync::LazyLock;
 
@@ -30,31 +30,40 @@ fn move_function(machine: &mut Machine, from: &str, to: &str) {
 }
 
 /// The only reason why the launch is refused; nothing is done then.
-fn refused(settings: &Settings, machine: &Machine) -> (String, String) {
+fn refusal(settings: &Settings, machine: &Machine) -> Refusal {
     let plan = Plan::new(settings, machine, Stage::Launch);
     assert!(plan.bind.is_empty() && plan.steps.is_empty(), "{plan:#?}");
     assert_eq!(plan.refused.len(), 1, "{:#?}", plan.refused);
-    (plan.refused[0].reason.clone(), plan.refused[0].mend.clone().unwrap())
+    assert!(plan.refused[0].mend.is_some(), "{:#?}", plan.refused);
+    plan.refused[0].clone()
+}
+
+/// Its code.
+fn refused(settings: &Settings, machine: &Machine) -> &'static str {
+    refusal(settings, machine).code
 }
 
 #[test]
-fn every_reason_names_the_device_in_words() {
+fn every_reason_has_a_code_and_names_the_device_in_words() {
     let pinned = settings(&format!("[[legion.passthrough]]\ndevice = \"{CARD}\"\nid = \"10de:1e84\"\nlabel = \"RTX\""));
     let none = |_: &mut Machine| ();
-    let cases: [(Settings, Machine, &str); 12] = [
-        (listing(&[NVME]), machine(none), "NVMe disk 0000:01:00.0 holds the file system at / and the swap space"),
-        (listing(&[NIC]), machine(none), "network card 0000:05:00.0 carries the default route (enp5s0)"),
-        (listing(&["0000:0e:00.0"]), machine(none), "there is no device at 0000:0e:00.0"),
-        (listing(&["0000:00:03.2"]), machine(none), "bridge 0000:00:03.2 is a bridge, which cannot be given to legion"),
+    // What a person must be able to read: the device, what it is, and what it is needed for or takes part in.
+    let cases: [(Settings, Machine, &str, &[&str]); 12] = [
+        (listing(&[NVME]), machine(none), "device-used-by-host", &["NVMe disk 0000:01:00.0", "/", "swap"]),
+        (listing(&[NIC]), machine(none), "device-used-by-host", &["network card 0000:05:00.0", "enp5s0"]),
+        (listing(&["0000:0e:00.0"]), machine(none), "device-missing", &["0000:0e:00.0"]),
+        (listing(&["0000:00:03.2"]), machine(none), "device-is-bridge", &["bridge 0000:00:03.2"]),
         (
             pinned.clone(),
             machine(|machine| function(machine, CARD).id = "1002:67ef".parse().unwrap()),
-            "another device is at 0000:0a:00.0: VGA controller 1002:67ef, not 10de:1e84 (RTX)",
+            "device-differs",
+            &["0000:0a:00.0", "VGA controller 1002:67ef", "10de:1e84", "RTX"],
         ),
         (
             pinned.clone(),
             machine(|machine| move_function(machine, CARD, "0000:0e:00.0")),
-            "there is no device at 0000:0a:00.0 (RTX); it is now at 0000:0e:00.0",
+            "device-moved",
+            &["0000:0a:00.0", "RTX", "0000:0e:00.0"],
         ),
         (
             pinned.clone(),
@@ -63,36 +72,45 @@ fn every_reason_names_the_device_in_words() {
                 let twin = Function { address: at("0000:0d:00.0"), ..function(machine, "0000:0e:00.0").clone() };
                 machine.functions.insert(twin.address, twin);
             }),
-            "there is no device at 0000:0a:00.0 (RTX)",
+            "device-missing",
+            &["0000:0a:00.0", "RTX"],
         ),
         (
             pinned.clone(),
             machine(|machine| function(machine, NVME).iommu_group = Some(25)),
-            "NVMe disk 0000:01:00.0, in IOMMU group 25 of 0000:0a:00.0 (RTX), holds the file system at / and the swap space",
+            "device-used-by-host",
+            &["NVMe disk 0000:01:00.0", "IOMMU group 25 of 0000:0a:00.0", "RTX", "/", "swap"],
         ),
         (
             pinned.clone(),
             machine(|machine| function(machine, "0000:0a:00.1").iommu_group = None),
-            "audio device 0000:0a:00.1 (RTX) is in no IOMMU group",
+            "iommu-group-missing",
+            &["audio device 0000:0a:00.1", "RTX"],
         ),
         (
             settings(&format!("[menu]\ndisplay = \"{DISPLAY}\"\n[[legion.passthrough]]\ndevice = \"0000:09:00.1\"")),
             machine(none),
-            "VGA controller 0000:09:00.0 draws the menu",
+            "device-draws-menu",
+            &["VGA controller 0000:09:00.0"],
         ),
         (
             settings(&format!("[menu]\ndisplay = \"0000:0e:00.0\"\n[[legion.passthrough]]\ndevice = \"{CARD}\"")),
             machine(none),
-            "menu.display names 0000:0e:00.0, and there is no such device",
+            "menu-card-missing",
+            &["0000:0e:00.0"],
         ),
         (
             settings(&format!("[[legion.passthrough]]\ndevice = \"{USB}\"\nbind = \"boot\"")),
             machine(none),
-            "USB controller 0000:0c:00.3 has the last keyboard, and the menu needs it",
+            "last-keyboard",
+            &["USB controller 0000:0c:00.3"],
         ),
     ];
-    for (settings, machine, reason) in cases {
-        assert_eq!(refused(&settings, &machine).0, reason);
+    for (settings, machine, code, names) in cases {
+        let refusal = refusal(&settings, &machine);
+        assert_eq!(refusal.code, code);
+        assert!(include_str!("../../docs/json.md").contains(&format!("`{code}`")), "{code} is not in docs/json.md");
+        assert!(names.iter().all(|name| refusal.reason.contains(name)), "{names:?}: {}", refusal.reason);
         assert_eq!(Plan::new(&settings, &machine, Stage::Launch).reserve, []);
     }
 }
@@ -101,26 +119,28 @@ fn every_reason_names_the_device_in_words() {
 fn the_only_card_may_be_legions_and_then_there_is_no_menu() {
     let plan = Plan::new(&listing(&[CARD]), &machine(|machine| drop(machine.functions.remove(&at(DISPLAY)))), Stage::Launch);
     assert_eq!((plan.refused.len(), plan.display, plan.bind.len()), (0, None, 4));
-    assert!(plan.notes.iter().any(|note| note.what.contains("is the only graphics card")), "{:?}", plan.notes);
+    assert!(plan.notes.iter().any(|note| note.code == "menu-card-given-away"), "{:?}", plan.notes);
 }
 
 #[test]
 fn a_moved_device_is_not_the_one_that_another_entry_names() {
     let text = "[[legion.passthrough]]\ndevice = \"0000:0e:00.0\"\nid = \"10de:1e84\"\n[[legion.passthrough]]\ndevice = \"0000:0a:00.0\"";
-    assert_eq!(refused(&settings(text), &machine(|_| ())).0, "there is no device at 0000:0e:00.0");
+    assert_eq!(refused(&settings(text), &machine(|_| ())), "device-missing");
 }
 
 #[test]
 fn a_driver_that_hangs_on_unbind_needs_a_reboot_which_reserves_in_time() {
     for driver in ["nvidia", "nouveau"] {
         let machine = machine(|machine| function(machine, CARD).driver = Some(driver.into()));
-        let (reason, _) = refused(&listing(&[CARD]), &machine);
-        assert!(reason.starts_with("reboot required: VGA controller 0000:0a:00.0 has the driver"), "{reason}");
+        let refusal = refusal(&listing(&[CARD]), &machine);
+        assert_eq!((refusal.code, refusal.address, refusal.reboot_mends), ("driver-hangs-on-unbind", Some(at(CARD)), true));
         assert_eq!(Plan::new(&listing(&[CARD]), &machine, Stage::Launch).reserve.len(), 4);
         let boot = Plan::new(&listing(&[CARD]), &machine, Stage::Boot);
         assert_eq!((boot.reserve.len(), boot.refused.len(), boot.notes.len()), (4, 0, 1));
         let late = settings(&format!("[[legion.passthrough]]\ndevice = \"{CARD}\"\nbind = \"launch\""));
-        assert!(refused(&late, &machine).1.contains("bind = \"boot\""));
+        let refusal = self::refusal(&late, &machine);
+        assert_eq!((refusal.code, refusal.reboot_mends), ("driver-hangs-on-unbind", false));
+        assert!(refusal.mend.unwrap().contains("bind = \"boot\""), "the setting that would help");
     }
 }
 
@@ -131,8 +151,8 @@ fn what_the_host_has_not_told_yet_counts_against_storage_and_network_at_launch()
         machine.route_is_known = false;
         machine.functions.values_mut().for_each(|function| function.duties.clear());
     };
-    assert!(refused(&listing(&[NVME]), &machine(early)).0.contains("may hold the file system at /"));
-    assert!(refused(&listing(&[NIC]), &machine(early)).0.contains("may be the way to the network"));
+    assert_eq!(refused(&listing(&[NVME]), &machine(early)), "device-may-hold-root");
+    assert_eq!(refused(&listing(&[NIC]), &machine(early)), "device-may-be-route");
     assert_eq!(Plan::new(&listing(&[CARD, USB]), &machine(early), Stage::Launch).refused, []);
 }
 
@@ -143,7 +163,7 @@ fn storage_and_network_are_never_reserved_even_if_the_owner_says_so() {
     let plan = Plan::new(&settings(&text), &machine(free), Stage::Boot);
     assert_eq!(plan.reserve.first(), Some(&at(CARD)));
     assert_eq!(plan.bind[0], (at(NVME), BindTime::Launch));
-    assert!(plan.notes[0].what.starts_with("NVMe disk 0000:01:00.0 is bound at launch, not at boot"), "{:?}", plan.notes);
+    assert_eq!((plan.notes[0].code, plan.notes[0].address), ("bound-at-launch", Some(at(NVME))));
     // One that merely comes along keeps its whole closure from being reserved.
     let shared = machine(|machine| {
         free(machine);
@@ -151,7 +171,8 @@ fn storage_and_network_are_never_reserved_even_if_the_owner_says_so() {
     });
     let plan = Plan::new(&listing(&[CARD]), &shared, Stage::Boot);
     assert_eq!((plan.reserve.len(), plan.bind.len(), plan.refused.len()), (0, 5, 0));
-    assert!(plan.notes[0].what.contains("NVMe disk 0000:01:00.0 comes along"), "{:?}", plan.notes);
+    assert_eq!((plan.notes[0].code, plan.notes[0].address), ("bound-at-launch", Some(at(CARD))));
+    assert!(plan.notes[0].what.contains("NVMe disk 0000:01:00.0"), "the reason: {:?}", plan.notes);
 }
 
 #[test]
@@ -191,7 +212,7 @@ fn the_last_usb_controller_stays_while_no_keyboard_is_to_be_seen() {
     };
     assert_eq!(Plan::new(&boot, &before_coldplug(&[USB, "0000:06:00.3"]), Stage::Boot).reserve, [at(USB)]);
     let plan = Plan::new(&boot, &before_coldplug(&[USB]), Stage::Boot);
-    assert!(plan.reserve.is_empty() && plan.refused[0].reason.contains("last USB controller"));
+    assert!(plan.reserve.is_empty() && plan.refused[0].code == "last-usb-controller");
     // A PS/2 keyboard is left.
     let mut with_ps2 = before_coldplug(&[USB]);
     with_ps2.other_keyboards = 1;
@@ -234,13 +255,15 @@ fn steps_that_would_do_nothing_are_left_out() {
 #[test]
 fn a_device_that_hung_in_this_boot_is_left_alone() {
     let machine = machine(|machine| function(machine, USB).hung = true);
-    assert!(refused(&listing(&[USB]), &machine).0.starts_with("reboot required: USB controller 0000:0c:00.3 hung"));
+    let refusal = refusal(&listing(&[USB]), &machine);
+    assert_eq!((refusal.code, refusal.address, refusal.reboot_mends), ("device-hung", Some(at(USB)), true));
 }
 
 #[test]
-fn a_mounted_disk_below_a_usb_controller_is_refused_in_words() {
+fn a_mounted_disk_below_a_usb_controller_is_refused() {
     let machine = machine(|machine| function(machine, USB).duties.push(Duty::Mount("/".into())));
-    assert_eq!(refused(&listing(&[USB]), &machine).0, "USB controller 0000:0c:00.3 holds the file system at /");
+    let refusal = refusal(&listing(&[USB]), &machine);
+    assert_eq!((refusal.code, refusal.address), ("device-used-by-host", Some(at(USB))));
 }
 
 #[test]
@@ -255,7 +278,7 @@ fn what_was_needed_when_the_initramfs_was_built_is_not_reserved() {
     };
     let kept = plan("1022:149c");
     assert_eq!(kept.reserve, []);
-    assert!(kept.refused[0].reason.ends_with("holds the file system at /, as of when the initramfs was built"), "{:?}", kept.refused);
+    assert_eq!((kept.refused[0].code, kept.refused[0].address), ("device-used-by-host", Some(at(USB))));
     // Another device is there now: what was written down says nothing about it.
     assert!(plan("1022:43ee").reserve.contains(&at(USB)));
 }

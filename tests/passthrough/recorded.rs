@@ -6,6 +6,7 @@ use super::{paths, read};
 use persona::commands::{self, Output};
 use persona::passthrough::{Plan, Stage};
 use persona::paths::Paths;
+use persona::pci::PciAddress;
 use persona::settings::Settings;
 use persona_recorded::{MACHINES, Recorded, Tree};
 use std::fmt::Write;
@@ -38,8 +39,9 @@ fn told(plan: &Plan) -> String {
     writeln!(text, "display {}", plan.display.map_or("none".into(), |address| address.to_string())).unwrap();
     plan.reserve.iter().for_each(|address| writeln!(text, "reserve {address}").unwrap());
     plan.bind.iter().for_each(|(address, time)| writeln!(text, "bind {address} {time:?}").unwrap());
-    plan.refused.iter().for_each(|refusal| writeln!(text, "refused {refusal}").unwrap());
-    plan.notes.iter().for_each(|note| writeln!(text, "note {note}").unwrap());
+    let about = |address: Option<PciAddress>| address.map_or("the machine".into(), |address| address.to_string());
+    plan.refused.iter().for_each(|refusal| writeln!(text, "refused {} {}", about(refusal.address), refusal.code).unwrap());
+    plan.notes.iter().for_each(|note| writeln!(text, "note {} {}", about(note.address), note.code).unwrap());
     plan.steps.iter().for_each(|step| writeln!(text, "step {step}").unwrap());
     text
 }
@@ -51,6 +53,15 @@ fn json(tree: &Tree) -> String {
     let mut plan: serde_json::Value = serde_json::from_str(&printed).unwrap();
     let qemu = plan.as_object_mut().unwrap().remove("qemu").unwrap();
     assert!(!qemu.as_array().unwrap().is_empty(), "{printed}");
+    // Words may change.
+    for told in ["refused", "notes"].into_iter().flat_map(|list| plan[list].as_array().unwrap().clone()) {
+        assert!(told["reason"].is_string() && told["code"].is_string(), "{told}");
+    }
+    for list in ["refused", "notes"] {
+        for told in plan[list].as_array_mut().unwrap() {
+            told.as_object_mut().unwrap().retain(|key, _| key == "code" || key == "address");
+        }
+    }
     format!("{plan:#}\n")
 }
 

@@ -44,6 +44,8 @@ struct Row {
     note: Option<String>,
     /// Why it cannot be used; absent if it can.
     trouble: Option<String>,
+    /// The same as an identifier that stays when the words change.
+    trouble_code: Option<&'static str>,
     mend: Option<String>,
 }
 
@@ -90,6 +92,7 @@ fn row(shelf: &Shelf<'_>, entry: Entry) -> Row {
         running: entry.running,
         note: entry.note,
         trouble: error.as_ref().map(|error| error.reason()),
+        trouble_code: error.as_ref().map(|error| error.code().unwrap_or("cartridge-unusable")),
         mend: error.and_then(|error| error.how_to_mend().map(str::to_owned)),
         name: entry.name,
     }

@@ -120,7 +120,7 @@ enum Age {
 pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
     let mut area = Area::new("initramfs");
     if case.plan.as_ref().is_some_and(|plan| plan.members().all(|member| member.at == BindTime::Launch)) {
-        area.good("images", "not needed: no device is to be reserved at boot");
+        area.good("initramfs-not-needed", "images", "not needed: no device is to be reserved at boot");
         return area;
     }
     hooks(case, images, &mut area);
@@ -136,12 +136,14 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
     }
     if images.is_hidden {
         area.warning(
+            "boot-unreadable",
             "images",
             "/boot may not be read by this user: what the initramfs holds is not known",
             "look again as root: `sudo persona doctor`",
         );
     } else if images.images.is_empty() {
         area.warning(
+            "initramfs-not-found",
             "images",
             "no initramfs image was found: no preset in /etc/mkinitcpio.d names one, and there is none in /boot",
             "mount /boot and look again; without our part of the initramfs, drivers that load there get the devices first",
@@ -155,6 +157,7 @@ fn hooks(case: &Case<'_>, images: &Initramfs, area: &mut Area) {
     let Some(config) = &images.config else { return };
     if config.modules.iter().any(|module| module == "vfio_virqfd") && case.host.version().is_some_and(|version| version >= (6, 2)) {
         area.warning(
+            "mkinitcpio-module-gone",
             SUBJECT,
             "MODULES names vfio_virqfd, which is gone since Linux 6.2: mkinitcpio makes the image with an error",
             "remove vfio_virqfd from MODULES in /etc/mkinitcpio.conf, and run `mkinitcpio -P`",
@@ -165,22 +168,28 @@ fn hooks(case: &Case<'_>, images: &Initramfs, area: &mut Area) {
     }
     match config.misplaced() {
         None if !images.has_hook => area.warning(
+            "mkinitcpio-hook-not-installed",
             SUBJECT,
             "HOOKS names persona, and there is no /usr/lib/initcpio/install/persona",
             "install Persona again (`make install`)",
         ),
-        None => area.good(SUBJECT, "HOOKS has persona in its place"),
-        Some(Misplaced::Absent) => {
-            area.warning(SUBJECT, "HOOKS does not name persona: nothing is reserved in the initramfs", images.how_to_add())
-        }
+        None => area.good("mkinitcpio-hook-in-place", SUBJECT, "HOOKS has persona in its place"),
+        Some(Misplaced::Absent) => area.warning(
+            "mkinitcpio-hook-absent",
+            SUBJECT,
+            "HOOKS does not name persona: nothing is reserved in the initramfs",
+            images.how_to_add(),
+        ),
         Some(Misplaced::AfterUdev) => {
             area.warning(
+                "mkinitcpio-hook-after-udev",
                 SUBJECT,
                 "HOOKS has persona after udev, which loads drivers",
                 "put `persona` before `udev`, and run `mkinitcpio -P`",
             );
         }
         Some(Misplaced::BeforeSystemd) => area.warning(
+            "mkinitcpio-hook-before-systemd",
             SUBJECT,
             "HOOKS has persona before systemd, which it is to add a unit to",
             "put `persona` after `systemd`, and run `mkinitcpio -P`",
@@ -190,25 +199,43 @@ fn hooks(case: &Case<'_>, images: &Initramfs, area: &mut Area) {
 
 fn image(path: &str, contents: &Contents, images: &Initramfs, settings: Option<&Settings>, area: &mut Area) {
     let Some(binary) = contents.binary else {
-        area.warning(path, format!("{path} does not hold Persona: started with it, the machine reserves nothing"), images.how_to_add());
+        area.warning(
+            "initramfs-without-persona",
+            path,
+            format!("{path} does not hold Persona: started with it, the machine reserves nothing"),
+            images.how_to_add(),
+        );
         return;
     };
     let age = images.age(contents, settings);
     if contents.settings.is_none() {
-        area.warning(path, format!("{path} holds Persona without settings"), images.how_to_rebuild());
+        area.warning("initramfs-without-settings", path, format!("{path} holds Persona without settings"), images.how_to_rebuild());
     } else if age == Age::Stale {
-        area.warning(path, format!("the settings in {path} are not those in /etc: it reserves by them"), images.how_to_rebuild());
+        area.warning(
+            "initramfs-settings-stale",
+            path,
+            format!("the settings in {path} are not those in /etc: it reserves by them"),
+            images.how_to_rebuild(),
+        );
     }
     // The hook `strip` makes it another file.
     let is_stripped = images.config.as_ref().is_some_and(|config| config.hooks.iter().any(|hook| hook == "strip"));
     let is_other = !is_stripped && images.binary.is_some_and(|ours| ours != binary);
     if is_other {
-        area.warning(path, format!("{path} holds another version of persona than /usr/bin"), images.how_to_rebuild());
+        area.warning(
+            "initramfs-other-version",
+            path,
+            format!("{path} holds another version of persona than /usr/bin"),
+            images.how_to_rebuild(),
+        );
     }
     if age != Age::Stale && !is_other {
-        let settings = if age == Age::Same { "these settings" } else { "settings that reserve the same" };
+        let (code, settings) = match age {
+            Age::Same => ("initramfs-current", "these settings"),
+            _ => ("initramfs-reserves-the-same", "settings that reserve the same"),
+        };
         let vfio = if contents.modules.contains("vfio_pci") { ", vfio-pci" } else { "" };
-        area.good(path, format!("{path} holds persona, {settings}{vfio}"));
+        area.good(code, path, format!("{path} holds persona, {settings}{vfio}"));
     }
 }
 
@@ -225,26 +252,34 @@ fn early_menu(path: &str, contents: &Contents, images: &Initramfs, case: &Case<'
     let lacking: Vec<&str> = needed.filter(|name| !contents.modules.contains(&name.replace('-', "_"))).collect();
     if !lacking.is_empty() {
         let what = format!("{path} lacks {}: the menu is not seen or heard before the host is there", lacking.join(", "));
-        area.warning(path, what, images.how_to_rebuild());
+        area.warning("initramfs-lacks-modules", path, what, images.how_to_rebuild());
     }
 }
 
 fn unreadable(path: &str, why: &Unreadable, area: &mut Area) {
     match why {
         Unreadable::Absent => area.warning(
+            "initramfs-image-absent",
             path,
             format!("{path}, which a preset names, is not there"),
             "mount the file system that it belongs on, or make it: `mkinitcpio -P`",
         ),
         Unreadable::Forbidden => {
-            area.warning(path, format!("{path} may not be read by this user"), "look again as root: `sudo persona doctor`");
+            area.warning(
+                "initramfs-image-unreadable",
+                path,
+                format!("{path} may not be read by this user"),
+                "look again as root: `sudo persona doctor`",
+            );
         }
         Unreadable::NoTool(tool) => area.warning(
+            "initramfs-unpacker-missing",
             path,
             format!("{path} cannot be looked into: there is no {tool} to unpack it"),
             format!("install {tool}, and look again"),
         ),
         Unreadable::Damaged(why) => area.warning(
+            "initramfs-image-damaged",
             path,
             format!("{path} cannot be looked into: {why}"),
             "see whether its file system is full (`df`), and make it again: `mkinitcpio -P`",

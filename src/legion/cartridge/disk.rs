@@ -62,11 +62,13 @@ impl Disk {
             [kind] => *kind,
             [] => {
                 return Err(Error::new(format!("the cartridge {} has no disk", folder.display()))
+                    .with_code("cartridge-without-disk")
                     .mend("put disk.qcow2 or disk.raw in it, or link `disk` to a block device"));
             }
             several => {
                 let files: Vec<_> = several.iter().map(|kind| kind.file_name()).collect();
                 return Err(Error::new(format!("the cartridge {} has more than one disk: {}", folder.display(), files.join(", ")))
+                    .with_code("cartridge-with-several-disks")
                     .mend("move all but one out of it"));
             }
         };
@@ -76,15 +78,19 @@ impl Disk {
         let is_right = if kind == DiskKind::BlockDevice { metadata.file_type().is_block_device() } else { metadata.is_file() };
         if !is_right {
             return Err(Error::new(format!("{} is not what its name says", path.display()))
+                .with_code("disk-of-another-kind")
                 .mend("`disk` links to a block device; image files are called disk.qcow2 or disk.raw"));
         }
         let mut start = Vec::new();
         File::open(&path).and_then(|file| file.take(4).read_to_end(&mut start)).doing(doing)?;
         if start.is_empty() {
-            return Err(Error::new(format!("the disk {} is empty", path.display())).mend("install or restore a system into it"));
+            return Err(Error::new(format!("the disk {} is empty", path.display()))
+                .with_code("disk-empty")
+                .mend("install or restore a system into it"));
         }
         if kind == DiskKind::Qcow2 && start != qcow2::MAGIC {
             return Err(Error::new(format!("{} is not a qcow2 image", path.display()))
+                .with_code("disk-of-another-kind")
                 .mend("if it is a raw image, call it disk.raw; `qemu-img info` tells"));
         }
         let direct = OpenOptions::new().read(true).custom_flags(O_DIRECT).open(&path).is_ok();
@@ -123,6 +129,7 @@ impl Disk {
             DiskKind::Raw => match self.size(path)? % SECTOR {
                 0 => Ok(()),
                 _ => Err(Error::new(format!("the disk {} is cut short: its size is no multiple of {SECTOR} bytes", path.display()))
+                    .with_code("image-damaged")
                     .mend("restore it from a copy; `truncate -s %512` makes it readable as it is")),
             },
             DiskKind::BlockDevice => Ok(()),

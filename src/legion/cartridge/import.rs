@@ -33,7 +33,9 @@ impl Shelf<'_> {
         let metadata = fs::metadata(&from).doing(|| format!("looking at {}", from.display()))?;
         let is_device = metadata.file_type().is_block_device();
         if !is_device && !metadata.is_file() {
-            return Err(Error::new(format!("{} is neither an image file nor a block device", from.display())));
+            return Err(
+                Error::new(format!("{} is neither an image file nor a block device", from.display())).with_code("source-not-a-disk")
+            );
         }
         in_use::ensure_unused(self.paths, &from)?;
         let _claim = is_device.then(|| claim(&from)).transpose()?;
@@ -65,6 +67,7 @@ fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &m
     let free = in_use::free_space(to.parent().unwrap_or(to)).unwrap_or(u64::MAX);
     if becomes == DiskKind::Qcow2 && needed > free {
         return Err(Error::new(format!("the copy of {} takes {}, and only {} are free", from.display(), DiskSize(needed), DiskSize(free)))
+            .with_code("no-space")
             .mend("make room, or keep cartridges elsewhere: `cartridges` in the settings"));
     }
     image::convert(from, &format, to, wanted, &mut |share| progress(&what("copying"), share))?;
@@ -78,6 +81,7 @@ fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &m
 fn claim(device: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(O_EXCL).open(device).map_err(|error| {
         Error::because(format!("opening {} alone", device.display()), error)
+            .with_code("device-in-use")
             .mend("unmount its file systems, swap and volumes on the host (`lsblk` shows them)")
     })
 }
@@ -95,6 +99,7 @@ fn stable_name(paths: &Paths, device: &Path) -> Result<PathBuf> {
     let links = names_in(&paths.at(BY_ID)).into_iter().filter(|name| fs::canonicalize(paths.at(BY_ID).join(name)).ok() == same);
     links.min_by_key(is_number).map(|name| Path::new(BY_ID).join(name)).ok_or_else(|| {
         Error::new(format!("{} has no name of its own in {BY_ID}", device.display()))
+            .with_code("device-without-stable-name")
             .mend("name it by another stable path, such as /dev/disk/by-path/..., or copy it: leave out --link")
     })
 }

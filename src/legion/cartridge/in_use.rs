@@ -26,7 +26,8 @@ impl Cartridge {
     /// When something uses it or part of it is missing; the message says what, as far as that can be known.
     pub fn ensure_free(&self, paths: &Paths) -> Result<Hold> {
         let folder = paths.at(&self.folder);
-        let hold = partial::hold(&folder)?.ok_or_else(|| Error::new(format!("the cartridge {} was removed just now", self.name)))?;
+        let hold = partial::hold(&folder)?
+            .ok_or_else(|| Error::new(format!("the cartridge {} was removed just now", self.name)).with_code("cartridge-missing"))?;
         let disk = self.disk_path(paths);
         self.disk.ensure_whole(&disk)?;
         ensure_unused(paths, &disk)?;
@@ -58,7 +59,8 @@ pub(super) fn free_space(path: &Path) -> Option<u64> {
 /// Makes sure that nothing uses this image or block device, as far as one can see from outside. Whether the host uses a block
 /// device is seen by claiming it.
 pub(super) fn ensure_unused(paths: &Paths, disk: &Path) -> Result<()> {
-    let in_use = |by: &str, mend: &str| Err(Error::new(format!("the disk {} is in use {by}", disk.display())).mend(mend));
+    let in_use =
+        |by: &str, mend: &str| Err(Error::new(format!("the disk {} is in use {by}", disk.display())).with_code("disk-in-use").mend(mend));
     if let Some(device) = loop_device(paths, disk) {
         return in_use(&format!("as /dev/{device}"), &format!("unmount it and `losetup -d /dev/{device}`"));
     }

@@ -29,7 +29,9 @@ pub(super) fn put(from: &Path, folder: &Path, progress: &mut Progress<'_>) -> Re
     let source = File::open(from).doing(doing)?;
     let metadata = source.metadata().doing(doing)?;
     if !metadata.is_file() || metadata.len() == 0 {
-        return Err(Error::new(format!("{} is not an installation image", from.display())).mend("name the ISO file that you downloaded"));
+        return Err(Error::new(format!("{} is not an installation image", from.display()))
+            .with_code("not-an-installation-image")
+            .mend("name the ISO file that you downloaded"));
     }
     let mut copy = partial::new_file(&folder.join(IMAGE)).doing(doing)?;
     if sys::clone_file(&source, &copy).is_ok() {

@@ -86,7 +86,7 @@ impl Cartridge {
                 return Err(Error::because(format!("looking at the cartridge {}", here.display()), error));
             }
             _ => {
-                return Err(Error::new(format!("there is no cartridge `{name}`: {} is not a folder", here.display())).mend(format!(
+                return Err(Error::new(format!("there is no cartridge `{name}`: {} is not a folder", here.display())).with_code("cartridge-missing").mend(format!(
                     "make it (`persona cartridge create {name} --size 200G`, or `import`), or name another with `cartridge = \"...\"` (there are: {})",
                     names(paths, cartridges)
                 )));

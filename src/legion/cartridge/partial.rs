@@ -129,6 +129,7 @@ pub(super) fn hold(folder: &Path) -> Result<Option<Hold>> {
             Ok(is_still_there.then_some(hold))
         }
         Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(format!("another `persona` is working on {}", folder.display()))
+            .with_code("cartridge-busy")
             .mend("wait until it is done; `persona cartridge list` tells")),
         Err((_, errno)) => Err(Error::because(doing(), std::io::Error::from(errno))),
     }

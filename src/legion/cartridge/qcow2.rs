@@ -60,6 +60,7 @@ impl Header {
     pub(super) fn ensure_whole(&self, file: &mut File, path: &Path) -> Result<()> {
         if self.is_corrupt {
             return Err(Error::new(format!("the disk {} is marked as corrupt", path.display()))
+                .with_code("image-damaged")
                 .mend("restore it from a copy, or let `qemu-img check -r all` mend what it can"));
         }
         let length = file.metadata().doing(|| format!("looking at the disk {}", path.display()))?.len();
@@ -117,6 +118,7 @@ fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
 
 fn cut_short(path: &Path, why: &str) -> Error {
     Error::new(format!("the disk {} is cut short or damaged: {why}", path.display()))
+        .with_code("image-damaged")
         .mend("restore it from a copy; `qemu-img check` tells what is missing")
 }
 

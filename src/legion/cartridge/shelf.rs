@@ -87,6 +87,7 @@ impl<'a> Shelf<'a> {
         let folder = self.here();
         if fs::symlink_metadata(folder.join(name)).is_ok() {
             return Err(Error::new(format!("there is already a cartridge `{name}`: {}", folder.join(name).display()))
+                .with_code("cartridge-exists")
                 .mend(format!("take another name, or `persona cartridge remove {name}` first")));
         }
         // QEMU finds its way through the folder to the cartridge that is in, and cannot list the others.
@@ -100,6 +101,7 @@ impl<'a> Shelf<'a> {
         let folder = self.here().join(name);
         partial::hold(&folder)?.ok_or_else(|| {
             Error::new(format!("there is no cartridge `{name}`: {} is not there", folder.display()))
+                .with_code("cartridge-missing")
                 .mend("`persona cartridge list` names those there are")
         })
     }
@@ -132,13 +134,14 @@ impl<'a> Shelf<'a> {
             return Ok(());
         }
         if metadata.is_ok_and(|metadata| metadata.is_symlink()) {
-            return Err(
-                Error::new(format!("{} is a link to a cartridge elsewhere", folder.display())).mend("remove the link yourself: `rm`")
-            );
+            return Err(Error::new(format!("{} is a link to a cartridge elsewhere", folder.display()))
+                .with_code("cartridge-is-link")
+                .mend("remove the link yourself: `rm`"));
         }
         let hold = self.hold(name)?;
         if self.is_in_slot(name) {
             return Err(Error::new(format!("the cartridge {name} is in the slot"))
+                .with_code("cartridge-in-slot")
                 .mend("start another persona, or take it out by removing the symlink: the slot is then empty until legion starts"));
         }
         // What does not even look like a cartridge can be removed as well.

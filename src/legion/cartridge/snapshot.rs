@@ -42,6 +42,7 @@ pub(super) fn ensure_restored(folder: &Path, name: &str) -> Result<()> {
         label => {
             let label = label.unwrap_or_default().to_string_lossy().into_owned();
             Err(Error::new(format!("the cartridge {name} was being restored to `{label}`, and that was interrupted"))
+                .with_code("restore-interrupted")
                 .mend(format!("restore it again: `persona cartridge restore {name} {label}`")))
         }
     }
@@ -59,6 +60,7 @@ impl Shelf<'_> {
         let snapshots = folder.join(FOLDER);
         if snapshots.join(label).exists() {
             return Err(Error::new(format!("the cartridge {name} has a snapshot `{label}` already"))
+                .with_code("snapshot-exists")
                 .mend(format!("take another label, or `persona cartridge forget {name} {label}` first")));
         }
         let disk = OpenDisk { disk: cartridge.disk, path: cartridge.disk_path(self.paths) };
@@ -168,6 +170,7 @@ impl OpenDisk {
             }
             DiskKind::Raw => clone(&self.path, &folder.join(self.disk.kind.file_name())),
             DiskKind::BlockDevice => Err(Error::new(format!("a block device has no snapshots: {}", self.path.display()))
+                .with_code("snapshots-unsupported")
                 .mend("copy it into an image: `persona cartridge import NAME DEVICE`; or use those of LVM")),
         }
     }
@@ -207,7 +210,9 @@ fn inside(label: &str) -> String {
 fn no_such(folder: &Path, name: &str, label: &str) -> Error {
     let (labels, _) = labels(folder);
     let there_are = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
-    Error::new(format!("the cartridge {name} has no snapshot `{label}`")).mend(format!("name one that there is: {there_are}"))
+    Error::new(format!("the cartridge {name} has no snapshot `{label}`"))
+        .with_code("snapshot-missing")
+        .mend(format!("name one that there is: {there_are}"))
 }
 
 /// A file that shares its contents with another, until either changes.

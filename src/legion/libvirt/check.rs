@@ -21,6 +21,7 @@ pub fn look(domain: &str, devices: &[PciAddress], slot: &Path) -> Result<Vec<Not
     let mut notes = check_domain(&demand(&["dumpxml", domain, "--inactive"], PATIENCE)?, devices, slot)?;
     if value(&information, "Autostart") == Some("enable") {
         notes.push(Note {
+            code: "domain-autostart",
             address: None,
             what: format!("libvirt starts the domain {domain} by itself when it starts, before there is a choice"),
             mend: Some(format!("virsh -c qemu:///system autostart --disable {domain}")),
@@ -74,18 +75,20 @@ pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Ve
     }
     let mut notes = Vec::new();
     for device in devices {
-        let (what, mend) = match taken.iter().find(|(address, _)| address == device) {
+        let (code, what, mend) = match taken.iter().find(|(address, _)| address == device) {
             None => (
+                "domain-lacks-device",
                 format!("{device} is legion's, but the domain does not have it: the guest will not see it"),
                 "`persona export libvirt` prints its <hostdev>; `virsh -c qemu:///system edit` adds it",
             ),
             Some((_, true)) => (
+                "domain-manages-device",
                 format!("the domain has {device} with managed='yes': libvirt gives it back to its host driver when the guest ends"),
                 "write managed='no' (virsh -c qemu:///system edit): Persona binds it before and gives it back after",
             ),
             Some((_, false)) => continue,
         };
-        notes.push(Note { address: Some(*device), what, mend: Some(mend.to_owned()) });
+        notes.push(Note { code, address: Some(*device), what, mend: Some(mend.to_owned()) });
     }
     let variables = domain.child("os").and_then(|os| os.child("nvram")).map(|nvram| (nvram.text.trim(), "nvram.fd"));
     let disks = parts.children.iter().filter(|part| part.name == "disk" && matches!(part.attribute("device"), None | Some("disk")));
@@ -93,6 +96,7 @@ pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Ve
     for (file, name) in files.map(|file| (file, "disk.qcow2 (or disk.raw, or disk)")).chain(variables) {
         if !file.is_empty() && !Path::new(file).starts_with(slot) {
             notes.push(Note {
+                code: "domain-disk-outside-slot",
                 address: None,
                 what: format!("the domain's {file} does not lie in the slot: it stays the same whichever cartridge is in"),
                 mend: Some(format!("if it is the cartridge's, write {}/{name} (virsh -c qemu:///system edit)", slot.display())),

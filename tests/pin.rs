@@ -33,12 +33,11 @@ fn the_line_it_prints_is_understood_by_the_settings_and_checked() {
     std::fs::write(&settings, format!("[[persona]]\nname = \"a\"\n{}[[persona]]\nname = \"b\"\n", said(&made.stdout))).unwrap();
     let check = |name, digits| piped(&["--config", settings.to_str().unwrap(), "pin", "--check", name], digits);
     assert!(check("a", "2580\n").status.success());
-    for (name, digits, code, why) in
-        [("a", "2581\n", 1, "not the PIN"), ("a", "", 1, "no line"), ("b", "1\n", 2, "has no PIN"), ("c", "1\n", 2, "no persona")]
-    {
+    // A PIN that is wrong or missing, a persona without one, and no persona.
+    for (name, digits, code) in [("a", "2581\n", 1), ("a", "", 1), ("b", "1\n", 2), ("c", "1\n", 2)] {
         let output = check(name, digits);
-        assert_eq!(output.status.code(), Some(code), "{name} {digits}");
-        assert!(said(&output.stderr).contains(why), "{}", said(&output.stderr));
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{name} {digits}");
+        assert!(!output.stderr.is_empty(), "{name} {digits}: it does not say why");
     }
 }
 
@@ -47,7 +46,7 @@ fn what_is_no_pin_is_refused() {
     for input in ["123\n", "abcd\n", "1234567890123\n"] {
         let output = piped(&["pin"], input);
         assert_eq!((output.status.code(), said(&output.stdout)), (Some(2), String::new()), "{input}");
-        assert!(said(&output.stderr).contains("4 to 12 digits"), "{}", said(&output.stderr));
+        assert!(["4", "12"].iter().all(|limit| said(&output.stderr).contains(limit)), "how many digits: {}", said(&output.stderr));
     }
     assert_eq!(piped(&["pin"], "").status.code(), Some(1));
 }
@@ -97,8 +96,7 @@ fn a_terminal_asks_twice_and_shows_nothing() {
     assert!(output.status.success() && said(&output.stdout).starts_with("pin = \"$argon2id$"), "{output:?}");
     assert!(echoes && !shown.contains("25"), "{shown}");
     let (output, _, echoes) = typed(&["2580\n", "2581\n"], None);
-    assert_eq!((output.status.code(), echoes), (Some(1), true));
-    assert!(said(&output.stderr).contains("not the same"), "{output:?}");
+    assert_eq!((output.status.code(), output.stdout.len(), echoes), (Some(1), 0, true), "{output:?}");
 }
 
 #[test]

@@ -11,7 +11,8 @@ fn persona(arguments: &[&str]) -> Output {
 fn help_goes_to_standard_output_when_asked_for_and_else_to_standard_error() {
     let (asked, bare) = (persona(&["--help"]), persona(&[]));
     assert_eq!((asked.status.code(), bare.status.code()), (Some(0), Some(2)));
-    assert!(String::from_utf8(asked.stdout.clone()).unwrap().contains("Exit codes:"));
+    let help = String::from_utf8(asked.stdout.clone()).unwrap();
+    assert!(["list", "doctor", "switch", "cartridge"].iter().all(|command| help.contains(command)), "{help}");
     assert_eq!((asked.stdout, asked.stderr), (bare.stderr, bare.stdout));
 }
 
@@ -20,7 +21,7 @@ fn a_wrong_word_is_named_on_standard_error() {
     let output = persona(&["--root", "/nowhere", "doctr"]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.starts_with("persona: `persona` has no command `doctr`\n  mend: did you mean `doctor`?\nUsage: "), "{told}");
+    assert!(told.starts_with("persona: ") && told.contains("doctr") && told.contains("doctor") && told.contains("Usage: "), "{told}");
 }
 
 #[test]
@@ -52,7 +53,7 @@ fn another_machines_root_starts_nothing_here() {
         let output = persona(&[&["--root", REFERENCE], words].concat());
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{told}");
-        assert!(told.contains("--root") && told.contains("mend: "), "{told}");
+        assert!(told.contains("--root"), "what is wrong: {told}");
     }
 }
 
@@ -67,7 +68,7 @@ fn settings_that_cannot_be_read_are_mended_by_what_is_wrong_with_them() {
         told
     };
     let missing = told(1);
-    assert!(missing.contains("mend: `persona detect > "), "{missing}");
+    assert!(missing.contains("`persona detect > "), "what makes one: {missing}");
     std::fs::write(&file, b"# \xff\n").unwrap();
     let binary = told(2);
     assert!(binary.contains("UTF-8") && !binary.contains("detect"), "{binary}");

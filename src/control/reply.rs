@@ -4,6 +4,9 @@ use super::{Shown, VERSION};
 use crate::error::{Context, Error, Result};
 use serde_json::{Value, json};
 
+/// The code of an answer that means nothing.
+const UNREADABLE: &str = "answer-unreadable";
+
 /// The line that says that it was done, and what the menu shows now.
 pub fn done(shown: &Shown) -> String {
     format!("{}\n", json!({ "v": VERSION, "ok": true, "state": shown.to_json() }))
@@ -12,6 +15,9 @@ pub fn done(shown: &Shown) -> String {
 /// The line that says that nothing was done, why, and what can be done about it.
 pub fn refused(error: &Error) -> String {
     let mut line = json!({ "v": VERSION, "ok": false, "error": error.reason() });
+    if let Some(code) = error.code() {
+        line["code"] = code.into();
+    }
     if let Some(mend) = error.how_to_mend() {
         line["mend"] = mend.into();
     }
@@ -28,15 +34,19 @@ pub fn changed(shown: &Shown) -> String {
 /// # Errors
 /// What the menu says when it refused, with its mend; or that the line means nothing.
 pub fn read(line: &[u8]) -> Result<Value> {
-    let mut line: Value = serde_json::from_slice(line).doing(|| "understanding the menu's answer".to_owned())?;
+    let mut line: Value =
+        serde_json::from_slice(line).doing(|| "understanding the menu's answer".to_owned()).map_err(|error| error.with_code(UNREADABLE))?;
     if line["v"] != VERSION {
-        return Err(
-            Error::new("the menu speaks another version of the protocol").mend("restart the menu, or reboot: it is another Persona's")
-        );
+        return Err(Error::new("the menu speaks another version of the protocol")
+            .with_code("version-unknown")
+            .mend("restart the menu, or reboot: it is another Persona's"));
     }
     if line["ok"] == false {
         let word = |name: &str| line[name].as_str().map(str::to_owned);
-        let error = Error::new(word("error").unwrap_or_else(|| "the menu refused, and gave no reason".to_owned()));
+        let error = match word("error") {
+            Some(error) => Error::new(error),
+            None => Error::new("the menu refused, and gave no reason").with_code("refused-without-reason"),
+        };
         return Err(match word("mend") {
             Some(mend) => error.mend(mend),
             None => error,
@@ -44,7 +54,7 @@ pub fn read(line: &[u8]) -> Result<Value> {
     }
     match line["state"].take() {
         state @ Value::Object(_) => Ok(state),
-        _ => Err(Error::new("the menu's answer tells no state")),
+        _ => Err(Error::new("the menu's answer tells no state").with_code(UNREADABLE)),
     }
 }
 
@@ -72,16 +82,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_said() {
-        for (line, says) in [
-            ("", "understanding the menu's answer"),
-            (r#"{"v":2,"ok":true}"#, "another version"),
-            ("7", "another version"),
-            (r#"{"v":1,"ok":true}"#, "tells no state"),
-            (r#"{"v":1,"ok":false}"#, "gave no reason"),
+    fn a_refusal_has_the_code_of_its_error() {
+        let code = |error: &Error| serde_json::from_str::<Value>(&refused(error)).unwrap()["code"].clone();
+        assert_eq!(code(&Error::new("no").with_code("request-unknown")), "request-unknown");
+        assert_eq!(code(&Error::new("no")), Value::Null);
+    }
+
+    #[test]
+    fn what_is_no_answer_is_an_error() {
+        for (line, code) in [
+            ("", "answer-unreadable"),
+            (r#"{"v":2,"ok":true}"#, "version-unknown"),
+            ("7", "version-unknown"),
+            (r#"{"v":1,"ok":true}"#, "answer-unreadable"),
+            (r#"{"v":1,"ok":false}"#, "refused-without-reason"),
         ] {
-            let told = read(line.as_bytes()).unwrap_err().to_string();
-            assert!(told.contains(says), "{line}: {told}");
+            assert_eq!(read(line.as_bytes()).unwrap_err().code(), Some(code), "{line}");
         }
     }
 }

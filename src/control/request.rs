@@ -54,8 +54,8 @@ impl Asked {
     pub fn parse(line: &[u8]) -> Result<Self> {
         let value: Value = serde_json::from_slice(line)
             .doing(|| "understanding the request".to_owned())
-            .map_err(|error| error.mend(r#"a request is a line such as {"v":1,"request":"state"}"#))?;
-        let Value::Object(mut fields) = value else { return Err(Error::new("a request is a JSON object")) };
+            .map_err(|error| error.with_code("request-unreadable").mend(r#"a request is a line such as {"v":1,"request":"state"}"#))?;
+        let Value::Object(mut fields) = value else { return Err(Error::new("a request is a JSON object").with_code("request-unreadable")) };
         version(fields.remove("v"))?;
         let name = text(&mut fields, "request")?.ok_or_else(|| missing("request"))?;
         let who = text(&mut fields, "who")?.and_then(|who| readable(&who));
@@ -71,11 +71,11 @@ impl Asked {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the requests are {}", NAMES.join(", ")),
                 };
-                return Err(Error::new(format!("there is no request `{}`", short(&name))).mend(mend));
+                return Err(Error::new(format!("there is no request `{}`", short(&name))).with_code("request-unknown").mend(mend));
             }
         };
         match fields.keys().next() {
-            Some(field) => Err(Error::new(format!("the request `{name}` has no field `{}`", short(field)))),
+            Some(field) => Err(Error::new(format!("the request `{name}` has no field `{}`", short(field))).with_code("field-unknown")),
             None => Ok(Self { request, who }),
         }
     }
@@ -102,10 +102,10 @@ impl Asked {
 fn version(version: Option<Value>) -> Result<()> {
     match version {
         Some(version) if version == VERSION => Ok(()),
-        Some(Value::Number(version)) => {
-            Err(Error::new(format!("version {version} of the protocol is not known")).mend(format!("this menu speaks version {VERSION}")))
-        }
-        Some(_) => Err(Error::new("the field `v` is no number")),
+        Some(Value::Number(version)) => Err(Error::new(format!("version {version} of the protocol is not known"))
+            .with_code("version-unknown")
+            .mend(format!("this menu speaks version {VERSION}"))),
+        Some(_) => Err(Error::new("the field `v` is no number").with_code("field-invalid")),
         None => Err(missing("v")),
     }
 }
@@ -118,9 +118,9 @@ fn movement(fields: &mut Map<String, Value>) -> Result<Move> {
             .as_i64()
             .and_then(|steps| i32::try_from(steps).ok())
             .map(Move::By)
-            .ok_or_else(|| Error::new("the field `by` is no number of steps")),
+            .ok_or_else(|| Error::new("the field `by` is no number of steps").with_code("field-invalid")),
         (None, None) => Err(missing("to` or `by")),
-        (Some(_), Some(_)) => Err(Error::new("a move goes `to` a persona or `by` steps, not both")),
+        (Some(_), Some(_)) => Err(Error::new("a move goes `to` a persona or `by` steps, not both").with_code("field-invalid")),
     }
 }
 
@@ -128,12 +128,12 @@ fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>> {
     match fields.remove(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Error::new(format!("the field `{name}` is no text"))),
+        Some(_) => Err(Error::new(format!("the field `{name}` is no text")).with_code("field-invalid")),
     }
 }
 
 fn missing(field: &str) -> Error {
-    Error::new(format!("the field `{field}` is missing"))
+    Error::new(format!("the field `{field}` is missing")).with_code("field-missing")
 }
 
 /// As much of it as a message needs.
@@ -168,29 +168,28 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_said() {
-        for (line, says) in [
-            ("state", "understanding the request: expected value"),
-            ("{\"v\":1,\"request\":\"state\"", "understanding the request: EOF"),
-            ("\u{0}", "understanding the request"),
-            ("[1]", "a request is a JSON object"),
-            ("{}", "the field `v` is missing"),
-            (r#"{"v":2,"request":"state"}"#, "version 2 of the protocol is not known\n  mend: this menu speaks version 1"),
-            (r#"{"v":"1","request":"state"}"#, "the field `v` is no number"),
-            (r#"{"v":1}"#, "the field `request` is missing"),
-            (r#"{"v":1,"request":7}"#, "the field `request` is no text"),
-            (r#"{"v":1,"request":"chose"}"#, "there is no request `chose`\n  mend: did you mean `choose`?"),
-            (r#"{"v":1,"request":"boil the kettle"}"#, "the requests are state, choose, hold"),
-            (r#"{"v":1,"request":"hold","for":"ever"}"#, "the request `hold` has no field `for`"),
-            (r#"{"v":1,"request":"choose"}"#, "the field `persona` is missing"),
-            (r#"{"v":1,"request":"choose","persona":null}"#, "the field `persona` is no text"),
-            (r#"{"v":1,"request":"move"}"#, "the field `to` or `by` is missing"),
-            (r#"{"v":1,"request":"move","to":"a","by":1}"#, "not both"),
-            (r#"{"v":1,"request":"move","by":1.5}"#, "no number of steps"),
-            (r#"{"v":1,"request":"move","by":99999999999}"#, "no number of steps"),
-            (r#"{"v":1,"request":"state","who":["a"]}"#, "the field `who` is no text"),
+        // What a person who types it must see: the nearest request, or all of them, or the field.
+        for (line, code, says) in [
+            ("state", "request-unreadable", ""),
+            ("[1]", "request-unreadable", ""),
+            ("{}", "field-missing", "`v`"),
+            (r#"{"v":2,"request":"state"}"#, "version-unknown", "1"),
+            (r#"{"v":"1","request":"state"}"#, "field-invalid", "`v`"),
+            (r#"{"v":1}"#, "field-missing", "`request`"),
+            (r#"{"v":1,"request":7}"#, "field-invalid", "`request`"),
+            (r#"{"v":1,"request":"chose"}"#, "request-unknown", "`choose`"),
+            (r#"{"v":1,"request":"boil the kettle"}"#, "request-unknown", "state, choose, hold"),
+            (r#"{"v":1,"request":"hold","for":"ever"}"#, "field-unknown", "`for`"),
+            (r#"{"v":1,"request":"choose"}"#, "field-missing", "`persona`"),
+            (r#"{"v":1,"request":"choose","persona":null}"#, "field-invalid", "`persona`"),
+            (r#"{"v":1,"request":"move"}"#, "field-missing", "`by`"),
+            (r#"{"v":1,"request":"move","to":"a","by":1}"#, "field-invalid", "`to`"),
+            (r#"{"v":1,"request":"move","by":1.5}"#, "field-invalid", "`by`"),
+            (r#"{"v":1,"request":"move","by":99999999999}"#, "field-invalid", "`by`"),
+            (r#"{"v":1,"request":"state","who":["a"]}"#, "field-invalid", "`who`"),
         ] {
-            let told = Asked::parse(line.as_bytes()).unwrap_err().to_string();
-            assert!(told.contains(says), "{line}: {told}");
+            let error = Asked::parse(line.as_bytes()).unwrap_err();
+            assert!(error.code() == Some(code) && error.to_string().contains(says), "{line}: {error}");
         }
     }
 

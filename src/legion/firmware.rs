@@ -104,7 +104,7 @@ impl Firmware {
             })
             .ok_or_else(|| {
                 let what = if secure_boot { "with Secure Boot" } else { "without Secure Boot" };
-                Error::new(format!("the cartridge boots by UEFI, but there is no firmware (OVMF, the {size} build {what}) for it"))
+                Error::new(format!("the cartridge boots by UEFI, but there is no firmware (OVMF, the {size} build {what}) for it")).with_code("firmware-missing")
                     .mend("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu); if it has no such build, make nvram.fd anew from its OVMF_VARS")
             })
     }
@@ -124,6 +124,7 @@ impl Firmware {
         let best = usable.reduce(|best, next| if (next.0, next.1.keys) > (best.0, best.1.keys) { next } else { best });
         best.map(|(_, template)| template).ok_or_else(|| {
             Error::new("there is no UEFI firmware (OVMF) to make a cartridge's variables from")
+                .with_code("firmware-missing")
                 .mend("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu)")
         })
     }
@@ -212,8 +213,9 @@ mod tests {
     #[test]
     fn no_firmware_names_the_package() {
         let (_root, paths) = machine(&[("/usr/share/OVMF/OVMF_CODE.fd", &vec![0; 1_966_080])]);
-        let message = Firmware::find(&paths, NVRAM_4M, false).unwrap_err().to_string();
-        assert!(message.contains("4 MiB build without Secure Boot") && message.contains("edk2-ovmf"), "{message}");
+        let error = Firmware::find(&paths, NVRAM_4M, false).unwrap_err();
+        assert_eq!(error.code(), Some("firmware-missing"));
+        assert!(error.reason().contains("4 MiB") && error.how_to_mend().is_some_and(|hint| hint.contains("edk2-ovmf")), "{error}");
     }
 
     #[test]
@@ -241,7 +243,7 @@ mod tests {
             ("/usr/share/edk2/x64/OVMF_VARS.4m.fd", &vec![0; 540_672]),
         ]);
         assert!(!Firmware::template(&paths, true).unwrap().keys);
-        assert!(Firmware::template(&paths, false).unwrap_err().to_string().contains("mend: "));
+        assert_eq!(Firmware::template(&paths, false).unwrap_err().code(), Some("firmware-missing"));
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub const TAP: &str = "legion0";
 /// # Errors
 /// When there is no such bridge or interface, or iproute2's `ip` is missing or refuses.
 pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> Result<()> {
-    let missing = |what: String| Error::new(what).mend("set it up on the host, or write `network = \"user\"` in the settings");
+    let missing = |what: String| {
+        Error::new(what).with_code("network-missing").mend("set it up on the host, or write `network = \"user\"` in the settings")
+    };
     match network {
         Network::User | Network::None => Ok(()),
         Network::Bridge(bridge) => {
@@ -87,9 +89,9 @@ mod tests {
     fn without_the_hosts_side_nothing_is_made() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
-        for (network, words) in [("bridge:br0", "no bridge br0"), ("macvtap:eth0", "no network interface eth0")] {
-            let message = attach(&paths, &network.parse().unwrap(), "a", 0).unwrap_err().to_string();
-            assert!(message.contains(words) && message.contains("mend: "), "{message}");
+        for (network, name) in [("bridge:br0", "br0"), ("macvtap:eth0", "eth0")] {
+            let error = attach(&paths, &network.parse().unwrap(), "a", 0).unwrap_err();
+            assert!(error.code() == Some("network-missing") && error.reason().contains(name), "which: {error}");
         }
         attach(&paths, &Network::User, "a", 0).unwrap();
     }

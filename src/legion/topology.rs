@@ -148,6 +148,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     let absent: Vec<u16> = wanted.iter().copied().filter(|cpu| host.iter().all(|host| host.number != *cpu)).collect();
     if !absent.is_empty() {
         return Err(Error::new(format!("legion is pinned to host CPUs that are not there or offline: {}", told(&absent)))
+            .with_code("pinned-cpus-missing")
             .mend("`lscpu -e` lists the host's CPUs; correct `cpus` in the settings"));
     }
     if seen && host.len() == wanted.len() {
@@ -336,8 +337,8 @@ mod tests {
         }
         let half = host.pin("6-11");
         assert_eq!((shape(&half), half.host_caches, half.notes.len()), ((1, 2, 3, 1), true, 0));
-        let error = Processors::find(&host.paths(), &"10-13".parse().unwrap()).unwrap_err().to_string();
-        assert!(error.contains("offline: 12, 13") && error.contains("mend: "), "{error}");
+        let error = Processors::find(&host.paths(), &"10-13".parse().unwrap()).unwrap_err();
+        assert!(error.code() == Some("pinned-cpus-missing") && error.reason().contains("12, 13"), "which: {error}");
     }
 
     #[test]

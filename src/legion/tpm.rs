@@ -36,6 +36,7 @@ pub fn argv(paths: &Paths, slot: &Path) -> Result<Vec<String>> {
     let folder = paths.at(slot.join(FOLDER)).to_string_lossy().into_owned();
     if folder.contains(',') {
         return Err(Error::new(format!("swtpm cannot keep legion's TPM in {folder}, because of the comma"))
+            .with_code("slot-path-unusable")
             .mend("choose another `slot`, or write tpm = false in the settings"));
     }
     // Its own filter of system calls is on unless switched off.
@@ -140,8 +141,7 @@ mod tests {
         let paths = Paths::new("/", None);
         let line = argv(&paths, Path::new("/var/lib/legion/slot")).unwrap();
         assert!(line.contains(&"dir=/var/lib/legion/slot/tpm,mode=0600".to_owned()));
-        let message = argv(&paths, Path::new("/a,b")).unwrap_err().to_string();
-        assert!(message.contains("comma") && message.contains("mend: "), "{message}");
+        assert_eq!(argv(&paths, Path::new("/a,b")).unwrap_err().code(), Some("slot-path-unusable"));
     }
 
     #[test]
@@ -170,8 +170,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
         fs::create_dir_all(paths.run_dir()).unwrap();
-        let message = Tpm::start(&paths, &["no-such-swtpm".to_owned()]).unwrap_err().to_string();
-        assert!(message.contains("starting no-such-swtpm") && message.contains("install swtpm"), "{message}");
+        let error = Tpm::start(&paths, &["no-such-swtpm".to_owned()]).unwrap_err();
+        assert_eq!(error.errno(), Some(nix::libc::ENOENT));
+        assert!(error.how_to_mend().is_some_and(|hint| hint.contains("swtpm")), "{error}");
     }
 
     /// A program in swtpm's place that ignores its being asked, once it has said that it does.

@@ -178,7 +178,7 @@ mod tests {
         let memory = Memory { next: next("b"), ..Memory::default() };
         assert_eq!(opens("a", "", &memory), at_once("b"));
         let notice = Opening::new(&settings("a"), &KernelCommandLine::default(), &memory).notice.unwrap();
-        assert_eq!(notice, "b was set for this boot by sam");
+        assert!(notice.contains("sam"), "{notice}");
         let unknown = Memory { next: next("nobody"), ..memory };
         assert_eq!(opens("a", "", &unknown), later("a", SEVEN, true));
         let in_vain = Memory { starts: in_vain(&[("a", ENOUGH)]), ..unknown };

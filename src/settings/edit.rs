@@ -110,7 +110,7 @@ mod tests {
     fn what_is_no_settings_or_no_persona_is_refused() {
         assert_eq!(with_default("[menu]\n", "b", "x").unwrap_err().exit_code(), 2);
         let error = with_default(PERSONAS, "nobody", "x").unwrap_err();
-        assert!(error.to_string().contains("write `default = \"nobody\"` below [menu]"), "{error}");
+        assert!(error.to_string().contains("default = \"nobody\""), "what could not be written: {error}");
     }
 
     /// Lines that mean nothing, between those that do.

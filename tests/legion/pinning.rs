@@ -30,5 +30,5 @@ fn each_virtual_cpu_has_a_host_cpu_of_its_own_before_the_guest_runs() {
     assert_eq!((on("CPU 0/TCG"), on("CPU 1/TCG")), (Some(last.to_string()), Some(first.to_string())), "{threads:?}");
     assert!(threads.iter().all(|(name, cpus)| name.starts_with("CPU ") || *cpus == first.to_string()), "{threads:?}");
     running.stop();
-    assert_eq!(running.end().0, "Stopped(Quit) good=true");
+    assert_eq!(running.end(), "Stopped(Quit) good=true");
 }

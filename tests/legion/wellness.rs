@@ -47,5 +47,5 @@ fn a_guest_runs_well_once_its_agent_answers() {
     line.write_all(format!("{{\"return\": {}}}\n", question["arguments"]["id"]).as_bytes()).unwrap();
     running.await_wellness();
     running.stop();
-    assert_eq!(running.end().0, "Stopped(Quit) good=true");
+    assert_eq!(running.end(), "Stopped(Quit) good=true");
 }

@@ -216,14 +216,15 @@ impl Running {
         LegionState::read(&self.bench.paths()).unwrap().unwrap()
     }
 
-    /// Waits for the end, and gives it with the reason that the state file has.
-    pub(super) fn end(mut self) -> (String, String) {
+    /// Waits for the end, and gives it. The state file has the reason.
+    pub(super) fn end(mut self) -> String {
         assert!(self.child.wait().unwrap().success());
         let ending = fs::read_to_string(self.bench.path("ending")).unwrap();
         let state = self.state();
         assert_eq!(state.phase, Phase::Stopping);
         LegionLock::take(&self.bench.paths()).unwrap();
-        (ending, state.why.unwrap())
+        assert_eq!(state.why.unwrap(), fs::read_to_string(self.bench.path("why")).unwrap());
+        ending
     }
 }
 

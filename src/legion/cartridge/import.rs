@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(name("/dev/sda"), Path::new("/dev/disk/by-id/ata-MAKER_MODEL_SERIAL"));
         assert_eq!(name("/dev/disk/by-path/pci-0"), Path::new("/dev/disk/by-path/pci-0"), "what is stable is kept");
         fs::write(paths.at("/dev/vda"), b"").unwrap();
-        let message = stable_name(&paths, Path::new("/dev/vda")).unwrap_err().to_string();
-        assert!(message.contains("has no name of its own") && message.contains("--link"), "{message}");
+        let error = stable_name(&paths, Path::new("/dev/vda")).unwrap_err();
+        assert!(error.code() == Some("device-without-stable-name") && error.to_string().contains("--link"), "what helps: {error}");
     }
 }

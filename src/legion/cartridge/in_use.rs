@@ -116,8 +116,8 @@ mod tests {
         (root, paths, cartridge)
     }
 
-    fn why(cartridge: &Cartridge, paths: &Paths) -> String {
-        cartridge.ensure_free(paths).unwrap_err().to_string()
+    fn why(cartridge: &Cartridge, paths: &Paths) -> Option<&'static str> {
+        cartridge.ensure_free(paths).unwrap_err().code()
     }
 
     #[test]
@@ -128,7 +128,7 @@ mod tests {
         drop(cartridge.ensure_free(&paths).unwrap());
         drop(reader);
         let writer = fs::OpenOptions::new().append(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(paths.at("/c/a/disk.raw")).unwrap();
-        assert!(why(&cartridge, &paths).contains("in use by a program that writes to it"));
+        assert_eq!(why(&cartridge, &paths), Some("disk-in-use"));
         drop(writer);
         cartridge.ensure_free(&paths).unwrap();
     }
@@ -139,7 +139,8 @@ mod tests {
         fs::create_dir_all(paths.at("/sys/class/block/loop7/loop")).unwrap();
         std::os::unix::fs::symlink("a", paths.at("/c/b")).unwrap();
         fs::write(paths.at("/sys/class/block/loop7/loop/backing_file"), "/c/b/disk.raw\n").unwrap();
-        assert!(why(&cartridge, &paths).contains("in use as /dev/loop7"), "{}", why(&cartridge, &paths));
+        let error = cartridge.ensure_free(&paths).unwrap_err();
+        assert!(error.code() == Some("disk-in-use") && error.reason().contains("/dev/loop7"), "as what: {error}");
         fs::write(paths.at("/sys/class/block/loop7/loop/backing_file"), "/c/other.raw\n").unwrap();
         cartridge.ensure_free(&paths).unwrap();
     }
@@ -148,14 +149,14 @@ mod tests {
     fn a_raw_disk_that_ends_within_a_sector_is_cut_short() {
         let (_root, paths, cartridge) = machine();
         fs::write(paths.at("/c/a/disk.raw"), vec![0; 4095]).unwrap();
-        assert!(why(&cartridge, &paths).contains("cut short"));
+        assert_eq!(why(&cartridge, &paths), Some("image-damaged"));
     }
 
     #[test]
     fn a_cartridge_that_another_command_works_on_is_not_free() {
         let (_root, paths, cartridge) = machine();
         let ours = cartridge.ensure_free(&paths).unwrap();
-        assert!(why(&cartridge, &paths).contains("another `persona` is working on"));
+        assert_eq!(why(&cartridge, &paths), Some("cartridge-busy"));
         drop(ours);
         cartridge.ensure_free(&paths).unwrap();
     }

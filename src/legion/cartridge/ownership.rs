@@ -82,10 +82,11 @@ fn give_device(link: &Path, user: u32, us: u32) -> Result<()> {
     let doing = || format!("giving {} to the user {user}", link.display());
     if fs::symlink_metadata(link).doing(doing)?.uid() != us {
         return Err(Error::new(format!("{}: somebody else has made the link {}", doing(), link.display()))
+            .with_code("device-link-of-another-user")
             .mend("make it anew as root: `ln -sf DEVICE` and its name"));
     }
     if !fs::metadata(link).doing(doing)?.file_type().is_block_device() {
-        return Err(Error::new(format!("{}: it leads to no block device", doing())));
+        return Err(Error::new(format!("{}: it leads to no block device", doing())).with_code("disk-of-another-kind"));
     }
     chown(link, Some(user), None).doing(doing)
 }
@@ -105,6 +106,7 @@ fn hand_over(parent: &impl AsFd, place: &Path, name: &str, to: Owner, mode: u32)
     let metadata = file.metadata().doing(doing)?;
     if metadata.is_file() && metadata.nlink() > 1 {
         return Err(Error::new(format!("{}: the file has another name elsewhere", doing()))
+            .with_code("file-has-another-name")
             .mend("make a copy in its place: `cp` to another name, then `mv` over it"));
     }
     if !metadata.is_file() && !metadata.is_dir() {
@@ -183,8 +185,8 @@ mod tests {
         symlink(paths.at("/etc"), paths.at("/c/a/tpm/folder")).unwrap();
         fs::hard_link(paths.at("/etc/other"), paths.at("/c/a/tpm/hard")).unwrap();
         mkfifo(&paths.at("/c/a/tpm/pipe"), Mode::S_IRWXU).unwrap();
-        let message = take_back(&paths, &cartridge).unwrap_err().to_string();
-        assert!(message.contains("tpm/hard") && message.contains("another name elsewhere"), "{message}");
+        let error = take_back(&paths, &cartridge).unwrap_err();
+        assert!(error.code() == Some("file-has-another-name") && error.reason().contains("tpm/hard"), "which: {error}");
         for file in ["/etc", "/etc/shadow", "/etc/other"] {
             assert_eq!(mode(paths.at(file)), 0o755, "{file}");
         }
@@ -197,9 +199,7 @@ mod tests {
         fs::write(root.path().join("shadow"), b"secret").unwrap();
         symlink("shadow", root.path().join("disk")).unwrap();
         let us = root.path().metadata().unwrap().uid();
-        let message = give_device(&root.path().join("disk"), us, us).unwrap_err().to_string();
-        assert!(message.contains("no block device"), "{message}");
-        let message = give_device(&root.path().join("disk"), us, us + 1).unwrap_err().to_string();
-        assert!(message.contains("somebody else has made the link"), "{message}");
+        let code = |user| give_device(&root.path().join("disk"), us, user).unwrap_err().code();
+        assert_eq!([code(us), code(us + 1)], [Some("disk-of-another-kind"), Some("device-link-of-another-user")]);
     }
 }

@@ -161,8 +161,7 @@ mod tests {
         let ours = Partial::begin(shelf.path(), "a").unwrap();
         assert_eq!(fs::read_dir(&ours.folder).unwrap().count(), 0);
         assert!(is_held(&ours.folder));
-        let message = Partial::begin(shelf.path(), "a").unwrap_err().to_string();
-        assert!(message.contains("another `persona` is working on"), "{message}");
+        assert_eq!(Partial::begin(shelf.path(), "a").unwrap_err().code(), Some("cartridge-busy"));
         fs::write(ours.folder.join("disk.raw"), b"y").unwrap();
         ours.finish().unwrap();
         assert_eq!(fs::read(shelf.path().join("a/disk.raw")).unwrap(), b"y");

@@ -39,13 +39,16 @@ pub(super) fn expect_off(domain: &str) -> Result<String> {
     let information = demand(&["dominfo", domain], PATIENCE)?;
     match value(&information, "State") {
         Some("shut off") if value(&information, "Managed save") == Some("yes") => {
-            Err(Error::new(format!("the domain {domain} would not boot but go on from its saved state")).mend(format!(
-                "virsh -c qemu:///system managedsave-remove {domain} forgets that state; or start it once by hand and shut it down"
-            )))
+            Err(Error::new(format!("the domain {domain} would not boot but go on from its saved state")).with_code("domain-saved").mend(
+                format!(
+                    "virsh -c qemu:///system managedsave-remove {domain} forgets that state; or start it once by hand and shut it down"
+                ),
+            ))
         }
         Some("shut off") => Ok(information),
         state => {
             Err(Error::new(format!("the domain {domain} is already {}: somebody else started it", state.unwrap_or("in an unknown state")))
+                .with_code("domain-not-off")
                 .mend(format!("shut it down first: virsh -c qemu:///system shutdown {domain}")))
         }
     }
@@ -63,14 +66,18 @@ fn value<'a>(information: &'a str, name: &str) -> Option<&'a str> {
 /// When it takes a PCI device that is not among `devices`, legion's: libvirt would tear it from the host. And when it cannot be
 /// read.
 pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Vec<Note>> {
-    let unreadable =
-        || Error::new("libvirt's description of the domain cannot be read").mend("look at it: virsh -c qemu:///system dumpxml");
+    let unreadable = || {
+        Error::new("libvirt's description of the domain cannot be read")
+            .with_code("domain-unreadable")
+            .mend("look at it: virsh -c qemu:///system dumpxml")
+    };
     let domain = Element::read(xml).filter(|root| root.name == "domain").ok_or_else(unreadable)?;
     let parts = domain.child("devices").ok_or_else(unreadable)?;
     let mut taken = Vec::new();
     host_devices(parts, false, &mut taken).ok_or_else(unreadable)?;
     if let Some((stranger, _)) = taken.iter().find(|(address, _)| !devices.contains(address)) {
         return Err(Error::new(format!("the domain takes {stranger}, which is not legion's"))
+            .with_code("domain-takes-host-device")
             .mend("list it as [[legion.passthrough]] in the settings, or take it out of the domain: virsh -c qemu:///system edit"));
     }
     let mut notes = Vec::new();

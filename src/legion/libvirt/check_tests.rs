@@ -10,21 +10,20 @@ fn hostdev(bus: &str, function: &str, managed: &str) -> String {
     )
 }
 
-/// What is said about a domain with these devices besides a disk in the slot.
-fn said(devices: &str) -> Result<Vec<String>> {
+/// What is noted of a domain with these devices besides a disk in the slot.
+fn noted(devices: &str) -> Result<Vec<Note>> {
     let xml = format!(
         "<domain type='kvm'><name>legion</name><os><nvram template='/x'>/var/lib/legion/slot/nvram.fd</nvram></os><devices>\
          <disk type='file' device='disk'><source file='/var/lib/legion/slot/disk.qcow2' index='1'/></disk>\
          <controller type='pci'><address type='pci' domain='0x0000' bus='0x00' slot='0x01' function='0x0'/></controller>\
          <hostdev mode='subsystem' type='usb'><source><address bus='3' device='2'/></source></hostdev>{devices}</devices></domain>\n"
     );
-    let notes = check_domain(&xml, &OURS.map(|address| address.parse().unwrap()), Path::new("/var/lib/legion/slot"))?;
-    Ok(notes.iter().map(ToString::to_string).collect())
+    check_domain(&xml, &OURS.map(|address| address.parse().unwrap()), Path::new("/var/lib/legion/slot"))
 }
 
 #[test]
 fn a_domain_as_it_should_be_gives_no_cause_for_words() {
-    assert_eq!(said(&(hostdev("0x0a", "0x0", "no") + &hostdev("10", "1", "no"))).unwrap(), [""; 0]);
+    assert_eq!(noted(&(hostdev("0x0a", "0x0", "no") + &hostdev("10", "1", "no"))).unwrap(), []);
 }
 
 #[test]
@@ -33,15 +32,16 @@ fn a_device_that_is_not_legions_is_refused_wherever_it_hides() {
     let interface = "<interface type='hostdev' managed='yes'><source><address type='pci' domain='0' bus='0x0b' slot='0' function='0'/></source></interface>";
     let nvme = "<disk type='nvme' device='disk'><source type='pci' managed='yes' namespace='1'><address domain='0x0000' bus='0x0b' slot='0x00' function='0x0'/></source></disk>";
     for stranger in [&hostdev("0x0b", "0x0", "no"), interface, nvme] {
-        let message = said(&(ours.clone() + stranger)).unwrap_err().to_string();
-        assert!(message.contains("0000:0b:00.0, which is not legion's") && message.contains("mend: "), "{message}");
+        let error = noted(&(ours.clone() + stranger)).unwrap_err();
+        assert_eq!(error.code(), Some("domain-takes-host-device"), "{error}");
+        assert!(error.reason().contains("0000:0b:00.0") && error.how_to_mend().is_some(), "which one: {error}");
     }
 }
 
 #[test]
 fn an_address_that_cannot_be_read_is_refused() {
     for hostdev in [hostdev("0x1234567", "0x0", "no"), hostdev("0x0a", "8", "no"), hostdev("", "0x0", "no")] {
-        assert!(said(&hostdev).unwrap_err().to_string().contains("cannot be read"), "{hostdev}");
+        assert_eq!(noted(&hostdev).unwrap_err().code(), Some("domain-unreadable"), "{hostdev}");
     }
     for xml in ["", "<domain/>", "<network><devices/></network>"] {
         assert!(check_domain(xml, &[], Path::new("/slot")).is_err(), "{xml}");
@@ -50,13 +50,13 @@ fn an_address_that_cannot_be_read_is_refused() {
 
 #[test]
 fn what_the_owner_should_know() {
-    let notes = said(&(hostdev("0x0a", "0x0", "yes")
+    let notes = noted(&(hostdev("0x0a", "0x0", "yes")
         + "<disk type='block' device='disk'><source dev='/dev/sdz'/></disk><disk type='file' device='cdrom'><source file='/x.iso'/></disk>"))
     .unwrap();
-    assert_eq!(notes.len(), 3, "{notes:?}");
-    assert!(notes[0].contains("0000:0a:00.0 with managed='yes'") && notes[0].contains("mend: write managed='no'"), "{notes:?}");
-    assert!(notes[1].contains("0000:0a:00.1 is legion's, but the domain does not have it"), "{notes:?}");
-    assert!(notes[2].contains("/dev/sdz does not lie in the slot"), "{notes:?}");
+    let codes: Vec<_> = notes.iter().map(|note| (note.code, note.address.map(|address| address.to_string()))).collect();
+    let [first, second] = OURS.map(|address| Some(address.to_owned()));
+    assert_eq!(codes, [("domain-manages-device", first), ("domain-lacks-device", second), ("domain-disk-outside-slot", None)]);
+    assert!(notes[2].what.contains("/dev/sdz"), "which disk: {notes:?}");
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
         domain.listen(Instant::now())?;
         if domain.watch.was_forestalled() {
             return Err(Error::new(format!("somebody else started the domain {} at the same moment", domain.name))
+                .with_code("domain-not-ours")
                 .mend("shut it down, and choose again"));
         }
         if domain.watch.ran && stopping.is_none() {

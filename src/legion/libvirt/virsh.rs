@@ -41,11 +41,11 @@ impl Answer {
         let is_unreachable = self.words.starts_with("failed to connect");
         let error = Error::because(format!("running `{}`", shell_line(arguments)), self.words);
         if is_no_domain {
-            error.mend(
+            error.with_code("domain-missing").mend(
                 "define it (`persona export libvirt` prints one to begin with), or name yours with `domain = \"...\"` in the settings",
             )
         } else if is_unreachable {
-            error.mend(
+            error.with_code("libvirt-unreachable").mend(
                 "start libvirt (`systemctl enable --now libvirtd.socket`, or virtqemud.socket), and let the user legion in: `usermod -aG libvirt legion`",
             )
         } else {
@@ -71,7 +71,9 @@ pub fn shell_line(arguments: &[&str]) -> String {
 
 /// The error of a `virsh` that could not even be run.
 pub(super) fn missing(error: Error) -> Error {
-    error.mend("install libvirt's client: libvirt (Arch), libvirt-clients (Debian, Ubuntu), libvirt-client (Fedora)")
+    error
+        .with_code("virsh-missing")
+        .mend("install libvirt's client: libvirt (Arch), libvirt-clients (Debian, Ubuntu), libvirt-client (Fedora)")
 }
 
 /// Asks, and waits for the answer.
@@ -92,6 +94,7 @@ pub(super) fn ask(arguments: &[&str], patience: Duration) -> Result<Answer> {
                 let _ = child.kill();
                 let _ = child.wait();
                 return Err(Error::because(doing(), format!("libvirt did not answer within {} s", patience.as_secs()))
+                    .with_code("libvirt-silent")
                     .mend("see what it does: systemctl status libvirtd virtqemud"));
             }
             Err(nix::errno::Errno::EINTR) => continue,
@@ -127,12 +130,15 @@ mod tests {
         let refused = |stderr: &str| Answer::new(false, b"\n", stderr.as_bytes());
         let no_domain = refused("error: failed to get domain 'legion'\n");
         assert!(no_domain.is_no_domain());
-        let message = no_domain.into_error(&["dominfo", "legion"]).to_string();
-        assert!(message.starts_with("running `virsh --connect qemu:///system dominfo legion`: failed to get domain"), "{message}");
-        assert!(message.contains("mend: define it"), "{message}");
+        let error = no_domain.into_error(&["dominfo", "legion"]);
+        assert_eq!(error.code(), Some("domain-missing"));
+        assert!(error.reason().contains("virsh --connect qemu:///system dominfo legion"), "what can be tried: {error}");
+        assert!(error.how_to_mend().is_some_and(|hint| hint.contains("persona export libvirt")), "{error}");
         let denied = refused("error: failed to connect to the hypervisor\nerror: authentication unavailable: no polkit agent\n");
         assert!(!denied.is_no_domain());
-        let message = denied.into_error(&["start", "legion"]).to_string();
-        assert!(message.contains("to the hypervisor: authentication") && message.contains("usermod -aG libvirt legion"), "{message}");
+        let error = denied.into_error(&["start", "legion"]);
+        assert_eq!(error.code(), Some("libvirt-unreachable"));
+        assert!(error.reason().ends_with("failed to connect to the hypervisor: authentication unavailable: no polkit agent"), "{error}");
+        assert!(error.how_to_mend().is_some_and(|hint| hint.contains("usermod -aG libvirt legion")), "{error}");
     }
 }

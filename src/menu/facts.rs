@@ -44,8 +44,17 @@ impl Facts {
 
     /// Only what is known without settings.
     pub fn of_host(paths: &Paths) -> Self {
-        let host = std::fs::read_to_string(paths.hostname()).map(|name| name.trim().to_owned()).unwrap_or_default();
+        let host = std::fs::read_to_string(paths.hostname()).map(|name| host_name(&name)).unwrap_or_default();
         Self { host, address: network::address(paths).map(|address| address.to_string()), ..Self::default() }
+    }
+}
+
+/// The host's name; empty before anything has set it, as in the initramfs: the kernel says `(none)` then
+/// (`CONFIG_DEFAULT_HOSTNAME`, init/Kconfig), and systemd `localhost`.
+fn host_name(text: &str) -> String {
+    match text.trim() {
+        "(none)" | "localhost" => String::new(),
+        name => name.to_owned(),
     }
 }
 
@@ -64,4 +73,16 @@ fn refused(paths: &Paths, persona: &Persona, plan: Option<&str>) -> Option<Strin
 fn screen(machine: &Machine, plan: &Plan) -> Option<String> {
     let card = plan.members().find(|member| machine.function(member.address).is_some_and(|function| function.is_display()))?;
     card.label.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_name_that_nobody_has_set_is_empty() {
+        assert_eq!(host_name("(none)\n"), "");
+        assert_eq!(host_name("localhost\n"), "");
+        assert_eq!(host_name("moria\n"), "moria");
+    }
 }

@@ -3,6 +3,7 @@
 use super::{Output, or_absent, print, print_json};
 use crate::control::shown::in_words;
 use crate::control::{self, Asked, Request};
+use crate::document::Word;
 use crate::error::{Context, Result};
 use crate::legion::Launch;
 use crate::paths::Paths;
@@ -81,6 +82,8 @@ struct Legion {
     persona: Option<String>,
     /// Why it ended or failed, or how it is being stopped.
     why: Option<String>,
+    /// How the run came out, once it is over: `guest-poweroff`, `stopped` or `failure`.
+    outcome: Option<&'static str>,
     /// How long the guest ran, in seconds, once it is over.
     ran_s: Option<u64>,
     /// Whether it runs well, or ran well, as the settings' `running_well` has it.
@@ -148,6 +151,7 @@ impl Status {
                 state: legion.as_ref().map_or_else(|| "off".to_owned(), |legion| legion.phase.to_string()),
                 persona: legion.as_ref().map(|legion| legion.persona.clone()),
                 notes: legion.as_ref().map(|legion| notes(paths, legion)).unwrap_or_default(),
+                outcome: legion.as_ref().and_then(|legion| legion.outcome).map(Word::word),
                 ran_s: legion.as_ref().and_then(|legion| legion.ran_s),
                 runs_well: legion.as_ref().is_some_and(|legion| legion.runs_well),
                 why: legion.and_then(|legion| legion.why),

@@ -112,6 +112,13 @@ find_library() {
 }
 declare -A runpaths=()
 
+# section NAME FILE: the NUL-terminated strings of a section, a line each. objcopy cannot write to a pipe.
+section() {
+    local extracted=$BUILDROOT/.section
+    objcopy -O binary --only-section="$1" -- "$2" "$extracted" 2>/dev/null && LC_ALL=C tr '\0' '\n' < "$extracted"
+    rm -f -- "$extracted"
+}
+
 # add_binary BINARY [DESTINATION] [MODE]
 add_binary() {
     local binary=$1 destination=${2:-} mode=${3:-} directory headers line library interpreter
@@ -139,6 +146,10 @@ add_binary() {
         runpaths[$directory]=1
     done
     map add_library "${needed[@]}"
+    # What it loads at run time, by its own word (https://systemd.io/ELF_DLOPEN_METADATA/), where that is installed.
+    while read -r line; do
+        find_library "$line" > /dev/null && add_library "$line"
+    done < <(section .note.dlopen "$sysroot$binary" | LC_ALL=C sed -n 's/.*"priority":"\(required\|recommended\)".*"soname":\["\([^"]*\)".*/\2/p')
 }
 
 # /lib64 is a link in every merged distribution: the path behind it.
@@ -193,10 +204,15 @@ add_module() {
 }
 declare -A seen_modules=() module_path=() module_needs=() module_soft=() module_builtin=()
 
-# A field of an uncompressed module's .modinfo section (NUL-separated KEY=VALUE).
+# A field of a module's .modinfo section (NUL-separated KEY=VALUE), compressed or not.
 modinfo_field() {
-    [[ $2 = *.ko ]] || return 0
-    objcopy -O binary --only-section=.modinfo -- "$2" /dev/stdout 2>/dev/null | tr '\0' '\n' | sed -n "s/^$1=//p"
+    local module=$2 unpacked=$BUILDROOT/.module
+    case $module in
+        *.xz) xz -dcq -- "$module" > "$unpacked" && module=$unpacked ;;
+        *.zst) zstd -dcq -- "$module" > "$unpacked" && module=$unpacked ;;
+    esac
+    section .modinfo "$module" | sed -n "s/^$1=//p"
+    rm -f -- "$unpacked"
 }
 
 read_module_index() {

@@ -1,12 +1,13 @@
 //! How QEMU runs the machine: by the host's virtualisation, if that can do what the machine needs.
 
 use crate::cpio::Archive;
+use crate::emulator::Emulator;
 use crate::log::Log;
 use crate::wait;
 use persona::error::{Context, Error, Result};
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// How QEMU runs a guest's processors.
@@ -37,7 +38,7 @@ const WORD: &str = "persona-kvm-works";
 ///
 /// # Errors
 /// When `PERSONA_ACCEL` is neither `kvm` nor `tcg`, or the trial cannot be made.
-pub(crate) fn choose(folder: &Path, kernel: &Path, tree: &Path, log: &Log) -> Result<Accel> {
+pub(crate) fn choose(folder: &Path, kernel: &Path, tree: &Path, emulator: &Emulator, log: &Log) -> Result<Accel> {
     match std::env::var("PERSONA_ACCEL").as_deref() {
         Ok("kvm") => return Ok(Accel::Kvm),
         Ok("tcg") => return Ok(Accel::Tcg),
@@ -50,7 +51,7 @@ pub(crate) fn choose(folder: &Path, kernel: &Path, tree: &Path, log: &Log) -> Re
         Ok("tcg") => return Ok(Accel::Tcg),
         _ => {}
     }
-    let accel = if nested() && trial(folder, kernel, tree)? { Accel::Kvm } else { Accel::Tcg };
+    let accel = if nested() && trial(folder, kernel, tree, emulator)? { Accel::Kvm } else { Accel::Tcg };
     log.step(format!("QEMU runs with {} (PERSONA_ACCEL=kvm or tcg overrides)", accel.name()));
     fs::write(&kept, accel.name()).doing(|| format!("writing {}", kept.display()))?;
     Ok(accel)
@@ -67,7 +68,7 @@ fn nested() -> bool {
 }
 
 /// Boots the kernel with an init that says one word: `/dev/kvm` may be there and guests still hang on it.
-fn trial(folder: &Path, kernel: &Path, tree: &Path) -> Result<bool> {
+fn trial(folder: &Path, kernel: &Path, tree: &Path, emulator: &Emulator) -> Result<bool> {
     let busybox = tree.join("usr/bin/busybox");
     let mut archive = Archive::default();
     archive.file("/busybox", 0o755, &fs::read(&busybox).doing(|| format!("reading {}", busybox.display()))?);
@@ -75,7 +76,8 @@ fn trial(folder: &Path, kernel: &Path, tree: &Path) -> Result<bool> {
     let (image, serial) = (folder.join("trial.img"), folder.join("trial.log"));
     fs::write(&image, archive.finish()).doing(|| format!("writing {}", image.display()))?;
     let _ = fs::remove_file(&serial);
-    let mut qemu = Command::new("qemu-system-x86_64")
+    let mut qemu = emulator
+        .command()
         .args(["-accel", "kvm", "-cpu", "host", "-machine", "q35", "-nodefaults", "-display", "none", "-no-reboot", "-m", "512"])
         .args(["-append", "console=ttyS0 quiet"])
         .arg("-kernel")

@@ -2,19 +2,22 @@
 
 use crate::accel::{self, Accel};
 use crate::debian::{self, Debian};
+use crate::emulator::Emulator;
 use crate::folders;
 use crate::initramfs::{self, Growth, ImageKind};
 use crate::log::Log;
 use crate::root_image::RootImage;
+use crate::suite::Suite;
 use crate::tool::Tool;
 use crate::{binaries, cartridge, overlay, root_image, settings};
 use nix::fcntl::{Flock, FlockArg};
 use persona::error::{Context, Error, Result};
 use persona::settings::Settings;
+use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Kernel, images and keys, built and cached in `target/machine`.
+/// Kernel, images and keys, built and cached in `target/machine/SUITE`.
 #[derive(Debug)]
 pub struct Artifacts {
     /// The folder they are in.
@@ -31,40 +34,35 @@ pub struct Artifacts {
     pub settings: String,
     /// How QEMU runs the machine.
     pub accel: Accel,
+    /// The Debian release in the machine.
+    pub suite: Suite,
     images: [PathBuf; 2],
+    pub(crate) emulator: Emulator,
     debian: Debian,
     root: RootImage,
+    recipe: String,
+}
+
+/// Versions of the system in the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Versions {
+    /// Of the kernel.
+    pub kernel: String,
+    /// Of systemd.
+    pub systemd: String,
+    /// Of the QEMU that runs legion.
+    pub qemu: String,
 }
 
 impl Artifacts {
-    /// Builds what is lacking or out of date.
+    /// Builds what is lacking or out of date, for the suite that `SUITE` names.
     ///
     /// # Errors
     /// When a tool is missing or fails.
     pub fn build(log: &Log) -> Result<Self> {
-        Self::build_in(folders::output()?, &[], log)
-    }
-
-    /// The same with `packages` of Debian in the root file system, which the ordinary machine does not have: in a folder
-    /// `name` of their own, so that only those who need them wait for them.
-    ///
-    /// # Errors
-    /// As [`Artifacts::build`].
-    fn build_with(name: &str, packages: &[&str], log: &Log) -> Result<Self> {
-        let folder = folders::output()?.join(name);
+        let suite = Suite::from_environment()?;
+        let folder = folders::output()?.join(suite.name());
         overlay::make_folder(&folder)?;
-        Self::build_in(folder, packages, log)
-    }
-
-    /// The same with what does parts of Persona's work in other ways: driverctl and libvirt.
-    ///
-    /// # Errors
-    /// As [`Artifacts::build`].
-    pub fn build_with_rivals(log: &Log) -> Result<Self> {
-        Self::build_with("bench", &["driverctl", "libvirt-clients", "libvirt-daemon"], log)
-    }
-
-    fn build_in(folder: PathBuf, packages: &[&str], log: &Log) -> Result<Self> {
         let lock = fs::File::create(folder.join("lock")).doing(|| format!("writing to {}", folder.display()))?;
         let waiting = |(_, errno)| Error::because("waiting for another build of the machine", errno);
         let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(waiting)?;
@@ -73,7 +71,7 @@ impl Artifacts {
         let example = folders::repository().join("config/persona.toml");
         let settings = settings::for_machine(&fs::read_to_string(&example).doing(|| format!("reading {}", example.display()))?)?;
         let parsed = Settings::parse(&settings, "the machine's settings")?;
-        let debian = debian::tree(&folder, packages, log)?;
+        let debian = debian::tree(&folder, suite, log)?;
         let ssh_key = ssh_key(&folder)?;
         let public = ssh_key.with_extension("pub");
         let public = fs::read_to_string(&public).doing(|| format!("reading {}", public.display()))?;
@@ -89,7 +87,8 @@ impl Artifacts {
         }
         let [busybox, systemd] = [images.remove(0), images.remove(0)];
         let kernel = debian.kernel(&debian.kernel_version()?);
-        let accel = accel::choose(&folder, &kernel, &debian.tree, log)?;
+        let emulator = Emulator::of(&debian);
+        let accel = accel::choose(&folder, &kernel, &debian.tree, &emulator, log)?;
         log.step("everything is there");
         Ok(Self {
             kernel,
@@ -100,7 +99,10 @@ impl Artifacts {
             accel,
             images: [busybox, systemd],
             folder,
+            suite,
+            emulator,
             debian,
+            recipe: initramfs::recipe(&root)?,
             root,
         })
     }
@@ -111,6 +113,26 @@ impl Artifacts {
             ImageKind::Busybox => &self.images[0],
             ImageKind::Systemd => &self.images[1],
         }
+    }
+
+    /// What the images were made from.
+    pub(crate) fn recipe(&self) -> &str {
+        &self.recipe
+    }
+
+    /// The versions of what Persona depends on in the machine, as its packages have them.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn versions(&self) -> Result<Versions> {
+        let status = self.debian.tree.join("var/lib/dpkg/status");
+        let text = fs::read_to_string(&status).doing(|| format!("reading {}", status.display()))?;
+        let version = |package: &str| {
+            let mut lines = text.lines().skip_while(|line| *line != format!("Package: {package}"));
+            let version = lines.by_ref().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix("Version: "));
+            version.map(str::to_owned).ok_or_else(|| Error::new(format!("{} knows no package {package}", status.display())))
+        };
+        Ok(Versions { kernel: self.debian.kernel_version()?, systemd: version("systemd")?, qemu: version("qemu-system-x86")? })
     }
 
     /// A static program that does nothing, or what a shell does.

@@ -1,15 +1,15 @@
-//! The programs under test and the bench's helpers, as users build them.
+//! The programs that are copied into a machine.
 
 use crate::folders;
 use crate::log::Log;
-use persona::error::{Context, Error, Result};
-use serde_json::Value;
+use persona::error::{Error, Result};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Static programs, ready to be copied into a guest.
 #[derive(Debug)]
 pub(crate) struct Binaries {
+    /// The program under test, as `make install` installs it.
     pub(crate) persona: PathBuf,
     pub(crate) probe: PathBuf,
     pub(crate) pad: PathBuf,
@@ -17,36 +17,37 @@ pub(crate) struct Binaries {
     pub(crate) cartridge_guest: PathBuf,
 }
 
-/// Builds them.
+/// Builds the program under test, and finds the test machine's helpers: cargo builds them together with the programs of this package.
 ///
 /// # Errors
-/// When cargo fails; what it says goes to stderr.
+/// When make fails (what it says goes to stderr), or the helpers have not been built.
 pub(crate) fn build(log: &Log) -> Result<Binaries> {
-    log.step("building persona and the helpers");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["build", "--release", "--quiet", "--message-format=json", "-p", "persona", "-p", "persona-machine"];
-    let output = Command::new(cargo)
-        .args(arguments)
-        .args(["--bin", "persona", "--bin", "probe", "--bin", "pad", "--bin", "crowd", "--bin", "cartridge-guest"])
-        .current_dir(folders::repository())
+    let _progress = log.long("building persona");
+    let status = Command::new("make")
+        .args(["--silent", "--no-print-directory", "-C"])
+        .arg(folders::repository())
+        .arg("build")
+        // A make that runs this one has a job server, which is not this one's.
+        .env_remove("MAKEFLAGS")
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .doing(|| "running cargo".to_owned())?;
-    if !output.status.success() {
-        return Err(Error::new(format!("cargo could not build the programs for the machine ({})", output.status)));
+        .status()
+        .map_err(|error| Error::because("running make build", error))?;
+    if !status.success() {
+        return Err(Error::new(format!("`make build` failed ({status})")).mend("look at what it printed above"));
     }
-    let messages: Vec<Value> = output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
-    let find = |name: &str| {
-        let artifact = messages.iter().rfind(|message| message["target"]["name"] == name && message["executable"].is_string());
-        let path = artifact.and_then(|message| message["executable"].as_str()).map(PathBuf::from);
-        path.ok_or_else(|| Error::new(format!("cargo built no program {name}")))
+    let helpers = folders::programs()?;
+    let helper = |name: &str| {
+        let path = helpers.join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(Error::new(format!("there is no program {}", path.display())).mend("build it: cargo build -p persona-machine --bins"))
     };
     Ok(Binaries {
-        persona: find("persona")?,
-        probe: find("probe")?,
-        pad: find("pad")?,
-        crowd: find("crowd")?,
-        cartridge_guest: find("cartridge-guest")?,
+        persona: folders::target().join("x86_64-unknown-linux-gnu/release/persona"),
+        probe: helper("probe")?,
+        pad: helper("pad")?,
+        crowd: helper("crowd")?,
+        cartridge_guest: helper("cartridge-guest")?,
     })
 }

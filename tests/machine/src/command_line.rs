@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub(crate) struct Boot<'a> {
     pub(crate) accel: Accel,
+    /// Whether an emulated processor has nested paging.
+    pub(crate) nested_paging: bool,
     pub(crate) kernel: &'a Path,
     pub(crate) initramfs: &'a Path,
     pub(crate) cmdline: &'a str,
@@ -24,11 +26,14 @@ pub(crate) struct Boot<'a> {
     pub(crate) windows: bool,
 }
 
+/// What an emulated processor takes long for, and no test asks for.
+const CHEAP: &str = " mitigations=off cryptomgr.notests audit=0 apparmor=0";
+
 impl Hardware {
     /// What the kernel is told: the console on serial is an addition, tty1 stays the console of a person.
     pub(crate) fn cmdline(&self, extra: &str) -> String {
         let iommu = if self.iommu { " intel_iommu=on" } else { "" };
-        format!("root=/dev/vda rootfstype=ext4 rw quiet loglevel=4 console=ttyS0 console=tty0{iommu} {extra}").trim_end().to_owned()
+        format!("root=/dev/vda rootfstype=ext4 rw quiet loglevel=4 console=ttyS0 console=tty0{iommu}{CHEAP} {extra}").trim_end().to_owned()
     }
 
     /// QEMU's arguments.
@@ -60,8 +65,9 @@ impl Hardware {
         // Interrupt remapping wants the interrupt controller in QEMU, wholly or in part. No PS/2: its keyboard would be
         // a third one.
         let (machine, cpu) = match boot.accel {
-            // Four levels of page tables are fewer to walk in software than five. Without nested paging KVM shadows legion's page
-            // tables, a quarter slower to start: what the emulator makes of nested paging now and then takes the host down.
+            // Four levels of page tables are fewer to walk in software than five. What QEMU 7.2 makes of nested paging now and then takes
+            // the host down; without it KVM shadows legion's page tables, which QEMU 10 gets wrong.
+            Accel::Tcg if boot.nested_paging => ("q35,i8042=off,kernel-irqchip=off", "max,la57=off"),
             Accel::Tcg => ("q35,i8042=off,kernel-irqchip=off", "max,la57=off,npt=off"),
             Accel::Kvm => ("q35,i8042=off,kernel-irqchip=split", "host"),
         };

@@ -2,15 +2,15 @@
 
 use crate::folders;
 use crate::log::Log;
+use crate::suite::Suite;
 use crate::tool::Tool;
 use persona::error::Result;
 use std::path::{Path, PathBuf};
 
-const SUITE: &str = "bookworm";
 /// debootstrap, unlike mmdebstrap, must be told where Debian is.
 const MIRROR: &str = "http://deb.debian.org/debian";
 
-const PACKAGES: [&str; 19] = [
+const PACKAGES: [&str; 23] = [
     "systemd",
     "systemd-sysv",
     "udev",
@@ -30,24 +30,37 @@ const PACKAGES: [&str; 19] = [
     "cpio",
     "zstd",
     "procps",
+    "util-linux",
+    // One of Persona's backends, and what the benchmarks compare with. Their services are not installed.
+    "libvirt-clients",
+    "libvirt-daemon",
+    "driverctl",
 ];
 
 /// Left out: documentation, and drivers of hardware that QEMU does not play. They are most of the tree.
-const LEFT_OUT: [&str; 13] = [
-    "/usr/share/doc/*",
-    "/usr/share/man/*",
-    "/usr/share/locale/*",
-    "/lib/modules/*/kernel/sound/*",
-    "/lib/modules/*/kernel/drivers/media/*",
-    "/lib/modules/*/kernel/drivers/net/wireless/*",
-    "/lib/modules/*/kernel/drivers/net/ethernet/*",
-    "/lib/modules/*/kernel/drivers/infiniband/*",
-    "/lib/modules/*/kernel/drivers/iio/*",
-    "/lib/modules/*/kernel/drivers/isdn/*",
-    "/lib/modules/*/kernel/drivers/staging/*",
-    "/lib/modules/*/kernel/drivers/scsi/*/*",
-    "/lib/modules/*/kernel/net/wireless/*",
+const LEFT_OUT: [&str; 4] = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*"];
+
+/// The same below the kernel's modules. Up to Debian 12 a package names the folder without `/usr`.
+const LEFT_OUT_MODULES: [&str; 10] = [
+    "sound",
+    "drivers/media",
+    "drivers/net/wireless",
+    "drivers/net/ethernet",
+    "drivers/infiniband",
+    "drivers/iio",
+    "drivers/isdn",
+    "drivers/staging",
+    "drivers/scsi/*",
+    "net/wireless",
 ];
+
+/// Patterns for dpkg's `path-exclude`.
+fn left_out() -> Vec<String> {
+    let modules = ["/lib", "/usr/lib"]
+        .into_iter()
+        .flat_map(|library| LEFT_OUT_MODULES.map(|folder| format!("{library}/modules/*/kernel/{folder}/*")));
+    LEFT_OUT.map(str::to_owned).into_iter().chain(modules).collect()
+}
 
 /// The tree, as a folder owned by root, and what identifies it.
 #[derive(Debug)]
@@ -56,35 +69,38 @@ pub(crate) struct Debian {
     pub(crate) recipe: String,
 }
 
-/// Makes the tree below `output`, with `more` packages than every machine has, unless it is there already.
+/// Makes the suite's tree below `output`, unless it is there already.
 ///
 /// # Errors
 /// When the packages cannot be had.
-pub(crate) fn tree(output: &Path, more: &[&str], log: &Log) -> Result<Debian> {
+pub(crate) fn tree(output: &Path, suite: Suite, log: &Log) -> Result<Debian> {
     let tree = output.join("debian");
-    let packages = [&PACKAGES, more].concat();
-    let recipe = format!("{SUITE}\n{}\n{}\n", packages.join("\n"), LEFT_OUT.join("\n"));
+    let packages = [&PACKAGES, suite.packages()].concat();
+    let recipe = format!("{}\n{}\n{}\n", suite.name(), packages.join("\n"), left_out().join("\n"));
     if !folders::is_current(&tree, &recipe) {
-        log.step("making a Debian tree (once; downloads about 200 MB)");
+        let progress = log.long(format!("making a tree of Debian {} (once, 1 to 4 minutes; downloads about 200 MB)", suite.name()));
         folders::forget_recipe(&tree);
         Tool::new("rm").args(["-rf", "--one-file-system", "--"]).arg(&tree).by_root().run()?;
-        bootstrap(&tree, &packages)?;
+        bootstrap(&tree, suite, &packages)?;
         folders::keep_recipe(&tree, &recipe)?;
+        drop(progress);
         log.step("the Debian tree is there");
     }
     Ok(Debian { tree, recipe })
 }
 
-fn bootstrap(tree: &Path, packages: &[&str]) -> Result<()> {
+fn bootstrap(tree: &Path, suite: Suite, packages: &[&str]) -> Result<()> {
     let packages = format!("--include={}", packages.join(","));
     // INITRD=No: the image is made by our own hooks.
     if Tool::exists("mmdebstrap") {
-        let without = LEFT_OUT.iter().map(|pattern| format!("--dpkgopt=path-exclude={pattern}"));
-        let options = ["INITRD=No", "mmdebstrap", "--quiet", "--variant=minbase", "--aptopt=APT::Install-Recommends \"false\""];
-        Tool::new("env").args(options).arg(packages).args(without).arg(SUITE).arg(tree).by_root().run()
+        let without = left_out().into_iter().map(|pattern| format!("--dpkgopt=path-exclude={pattern}"));
+        let options = ["INITRD=No", "mmdebstrap", "--quiet", "--variant=minbase"];
+        // A mirror may be a copy whose release files have expired.
+        let apt = ["APT::Install-Recommends \"false\"", "Acquire::Check-Valid-Until \"false\""].map(|option| format!("--aptopt={option}"));
+        Tool::new("env").args(options).args(apt).arg(packages).args(without).arg(suite.name()).arg(tree).by_root().run()
     } else {
         let options = ["INITRD=No", "debootstrap", "--variant=minbase"];
-        Tool::new("env").args(options).arg(packages).arg(SUITE).arg(tree).arg(MIRROR).by_root().run()
+        Tool::new("env").args(options).arg(packages).arg(suite.name()).arg(tree).arg(MIRROR).by_root().run()
     }
 }
 

@@ -14,13 +14,27 @@ pub(crate) fn bench() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from)
+}
+
+/// The folder of this package's programs: that of the running one, or the one above, if it is a test.
+///
+/// # Errors
+/// When the kernel does not tell which program runs.
+pub(crate) fn programs() -> Result<PathBuf> {
+    let program = std::env::current_exe().doing(|| "finding the running program".to_owned())?;
+    let folder = program.parent().unwrap_or(Path::new("/"));
+    Ok(if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder }.to_owned())
+}
+
 /// What is built for the machine: `target/machine`.
 ///
 /// # Errors
 /// When it cannot be made.
 pub(crate) fn output() -> Result<PathBuf> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
-    let folder = target.join("machine");
+    let folder = target().join("machine");
     std::fs::create_dir_all(&folder).doing(|| format!("making {}", folder.display()))?;
     folder.canonicalize().doing(|| format!("finding {}", folder.display()))
 }

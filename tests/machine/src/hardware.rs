@@ -162,6 +162,11 @@ impl Keyboard {
 }
 
 impl Hardware {
+    /// The reference machine with one processor: two such machines beside each other boot faster than one after the other.
+    pub fn one_processor() -> Self {
+        Self { cpus: 1, ..Self::standard() }
+    }
+
     /// The reference machine: everything there.
     pub fn standard() -> Self {
         Self {

@@ -18,7 +18,7 @@ const FIRMWARE: &str = "UEFI firmware (OVMF)";
 /// The size of its variables, in bytes, in the flavour that the tests start.
 const FIRMWARE_VARIABLES: u64 = 540_672;
 
-const NEEDS: [Need; 20] = [
+const NEEDS: [Need; 21] = [
     Need { program: FIRMWARE, debian: "ovmf", arch: "edk2-ovmf" },
     Need { program: "qemu-system-x86_64", debian: "qemu-system-x86", arch: "qemu-system-x86" },
     Need { program: "qemu-img", debian: "qemu-utils", arch: "qemu-img" },
@@ -33,6 +33,7 @@ const NEEDS: [Need; 20] = [
     Need { program: "zstd", debian: "zstd", arch: "zstd" },
     Need { program: "readelf", debian: "binutils", arch: "binutils" },
     Need { program: "strace", debian: "strace", arch: "strace" },
+    Need { program: "xz", debian: "xz-utils", arch: "xz" },
     Need { program: "setpriv", debian: "util-linux", arch: "util-linux" },
     Need { program: "make", debian: "make", arch: "make" },
     Need { program: "cc", debian: "gcc libc6-dev", arch: "gcc" },
@@ -58,7 +59,7 @@ pub fn install_what_is_lacking(log: &Log) -> Result<()> {
         log.step("this host has all that the test machine needs");
         return Ok(());
     }
-    log.step(format!("installing {}", packages.join(" ")));
+    let _progress = log.long(format!("installing {}", packages.join(" ")));
     if debian { apt_install(&packages, log) } else { pacman_install(&packages) }
 }
 

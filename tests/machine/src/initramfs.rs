@@ -50,13 +50,21 @@ pub struct Growth {
     pub compressed: (u64, u64),
 }
 
+/// What an image is made from.
+///
+/// # Errors
+/// When the stand-in for mkinitcpio cannot be read.
+pub(crate) fn recipe(root: &RootImage) -> Result<String> {
+    Ok(format!("{}{:016x}", root.recipe, folders::fingerprint(&stand_in())?))
+}
+
 /// Makes an image of one kind, unless it is there already.
 ///
 /// # Errors
 /// When mkinitcpio fails.
 pub(crate) fn build(output: &Path, debian: &Debian, root: &RootImage, kind: ImageKind, log: &Log) -> Result<PathBuf> {
     let image = output.join(format!("initramfs-{}.img", kind.name()));
-    let recipe = format!("{}{:016x}", root.recipe, folders::fingerprint(&stand_in())?);
+    let recipe = recipe(root)?;
     if !folders::is_current(&image, &recipe) {
         log.step(format!("making the {} initramfs", kind.name()));
         folders::forget_recipe(&image);
@@ -72,7 +80,7 @@ pub(crate) fn build(output: &Path, debian: &Debian, root: &RootImage, kind: Imag
 /// When mkinitcpio fails.
 pub(crate) fn bare(output: &Path, debian: &Debian, root: &RootImage, kind: ImageKind) -> Result<PathBuf> {
     let image = output.join(format!("bare-{}.img", kind.name()));
-    let recipe = format!("{}{:016x}", root.recipe, folders::fingerprint(&stand_in())?);
+    let recipe = recipe(root)?;
     if !folders::is_current(&image, &recipe) {
         folders::forget_recipe(&image);
         make(output, debian, root, &kind.hooks().replace("persona ", ""), &image)?;

@@ -1,39 +1,37 @@
 //! A running machine.
 
 use crate::artifacts::Artifacts;
-use crate::command_line::Boot;
+use crate::emulator::Emulator;
 use crate::hardware::Hardware;
 use crate::log::Log;
+use crate::power::{self, Files};
 use crate::probe::{Output, Probe};
 use crate::qmp::Qmp;
-use crate::scenario::{Scenario, archive};
+use crate::scenario::Scenario;
 use crate::ssh::{Ssh, free_port};
-use crate::tool::{Tool, last_lines};
-use crate::trial::BrokeOff;
-use crate::wait;
+use crate::tool::last_lines;
 use crate::wire::{REPORT_FILE, Report};
-use persona::error::{Context, Error, Result};
+use crate::{failure, ledger, wait};
+use persona::error::{Error, Result};
 use serde_json::json;
-use std::fs::File;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::process::Child;
+use std::time::{Duration, Instant};
 
-/// QEMU opens its sockets at once.
-const QEMU_START: Duration = Duration::from_secs(20);
 /// A boot on a busy machine without hardware virtualisation.
-const BOOT: Duration = Duration::from_secs(300);
+const BOOT: Duration = Duration::from_secs(180);
+/// The journal of a machine that answers.
+const JOURNAL: Duration = Duration::from_secs(30);
 /// A command in the machine.
 const COMMAND: Duration = Duration::from_secs(120);
-/// What Linux writes when a processor does not get on (kernel/rcu/tree_stall.h, kernel/watchdog.c).
-const STOOD_STILL: [&str; 2] = ["rcu: INFO: rcu_", "BUG: soft lockup"];
 /// How many lines of the serial console an error tells.
 const TOLD_LINES: usize = 15;
 
 /// A machine that is on. Dropping it cuts the power, and so does the end of the thread that switched it on.
 #[derive(Debug)]
 pub struct Machine {
+    emulator: Emulator,
     qemu: Child,
     /// QEMU's arguments, the kernel command line among them.
     argv: Vec<String>,
@@ -44,6 +42,10 @@ pub struct Machine {
     log: Log,
     hardware: Hardware,
     folder: PathBuf,
+    /// How often it was asked to reset since it was switched on.
+    asked_resets: u32,
+    /// Whether something that was asked of it did not come out: what it can tell about that is kept when it goes.
+    has_failed: Cell<bool>,
 }
 
 impl Machine {
@@ -52,29 +54,66 @@ impl Machine {
     /// # Errors
     /// When QEMU does not start.
     pub fn power_on(artifacts: &Artifacts, hardware: &Hardware, scenario: &Scenario) -> Result<Self> {
-        let folder = make_folder(&scenario.name)?;
+        let folder = power::make_folder(&scenario.name)?;
+        let files = Files::make(artifacts, scenario, &folder)?;
+        Self::power_on_in(artifacts, hardware, scenario, &files, folder)
+    }
+
+    /// Boots with files that are there already.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub(crate) fn power_on_with(artifacts: &Artifacts, hardware: &Hardware, scenario: &Scenario, files: &Files) -> Result<Self> {
+        let folder = power::make_folder(&scenario.name)?;
+        Self::power_on_in(artifacts, hardware, scenario, files, folder)
+    }
+
+    fn power_on_in(artifacts: &Artifacts, hardware: &Hardware, scenario: &Scenario, files: &Files, folder: PathBuf) -> Result<Self> {
         let log = Log::new(&scenario.name);
-        let disk = make_disk(artifacts, &folder)?;
-        let initramfs = make_initramfs(artifacts, scenario, &folder)?;
-        let firmware = make_firmware(scenario, &folder)?;
+        power::make_disk(&artifacts.root_image, "raw", &folder.join("disk.qcow2"))?;
         let ssh_port = free_port()?;
         let cmdline = hardware.cmdline(&scenario.words());
-        let argv = hardware.argv(&Boot {
-            accel: artifacts.accel,
-            kernel: &artifacts.kernel,
-            initramfs: &initramfs,
-            cmdline: &cmdline,
-            disk: &disk,
-            durable: scenario.durable,
-            folder: &folder,
-            ssh_port,
-            firmware: &firmware,
-            windows: scenario.windows,
-        });
+        let argv = power::argv(artifacts, hardware, scenario, files, &folder, ssh_port);
+        let emulator = if scenario.windows { Emulator::of_host() } else { artifacts.emulator.clone() };
         log.step("power on");
-        let (qemu, qmp, probe) = start(&argv, &folder)?;
+        ledger::booted();
+        let (qemu, qmp, probe) = power::start(&emulator, &argv, &folder)?;
         let ssh = Ssh::new(&artifacts.ssh_key, ssh_port);
-        Ok(Self { qemu, argv, cmdline, qmp, probe, ssh, log, hardware: hardware.clone(), folder })
+        Ok(Self::assemble(emulator, qemu, argv, cmdline, qmp, probe, ssh, log, hardware.clone(), folder))
+    }
+
+    /// A machine that is on.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn assemble(
+        emulator: Emulator,
+        qemu: Child,
+        argv: Vec<String>,
+        cmdline: String,
+        qmp: Qmp,
+        probe: Probe,
+        ssh: Ssh,
+        log: Log,
+        hardware: Hardware,
+        folder: PathBuf,
+    ) -> Self {
+        Self { emulator, qemu, argv, cmdline, qmp, probe, ssh, log, hardware, folder, asked_resets: 0, has_failed: Cell::new(false) }
+    }
+
+    /// Takes up the conversation with the probe after the machine was restored, by a script that prints the boot's ID.
+    ///
+    /// # Errors
+    /// When the probe does not answer.
+    pub(crate) fn adopt(&mut self, script: &str) -> Result<()> {
+        self.probe.adopt("");
+        let boot = self.run(script)?;
+        self.probe.adopt(boot.trim());
+        Ok(())
+    }
+
+    /// Cuts the power: QEMU is killed. What the disk was not told to keep is lost, and everything that was in memory.
+    pub fn cut_power(&mut self) {
+        self.log.step("the power is cut");
+        power::stop(&mut self.qemu);
     }
 
     /// Cuts the power and switches the machine on again, with these more words on its kernel command line for this boot. QEMU
@@ -83,12 +122,13 @@ impl Machine {
     /// # Errors
     /// When QEMU does not start again.
     pub fn cut_power_and_boot(&mut self, words: &str) -> Result<()> {
-        self.log.step("the power is cut");
-        stop(&mut self.qemu);
+        self.cut_power();
         let longer = format!("{} {words}", self.cmdline);
         let argv: Vec<String> =
             self.argv.iter().map(|word| if *word == self.cmdline { longer.trim_end() } else { word }.to_owned()).collect();
-        (self.qemu, self.qmp, self.probe) = start(&argv, &self.folder)?;
+        ledger::booted();
+        self.asked_resets = 0;
+        (self.qemu, self.qmp, self.probe) = power::start(&self.emulator, &argv, &self.folder)?;
         Ok(())
     }
 
@@ -134,6 +174,8 @@ impl Machine {
     /// When it does not.
     pub fn wait_for_reboot(&mut self) -> Result<Duration> {
         let before = self.probe.boot().map(str::to_owned);
+        self.asked_resets += 1;
+        ledger::booted();
         if !self.probe.wait_for_boot(before.as_deref(), BOOT) {
             return Err(self.missed("a reboot", BOOT));
         }
@@ -154,34 +196,22 @@ impl Machine {
     /// When there is no answer.
     pub fn try_run(&mut self, script: &str) -> Result<Output> {
         self.wait_for_hello()?;
-        self.probe.run(script, COMMAND).map_err(|error| self.broke_off(error.to_string()))
+        self.probe.run(script, COMMAND).map_err(|error| self.explain(error.to_string()))
     }
 
-    /// Runs a shell script by the probe again and again until it succeeds; its stdout.
+    /// Runs a shell script in the machine whenever something may have changed there, until it succeeds; its stdout.
     ///
     /// # Errors
     /// When `limit` passes first. `what` says what was awaited.
     pub fn wait_until(&mut self, what: &str, script: &str, limit: Duration) -> Result<String> {
         self.wait_for_hello()?;
-        let probe = &mut self.probe;
-        let mut last = String::new();
-        let found = wait::until(limit, || {
-            let output = probe.run(script, COMMAND)?;
-            last = format!("{}{}", output.stdout, output.stderr);
-            Ok((output.status == 0).then_some(output.stdout))
-        });
-        match found {
-            Ok(Some(stdout)) => {
-                self.reached(what);
-                Ok(stdout)
-            }
-            Ok(None) => Err(self.broke_off(format!(
-                "waited {} s for: {what}; `{script}` last said:\n{}",
-                limit.as_secs(),
-                last_lines(&last, TOLD_LINES)
-            ))),
-            Err(error) => Err(self.broke_off(error.to_string())),
+        let output = self.probe.run_until(script, limit).map_err(|error| self.explain(format!("{what}: {error}")))?;
+        if output.status == 0 {
+            self.reached(what);
+            return Ok(output.stdout);
         }
+        let last = last_lines(&format!("{}{}", output.stdout, output.stderr), TOLD_LINES);
+        Err(self.explain(format!("waited {} s for: {what}; `{script}` last said:\n{last}", limit.as_secs())))
     }
 
     /// Waits until sshd greets. Returns the time since power-on.
@@ -215,7 +245,7 @@ impl Machine {
         self.wait_for_greeting()?;
         let output = self.ssh.run(command)?;
         // ssh(1): 255 is its own. No command here ends so.
-        if output.status == 255 { Err(self.broke_off(format!("`{command}`: {}", output.stderr.trim_end()))) } else { Ok(output) }
+        if output.status == 255 { Err(self.explain(format!("`{command}`: {}", output.stderr.trim_end()))) } else { Ok(output) }
     }
 
     /// The command line by which a person logs in.
@@ -246,17 +276,23 @@ impl Machine {
     /// # Errors
     /// When `limit` passes first. `what` says what was awaited.
     pub fn wait_for_report(&mut self, what: &str, limit: Duration, wanted: impl Fn(&Report) -> bool) -> Result<Report> {
-        let mut seen = Vec::new();
-        let found = wait::until(limit, || {
-            seen = self.reports()?;
-            Ok(seen.iter().find(|report| wanted(report)).cloned())
-        })?;
-        match found {
-            Some(report) => {
-                self.reached(what);
-                Ok(report)
+        let deadline = Instant::now() + limit;
+        let (mut seen, mut length) = (Vec::new(), 0);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let longer = format!("text=$(cat {REPORT_FILE} 2>/dev/null) && test ${{#text}} -gt {length} && printf %s \"$text\"");
+            self.wait_for_hello()?;
+            let output = self.probe.run_until(&longer, left).map_err(|error| self.explain(format!("{what}: {error}")))?;
+            if output.status != 0 {
+                return Err(self.explain(format!("waited {} s for: {what}; legion reported {seen:?}", limit.as_secs())));
             }
-            None => Err(self.broke_off(format!("waited {} s for: {what}; legion reported {seen:?}", limit.as_secs()))),
+            length = output.stdout.len();
+            // The last line may be half written.
+            seen = output.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<Report>>();
+            if let Some(report) = seen.iter().find(|report| wanted(report)) {
+                self.reached(what);
+                return Ok(report.clone());
+            }
         }
     }
 
@@ -285,123 +321,43 @@ impl Machine {
     }
 
     pub(crate) fn missed(&self, what: &str, limit: Duration) -> Error {
-        self.broke_off(format!("waited {} s for: {what}", limit.as_secs()))
+        self.explain(format!("waited {} s for: {what}", limit.as_secs()))
     }
 
-    /// The error of a machine that does not answer, or not with what was waited for: [`crate::trial`] gives the test another one.
-    fn broke_off(&self, message: String) -> Error {
-        Error::because(self.explain(message).to_string(), BrokeOff)
-    }
-
-    /// The error of a command that failed: the machine's own, if its kernel tells that a processor stood still.
     fn failed(&self, error: &Error) -> Error {
-        let serial = self.serial();
-        let stood_still = STOOD_STILL.iter().any(|words| serial.contains(words));
-        if stood_still { self.broke_off(error.to_string()) } else { self.explain(error.to_string()) }
+        self.explain(error.to_string())
     }
 
-    fn serial(&self) -> String {
+    /// All that was written on the serial line since power-on.
+    pub(crate) fn serial(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.folder.join("serial.log")).unwrap_or_default()).into_owned()
     }
 
-    /// An error with the last lines of the serial console.
+    /// An error with the last lines of the serial console. What else the machine can tell is kept when it goes.
     pub(crate) fn explain(&self, message: String) -> Error {
+        self.has_failed.set(true);
         let serial = self.serial();
         let told = last_lines(&serial, TOLD_LINES);
         Error::new(format!("{}: {}\nThe serial console's last lines:\n{told}", self.log.name(), message.trim_end()))
+    }
+
+    /// Whether the machine reset more often than it was asked to.
+    pub(crate) fn has_reset_unasked(&mut self) -> bool {
+        self.qmp.resets() > self.asked_resets
+    }
+
+    /// The journal, if the machine answers.
+    pub(crate) fn journal(&mut self) -> Option<String> {
+        self.probe.boot()?;
+        let output = self.probe.run("journalctl --no-pager -n 3000 -o short-precise; cat /run/persona/*.toml", JOURNAL).ok()?;
+        Some(output.stdout)
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        stop(&mut self.qemu);
-        if std::env::var_os("PERSONA_KEEP").is_none() {
-            let _ = std::fs::remove_dir_all(&self.folder);
-        }
+        let failed = self.has_failed.get() || std::thread::panicking();
+        failure::machine_goes(self, failed);
+        power::stop(&mut self.qemu);
     }
-}
-
-/// Starts QEMU and connects to its monitor and to the probe's port.
-fn start(argv: &[String], folder: &Path) -> Result<(Child, Qmp, Probe)> {
-    let mut qemu = start_qemu(argv, folder)?;
-    let connected = wait::until(QEMU_START, || {
-        if let Ok(Some(status)) = qemu.try_wait() {
-            let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
-            return Err(Error::new(format!("QEMU ended at once ({status}):\n{}", last_lines(&told, TOLD_LINES))));
-        }
-        Ok(Qmp::connect(&folder.join("qmp")).ok())
-    });
-    let probe = Probe::connect(&folder.join("probe"));
-    let (Ok(Some(qmp)), Ok(probe)) = (connected, probe) else {
-        stop(&mut qemu);
-        let told = std::fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
-        return Err(Error::new(format!("QEMU did not start:\n{}", last_lines(&told, TOLD_LINES))));
-    };
-    Ok((qemu, qmp, probe))
-}
-
-fn stop(qemu: &mut Child) {
-    let _ = qemu.kill();
-    let _ = qemu.wait();
-}
-
-/// A folder of the machine's own. A socket's path may have 107 bytes, so it lies in the folder for temporary files.
-fn make_folder(name: &str) -> Result<PathBuf> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let folder = std::env::temp_dir().join(format!("persona-{}-{number}-{name}", std::process::id()));
-    std::fs::create_dir_all(&folder).doing(|| format!("making {}", folder.display()))?;
-    Ok(folder)
-}
-
-fn make_disk(artifacts: &Artifacts, folder: &Path) -> Result<PathBuf> {
-    let disk = folder.join("disk.qcow2");
-    let create = Tool::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", "raw", "-b"]);
-    create.arg(&artifacts.root_image).arg(&disk).run()?;
-    Ok(disk)
-}
-
-/// The kernel unpacks archives one after the other, later files over earlier ones.
-fn make_initramfs(artifacts: &Artifacts, scenario: &Scenario, folder: &Path) -> Result<PathBuf> {
-    let image = if scenario.bare { artifacts.bare_initramfs(scenario.image)? } else { artifacts.initramfs(scenario.image).to_owned() };
-    if scenario.initramfs_files.is_empty() {
-        return Ok(image);
-    }
-    let mut bytes = std::fs::read(&image).doing(|| format!("reading {}", image.display()))?;
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes.extend(archive(&scenario.initramfs_files));
-    let path = folder.join("initramfs");
-    std::fs::write(&path, bytes).doing(|| format!("writing {}", path.display()))?;
-    Ok(path)
-}
-
-fn make_firmware(scenario: &Scenario, folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let mut items = Vec::new();
-    if !scenario.files.is_empty() {
-        items.push(("files", archive(&scenario.files)));
-    }
-    if !scenario.script.is_empty() {
-        items.push(("script", scenario.script.clone().into_bytes()));
-    }
-    items
-        .into_iter()
-        .map(|(name, bytes)| {
-            let path = folder.join(name);
-            std::fs::write(&path, bytes).doing(|| format!("writing {}", path.display()))?;
-            Ok((name.to_owned(), path))
-        })
-        .collect()
-}
-
-fn start_qemu(argv: &[String], folder: &Path) -> Result<Child> {
-    let path = folder.join("qemu.log");
-    let doing = || format!("writing {}", path.display());
-    let output = File::create(&path).doing(doing)?;
-    let error = output.try_clone().doing(doing)?;
-    // Whatever becomes of the bench, no QEMU stays behind.
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(argv);
-    command.stdin(Stdio::null()).stdout(output).stderr(error);
-    let child = command.spawn().doing(|| "starting qemu-system-x86_64".to_owned());
-    child.map_err(|error| error.mend("`make setup` installs QEMU"))
 }

@@ -1,6 +1,7 @@
 //! What is put on top of the Debian tree: Persona as `make install` installs it, and the bench's own files.
 
 use crate::binaries::Binaries;
+use crate::cartridge::stripped;
 use crate::folders;
 use crate::tool::Tool;
 use persona::error::{Context, Result};
@@ -21,7 +22,7 @@ pub(crate) fn build(output: &Path, binaries: &Binaries, settings: &str, public_k
     Tool::new("cp").args(["-r", "--preserve=mode", "-T"]).arg(bench).arg(&overlay).run()?;
     install_persona(&overlay, binaries)?;
     for (program, name) in [(&binaries.probe, "probe"), (&binaries.pad, "pad"), (&binaries.crowd, "crowd")] {
-        copy_program(program, &overlay.join("usr/lib/machine").join(name))?;
+        write(&overlay.join("usr/lib/machine").join(name), stripped(program)?, 0o755)?;
     }
     write(&overlay.join("etc/persona/persona.toml"), settings, 0o644)?;
     write(&overlay.join("root/.ssh/authorized_keys"), public_key, 0o600)?;
@@ -36,11 +37,6 @@ fn install_persona(overlay: &Path, binaries: &Binaries) -> Result<()> {
     let assign = |name: &str, path: &Path| format!("{name}={}", path.display());
     let make = Tool::new("make").arg("-sC").arg(folders::repository()).arg("install-files");
     make.arg(assign("BINARY", &binaries.persona)).arg(assign("DESTDIR", overlay)).run()
-}
-
-fn copy_program(from: &Path, to: &Path) -> Result<()> {
-    let copied = fs::copy(from, to).doing(|| format!("copying {} to {}", from.display(), to.display()));
-    copied.map(drop)
 }
 
 /// Writes a file and makes its folders.

@@ -8,6 +8,9 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+/// How much longer than its own time a wait may take to be answered, on a busy computer.
+const ANSWER: Duration = Duration::from_secs(60);
+
 /// What a command wrote, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -62,7 +65,9 @@ impl Probe {
                 }
             }
         });
-        Ok(Self { writer, messages, boot: None, last_id: 0 })
+        // An answer to somebody who asked before a machine was saved has another number.
+        let last_id = u64::from(std::process::id()) << 20;
+        Ok(Self { writer, messages, boot: None, last_id })
     }
 
     /// The kernel's ID of the boot that the probe runs in; `None` until it has said hello.
@@ -88,8 +93,26 @@ impl Probe {
     /// # Errors
     /// When the probe does not answer within `limit`, or the machine reboots meanwhile.
     pub fn run(&mut self, script: &str, limit: Duration) -> Result<Output> {
+        self.ask(script, None, limit)
+    }
+
+    /// Runs a shell script in the machine until it succeeds or `limit` has passed; how it came out last. The probe looks again
+    /// when something changes, so that waiting costs the machine next to nothing.
+    ///
+    /// # Errors
+    /// When the probe does not answer, or the machine reboots meanwhile.
+    pub(crate) fn run_until(&mut self, script: &str, limit: Duration) -> Result<Output> {
+        self.ask(script, Some(limit.as_secs()), limit + ANSWER)
+    }
+
+    /// Takes up the conversation with the probe of a machine that was saved while this boot ran.
+    pub(crate) fn adopt(&mut self, boot: &str) {
+        self.boot = Some(boot.to_owned());
+    }
+
+    fn ask(&mut self, script: &str, until_s: Option<u64>, limit: Duration) -> Result<Output> {
         self.last_id += 1;
-        let request = Request { id: self.last_id, run: script.to_owned() };
+        let request = Request { id: self.last_id, run: script.to_owned(), until_s };
         let line = serde_json::to_string(&request).doing(|| "writing to the probe".to_owned())?;
         writeln!(self.writer, "{line}").doing(|| "writing to the probe".to_owned())?;
         let deadline = Instant::now() + limit;

@@ -15,6 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Qmp {
     reader: BufReader<UnixStream>,
     writer: UnixStream,
+    /// How often the machine has reset since this connection.
+    resets: u32,
 }
 
 impl Qmp {
@@ -27,13 +29,20 @@ impl Qmp {
         let writer = UnixStream::connect(socket).doing(doing)?;
         writer.set_read_timeout(Some(PATIENCE)).doing(doing)?;
         let reader = BufReader::new(writer.try_clone().doing(doing)?);
-        let mut qmp = Self { reader, writer };
+        let mut qmp = Self { reader, writer, resets: 0 };
         qmp.receive()?;
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
     }
 
-    /// Executes a command and returns what it returns. Events that come meanwhile are dropped.
+    /// How often the machine has reset since this connection, as far as QEMU has told.
+    pub(crate) fn resets(&mut self) -> u32 {
+        // What QEMU has to tell comes before the answer.
+        let _ = self.execute("query-status", json!({}));
+        self.resets
+    }
+
+    /// Executes a command and returns what it returns. Of events that come meanwhile, only resets are noted.
     ///
     /// # Errors
     /// QEMU's, or the connection's.
@@ -57,6 +66,10 @@ impl Qmp {
         if length == 0 {
             return Err(Error::new("QEMU has gone away"));
         }
-        serde_json::from_str(&line).doing(|| format!("understanding QEMU's {line:?}"))
+        let message: Value = serde_json::from_str(&line).doing(|| format!("understanding QEMU's {line:?}"))?;
+        if message["event"] == "RESET" {
+            self.resets += 1;
+        }
+        Ok(message)
     }
 }

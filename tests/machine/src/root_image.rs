@@ -15,17 +15,49 @@ const SIZE: u64 = 3 << 30;
 /// With a journal: its power is cut now and then.
 const FILE_SYSTEM: [&str; 11] = ["-q", "-F", "-t", "ext4", "-J", "size=16", "-m", "0", "-E", "lazy_itable_init=1,root_owner=0:0", "-d"];
 
-/// Units of Debian that only cost a test machine time.
-const MASKED: [&str; 8] = [
-    "systemd-networkd-wait-online.service",
+/// Units of Debian that only cost a test machine time. An image for one test is not asked to look after itself, and what nothing in it
+/// uses need not be mounted.
+const MASKED: [&str; 36] = [
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
     "dpkg-db-backup.timer",
     "e2scrub_all.timer",
     "e2scrub_reap.service",
     "fstrim.timer",
+    "ldconfig.service",
+    "libvirt-guests.service",
+    "libvirtd.service",
+    "libvirtd.socket",
+    "libvirtd-ro.socket",
+    "libvirtd-admin.socket",
+    "modprobe@configfs.service",
+    "modprobe@drm.service",
+    "modprobe@fuse.service",
+    "run-lock.mount",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-boot-random-seed.service",
+    "systemd-journal-catalog-update.service",
+    "systemd-logind.service",
+    "systemd-network-generator.service",
+    "systemd-networkd-persistent-storage.service",
+    "systemd-networkd-wait-online.service",
     "systemd-pstore.service",
+    "systemd-random-seed.service",
+    "systemd-udev-load-credentials.service",
+    "systemd-update-done.service",
+    "tmp.mount",
+    "virtlockd.socket",
+    "virtlogd.service",
+    "virtlogd.socket",
 ];
+
+/// What systemd would make up at a first boot.
+const MACHINE_ID: &str = "8cf2644b4b0b428f93876d876050dc67";
 
 /// The tree with the overlay, and the disk image made from it.
 #[derive(Debug)]
@@ -68,6 +100,11 @@ fn make_stage(debian: &Debian, overlay: &Path, stage: &Path) -> Result<()> {
     // As `persona cartridge` makes them: root's alone.
     inside("chmod -R go= /var/lib/legion/cartridges").run()?;
     let units = overlay::units_to_enable(overlay)?.join(" ");
+    // As if the machine had been on before: what systemd does at a first boot, or after an update, is done.
+    Tool::new("sh").args(["-c", "echo $1 > $2", "sh", MACHINE_ID]).arg(stage.join("etc/machine-id")).by_root().run()?;
+    // Names and quirks of hardware that is not in this machine, looked up for every device.
+    inside("rm -f /usr/lib/udev/hwdb.bin /etc/udev/hwdb.bin").run()?;
+    inside("touch /etc/.updated /var/.updated").run()?;
     inside(&format!("systemctl enable --quiet ssh.service systemd-networkd.service {units}")).run()?;
     inside(&format!("systemctl mask --quiet {}", MASKED.join(" "))).run()
 }

@@ -55,6 +55,14 @@ impl Tool {
     /// # Errors
     /// As [`Tool::run`].
     pub(crate) fn output(self) -> Result<String> {
+        self.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Runs it and returns what it wrote to stdout, as it is.
+    ///
+    /// # Errors
+    /// As [`Tool::run`].
+    pub(crate) fn bytes(self) -> Result<Vec<u8>> {
         let by_sudo = self.root && !Uid::effective().is_root();
         let mut command = if by_sudo { Command::new("sudo") } else { Command::new(&self.program) };
         if by_sudo {
@@ -70,10 +78,10 @@ impl Tool {
             };
             Error::because(format!("running {name}"), error).mend(mend)
         })?;
-        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
-            return Ok(stdout);
+            return Ok(output.stdout);
         }
+        let stdout = String::from_utf8_lossy(&output.stdout);
         let told = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
         Err(Error::new(format!("{name} failed ({}):\n{}", output.status, last_lines(&told, TOLD_LINES))))
     }

@@ -22,6 +22,9 @@ pub struct Request {
     pub id: u64,
     /// A shell script.
     pub run: String,
+    /// Run it again, whenever something may have changed, until it succeeds or so many seconds have passed. Absent: run it once.
+    #[serde(default)]
+    pub until_s: Option<u64>,
 }
 
 /// What the probe says.
@@ -45,6 +48,10 @@ pub enum Message {
         stderr: String,
     },
 }
+
+/// Folders of the machine in which a change is worth another look at what is waited for.
+pub const WATCHED: [&str; 6] =
+    ["/run", "/run/persona", "/var/lib/persona", "/var/lib/legion", "/sys/fs/cgroup/system.slice", "/run/systemd/journal"];
 
 /// Who a test cartridge is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,7 +42,7 @@ pub fn bench(only: &[String], out: &mut dyn Write) -> Result<()> {
     let wanted = |name: &str| only.is_empty() || only.iter().any(|word| word == name);
     let mut say = |lines: Vec<String>| writeln!(out, "{}\n", lines.join("\n")).doing(|| "printing the figures".into());
 
-    let artifacts = Artifacts::build_with_rivals(&Log::new("image"))?;
+    let artifacts = Artifacts::build(&Log::new("image"))?;
     for name in BESIDE.into_iter().filter(|name| wanted(name)) {
         say(match name {
             "size" => size::measure(&artifacts)?,

@@ -40,7 +40,7 @@ fn main() {
 /// The TPM's command ReadClock (TPM 2.0 Library, part 3, 29.1): tag, length, code.
 const READ_CLOCK: [u8; 10] = [0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x81];
 /// Where `w` writes on the disk, behind all that is on it, and how much. In bytes.
-const WRITTEN: std::ops::Range<u64> = 24 << 20..30 << 20;
+const WRITTEN: std::ops::Range<u64> = 56 << 20..62 << 20;
 
 /// Everything; returns what asked for the end.
 fn run() -> Result<String> {

@@ -1,19 +1,15 @@
-//! The menu as a console: monitors, cards, keyboards and gamepads that come and go, a serial line, locks, the power menu,
-//! and a menu that dies; each test is one machine.
-#![allow(clippy::unwrap_used, clippy::panic)]
+//! The menu as a console: monitors, cards, keyboards and gamepads that come and go, locks, the power menu, and a menu that dies.
 
-mod common;
-
-use common::{changes, without_early_menu, without_motion};
+use crate::common::{
+    change_settings, changes, highlights, is_chosen, menu_says, nothing_is_chosen, start_menu, stop_menu, text, with_timeout,
+    without_motion,
+};
+use crate::profiles::{GONDOR, MENU};
 use persona::error::{Context, Error, Result};
 use persona::pin::Pin;
-use persona_machine::{Artifacts, CardModel, Display, Hardware, Head, Keyboard, Log, Machine, Picture, STEP, Scenario, address, trial};
+use persona_machine::{Artifacts, CardModel, Display, Hardware, Head, Keyboard, Machine, Picture, STEP, Scenario, address};
 use std::cell::Cell;
 use std::process::Command;
-
-fn power_on(hardware: &Hardware, scenario: &Scenario) -> Result<Machine> {
-    Machine::power_on(&Artifacts::build(&Log::new("image"))?, hardware, scenario)
-}
 
 /// Waits until the menu says that it draws on outputs of exactly these sizes, text consoles left out. Their names count the
 /// connectors of all cards.
@@ -70,12 +66,11 @@ fn bind(machine: &mut Machine, address: &str) -> Result<()> {
     machine.run(&format!("echo {address} > /sys/bus/pci/drivers_probe")).map(drop)
 }
 
-fn screens() -> Result<()> {
+pub(crate) fn screens(artifacts: &Artifacts) -> Result<()> {
     let display = Display { model: CardModel::Virtio, width: 1920, height: 1080, outputs: 2 };
     let hardware = Hardware { display: Some(display), spare: true, ..Hardware::standard() };
-    let artifacts = Artifacts::build(&Log::new("image"))?;
-    let scenario = Scenario::new("screens").root_settings(&without_motion(&artifacts.settings)).cmdline("persona.timeout=30m");
-    let mut machine = Machine::power_on(&artifacts, &hardware, &scenario)?;
+    let scenario = Scenario::new("screens").settings(&with_timeout(&without_motion(&artifacts.settings), "30m"));
+    let mut machine = Machine::power_on(artifacts, &hardware, &scenario)?;
     let mut second = machine.monitor(Head::Second)?;
     second.plug(1280, 1024)?;
     machine.wait_for_menu()?;
@@ -86,7 +81,7 @@ fn screens() -> Result<()> {
     let first = shows_the_menu(&mut machine, Head::Display, (1920, 1080))?;
     let second_shows = shows_the_menu(&mut machine, Head::Second, (1280, 1024))?;
     for (seen, size) in [(&first, "1920x1080"), (&second_shows, "1280x1024")] {
-        let difference = seen.difference(&preview(&artifacts, &machine, size)?);
+        let difference = seen.difference(&preview(artifacts, &machine, size)?);
         assert!(difference < 0.03, "{difference} of the picture at {size} is not as designed");
     }
     machine.wait_for_screen(Head::Display, "the countdown goes on", |picture| picture.difference(&first) > 0.0)?;
@@ -125,20 +120,23 @@ fn screens() -> Result<()> {
     for key in ["right", "ret"] {
         machine.press(Keyboard::Host, key)?;
     }
-    assert_eq!(machine.wait_for_choice()?, "persona = \"host\"\nreason = \"picked\"\n");
+    is_chosen(&mut machine, "host", "picked")?;
     the_console_listens(&mut machine, "pippin")?;
-    assert_eq!(machine.run("persona list | grep running")?.split_whitespace().next(), Some("host"));
+    let list: serde_json::Value = machine.persona_json("list")?;
+    let runs: Vec<&str> =
+        list.as_array().unwrap().iter().filter(|persona| persona["running"] == true).map(|persona| text(persona, "/name")).collect();
+    assert_eq!(runs, ["host"]);
 
     // The menu can be stopped while there is no card: the kernel survives it, and the console is there again with the card.
     machine.run("systemctl stop persona-menu.service")?;
-    start_the_menu(&mut machine)?;
+    start_menu(&mut machine, 2)?;
     unbind(&mut machine, address::DISPLAY)?;
     draws_on(&mut machine, "")?;
     machine.run("! grep -q . /proc/fb && timeout 30 systemctl stop persona-menu.service")?;
     machine.run("! dmesg | grep -E 'BUG:|Oops'")?;
     bind(&mut machine, address::DISPLAY)?;
     machine.wait_until("the card is back", "grep -q . /proc/fb", STEP)?;
-    start_the_menu(&mut machine)?;
+    start_menu(&mut machine, 2)?;
     for key in ["esc", "ret"] {
         machine.press(Keyboard::Host, key)?;
     }
@@ -148,14 +146,6 @@ fn screens() -> Result<()> {
     machine.wait_for_screen(Head::Display, "the monitor shows what is typed", |picture| picture.difference(&console) > 0.0)?;
     Ok(())
 }
-
-#[test]
-fn monitors_and_cards_come_and_go_under_the_menu() {
-    trial(screens);
-}
-
-/// The menu's unit starts only when the test says so.
-const WAITS: (&str, &str) = ("/etc/systemd/system/persona-menu.service.d/test.conf", "[Unit]\nConditionPathExists=/run/go\n");
 
 /// A unit that a persona starts.
 const LAB: (&str, &str) = ("/etc/systemd/system/lab.service", "[Service]\nExecStart=/bin/sleep infinity\n");
@@ -170,23 +160,17 @@ fn type_in(machine: &mut Machine, keys: &str) -> Result<()> {
     keys.chars().try_for_each(|key| machine.press(Keyboard::Host, &key.to_string()))
 }
 
-fn nothing_is_chosen(machine: &mut Machine) -> Result<()> {
-    assert_eq!(machine.run("cat /run/persona/choice.toml 2>/dev/null || :")?, "");
-    Ok(())
-}
-
 /// What opens the lab, and what does not.
 const RIGHT: &str = "4711";
 const WRONG: &str = "1111";
 
-fn keys() -> Result<()> {
-    let artifacts = Artifacts::build(&Log::new("image"))?;
-    let scenario = Scenario::new("keys").cmdline("persona.timeout=never").file(WAITS.0, WAITS.1).file(LAB.0, LAB.1);
+pub(crate) fn keys(artifacts: &Artifacts) -> Result<()> {
+    let mut machine = MENU.restore(artifacts, "keys")?;
     let pin = Pin::hash(RIGHT, b"the tests' salts").map_err(Error::new)?;
-    let scenario = scenario
-        .initramfs_settings(&without_early_menu(&artifacts.settings))
-        .root_settings(&with_a_locked_lab(&without_motion(&artifacts.settings), &pin));
-    let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &scenario)?;
+    machine.run(&format!("printf '{}' > {}; systemctl daemon-reload", LAB.1.replace('\n', "\\n"), LAB.0))?;
+    let before = crate::common::settings(&mut machine)?;
+    change_settings(&mut machine, |settings| *settings = with_a_locked_lab(&before, &pin).parse().unwrap())?;
+    stop_menu(&mut machine, "")?;
 
     // Enter is down, and repeats, since before the menu is there.
     let node = format!("cd /sys/bus/pci/devices/{}/ && ls -d usb*/*/*/*/input/input*/event*", address::HOST_USB);
@@ -194,10 +178,8 @@ fn keys() -> Result<()> {
     let node = node.trim().rsplit('/').next().unwrap_or_default().to_owned();
     machine.key(Keyboard::Host, "ret", true)?;
     machine.wait_until("Enter repeats", &format!("timeout 5 head -c 24 /dev/input/{node} | grep -q ."), STEP)?;
-    machine.run("touch /run/go; systemctl start persona-menu.service")?;
-    machine.wait_for_menu()?;
-    machine.wait_for_keyboards(2)?;
-    let rivendale = machine.picture(Head::Display)?;
+    start_menu(&mut machine, 2)?;
+    let rivendale = machine.wait_for_screen(Head::Display, "the menu is painted", Picture::is_painted)?;
     machine.press(Keyboard::Legion, "right")?;
     let gondor = changes(&mut machine, Head::Display, &rivendale)?;
 
@@ -214,25 +196,25 @@ fn keys() -> Result<()> {
     // Enter that went down in the menu counts: the locked persona asks for its PIN.
     machine.press(Keyboard::Host, "5")?;
     let lab = changes(&mut machine, Head::Display, &rivendale)?;
+    highlights(&mut machine, "lab")?;
     machine.press(Keyboard::Host, "ret")?;
     let asks = changes(&mut machine, Head::Display, &lab)?;
+    menu_says(&mut machine, "over", "\"pin\"")?;
     type_in(&mut machine, WRONG)?;
     machine.press(Keyboard::Host, "ret")?;
-    let said = "journalctl -b -t persona | grep -q 'a wrong PIN was entered'";
-    machine.wait_until("the PIN is wrong", said, STEP)?;
+    // Checking takes a moment, in which keys count for nothing.
+    machine.wait_until("the PIN was checked", "journalctl -b -t persona -o cat | grep 'wrong PIN'", STEP)?;
     // A line of words.
     machine.wait_for_screen(Head::Display, "the menu says so", |picture| picture.difference(&asks) > 0.0)?;
     nothing_is_chosen(&mut machine)?;
     type_in(&mut machine, RIGHT)?;
     machine.press(Keyboard::Host, "ret")?;
-    assert_eq!(machine.wait_for_choice()?, "persona = \"lab\"\nreason = \"picked\"\n");
+    is_chosen(&mut machine, "lab", "picked")?;
     machine.wait_until("the lab runs", "systemctl is-active lab.service", STEP)?;
 
-    // Another menu, which knows of no lab and waits: Esc, and the last entry of three.
-    machine.run("systemctl stop persona-menu.service lab.service; rm /run/persona/menu.toml /run/persona/choice.toml")?;
-    machine.run("systemctl start persona-menu.service")?;
-    machine.wait_for_menu()?;
-    machine.wait_for_keyboards(2)?;
+    // Another menu, which waits: Esc, and the last entry of three.
+    stop_menu(&mut machine, "systemctl stop lab.service")?;
+    start_menu(&mut machine, 2)?;
     let waits = rests(&mut machine, Head::Display)?;
     machine.press(Keyboard::Host, "esc")?;
     let power = changes(&mut machine, Head::Display, &waits)?;
@@ -245,11 +227,6 @@ fn keys() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn keys_count_when_they_go_down_in_the_menu_and_open_its_locks() {
-    trial(keys);
-}
-
 /// Waits until tty1 has the screen and shows what is typed on a keyboard.
 fn the_console_listens(machine: &mut Machine, word: &str) -> Result<()> {
     machine.wait_until("tty1 has the screen", "grep -qx tty1 /sys/class/tty/tty0/active", STEP)?;
@@ -259,21 +236,12 @@ fn the_console_listens(machine: &mut Machine, word: &str) -> Result<()> {
     Ok(())
 }
 
-/// Starts the menu's unit, and waits until the menu has the screen.
-fn start_the_menu(machine: &mut Machine) -> Result<()> {
-    machine.run("rm -f /run/persona/menu.toml; systemctl reset-failed persona-menu.service; systemctl start persona-menu.service")?;
-    machine.wait_for_menu()?;
-    machine.wait_for_keyboards(2)?;
-    assert_eq!(machine.run("cat /sys/class/tty/tty0/active")?.trim(), "tty12");
-    Ok(())
-}
-
-fn ends() -> Result<()> {
-    let no_restart = "[Service]\nRestart=no\n";
-    let scenario = Scenario::new("ends").cmdline("persona.timeout=never").file(WAITS.0, no_restart);
-    let mut machine = power_on(&Hardware::standard(), &scenario)?;
-    machine.wait_for_menu()?;
-    machine.wait_for_keyboards(2)?;
+pub(crate) fn ends(artifacts: &Artifacts) -> Result<()> {
+    let mut machine = MENU.restore(artifacts, "ends")?;
+    machine.run(
+        "mkdir -p /etc/systemd/system/persona-menu.service.d
+        printf '[Service]\nRestart=no\n' > /etc/systemd/system/persona-menu.service.d/test.conf; systemctl daemon-reload",
+    )?;
 
     // The first entry of the power menu.
     for key in ["esc", "ret"] {
@@ -283,7 +251,7 @@ fn ends() -> Result<()> {
     nothing_is_chosen(&mut machine)?;
 
     machine.run("systemctl stop persona-menu.service")?;
-    start_the_menu(&mut machine)?;
+    start_menu(&mut machine, 2)?;
     machine.run("systemctl kill -s KILL persona-menu.service")?;
     the_console_listens(&mut machine, "sam")?;
 
@@ -293,20 +261,29 @@ fn ends() -> Result<()> {
     machine.wait_for_keyboards(2)?;
     machine.run("kill -SEGV $(cat /run/menu.pid)")?;
     machine.wait_until("that menu is gone", "! test -e /proc/$(cat /run/menu.pid)/exe", STEP)?;
-    the_console_listens(&mut machine, "merry")?;
-    Ok(())
+    the_console_listens(&mut machine, "merry")
 }
 
-#[test]
-fn a_menu_that_ends_leaves_a_console_that_listens() {
-    trial(ends);
+/// A menu that is killed while legion runs gives the console back, is started again and asks nobody twice.
+pub(crate) fn killed(artifacts: &Artifacts) -> Result<()> {
+    let mut machine = GONDOR.restore(artifacts, "menu-killed")?;
+    machine.wait_until("the menu has the screen", "grep -qx tty12 /sys/class/tty/tty0/active", STEP)?;
+    let before = machine.wait_for_choice()?;
+    machine.run("systemctl kill -s KILL persona-menu.service")?;
+    machine.wait_until("the menu runs again", "systemctl show -P NRestarts persona-menu.service | grep -qx 1", STEP)?;
+    menu_says(&mut machine, "stage", "\"running\"")?;
+    machine.wait_until("it has the screen again", "grep -qx tty12 /sys/class/tty/tty0/active", STEP)?;
+    assert_eq!(machine.wait_for_choice()?, before, "nothing is chosen anew");
+    let status = machine.status()?;
+    assert_eq!((text(&status, "/legion/state"), text(&status, "/legion/persona")), ("running", "gondor"), "legion does not notice");
+    machine.run("systemctl stop persona-menu.service")?;
+    machine.wait_until("the console is back", "grep -qx tty1 /sys/class/tty/tty0/active", STEP).map(drop)
 }
 
-fn launch() -> Result<()> {
-    let scenario = Scenario::new("launch").cmdline("persona.timeout=never").script("mv /var/lib/legion/cartridges/mordor /root/");
-    let mut machine = power_on(&Hardware::standard(), &scenario)?;
-    machine.wait_for_menu()?;
-    machine.wait_for_keyboards(2)?;
+pub(crate) fn launch(artifacts: &Artifacts) -> Result<()> {
+    let mut machine = MENU.restore(artifacts, "gamepad")?;
+    stop_menu(&mut machine, "mv /var/lib/legion/cartridges/mordor /root/")?;
+    start_menu(&mut machine, 2)?;
     machine.run("modprobe uinput && mkfifo /run/pad && systemd-run --quiet --unit=pad /usr/lib/machine/pad /run/pad")?;
     let pad = format!(
         "for input in /sys/class/input/event*; do grep -qx '{}' $input/device/name && node=/dev/input/${{input##*/}}; done
@@ -327,17 +304,17 @@ fn launch() -> Result<()> {
     // A persona without its cartridge is dimmed, and cannot be started.
     machine.run("echo noise other-noise noise right stick-right noise other-noise > /run/pad")?;
     changes(&mut machine, Head::Display, &rivendale)?;
-    let mordor = rests(&mut machine, Head::Display)?;
+    highlights(&mut machine, "mordor")?;
     machine.run("echo south > /run/pad")?;
     machine.run("echo left > /run/pad")?;
-    changes(&mut machine, Head::Display, &mordor)?;
+    highlights(&mut machine, "gondor")?;
     nothing_is_chosen(&mut machine)?;
 
     // The cartridge appears.
     machine.run("echo stick-right > /run/pad; mv /root/mordor /var/lib/legion/cartridges/")?;
     let script = "echo south > /run/pad; grep -q mordor /run/persona/choice.toml";
     machine.wait_until("Mordor can be picked", script, STEP)?;
-    assert_eq!(machine.wait_for_choice()?, "persona = \"mordor\"\nreason = \"picked\"\n");
+    is_chosen(&mut machine, "mordor", "picked")?;
     machine.wait_for_legion("running")?;
 
     // The monitor says where to look, and goes dark; a key brings the picture back.
@@ -349,31 +326,4 @@ fn launch() -> Result<()> {
     machine.wait_for_legion("ended")?;
     machine.wait_for_screen(Head::Display, "the menu is back", Picture::is_painted)?;
     Ok(())
-}
-
-#[test]
-fn a_gamepad_picks_what_can_start_and_the_screen_sleeps_until_a_key() {
-    trial(launch);
-}
-
-fn serial() -> Result<()> {
-    let hardware = Hardware { display: None, ..Hardware::standard() };
-    let scenario = Scenario::new("serial").cmdline("persona.timeout=never machine.serial-login");
-    let mut machine = power_on(&hardware, &scenario)?;
-    let mut line = machine.serial_line()?;
-    machine.wait_for_line(&line, "the menu is on the serial line", |heard| heard.contains("Rivendale") && heard.contains("Gondor"))?;
-    nothing_is_chosen(&mut machine)?;
-    line.type_in("\x1b[C")?;
-    line.type_in("\r")?;
-    assert_eq!(machine.wait_for_choice()?, "persona = \"gondor\"\nreason = \"picked\"\n");
-    machine.wait_for_legion("running")?;
-    machine.wait_for_line(&line, "there is a login prompt on the serial line", |heard| heard.contains("hypervisor login:"))?;
-    line.type_in("root\r")?;
-    machine.wait_for_line(&line, "it listens", |heard| heard.contains("Password:"))?;
-    Ok(())
-}
-
-#[test]
-fn without_a_card_the_menu_is_text_on_the_serial_line() {
-    trial(serial);
 }

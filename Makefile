@@ -1,24 +1,28 @@
 # What to run, and where everything goes. `make help` lists it.
 .POSIX:
-.PHONY: help build install setup demo test lint bench clean
+.PHONY: help build install setup demo check host-tests test lint bench clean
 
 TARGET = x86_64-unknown-linux-gnu
 BINARY = target/$(TARGET)/release/persona
-MACHINE = cargo run --quiet --locked -p persona-machine --
+# The whole workspace, here and for the tests: each crate is compiled once, with the same features.
+HELPERS = cargo build --quiet --locked --workspace --bins
+MACHINE = target/$(TARGET)/debug/machine
 DESTDIR =
 PREFIX = /usr
 
 help:
 	@echo 'make demo      boot the test machine, pick a persona, run legion; pictures and report in target/demo/'
-	@echo 'make test      everything that must hold, boots in QEMU included'
+	@echo 'make check     formatting, clippy, and all tests that boot nothing'
+	@echo 'make test      everything that must hold, boots in QEMU included; SUITE=sid tests on the newest system'
 	@echo 'make bench     how fast and how small, against stated rivals'
 	@echo 'make bless     recorded machines and golden files anew, to be looked at before they are committed'
 	@echo 'make build     the static binary: $(BINARY)'
 	@echo 'make install   every file in its place below DESTDIR'
 	@echo 'make lint      formatting, clippy, rustdoc'
 
+# GNU ld, unlike LLD, warns where a function of the C library needs shared libraries after all.
 build:
-	cargo build --release --locked
+	cargo rustc --release --locked --bin persona -- -C linker-features=-lld -C link-arg=-Wl,--fatal-warnings
 
 install: build
 	$(MAKE) install-files
@@ -42,8 +46,13 @@ install-files:
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/licenses/persona' LICENSE-MIT LICENSE-APACHE
 
 # What QEMU, the guest images and the tests need and this machine lacks.
-setup:
+setup: helpers
 	$(MACHINE) setup
+
+# The test machine's own programs.
+.PHONY: helpers
+helpers:
+	$(HELPERS)
 
 demo: setup build
 	$(MACHINE) demo
@@ -53,14 +62,19 @@ demo: setup build
 small: build
 	@size=$$(wc -c < $(BINARY)) && echo "$(BINARY): $$size bytes of at most 4194304" && test "$$size" -le 4194304
 
-# The boots share two processors with their emulator: one at a time.
-test: setup build small
-	cargo test --workspace --locked --exclude persona-machine
-	cargo test --locked -p persona-machine --doc
-	rm -f target/machine/broken-off
-	@cargo test --locked -p persona-machine --tests --no-fail-fast -- --test-threads 1 --nocapture; status=$$?; \
-	if test -e target/machine/broken-off; then echo 'Machines that broke off; each test was run again:'; cat target/machine/broken-off; fi; \
-	exit $$status
+# All that boots nothing.
+check: lint host-tests
+
+host-tests:
+	cargo test --workspace --locked --quiet
+
+# The images are made while the tests of the host run; then the scenarios have the processors to themselves.
+test: setup small
+	@$(MACHINE) image & images=$$!; \
+	$(MAKE) host-tests; tests=$$?; \
+	wait $$images && cargo test --quiet --locked --workspace --test scenarios; scenarios=$$?; \
+	test $$tests -eq 0 || echo 'FAILED: tests of the host (above the scenarios)'; \
+	test $$tests -eq 0 && test $$scenarios -eq 0
 
 # Recorded machines and golden files anew, as the code is now. Look at what `git diff` shows before you commit it.
 .PHONY: bless
@@ -70,18 +84,12 @@ bless:
 	PERSONA_BLESS=1 cargo test --locked -p persona-lib
 
 bench: setup build
-	cargo run --release --quiet --locked -p persona-machine -- bench
+	cargo run --release --quiet --locked -p persona-machine --bin machine -- bench
 
-lint: static
+lint:
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
-
-# GNU ld, unlike LLD, tells which functions of the C library need shared libraries after all.
-.PHONY: static
-static:
-	RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static -C linker-features=-lld -C link-arg=-Wl,--fatal-warnings' \
-		cargo build --release --locked --bin persona --target-dir target/static
 
 clean:
 	cargo clean

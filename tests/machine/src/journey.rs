@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Emulated, a step of the boot may take this long on a busy computer.
-pub const STEP: Duration = Duration::from_secs(120);
+pub const STEP: Duration = Duration::from_secs(240);
 
 /// The PCI functions that become legion's: the card with its siblings, and the USB controller.
 pub const LEGIONS: [&str; 3] = [address::CARD, address::CARD_AUDIO, address::LEGION_USB];

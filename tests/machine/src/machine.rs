@@ -20,11 +20,11 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// A boot on a busy machine without hardware virtualisation.
-const BOOT: Duration = Duration::from_secs(180);
+const BOOT: Duration = Duration::from_secs(360);
 /// The journal of a machine that answers.
 const JOURNAL: Duration = Duration::from_secs(30);
 /// A command in the machine.
-const COMMAND: Duration = Duration::from_secs(120);
+const COMMAND: Duration = Duration::from_secs(240);
 /// How many lines of the serial console an error tells.
 const TOLD_LINES: usize = 15;
 

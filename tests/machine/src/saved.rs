@@ -25,6 +25,9 @@ use std::time::{Duration, SystemTime};
 /// How long saving or restoring may take on a busy computer.
 const TRANSFER: Duration = Duration::from_secs(120);
 
+/// Where legion's processes can be made to stand still (`Documentation/admin-guide/cgroup-v2.rst`, "cgroup.freeze").
+const FREEZER: &str = "at=/sys/fs/cgroup/system.slice/legion.service";
+
 /// A state of a machine that several scenarios begin from.
 pub struct Profile {
     /// Its name, and that of its folder.
@@ -124,7 +127,10 @@ impl Saved {
     fn keep(&self, machine: &mut Machine) -> Result<()> {
         machine.log().step("saving the machine");
         let state = self.folder.join("state");
-        machine.run("sync")?;
+        // QEMU refuses a state in which an emulated processor runs a nested guest: legion stands still while it is saved.
+        machine.run(&format!(
+            "{FREEZER}; test ! -e $at || {{ echo 1 > $at/cgroup.freeze; until grep -q 'frozen 1' $at/cgroup.events; do :; done; }}; sync"
+        ))?;
         let qmp = machine.qmp();
         qmp.execute("stop", json!({}))?;
         qmp.execute("migrate-set-parameters", json!({ "max-bandwidth": 100_u64 << 30 }))?;
@@ -159,7 +165,9 @@ impl Saved {
         finish(&mut machine, "restoring the machine")?;
         machine.qmp().execute("cont", json!({}))?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        machine.adopt(&format!("date -s @{now} > /dev/null; cat /proc/sys/kernel/random/boot_id"))?;
+        machine.adopt(&format!(
+            "{FREEZER}; test ! -e $at || echo 0 > $at/cgroup.freeze; date -s @{now} > /dev/null; cat /proc/sys/kernel/random/boot_id"
+        ))?;
         ledger::restored();
         machine.log().step("restored");
         Ok(machine)

@@ -6,8 +6,8 @@
 //! # Leftovers
 //!
 //! A process that is killed, or a power cut, leaves its unfinished file. Each writer holds an flock(2) on its file, or on the
-//! folder in which it makes its link, until it is renamed. Whoever writes or removes NAME next removes the unfinished files of
-//! NAME that nobody holds a lock on. A file that a living process still writes is locked, and so it stays.
+//! folder in which it makes its link, until it is renamed. The next process that writes or removes NAME removes the
+//! unfinished files of NAME that are not locked. A file that a living process still writes is locked, and so it stays.
 
 use crate::document::{self, Record};
 use crate::error::{Context, Result};
@@ -81,7 +81,7 @@ fn replace(path: &Path, contents: &[u8], admit: impl FnOnce(&File) -> io::Result
     let attempt = || {
         let mut new = unfinished_file(path)?;
         new.write_all(contents)?;
-        // Not before: nobody else can open it, and hold its lock, until now.
+        // Last: until now no other user can open it and hold its lock.
         admit(new.as_file())?;
         new.as_file().sync_all()?;
         new.persist(path)?;
@@ -144,8 +144,8 @@ pub fn unfinished(path: &Path) -> Vec<PathBuf> {
     names.filter(is_one).map(|name| path.with_file_name(name)).collect()
 }
 
-/// Removes what killed processes and power cuts have left for `path`. What cannot be removed is only told in the log: it is in
-/// nobody's way.
+/// Removes what killed processes and power cuts have left for `path`. A leftover that cannot be removed is only logged: it does
+/// no harm.
 pub(crate) fn tidy(path: &Path) {
     for leftover in unfinished(path) {
         if let Err(error) = remove_leftover(&leftover)

@@ -1,6 +1,6 @@
 //! Locks on files, flock(2): one type for all of them.
 //!
-//! A lock's file is its owner's alone (0600): whoever can open a file can hold a lock on it, and keep everybody else waiting.
+//! A lock's file is its owner's alone (0600): a user who can open a file can hold a lock on it, and keep all others waiting.
 //! Some of these files are in a folder that others can write to. A file that somebody else made there is removed, never
 //! trusted.
 
@@ -108,7 +108,7 @@ impl FileLock {
             if opened.mode() & 0o077 == 0 {
                 return Ok(Some(lock));
             }
-            // Others can open this one. It can be replaced now, since nobody holds it.
+            // Others can open this one. It can be replaced now, since no process holds it.
             fs::remove_file(path)?;
         }
         Err(io::Error::other("the file is replaced all the time"))
@@ -235,7 +235,7 @@ mod tests {
         others.unlock().unwrap();
         let _lock = FileLock::try_take(&path).unwrap().unwrap();
         assert_eq!(mode(&path), 0o600);
-        assert!(try_lock(&others).unwrap(), "whoever has the old file open holds nothing that counts");
+        assert!(try_lock(&others).unwrap(), "a lock on the old file does not count");
     }
 
     #[test]

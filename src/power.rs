@@ -166,7 +166,7 @@ pub fn uptime() -> Duration {
 }
 
 /// The right to start, stop or switch legion: an flock(2) on `/run/persona/switch.lock`, held until this is dropped or its process is
-/// gone, however that ends. What legion does is looked at only while this is held: then nobody else changes it.
+/// gone, however that ends. What legion does is read only while this is held: then no other process changes it.
 #[derive(Debug)]
 pub struct OperationLock<'a> {
     paths: &'a Paths,

@@ -135,7 +135,7 @@ fn hear(socket: &UnixDatagram, told: &Mutex<Kept>) -> bool {
     match text.as_str() {
         "FDSTORE=1\nFDNAME=legion-lock" => told.lock = files.pop(),
         "FDSTOREREMOVE=1\nFDNAME=legion-lock" => told.lock = None,
-        // Whoever waits at the barrier sees the file closed.
+        // A process that waits at the barrier sees the file closed.
         "BARRIER=1" => drop(files),
         _ => {}
     }
@@ -157,7 +157,7 @@ fn prepare_hands_the_lock_over_and_release_gives_it_back() {
     assert_eq!(machine.kept.lock().unwrap().messages, expected);
     let lock = machine.kept_lock().unwrap();
     let flags = OFlag::from_bits_truncate(fcntl(&lock, FcntlArg::F_GETFL).unwrap());
-    assert_eq!(flags & OFlag::O_ACCMODE, OFlag::O_RDONLY, "whoever inherits it cannot write to it");
+    assert_eq!(flags & OFlag::O_ACCMODE, OFlag::O_RDONLY, "a process that inherits it cannot write to it");
     drop(lock);
     assert!(!machine.is_free(), "its process has ended, and systemd has it");
 
@@ -201,7 +201,7 @@ fn prepare_beside_a_running_legion_leaves_its_record_and_so_does_release() {
     assert_eq!(released.status.code(), Some(1));
     assert_eq!(machine.record(), record);
 
-    // Once that legion is gone, whoever cleans up by hand may.
+    // Once that legion is gone, it can be cleaned up by hand.
     drop(lock);
     assert!(machine.by_hand("release").output().unwrap().status.success());
     assert!(machine.record().contains("failed"));

@@ -76,7 +76,7 @@ fn the_writing_process() {
     }
 }
 
-/// Takes the operation lock, however long that takes, and makes sure that nobody else has it meanwhile.
+/// Takes the operation lock, however long that takes, and makes sure that no other process has it meanwhile.
 fn operation(paths: &Paths, number: usize) {
     let lock = loop {
         match OperationLock::take(paths, uptime()) {

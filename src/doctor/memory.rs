@@ -33,7 +33,7 @@ impl Memory {
 
 pub(super) fn check(case: &Case<'_>, memory: &Memory, area: &mut Area) {
     if memory.total.is_none() && case.legions().next().is_some() {
-        area.warning("memory-unknown", "memory", "how much memory the host has is not to be seen in /proc/meminfo", "`free -h` tells");
+        area.warning("memory-unknown", "memory", "how much memory the host has cannot be read from /proc/meminfo", "`free -h` tells");
     }
     let mut is_well = memory.total.is_some();
     for (persona, legion) in case.legions() {

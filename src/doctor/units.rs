@@ -32,7 +32,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
     }
     let enabled = Enabled::read(case.paths);
     if !enabled.is_known {
-        area.warning("units-unknown", "systemd", "which units are enabled is not to be seen", "`systemctl list-unit-files` tells");
+        area.warning("units-unknown", "systemd", "cannot tell which units are enabled", "`systemctl list-unit-files` tells");
         return area;
     }
     ours(&enabled, case, &mut area);

@@ -15,7 +15,7 @@ const NAME: &str = "legion-lock";
 
 /// The proof that legion does not run, or is ours: without it the slot cannot be moved and QEMU not started.
 ///
-/// An flock(2) on `/run/persona/legion.lock`, which only root can open: whoever can open it can hold it, and keep legion off.
+/// An flock(2) on `/run/persona/legion.lock`, which only root can open: a user who can open it can hold it, and keep legion off.
 /// `prepare` takes it and hands the open file to systemd, which passes it on to `run`; QEMU inherits it from there. A lock belongs to
 /// the open file, not to a process, so it is held from `prepare` until `release` is done and QEMU is gone, however they end. A
 /// lock that cannot be had means somebody else's legion: nothing is touched.
@@ -32,7 +32,7 @@ impl LegionLock {
     /// When legion runs or is being prepared, or the lock file cannot be made.
     pub fn take(paths: &Paths) -> Result<Self> {
         let path = paths.legion_lock();
-        // Whoever breaks out of the guest has what QEMU inherits: it is not to write to the file.
+        // A program that breaks out of the guest has what QEMU inherits: it must not be able to write to the file.
         FileLock::try_take_read_only(&path)?.map(Self).ok_or_else(|| {
             Error::new(format!("legion is running or being prepared: {} is held", path.display())).mend("`systemctl stop legion` ends it")
         })

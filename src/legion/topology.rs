@@ -138,7 +138,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     let host = if !seen {
         note(
             "host-cpus-unknown",
-            "which CPUs the host has is not to be seen: legion gets them as cores of one processor".to_owned(),
+            "cannot tell which CPUs the host has: legion gets them as cores of one processor".to_owned(),
             "`lscpu -e` tells",
         );
         &unseen[..]

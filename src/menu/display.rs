@@ -46,7 +46,7 @@ pub(super) struct Display {
 impl Drop for Display {
     fn drop(&mut self) {
         self.texts = None;
-        // What they say last is to be seen there. A line that nobody reads is not waited for.
+        // What they say last is to be seen there. A line that is not being read is not waited for.
         if self.closing.take().is_some_and(|closing| !closing.wait(CLOSING_TIMEOUT)) {
             log::info!("a serial line takes long to close");
         }

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_name_that_nobody_has_set_is_empty() {
+    fn host_name_not_set_yet_is_empty() {
         assert_eq!(host_name("(none)\n"), "");
         assert_eq!(host_name("localhost\n"), "");
         assert_eq!(host_name("moria\n"), "moria");

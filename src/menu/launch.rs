@@ -51,7 +51,7 @@ impl Launch {
     /// a boot, and the screen is to say what starts.
     pub(super) fn start(self, is_live: bool, tell: &dyn Fn(Phase, Option<String>)) {
         if !is_live {
-            // A recorded machine's units are started by nobody.
+            // The units of a recorded machine cannot be started.
             return;
         }
         match self {

@@ -117,7 +117,7 @@ impl Session {
         }
     }
 
-    /// What was chosen while `/run` had moved and process 1 had not yet: it was written where nobody looks.
+    /// What was chosen while `/run` had moved and process 1 had not yet: it was written to a place that is not read any more.
     fn choose_again(&mut self, sources: &Sources) {
         let Some(choice) = self.chosen_early.take() else { return };
         let paths = self.paths.clone();

@@ -57,7 +57,7 @@ impl Menu {
             return;
         };
         recording.is_overdue = true;
-        // The console belongs to whoever is there.
+        // The console belongs to the person who uses it.
         if matches!(self.state, State::Chosen { .. } | State::Starting(_)) {
             self.state = State::Failed { why: OVERDUE.into() };
         }

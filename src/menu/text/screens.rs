@@ -76,7 +76,7 @@ impl TextScreens {
         self.leave(lines);
     }
 
-    /// Closing a line waits for what nobody reads (`closing_wait`, `setserial(8)`): a thread does it.
+    /// Closing a line waits until its output is sent (`closing_wait`, `setserial(8)`), so a thread does it.
     fn leave(&self, lines: Vec<SerialConsole>) {
         if lines.is_empty() {
             return;

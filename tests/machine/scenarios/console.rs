@@ -264,7 +264,7 @@ pub(crate) fn ends(artifacts: &Artifacts) -> Result<()> {
     the_console_listens(&mut machine, "merry")
 }
 
-/// A menu that is killed while legion runs gives the console back, is started again and asks nobody twice.
+/// A menu that is killed while legion runs gives the console back, is started again and does not ask twice.
 pub(crate) fn killed(artifacts: &Artifacts) -> Result<()> {
     let mut machine = GONDOR.restore(artifacts, "menu-killed")?;
     machine.wait_until("the menu has the screen", "grep -qx tty12 /sys/class/tty/tty0/active", STEP)?;

@@ -25,7 +25,8 @@ pub(crate) fn counts(artifacts: &Artifacts) -> Result<()> {
     machine.wait_for_end("failed")?;
     remembers(&mut machine, "starts", "boots = 1")?;
     assert_eq!(machine.try_run("test -e /var/lib/persona/last.toml")?.status, 1, "it ran, but not well");
-    // As if another boot had ended so, too. Nobody is waited for in the next; Gondor never runs well, Rivendale soon does.
+    // As if another boot had ended so, too. The next menu starts its default at once; Gondor never counts as running well,
+    // Rivendale does after two seconds.
     machine.run("sed -i 's/^boots = 1/boots = 2/' /var/lib/persona/starts.toml")?;
     empty_cartridges(&mut machine)?;
     change_settings(&mut machine, |settings| {
@@ -55,7 +56,7 @@ pub(crate) fn counts(artifacts: &Artifacts) -> Result<()> {
     assert_eq!((&listed["passed_over"], &listed["boots_in_vain"]), (&true.into(), &3.into()), "{listed:#}");
     assert_ne!(machine.try_ssh("persona doctor")?.status, 0, "doctor warns");
 
-    // A person is asked nothing and told nothing.
+    // A person can start it all the same.
     machine.press(Keyboard::Host, "ret")?;
     is_chosen(&mut machine, "gondor", "picked")?;
     machine.wait_for_legion("running")?;
@@ -68,7 +69,7 @@ pub(crate) fn counts(artifacts: &Artifacts) -> Result<()> {
     remembers(&mut machine, "last", "persona = \"rivendale\"")?;
     machine.wait_until("nothing is held against rivendale", "! grep rivendale /var/lib/persona/starts.toml", STEP)?;
 
-    // Whoever names a persona wants it tried.
+    // Naming a persona as the default clears its count.
     machine.ssh("persona default gondor")?;
     assert_eq!(machine.try_run("test -e /var/lib/persona/starts.toml")?.status, 1);
     machine.ssh("persona default last")?;

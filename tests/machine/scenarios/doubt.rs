@@ -80,7 +80,8 @@ pub(crate) fn no_keyboard(artifacts: &Artifacts) -> Result<()> {
     machine.wait_for_legion("running")
 }
 
-/// No card for the menu: it is text, on the console and on the serial line, and picked there; and where nobody picks, the default starts.
+/// Without a card the menu is text, on the console and on the serial line. A persona is picked there; then the default starts after its
+/// timeout.
 pub(crate) fn no_card(artifacts: &Artifacts) -> Result<()> {
     let hardware = Hardware { display: None, ..Hardware::one_processor() };
     let settings = with_timeout(&without_motion(&artifacts.settings), "never");

@@ -104,12 +104,12 @@ pub(crate) fn disks(artifacts: &Artifacts) -> Result<()> {
         machine.run(&end)?;
     }
 
-    // Full while the guest writes: it stands still, and goes on when there is room.
+    // The disk is full while the guest writes: it is paused, and goes on when there is room.
     machine.run(LITTLE_ROOM)?;
     starts(&mut machine, "start rivendale", "rivendale")?;
     tell_guest(&mut machine, "w")?;
     let stalls = "persona status --json | grep '\"why\": .*No space left on device'";
-    machine.wait_until("the guest stands still, and status says why", stalls, STEP)?;
+    machine.wait_until("the guest is paused, and status says why", stalls, STEP)?;
     assert_eq!(machine.run(&format!("grep -c written {REPORT_FILE} || :"))?.trim(), "0");
     machine.run("mount -o remount,size=100m /var/lib/legion/cartridges/rivendale")?;
     let written =

@@ -178,12 +178,12 @@ pub(crate) fn shared_group(artifacts: &Artifacts) -> Result<()> {
     assert_eq!(program, "/usr/bin/persona\n", "the menu began in the host");
     the_host_is_fine(&mut machine)?;
     machine.wait_for_keyboards(2)?;
-    // The menu lets nobody pick it: once the next key has moved the highlight, Enter has been heard.
+    // It cannot be picked in the menu: once the next key has moved the highlight, Enter was handled.
     machine.press(Keyboard::Host, "ret")?;
     machine.press(Keyboard::Host, "right")?;
     highlights(&mut machine, "gondor")?;
     nothing_is_chosen(&mut machine)?;
-    // And the launch refuses on its own account, whoever wrote the choice.
+    // The launch refuses by itself, too, when the choice is written by other means.
     machine.run("cd /run/persona && printf 'persona = \"rivendale\"\nreason = \"remote\"\n' > choice.new && mv choice.new choice.toml")?;
     machine.wait_for_legion("failed")?;
     over(&mut machine)?;

@@ -2,7 +2,7 @@
 
 use crate::common::{changed, with_timeout, without_motion};
 use persona::error::Result;
-use persona_machine::{CardFunction, Hardware, Head, Machine, Picture, Profile, STEP};
+use persona_machine::{CardFunction, Hardware, Head, Machine, Origin, Picture, Profile, STEP};
 use std::sync::Mutex;
 use toml_edit::{Item, value};
 
@@ -12,46 +12,41 @@ const SOURCE: &str = concat!(include_str!("profiles.rs"), include_str!("common.r
 /// is over, and the journal is kept over boots. A guest that does not stop is given three seconds.
 pub(crate) static MENU: Profile = Profile {
     name: "menu",
-    hardware: Hardware::standard,
-    scenario: |scenario, settings| {
-        let settings = changed(&with_timeout(&without_motion(settings), "never"), |settings| {
-            settings["legion"]["stop"] = "{ again = \"1s\", quit = \"3s\", kill = \"20s\" }".parse::<Item>().unwrap();
-        });
-        scenario.durable().settings(&settings).script("mkdir -p /var/log/journal")
+    origin: Origin::Boot {
+        hardware: Hardware::standard,
+        scenario: |scenario, settings| {
+            let settings = changed(&with_timeout(&without_motion(settings), "never"), |settings| {
+                settings["legion"]["stop"] = "{ again = \"1s\", quit = \"3s\", kill = \"20s\" }".parse::<Item>().unwrap();
+            });
+            scenario.durable().settings(&settings).script("mkdir -p /var/log/journal")
+        },
     },
-    from: None,
     prepare: menu,
     making: Mutex::new(()),
     source: SOURCE,
 };
 
 /// The same with Gondor running: its guest has drawn on its card and reads its keyboard.
-pub(crate) static GONDOR: Profile = Profile {
-    name: "gondor",
-    hardware: Hardware::standard,
-    scenario: |scenario, _| scenario,
-    from: Some(&MENU),
-    prepare: gondor,
-    making: Mutex::new(()),
-    source: SOURCE,
-};
+pub(crate) static GONDOR: Profile =
+    Profile { name: "gondor", origin: Origin::State(&MENU), prepare: gondor, making: Mutex::new(()), source: SOURCE };
 
 /// A card with a USB controller and a serial port on it, and settings by which everything is bound at the launch: the host has all of it.
 pub(crate) static LATE: Profile = Profile {
     name: "late",
-    hardware: || Hardware {
-        card: vec![CardFunction::Graphics, CardFunction::Audio, CardFunction::Usb, CardFunction::Serial],
-        ..Hardware::standard()
+    origin: Origin::Boot {
+        hardware: || Hardware {
+            card: vec![CardFunction::Graphics, CardFunction::Audio, CardFunction::Usb, CardFunction::Serial],
+            ..Hardware::standard()
+        },
+        scenario: |scenario, settings| {
+            let settings = changed(&with_timeout(&without_motion(settings), "never"), |settings| {
+                for device in settings["legion"]["passthrough"].as_array_of_tables_mut().into_iter().flat_map(|tables| tables.iter_mut()) {
+                    device.insert("bind", value("launch"));
+                }
+            });
+            scenario.settings(&settings)
+        },
     },
-    scenario: |scenario, settings| {
-        let settings = changed(&with_timeout(&without_motion(settings), "never"), |settings| {
-            for device in settings["legion"]["passthrough"].as_array_of_tables_mut().into_iter().flat_map(|tables| tables.iter_mut()) {
-                device.insert("bind", value("launch"));
-            }
-        });
-        scenario.settings(&settings)
-    },
-    from: None,
     prepare: menu,
     making: Mutex::new(()),
     source: SOURCE,

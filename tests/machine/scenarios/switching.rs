@@ -58,7 +58,7 @@ pub(crate) fn from_afar(artifacts: &Artifacts) -> Result<()> {
     assert_eq!(machine.run("readlink /var/lib/legion/slot")?.trim(), format!("cartridges/{wins}"));
     assert!(machine.status()?["switch"].is_null());
 
-    // Ctrl-C before legion is off: nobody starts the other one, and everybody can see why.
+    // Ctrl-C before legion is off: the other persona is not started, and `status` says why.
     let done = at_once(&machine, &[&format!("persona switch {loses}")]);
     machine.wait_until("the switch waits for the guest", "grep -q '^stage = \"stopping\"' /run/persona/switch.toml", STEP)?;
     machine.wait_until("legion is being stopped", "systemctl show -P ActiveState legion.service | grep -qx deactivating", STEP)?;

@@ -8,8 +8,8 @@ use crate::qmp::Qmp;
 use serde_json::json;
 use std::time::Duration;
 
-/// What Linux writes when a processor does not get on (kernel/rcu/tree_stall.h, kernel/watchdog.c).
-const STALLS: [&str; 4] = ["rcu: INFO: rcu_", "BUG: soft lockup", "hard LOCKUP", "blocked FOR too long on stalled CPU"];
+/// What Linux writes about a stalled processor (kernel/rcu/tree_stall.h, kernel/watchdog.c).
+const STALLS: [&str; 3] = ["rcu: INFO: rcu_", "BUG: soft lockup", "hard LOCKUP"];
 /// How often the processors are looked at, and how far apart: a processor that runs is somewhere else each time.
 const SAMPLES: usize = 6;
 const APART: Duration = Duration::from_millis(400);
@@ -23,13 +23,13 @@ struct Processor {
     in_service: String,
 }
 
-/// What the serial line tells of a processor that stood still.
+/// The kernel's report of a stalled processor on the serial line.
 pub(crate) fn in_serial(serial: &str) -> Option<String> {
     let line = serial.lines().find(|line| STALLS.iter().any(|words| line.contains(words)))?;
-    Some(format!("the kernel tells of a processor that stood still: {}", line.trim()))
+    Some(format!("the kernel reports a stalled processor: {}", line.trim()))
 }
 
-/// What the processors tell themselves.
+/// A stuck processor, found by looking at the registers several times.
 pub(crate) fn in_processors(qmp: &mut Qmp) -> Option<String> {
     let mut samples = Vec::new();
     for sample in 0..SAMPLES {

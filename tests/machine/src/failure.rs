@@ -98,7 +98,7 @@ fn collect(machine: &mut Machine, folder: &Path) -> Option<String> {
         let _ = machine.screendump(head, &folder.join(name));
     }
     let evidence = machine.evidence();
-    // A machine that stands still does not answer.
+    // A machine with a stuck processor does not answer.
     if evidence.is_none()
         && let Some(journal) = machine.journal()
     {
@@ -113,7 +113,7 @@ impl Machine {
             return Some(found);
         }
         if self.has_reset_unasked() {
-            return Some("the machine reset, and nobody had asked for that".to_owned());
+            return Some("the machine reset without being asked to".to_owned());
         }
         if !self.is_on() { None } else { evidence::in_processors(self.qmp()) }
     }

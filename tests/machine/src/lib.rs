@@ -74,7 +74,7 @@ pub use picture::Picture;
 pub use probe::{Output, Probe};
 pub use qmp::Qmp;
 pub use runner::{Case, run};
-pub use saved::Profile;
+pub use saved::{Origin, Profile};
 pub use scenario::Scenario;
 pub use serial::SerialLine;
 pub use settings::for_machine as settings_for_machine;

@@ -56,47 +56,59 @@ impl Machine {
     pub fn power_on(artifacts: &Artifacts, hardware: &Hardware, scenario: &Scenario) -> Result<Self> {
         let folder = power::make_folder(&scenario.name)?;
         let files = Files::make(artifacts, scenario, &folder)?;
-        Self::power_on_in(artifacts, hardware, scenario, &files, folder)
+        Self::power_on_with(artifacts, hardware, scenario, &files, folder)
     }
 
-    /// Boots with files that are there already.
+    /// Boots in `folder`, with files that are there already.
     ///
     /// # Errors
     /// When QEMU does not start.
-    pub(crate) fn power_on_with(artifacts: &Artifacts, hardware: &Hardware, scenario: &Scenario, files: &Files) -> Result<Self> {
-        let folder = power::make_folder(&scenario.name)?;
-        Self::power_on_in(artifacts, hardware, scenario, files, folder)
-    }
-
-    fn power_on_in(artifacts: &Artifacts, hardware: &Hardware, scenario: &Scenario, files: &Files, folder: PathBuf) -> Result<Self> {
-        let log = Log::new(&scenario.name);
+    pub(crate) fn power_on_with(
+        artifacts: &Artifacts,
+        hardware: &Hardware,
+        scenario: &Scenario,
+        files: &Files,
+        folder: PathBuf,
+    ) -> Result<Self> {
         power::make_disk(&artifacts.root_image, "raw", &folder.join("disk.qcow2"))?;
-        let ssh_port = free_port()?;
-        let cmdline = hardware.cmdline(&scenario.words());
-        let argv = power::argv(artifacts, hardware, scenario, files, &folder, ssh_port);
-        let emulator = if scenario.windows { Emulator::of_host() } else { artifacts.emulator.clone() };
+        let log = Log::new(&scenario.name);
         log.step("power on");
         ledger::booted();
-        let (qemu, qmp, probe) = power::start(&emulator, &argv, &folder)?;
-        let ssh = Ssh::new(&artifacts.ssh_key, ssh_port);
-        Ok(Self::assemble(emulator, qemu, argv, cmdline, qmp, probe, ssh, log, hardware.clone(), folder))
+        Self::start(artifacts, hardware, scenario, files, folder, log, &[])
     }
 
-    /// A machine that is on.
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn assemble(
-        emulator: Emulator,
-        qemu: Child,
-        argv: Vec<String>,
-        cmdline: String,
-        qmp: Qmp,
-        probe: Probe,
-        ssh: Ssh,
-        log: Log,
-        hardware: Hardware,
+    /// Starts QEMU in `folder`, where the disk is, with `more` arguments that only this start needs.
+    ///
+    /// # Errors
+    /// When QEMU does not start.
+    pub(crate) fn start(
+        artifacts: &Artifacts,
+        hardware: &Hardware,
+        scenario: &Scenario,
+        files: &Files,
         folder: PathBuf,
-    ) -> Self {
-        Self { emulator, qemu, argv, cmdline, qmp, probe, ssh, log, hardware, folder, asked_resets: 0, has_failed: Cell::new(false) }
+        log: Log,
+        more: &[&str],
+    ) -> Result<Self> {
+        let ssh_port = free_port()?;
+        let argv = power::argv(artifacts, hardware, scenario, files, &folder, ssh_port);
+        let emulator = if scenario.windows { Emulator::of_host() } else { artifacts.emulator.clone() };
+        let first: Vec<String> = argv.iter().cloned().chain(more.iter().map(|word| (*word).to_owned())).collect();
+        let (qemu, qmp, probe) = power::start(&emulator, &first, &folder)?;
+        Ok(Self {
+            emulator,
+            qemu,
+            argv,
+            cmdline: hardware.cmdline(&scenario.words()),
+            qmp,
+            probe,
+            ssh: Ssh::new(&artifacts.ssh_key, ssh_port),
+            log,
+            hardware: hardware.clone(),
+            folder,
+            asked_resets: 0,
+            has_failed: Cell::new(false),
+        })
     }
 
     /// Takes up the conversation with the probe after the machine was restored, by a script that prints the boot's ID.
@@ -331,6 +343,11 @@ impl Machine {
     /// All that was written on the serial line since power-on.
     pub(crate) fn serial(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.folder.join("serial.log")).unwrap_or_default()).into_owned()
+    }
+
+    /// What QEMU itself wrote.
+    pub(crate) fn qemu_log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.join("qemu.log")).unwrap_or_default()).into_owned()
     }
 
     /// An error with the last lines of the serial console. What else the machine can tell is kept when it goes.

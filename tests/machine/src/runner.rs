@@ -141,7 +141,13 @@ fn attempt(case: Case, run: impl Fn(Case) -> Result<()>) -> Row {
         row.boots += boots;
         row.restores += restores;
         row.seconds = begin.elapsed().as_secs_f64();
-        let (evidence, kept) = failure::end(case.name, failed.is_some()).unwrap_or_else(|error| (None, PathBuf::from(error.to_string())));
+        let (evidence, kept) = match failure::end(case.name, failed.is_some()) {
+            Ok((evidence, kept)) => (evidence, Some(kept)),
+            Err(error) => {
+                log.step(error.to_string());
+                (None, None)
+            }
+        };
         let Some(failed) = failed else {
             log.step(format!("passed after {:.0} s", row.seconds));
             row.passed = true;
@@ -149,8 +155,10 @@ fn attempt(case: Case, run: impl Fn(Case) -> Result<()>) -> Row {
             return row;
         };
         log.step(format!("FAILED: {failed}"));
-        log.step(format!("logs, journal and screens: {}", kept.display()));
-        (row.failure, row.kept) = (Some(failed), Some(kept));
+        if let Some(kept) = &kept {
+            log.step(format!("logs, journal and screens: {}", kept.display()));
+        }
+        (row.failure, row.kept) = (Some(failed), kept);
         let Some(evidence) = evidence else { return row };
         log.step(format!("the emulator broke the machine: {evidence}"));
         row.evidence.push(evidence);

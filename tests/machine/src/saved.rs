@@ -12,7 +12,6 @@ use crate::log::Log;
 use crate::machine::Machine;
 use crate::power::{self, Files};
 use crate::scenario::Scenario;
-use crate::ssh::{Ssh, free_port};
 use crate::tool::Tool;
 use crate::wait;
 use persona::error::{Context, Error, Result};
@@ -25,25 +24,45 @@ use std::time::{Duration, SystemTime};
 /// How long saving or restoring may take on a busy computer.
 const TRANSFER: Duration = Duration::from_secs(120);
 
-/// Where legion's processes can be made to stand still (`Documentation/admin-guide/cgroup-v2.rst`, "cgroup.freeze").
-const FREEZER: &str = "at=/sys/fs/cgroup/system.slice/legion.service";
+/// Freezes legion's processes, if there are any (`Documentation/admin-guide/cgroup-v2.rst`, "cgroup.freeze").
+const FREEZE: &str = "at=/sys/fs/cgroup/system.slice/legion.service
+test ! -e $at || { echo 1 > $at/cgroup.freeze; until grep -q 'frozen 1' $at/cgroup.events; do :; done; }
+sync";
+/// Lets them go on.
+const THAW: &str = "at=/sys/fs/cgroup/system.slice/legion.service; test ! -e $at || echo 0 > $at/cgroup.freeze";
 
 /// A state of a machine that several scenarios begin from.
 pub struct Profile {
     /// Its name, and that of its folder.
     pub name: &'static str,
-    /// The machine.
-    pub hardware: fn() -> Hardware,
-    /// What it boots with, given the settings of the image.
-    pub scenario: fn(Scenario, &str) -> Scenario,
-    /// Another profile that it is made from instead of a boot; then `hardware` and `scenario` are that one's.
-    pub from: Option<&'static Profile>,
+    /// What it is made from.
+    pub origin: Origin,
     /// Brings the machine into the state.
     pub prepare: fn(&mut Machine) -> Result<()>,
-    /// Held while the state is looked for or made: who needs it meanwhile waits.
+    /// Held while the state is looked for or made: another scenario that needs it waits.
     pub making: Mutex<()>,
-    /// Distinguishes this way of making it from earlier ones: the source text that it stands in.
+    /// The source text that it stands in: a change of it makes the state anew.
     pub source: &'static str,
+}
+
+/// What a state is made from.
+pub enum Origin {
+    /// A boot.
+    Boot {
+        /// The machine.
+        hardware: fn() -> Hardware,
+        /// What it boots with, given the settings of the image.
+        scenario: fn(Scenario, &str) -> Scenario,
+    },
+    /// Another state.
+    State(&'static Profile),
+}
+
+/// The boot at the beginning of a state, and where its files are: QEMU reads them whenever the machine is restored or reset.
+struct Boot {
+    hardware: Hardware,
+    scenario: Scenario,
+    folder: PathBuf,
 }
 
 impl Profile {
@@ -52,23 +71,28 @@ impl Profile {
     /// # Errors
     /// When the machine does not come into the state, or QEMU cannot save or restore it.
     pub fn restore(&'static self, artifacts: &Artifacts, name: &str) -> Result<Machine> {
-        let saved = self.saved(artifacts)?;
-        saved.restore(artifacts, self.first(), name)
+        self.saved(artifacts)?.restore(artifacts, &self.boot(artifacts), name)
     }
 
-    /// The profile at the beginning of the chain, which boots.
-    fn first(&'static self) -> &'static Self {
-        self.from.map_or(self, Self::first)
+    fn folder(&self, artifacts: &Artifacts) -> PathBuf {
+        artifacts.folder.join("saved").join(self.name)
     }
 
-    fn scenario(&'static self, artifacts: &Artifacts) -> Scenario {
-        (self.first().scenario)(Scenario::new(self.name), &artifacts.settings)
+    fn boot(&'static self, artifacts: &Artifacts) -> Boot {
+        match &self.origin {
+            Origin::Boot { hardware, scenario } => Boot {
+                hardware: hardware(),
+                scenario: scenario(Scenario::new(self.name), &artifacts.settings),
+                folder: self.folder(artifacts),
+            },
+            Origin::State(profile) => profile.boot(artifacts),
+        }
     }
 
     fn saved(&'static self, artifacts: &Artifacts) -> Result<Saved> {
         let _guard = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        let saved = Saved { folder: artifacts.folder.join("saved").join(self.name) };
-        if let Some(profile) = self.from {
+        let saved = Saved { folder: self.folder(artifacts) };
+        if let Origin::State(profile) = &self.origin {
             profile.saved(artifacts)?;
         }
         let recipe = self.recipe(artifacts)?;
@@ -80,11 +104,12 @@ impl Profile {
             fs::remove_dir_all(&saved.folder).doing(|| format!("removing {}", saved.folder.display()))?;
         }
         fs::create_dir_all(&saved.folder).doing(|| format!("making {}", saved.folder.display()))?;
-        let mut machine = match self.from {
-            Some(profile) => profile.restore(artifacts, self.name)?,
-            None => {
-                let files = Files::make(artifacts, &self.scenario(artifacts), &saved.folder)?;
-                Machine::power_on_with(artifacts, &(self.hardware)(), &self.scenario(artifacts), &files)?
+        let mut machine = match &self.origin {
+            Origin::State(profile) => profile.restore(artifacts, self.name)?,
+            Origin::Boot { .. } => {
+                let Boot { hardware, scenario, folder } = self.boot(artifacts);
+                let files = Files::make(artifacts, &scenario, &folder)?;
+                Machine::power_on_with(artifacts, &hardware, &scenario, &files, power::make_folder(self.name)?)?
             }
         };
         (self.prepare)(&mut machine)?;
@@ -95,25 +120,19 @@ impl Profile {
 
     /// All that the state depends on.
     fn recipe(&'static self, artifacts: &Artifacts) -> Result<String> {
-        let first = self.first();
-        let scenario = self.scenario(artifacts);
+        let Boot { hardware, scenario, .. } = self.boot(artifacts);
         let nowhere = Files { initramfs: artifacts.initramfs(scenario.image).to_owned(), firmware: Vec::new() };
-        let argv = power::argv(artifacts, &(first.hardware)(), &scenario, &nowhere, Path::new("/nowhere"), 0);
+        let argv = power::argv(artifacts, &hardware, &scenario, &nowhere, Path::new("/nowhere"), 0);
         let qemu = artifacts.emulator.version()?;
         // What a state was made from may have been made anew.
-        let parent = match self.from {
-            Some(profile) => {
-                let state = artifacts.folder.join("saved").join(profile.name).join("state");
-                format!("{:?}", fs::metadata(&state).and_then(|state| state.modified()).ok())
+        let parent = match &self.origin {
+            Origin::State(profile) => {
+                let state = profile.folder(artifacts).join("state");
+                fs::metadata(&state).and_then(|state| state.modified()).map(|time| format!("{time:?}")).unwrap_or_default()
             }
-            None => String::new(),
+            Origin::Boot { .. } => String::new(),
         };
         Ok(format!("{parent}\n{}\n{scenario:?}\n{argv:?}\n{qemu}\n{}\n", artifacts.recipe(), self.source))
-    }
-
-    /// Where the files of its boot are: what QEMU reads when the machine is restored or reset.
-    fn files_folder(&'static self, artifacts: &Artifacts) -> PathBuf {
-        artifacts.folder.join("saved").join(self.first().name)
     }
 }
 
@@ -127,47 +146,34 @@ impl Saved {
     fn keep(&self, machine: &mut Machine) -> Result<()> {
         machine.log().step("saving the machine");
         let state = self.folder.join("state");
-        // QEMU refuses a state in which an emulated processor runs a nested guest: legion stands still while it is saved.
-        machine.run(&format!(
-            "{FREEZER}; test ! -e $at || {{ echo 1 > $at/cgroup.freeze; until grep -q 'frozen 1' $at/cgroup.events; do :; done; }}; sync"
-        ))?;
+        // QEMU refuses a state in which an emulated processor runs a nested guest: legion is frozen while the machine is saved.
+        machine.run(FREEZE)?;
         let qmp = machine.qmp();
         qmp.execute("stop", json!({}))?;
         qmp.execute("migrate-set-parameters", json!({ "max-bandwidth": 100_u64 << 30 }))?;
         qmp.execute("migrate", json!({ "uri": format!("exec:cat > '{}'", state.display()) }))?;
         finish(machine, "saving the machine")?;
         machine.qmp().execute("quit", json!({}))?;
-        wait::until(TRANSFER, || Ok((!machine.is_on()).then_some(())))?;
+        let is_off = wait::until(TRANSFER, || Ok((!machine.is_on()).then_some(())))?;
+        is_off.ok_or_else(|| machine.missed("QEMU's end", TRANSFER))?;
         let disk = machine.folder().join("disk.qcow2");
         // The temporary folder may be another file system.
         Tool::new("cp").args(["--sparse=always"]).arg(&disk).arg(self.folder.join("disk.qcow2")).run()
     }
 
-    fn restore(&self, artifacts: &Artifacts, first: &'static Profile, name: &str) -> Result<Machine> {
+    fn restore(&self, artifacts: &Artifacts, boot: &Boot, name: &str) -> Result<Machine> {
+        let Boot { hardware, scenario, folder: files } = boot;
         let folder = power::make_folder(name)?;
-        let log = Log::new(name);
         power::make_disk(&self.folder.join("disk.qcow2"), "qcow2", &folder.join("disk.qcow2"))?;
-        let scenario = first.scenario(artifacts);
-        let files = Files::make(artifacts, &scenario, &first.files_folder(artifacts))?;
-        let ssh_port = free_port()?;
-        let hardware = (first.hardware)();
-        let mut argv = power::argv(artifacts, &hardware, &scenario, &files, &folder, ssh_port);
-        let cmdline = hardware.cmdline(&scenario.words());
-        argv.extend(["-incoming".to_owned(), "defer".to_owned()]);
+        let files = Files::make(artifacts, scenario, files)?;
         // The probe's port is connected before its state is there: the guest is told of no change.
-        let (qemu, qmp, probe) = power::start(&artifacts.emulator, &argv, &folder)?;
-        let ssh = Ssh::new(&artifacts.ssh_key, ssh_port);
-        // A reset or another start of this machine waits for nothing to come in.
-        argv.truncate(argv.len() - 2);
-        let mut machine = Machine::assemble(artifacts.emulator.clone(), qemu, argv, cmdline, qmp, probe, ssh, log, hardware, folder);
-        let state = self.folder.join("state");
-        machine.qmp().execute("migrate-incoming", json!({ "uri": format!("exec:cat '{}'", state.display()) }))?;
+        let mut machine = Machine::start(artifacts, hardware, scenario, &files, folder, Log::new(name), &["-incoming", "defer"])?;
+        let uri = format!("exec:cat '{}'", self.folder.join("state").display());
+        machine.qmp().execute("migrate-incoming", json!({ "uri": uri }))?;
         finish(&mut machine, "restoring the machine")?;
         machine.qmp().execute("cont", json!({}))?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        machine.adopt(&format!(
-            "{FREEZER}; test ! -e $at || echo 0 > $at/cgroup.freeze; date -s @{now} > /dev/null; cat /proc/sys/kernel/random/boot_id"
-        ))?;
+        machine.adopt(&format!("{THAW}\ndate -s @{now} > /dev/null; cat /proc/sys/kernel/random/boot_id"))?;
         ledger::restored();
         machine.log().step("restored");
         Ok(machine)
@@ -176,15 +182,19 @@ impl Saved {
 
 /// Waits until a migration, either way, is over.
 fn finish(machine: &mut Machine, what: &str) -> Result<()> {
-    const POLL: Duration = Duration::from_millis(20);
-    let deadline = std::time::Instant::now() + TRANSFER;
-    loop {
-        let migration: Value = machine.qmp().execute("query-migrate", json!({}))?;
+    let completed = wait::until(TRANSFER, || {
+        let migration: Value =
+            machine.qmp().execute("query-migrate", json!({})).map_err(|error| refused(machine, what, &error.to_string()))?;
         match migration["status"].as_str() {
-            Some("completed") => return Ok(()),
-            Some("failed" | "cancelled") => return Err(Error::new(format!("{what} failed: {migration}"))),
-            _ if std::time::Instant::now() >= deadline => return Err(Error::new(format!("{what} takes too long: {migration}"))),
-            _ => std::thread::sleep(POLL),
+            Some("completed") => Ok(Some(())),
+            Some("failed" | "cancelled") => Err(refused(machine, what, &migration.to_string())),
+            _ => Ok(None),
         }
-    }
+    })?;
+    completed.ok_or_else(|| machine.missed(what, TRANSFER))
+}
+
+/// QEMU says why on its own output, and may end.
+fn refused(machine: &Machine, what: &str, error: &str) -> Error {
+    machine.explain(format!("{what} failed: {error}\n{}", machine.qemu_log()))
 }

@@ -92,7 +92,7 @@ fn recording_failed_is_told_whenever_it_fails() {
 }
 
 #[test]
-fn recording_overdue_leaves_the_console_to_whoever_is_there() {
+fn recording_overdue_leaves_the_console_alone() {
     let mut menu = menu(Timeout::Never, None);
     menu.handle(Event::Shown, at(0));
     (0..3).for_each(|_| drop(menu.handle(Event::Key(Key::Next), at(1))));

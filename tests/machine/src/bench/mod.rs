@@ -62,7 +62,7 @@ pub fn bench(only: &[String], out: &mut dyn Write) -> Result<()> {
             machine.as_mut().map_or(Ok(Vec::new()), measure)
         };
         let lines = match once() {
-            // Machines that run nested guests for minutes break off now and then (`trial` tells why): what fails twice has failed.
+            // Machines that run nested guests for minutes break off now and then (`evidence.rs` tells why): what fails twice has failed.
             Err(error) => {
                 eprintln!("{error}\nOnce more, on another machine:");
                 machine = Some(power_on(&artifacts)?);

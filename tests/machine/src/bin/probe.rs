@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 const LOOK_AGAIN: Duration = Duration::from_millis(400);
 /// Several changes that follow each other are one.
 const SETTLE: Duration = Duration::from_millis(40);
-/// How long nobody being at the other end is slept over.
-const NOBODY: Duration = Duration::from_millis(50);
+/// The pause before the port is read again while no bench is connected.
+const NOT_CONNECTED: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     match serve() {
@@ -38,8 +38,8 @@ fn serve() -> Result<(), Box<dyn Error>> {
     let mut part = [0; 4096];
     loop {
         match port.read(&mut part) {
-            // Nobody is connected: the machine is being saved, or was restored just now.
-            Ok(0) => std::thread::sleep(NOBODY),
+            // No bench is connected: the machine is being saved, or was restored just now.
+            Ok(0) => std::thread::sleep(NOT_CONNECTED),
             Ok(length) => received.extend_from_slice(&part[..length]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),

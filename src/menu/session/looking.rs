@@ -1,0 +1,58 @@
+//! What the machine has for the menu, looked at beside the loop: cartridges, devices, the host's name.
+
+use super::{Session, Subject};
+use crate::menu::event::Event;
+use crate::menu::facts::Facts;
+use crate::menu::sources::{Report, Sources};
+use std::time::Duration;
+
+impl Session {
+    /// Has the machine looked at again in `time`, unless that is due already.
+    pub(super) fn look_again(&mut self, time: Duration) {
+        let due = self.now() + time;
+        self.facts_due = Some(self.facts_due.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    /// Has the machine looked at beside the loop: [`Self::facts_gathered`] is told.
+    pub(super) fn gather_facts(&mut self, sources: &Sources) {
+        // What is due while a thread looks is due when it has looked.
+        if self.gathers_facts {
+            return;
+        }
+        self.facts_due = None;
+        let settings = match &self.subject {
+            Subject::Personas { settings, .. } => Some(settings.clone()),
+            Subject::Broken { .. } => None,
+        };
+        // What can start is known once the host's file systems are there.
+        if settings.is_some() && !self.arrival.is_over() {
+            return;
+        }
+        let (paths, work) = (self.paths.clone(), self.work.clone());
+        match sources.beside(move |reporter| reporter.tell(Report::Facts(work.facts(&paths, settings.as_deref())))) {
+            Ok(()) => self.gathers_facts = true,
+            Err(error) => log::warn!("looking at the machine: {error}"),
+        }
+    }
+
+    pub(super) fn facts_gathered(&mut self, facts: Facts, sources: &Sources) {
+        self.gathers_facts = false;
+        let Subject::Personas { settings, .. } = &self.subject else {
+            self.facts = facts;
+            return self.choose_deferred(sources);
+        };
+        // The settings may be others by now.
+        if facts.refusals.len() != settings.personas.len() {
+            return self.look_again(Duration::ZERO);
+        }
+        let facts = Facts { opening: self.facts.opening.clone(), ..facts };
+        if facts != self.facts {
+            if facts.notice != self.facts.notice {
+                log::info!("legion {}", facts.notice.as_ref().map_or("can start".into(), |why| format!("cannot start: {why}")));
+            }
+            self.facts = facts;
+            self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
+        }
+        self.choose_deferred(sources);
+    }
+}

@@ -1,5 +1,6 @@
 //! The test cartridges: small disks, each with a boot loader, Debian's kernel and `cartridge-guest` as its init.
 
+use crate::command_line::CHEAP;
 use crate::cpio::Archive;
 use crate::debian::Debian;
 use crate::folders;
@@ -16,7 +17,10 @@ use std::path::{Path, PathBuf};
 const DRIVERS: [&str; 11] =
     ["virtio_pci", "virtio_console", "virtio_blk", "nvme", "pvpanic-mmio", "button", "evdev", "usbhid", "hid-generic", "xhci-pci", "bochs"];
 /// The boot loader's settings.
-const BOOT: &str = "DEFAULT linux\nPROMPT 0\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND console=ttyS0 quiet mitigations=off cryptomgr.notests audit=0 apparmor=0 tsc=reliable initcall_blacklist=jent_mod_init\n";
+fn boot_settings() -> String {
+    format!("DEFAULT linux\nPROMPT 0\nLABEL linux\n  KERNEL vmlinuz\n  INITRD initrd\n  APPEND console=ttyS0 quiet tsc=reliable {CHEAP}\n")
+}
+
 /// FAT, big enough for kernel and initramfs.
 const MEBIBYTES: u32 = 64;
 
@@ -29,7 +33,7 @@ pub(crate) fn build(output: &Path, debian: &Debian, guest: &Path, settings: &Set
     let folder = output.join("cartridges");
     let identities = identities(settings);
     let program = folders::fingerprint_file(guest)?;
-    let recipe = format!("{}{program:016x}\n{DRIVERS:?} {MEBIBYTES} {BOOT:?}\n{identities:?}\n", debian.recipe);
+    let recipe = format!("{}{program:016x}\n{DRIVERS:?} {MEBIBYTES} {}\n{identities:?}\n", debian.recipe, boot_settings());
     if folders::is_current(&folder, &recipe) {
         return Ok(folder);
     }
@@ -149,7 +153,7 @@ fn make_disk(disk: &Path, kernel: &Path, cartridge: &Path) -> Result<()> {
     let doing = || format!("making {}", disk.display());
     fs::File::create(disk).doing(doing)?.set_len(u64::from(MEBIBYTES) << 20).doing(doing)?;
     let config = cartridge.join("syslinux.cfg");
-    write(&config, BOOT, 0o644)?;
+    write(&config, boot_settings(), 0o644)?;
     // 64 heads of 32 sectors make a cylinder a mebibyte.
     let format = ["-t", &MEBIBYTES.to_string(), "-h", "64", "-s", "32", "-c", "64"].map(str::to_owned);
     Tool::new("mformat").arg("-i").arg(disk).args(format).arg("::").run()?;

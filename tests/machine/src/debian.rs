@@ -54,6 +54,13 @@ const LEFT_OUT_MODULES: [&str; 10] = [
     "net/wireless",
 ];
 
+/// Packs the kernel modules of the tree `$1` with zstd, as Arch does: an emulated processor unpacks that several times as fast as xz.
+const REPACK: &str = r#"
+cd "$1/usr/lib/modules"
+find . -name '*.ko.xz' -print0 | xargs -0 -r -n 64 -P 2 xz -d
+find . -name '*.ko' -print0 | xargs -0 -r -n 64 -P 2 zstd -q --rm
+for version in *; do chroot "$1" depmod "$version"; done"#;
+
 /// Patterns for dpkg's `path-exclude`.
 fn left_out() -> Vec<String> {
     let modules = ["/lib", "/usr/lib"]
@@ -76,12 +83,13 @@ pub(crate) struct Debian {
 pub(crate) fn tree(output: &Path, suite: Suite, log: &Log) -> Result<Debian> {
     let tree = output.join("debian");
     let packages = [&PACKAGES, suite.packages()].concat();
-    let recipe = format!("{}\n{}\n{}\n", suite.name(), packages.join("\n"), left_out().join("\n"));
+    let recipe = format!("{}\n{}\n{}\n{REPACK}\n", suite.name(), packages.join("\n"), left_out().join("\n"));
     if !folders::is_current(&tree, &recipe) {
         let progress = log.long(format!("making a tree of Debian {} (once, 1 to 4 minutes; downloads about 200 MB)", suite.name()));
         folders::forget_recipe(&tree);
         Tool::new("rm").args(["-rf", "--one-file-system", "--"]).arg(&tree).by_root().run()?;
         bootstrap(&tree, suite, &packages)?;
+        repack_modules(&tree)?;
         folders::keep_recipe(&tree, &recipe)?;
         drop(progress);
         log.step("the Debian tree is there");
@@ -102,6 +110,10 @@ fn bootstrap(tree: &Path, suite: Suite, packages: &[&str]) -> Result<()> {
         let options = ["INITRD=No", "debootstrap", "--variant=minbase"];
         Tool::new("env").args(options).arg(packages).arg(suite.name()).arg(tree).arg(MIRROR).by_root().run()
     }
+}
+
+fn repack_modules(tree: &Path) -> Result<()> {
+    Tool::new("sh").args(["-ec", REPACK, "sh"]).arg(tree).by_root().run()
 }
 
 impl Debian {

@@ -1,8 +1,8 @@
 //! What shows that the emulator, and not Persona, broke a machine.
 //!
 //! Under TCG, QEMU (7.2 and 10.0 alike) breaks a machine now and then in ways that no program in it can bring about: a processor's
-//! local timer interrupt stays in service for ever, or the processor resets. Only a machine that shows such a fault earns its scenario
-//! another run. Everything else is a failure at once.
+//! local timer interrupt stays in service for ever, the processor resets, or QEMU itself ends by a failed assertion. Only a machine that
+//! shows such a fault earns its scenario another run. Everything else is a failure at once.
 
 use crate::qmp::Qmp;
 use serde_json::json;
@@ -27,6 +27,11 @@ struct Processor {
 pub(crate) fn in_serial(serial: &str) -> Option<String> {
     let line = serial.lines().find(|line| STALLS.iter().any(|words| line.contains(words)))?;
     Some(format!("the kernel reports a stalled processor: {}", line.trim()))
+}
+
+/// The kernel's report on the serial line that it has given up. That is no fault of the emulator, although a processor stands where it was.
+pub(crate) fn panic(serial: &str) -> Option<&str> {
+    serial.lines().find(|line| line.contains("Kernel panic - not syncing")).map(str::trim)
 }
 
 /// A stuck processor, found by looking at the registers several times.
@@ -102,6 +107,14 @@ mod tests {
         assert!(in_serial("watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [swapper]\n").is_some());
         assert!(in_serial("hypervisor login: \n").is_none());
         assert!(in_serial("").is_none());
+    }
+
+    #[test]
+    fn panic_on_the_serial_line_is_found_and_is_no_evidence() {
+        let serial = "[    0.07] Kernel panic - not syncing: no init found\n[    0.08] CPU: 0\n";
+        assert_eq!(panic(serial), Some("[    0.07] Kernel panic - not syncing: no init found"));
+        assert!(in_serial(serial).is_none());
+        assert!(panic("hypervisor login:\n").is_none());
     }
 
     #[test]

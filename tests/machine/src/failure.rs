@@ -5,6 +5,7 @@ use crate::evidence;
 use crate::folders;
 use crate::hardware::Head;
 use crate::machine::Machine;
+use crate::tool::last_lines;
 use persona::error::{Context, Result};
 use std::cell::RefCell;
 use std::fs;
@@ -109,12 +110,20 @@ fn collect(machine: &mut Machine, folder: &Path) -> Option<String> {
 
 impl Machine {
     fn evidence(&mut self) -> Option<String> {
-        if let Some(found) = evidence::in_serial(&self.serial()) {
+        let serial = self.serial();
+        if let Some(found) = evidence::in_serial(&serial) {
             return Some(found);
+        }
+        if evidence::panic(&serial).is_some() {
+            return None;
         }
         if self.has_reset_unasked() {
             return Some("the machine reset without being asked to".to_owned());
         }
-        if !self.is_on() { None } else { evidence::in_processors(self.qmp()) }
+        if let Some(signal) = self.crashed_by() {
+            let last = last_lines(&self.qemu_log(), 1);
+            return Some(format!("QEMU crashed (signal {signal}): {last}"));
+        }
+        if self.is_on() { evidence::in_processors(self.qmp()) } else { None }
     }
 }

@@ -11,10 +11,12 @@ use crate::scenario::Scenario;
 use crate::ssh::{Ssh, free_port};
 use crate::tool::last_lines;
 use crate::wire::{REPORT_FILE, Report};
-use crate::{failure, ledger, wait};
+use crate::{evidence, failure, ledger, wait};
+use nix::libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 use persona::error::{Error, Result};
 use serde_json::json;
 use std::cell::Cell;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -25,6 +27,10 @@ const BOOT: Duration = Duration::from_secs(360);
 const JOURNAL: Duration = Duration::from_secs(30);
 /// A command in the machine.
 const COMMAND: Duration = Duration::from_secs(240);
+/// How much longer than its own time a wait in the machine may take to be answered, on a busy computer.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How often it is looked at whether a machine that is waited for can still come to it.
+const WATCH: Duration = Duration::from_secs(20);
 /// How many lines of the serial console an error tells.
 const TOLD_LINES: usize = 15;
 
@@ -174,8 +180,8 @@ impl Machine {
     /// # Errors
     /// When it does not.
     pub fn wait_for_probe(&mut self) -> Result<Duration> {
-        if self.probe.boot().is_none() && !self.probe.wait_for_boot(None, BOOT) {
-            return Err(self.missed("an answer of the probe", BOOT));
+        if self.probe.boot().is_none() {
+            self.wait_for_boot(None, "an answer of the probe")?;
         }
         Ok(self.reached("the probe answers"))
     }
@@ -188,10 +194,46 @@ impl Machine {
         let before = self.probe.boot().map(str::to_owned);
         self.asked_resets += 1;
         ledger::booted();
-        if !self.probe.wait_for_boot(before.as_deref(), BOOT) {
-            return Err(self.missed("a reboot", BOOT));
-        }
+        self.wait_for_boot(before.as_deref(), "a reboot")?;
         Ok(self.reached("rebooted, the probe answers"))
+    }
+
+    fn wait_for_boot(&mut self, than: Option<&str>, what: &str) -> Result<()> {
+        let is_there = self.watched(what, BOOT, |machine, slice| Ok(machine.probe.wait_for_boot(than, slice).then_some(())))?;
+        is_there.ok_or_else(|| self.missed(what, BOOT))
+    }
+
+    /// Waits for `attempt`, which itself waits for the time it is given, and looks at the machine now and then: one that cannot come to
+    /// anything any more is not waited for. `None` when `limit` passes.
+    ///
+    /// # Errors
+    /// The first of `attempt`, and when the kernel has given up or a processor is stuck.
+    fn watched<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut attempt: impl FnMut(&mut Self, Duration) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let deadline = Instant::now() + limit;
+        let mut suspicion = None;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Some(value) = attempt(self, left.min(WATCH))? {
+                return Ok(Some(value));
+            }
+            if left <= WATCH {
+                return Ok(None);
+            }
+            if let Some(panic) = evidence::panic(&self.serial()) {
+                return Err(self.explain(format!("{what}: {panic}")));
+            }
+            // Twice the same: a processor that waits for its turn on a busy computer has moved by the next time.
+            let found = if self.is_on() { evidence::in_processors(&mut self.qmp) } else { None };
+            if let (Some(found), true) = (&found, found == suspicion) {
+                return Err(self.explain(format!("{what}: {found}")));
+            }
+            suspicion = found;
+        }
     }
 
     /// Runs a shell script by the probe and returns its stdout.
@@ -207,8 +249,23 @@ impl Machine {
     /// # Errors
     /// When there is no answer.
     pub fn try_run(&mut self, script: &str) -> Result<Output> {
+        let output = self.answered(script, script, None, COMMAND)?;
+        output.ok_or_else(|| self.missed(&format!("the end of `{script}`"), COMMAND))
+    }
+
+    /// What a script said, once or until it succeeds; `None` when there is no answer within `limit`.
+    fn answered(&mut self, what: &str, script: &str, until: Option<Duration>, limit: Duration) -> Result<Option<Output>> {
         self.wait_for_hello()?;
-        self.probe.run(script, COMMAND).map_err(|error| self.explain(error.to_string()))
+        let id = self.probe.ask(script, until)?;
+        self.watched(what, limit, |machine, slice| {
+            machine.probe.answer(id, slice).map_err(|error| machine.explain(format!("{what}: {error}")))
+        })
+    }
+
+    /// What a script said that is run until it succeeds or `limit` passes.
+    fn last_answer(&mut self, what: &str, script: &str, limit: Duration) -> Result<Output> {
+        let output = self.answered(what, script, Some(limit), limit + ANSWER)?;
+        output.ok_or_else(|| self.missed(what, limit + ANSWER))
     }
 
     /// Runs a shell script in the machine whenever something may have changed there, until it succeeds; its stdout.
@@ -216,8 +273,7 @@ impl Machine {
     /// # Errors
     /// When `limit` passes first. `what` says what was awaited.
     pub fn wait_until(&mut self, what: &str, script: &str, limit: Duration) -> Result<String> {
-        self.wait_for_hello()?;
-        let output = self.probe.run_until(script, limit).map_err(|error| self.explain(format!("{what}: {error}")))?;
+        let output = self.last_answer(what, script, limit)?;
         if output.status == 0 {
             self.reached(what);
             return Ok(output.stdout);
@@ -293,8 +349,7 @@ impl Machine {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let longer = format!("text=$(cat {REPORT_FILE} 2>/dev/null) && test ${{#text}} -gt {length} && printf %s \"$text\"");
-            self.wait_for_hello()?;
-            let output = self.probe.run_until(&longer, left).map_err(|error| self.explain(format!("{what}: {error}")))?;
+            let output = self.last_answer(what, &longer, left)?;
             if output.status != 0 {
                 return Err(self.explain(format!("waited {} s for: {what}; legion reported {seen:?}", limit.as_secs())));
             }
@@ -311,6 +366,12 @@ impl Machine {
     /// Whether the machine is still on.
     pub fn is_on(&mut self) -> bool {
         matches!(self.qemu.try_wait(), Ok(None))
+    }
+
+    /// The signal by which QEMU ended because of a fault of its own.
+    pub(crate) fn crashed_by(&mut self) -> Option<i32> {
+        let signal = self.qemu.try_wait().ok().flatten()?.signal()?;
+        [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV].contains(&signal).then_some(signal)
     }
 
     /// Waits until the machine has switched itself off.
@@ -366,8 +427,8 @@ impl Machine {
     /// The journal, if the machine answers.
     pub(crate) fn journal(&mut self) -> Option<String> {
         self.probe.boot()?;
-        let output = self.probe.run("journalctl --no-pager -n 3000 -o short-precise; cat /run/persona/*.toml", JOURNAL).ok()?;
-        Some(output.stdout)
+        let id = self.probe.ask("journalctl --no-pager -n 3000 -o short-precise; cat /run/persona/*.toml", None).ok()?;
+        self.probe.answer(id, JOURNAL).ok()?.map(|output| output.stdout)
     }
 }
 

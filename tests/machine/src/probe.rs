@@ -8,9 +8,6 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// How much longer than its own time a wait may take to be answered, on a busy computer.
-const ANSWER: Duration = Duration::from_secs(60);
-
 /// What a command wrote, and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
@@ -88,50 +85,43 @@ impl Probe {
         true
     }
 
-    /// Runs a shell script in the machine.
+    /// Asks for a shell script to be run in the machine, once or, with `until`, again and again until it succeeds or that time has
+    /// passed. The probe looks again when something changes, so that waiting costs the machine next to nothing. Returns the number of
+    /// the request.
     ///
     /// # Errors
-    /// When the probe does not answer within `limit`, or the machine reboots meanwhile.
-    pub fn run(&mut self, script: &str, limit: Duration) -> Result<Output> {
-        self.ask(script, None, limit)
+    /// When QEMU is gone.
+    pub(crate) fn ask(&mut self, script: &str, until: Option<Duration>) -> Result<u64> {
+        self.last_id += 1;
+        let request = Request { id: self.last_id, run: script.to_owned(), until_s: until.map(|limit| limit.as_secs()) };
+        let line = serde_json::to_string(&request).doing(|| "writing to the probe".to_owned())?;
+        writeln!(self.writer, "{line}").doing(|| "writing to the probe".to_owned())?;
+        Ok(self.last_id)
     }
 
-    /// Runs a shell script in the machine until it succeeds or `limit` has passed; how it came out last. The probe looks again
-    /// when something changes, so that waiting costs the machine next to nothing.
+    /// Waits for the answer to a request; `None` when `limit` passes first.
     ///
     /// # Errors
-    /// When the probe does not answer, or the machine reboots meanwhile.
-    pub(crate) fn run_until(&mut self, script: &str, limit: Duration) -> Result<Output> {
-        self.ask(script, Some(limit.as_secs()), limit + ANSWER)
+    /// When the machine reboots meanwhile, or QEMU ends.
+    pub(crate) fn answer(&mut self, id: u64, limit: Duration) -> Result<Option<Output>> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.next(deadline) {
+                Ok(Message::Done { id: of, status, stdout, stderr }) if of == id => return Ok(Some(Output { status, stdout, stderr })),
+                Ok(Message::Done { .. }) => {}
+                Ok(Message::Hello { boot }) => {
+                    self.boot = Some(boot);
+                    return Err(Error::new("the machine rebooted meanwhile"));
+                }
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::new("QEMU ended meanwhile")),
+            }
+        }
     }
 
     /// Takes up the conversation with the probe of a machine that was saved while this boot ran.
     pub(crate) fn adopt(&mut self, boot: &str) {
         self.boot = Some(boot.to_owned());
-    }
-
-    fn ask(&mut self, script: &str, until_s: Option<u64>, limit: Duration) -> Result<Output> {
-        self.last_id += 1;
-        let request = Request { id: self.last_id, run: script.to_owned(), until_s };
-        let line = serde_json::to_string(&request).doing(|| "writing to the probe".to_owned())?;
-        writeln!(self.writer, "{line}").doing(|| "writing to the probe".to_owned())?;
-        let deadline = Instant::now() + limit;
-        loop {
-            match self.next(deadline) {
-                Ok(Message::Done { id, status, stdout, stderr }) if id == self.last_id => return Ok(Output { status, stdout, stderr }),
-                Ok(Message::Done { .. }) => {}
-                Ok(Message::Hello { boot }) => {
-                    self.boot = Some(boot);
-                    return Err(Error::new(format!("the machine rebooted while it ran `{script}`")));
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(Error::new(format!("`{script}` in the machine did not end within {} s", limit.as_secs())));
-                }
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Error::new(format!("QEMU ended while the machine ran `{script}`")));
-                }
-            }
-        }
     }
 
     fn next(&self, deadline: Instant) -> std::result::Result<Message, RecvTimeoutError> {

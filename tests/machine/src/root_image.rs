@@ -56,6 +56,42 @@ const MASKED: [&str; 36] = [
     "virtlogd.socket",
 ];
 
+/// Generators of systemd that find nothing in this machine. Each is a program that every boot, and every `daemon-reload`, waits for.
+const GENERATORS: [&str; 12] = [
+    "systemd-cryptsetup-generator",
+    "systemd-gpt-auto-generator",
+    "systemd-hibernate-resume-generator",
+    "systemd-import-generator",
+    "systemd-integritysetup-generator",
+    "systemd-rc-local-generator",
+    "systemd-run-generator",
+    "systemd-ssh-generator",
+    "systemd-system-update-generator",
+    "systemd-sysv-generator",
+    "systemd-tpm2-generator",
+    "systemd-veritysetup-generator",
+];
+
+/// udev's rules for hardware that is not in this machine.
+const RULES: [&str; 16] = [
+    "60-cdrom_id.rules",
+    "60-dmi-id.rules",
+    "60-fido-id.rules",
+    "60-infiniband.rules",
+    "60-persistent-alsa.rules",
+    "60-persistent-storage-mtd.rules",
+    "60-persistent-storage-tape.rules",
+    "60-persistent-v4l.rules",
+    "60-sensor.rules",
+    "64-btrfs.rules",
+    "70-camera.rules",
+    "70-memory.rules",
+    "75-probe_mtd.rules",
+    "78-sound-card.rules",
+    "90-iocost.rules",
+    "96-e2scrub.rules",
+];
+
 /// What systemd would make up at a first boot.
 const MACHINE_ID: &str = "8cf2644b4b0b428f93876d876050dc67";
 
@@ -75,8 +111,8 @@ pub(crate) struct RootImage {
 /// # Errors
 /// When a tool fails.
 pub(crate) fn build(output: &Path, debian: &Debian, overlay: &Path, log: &Log) -> Result<RootImage> {
-    let (masked, made) = (MASKED.join("\n"), FILE_SYSTEM.join(" "));
-    let recipe = format!("{}{:016x}\n{masked}\n{SIZE}\n{made}\n", debian.recipe, folders::fingerprint(overlay)?);
+    let made_of = [&MASKED[..], &GENERATORS, &RULES, &FILE_SYSTEM].concat().join(" ");
+    let recipe = format!("{}{:016x}\n{made_of}\n{SIZE}\n", debian.recipe, folders::fingerprint(overlay)?);
     let root = RootImage { stage: output.join("stage"), image: output.join("root.img"), recipe };
     if folders::is_current(&root.image, &root.recipe) && root.stage.is_dir() {
         return Ok(root);
@@ -104,6 +140,12 @@ fn make_stage(debian: &Debian, overlay: &Path, stage: &Path) -> Result<()> {
     Tool::new("sh").args(["-c", "echo $1 > $2", "sh", MACHINE_ID]).arg(stage.join("etc/machine-id")).by_root().run()?;
     // Names and quirks of hardware that is not in this machine, looked up for every device.
     inside("rm -f /usr/lib/udev/hwdb.bin /etc/udev/hwdb.bin").run()?;
+    let hide = |folder: &str, names: &[&str]| {
+        let script = r#"mkdir -p "$1"; cd "$1"; shift; for name; do ln -sf /dev/null "$name"; done"#;
+        Tool::new("sh").args(["-ec", script, "sh"]).arg(stage.join(folder)).args(names).by_root().run()
+    };
+    hide("etc/systemd/system-generators", &GENERATORS)?;
+    hide("etc/udev/rules.d", &RULES)?;
     inside("touch /etc/.updated /var/.updated").run()?;
     inside(&format!("systemctl enable --quiet ssh.service systemd-networkd.service {units}")).run()?;
     inside(&format!("systemctl mask --quiet {}", MASKED.join(" "))).run()

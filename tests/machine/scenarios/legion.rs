@@ -2,7 +2,7 @@
 //! disk is full.
 
 use crate::common::{change_settings, empty_cartridges, is_over, persona, starts, tell_guest};
-use crate::profiles::{GONDOR, MENU};
+use crate::profiles::{GONDOR, LATE, MENU};
 use persona::error::Result;
 use persona_machine::wire::{REPORT_FILE, Report};
 use persona_machine::{Artifacts, Keyboard, Machine, STEP};
@@ -30,7 +30,7 @@ pub(crate) fn tpm(artifacts: &Artifacts) -> Result<()> {
 
 /// legion keeps to the processor that the settings name, and the others leave that one alone.
 pub(crate) fn pinned(artifacts: &Artifacts) -> Result<()> {
-    let mut machine = MENU.restore(artifacts, "pinned")?;
+    let mut machine = LATE.restore(artifacts, "pinned")?;
     empty_cartridges(&mut machine)?;
     change_settings(&mut machine, |settings| persona(settings, "rivendale")["cpus"] = value("1"))?;
     machine.ssh("persona start rivendale")?;

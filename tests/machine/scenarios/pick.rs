@@ -56,10 +56,10 @@ pub(crate) fn a_pick(artifacts: &Artifacts) -> Result<()> {
     machine.wait_for_guest_keyboard()?;
     let second = machine.picture(Head::Card)?;
     assert_eq!(second.at(1, 1), GONDOR, "the passed-through card shows the accent of Gondor");
-    assert!(second.colours() > 8, "its name is written there");
+    assert!(second.has_more_colours_than(8), "its name is written there");
     // By now the menu may have gone dark: a key brings the picture back.
     machine.press(Keyboard::Host, "a")?;
-    let says = |picture: &persona_machine::Picture| picture.difference(&menu) > 0.02 && picture.colours() > 50;
+    let says = |picture: &persona_machine::Picture| picture.difference(&menu) > 0.02 && picture.has_more_colours_than(50);
     let running = machine.wait_for_screen(Head::Display, "monitor 1 says what runs", says)?;
     machine.press(Keyboard::Legion, "b")?;
     machine.wait_for_report("a key of its own keyboard", STEP, |report| matches!(report, Report::Key { code } if code == "KEY_B"))?;

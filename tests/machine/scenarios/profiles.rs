@@ -13,7 +13,7 @@ const SOURCE: &str = concat!(include_str!("profiles.rs"), include_str!("common.r
 pub(crate) static MENU: Profile = Profile {
     name: "menu",
     origin: Origin::Boot {
-        hardware: Hardware::standard,
+        hardware: Hardware::one_processor,
         scenario: |scenario, settings| {
             let settings = changed(&with_timeout(&without_motion(settings), "never"), |settings| {
                 settings["legion"]["stop"] = "{ again = \"1s\", quit = \"3s\", kill = \"20s\" }".parse::<Item>().unwrap();
@@ -31,6 +31,7 @@ pub(crate) static GONDOR: Profile =
     Profile { name: "gondor", origin: Origin::State(&MENU), prepare: gondor, making: Mutex::new(()), source: SOURCE };
 
 /// A card with a USB controller and a serial port on it, and settings by which everything is bound at the launch: the host has all of it.
+/// With two processors.
 pub(crate) static LATE: Profile = Profile {
     name: "late",
     origin: Origin::Boot {

@@ -3,8 +3,9 @@
 use crate::hardware::{Head, Keyboard};
 use crate::machine::Machine;
 use crate::monitor::Monitor;
+use crate::picture::Picture;
 use crate::serial::SerialLine;
-use persona::error::{Context, Result};
+use persona::error::{Context, Error, Result};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -38,8 +39,24 @@ impl Machine {
     /// # Errors
     /// When there is no such card, or the file cannot be written.
     pub fn screendump(&mut self, head: Head, file: &Path) -> Result<()> {
+        self.dump(head, file, "png")
+    }
+
+    /// What a monitor shows.
+    ///
+    /// # Errors
+    /// As [`Machine::screendump`].
+    pub fn picture(&mut self, head: Head) -> Result<Picture> {
+        let file = self.folder().join("picture.ppm");
+        self.dump(head, &file, "ppm")?;
+        let doing = || format!("reading the picture {}", file.display());
+        let bytes = std::fs::read(&file).doing(doing)?;
+        Picture::from_ppm(&bytes).ok_or_else(|| Error::new(format!("{}: it is no PPM", doing())))
+    }
+
+    fn dump(&mut self, head: Head, file: &Path, format: &str) -> Result<()> {
         let file = std::path::absolute(file).doing(|| format!("finding {}", file.display()))?;
-        self.qmp().execute("screendump", json!({ "filename": file, "device": head.device(), "head": head.number(), "format": "png" }))?;
+        self.qmp().execute("screendump", json!({ "filename": file, "device": head.device(), "head": head.number(), "format": format }))?;
         Ok(())
     }
 

@@ -4,19 +4,8 @@
 
 use crate::debian::Debian;
 use persona::error::{Error, Result};
-use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::Command;
-
-thread_local! {
-    /// nice(1)'s number for the machines of this thread.
-    static NICENESS: Cell<u8> = const { Cell::new(0) };
-}
-
-/// The machines that this thread starts from now on give way to others.
-pub(crate) fn give_way() {
-    NICENESS.set(10);
-}
 
 /// How to start QEMU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +41,10 @@ impl Emulator {
         Self { argv: vec!["qemu-system-x86_64".to_owned()], modules: None }
     }
 
-    /// A command that runs it and ends with the bench: whatever becomes of that, no QEMU stays behind. With the priority of this
-    /// thread's lane.
+    /// A command that runs it and ends with the bench: whatever becomes of that, no QEMU stays behind.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", "nice", "-n", &NICENESS.get().to_string()]).args(&self.argv);
+        command.args(["--pdeathsig", "KILL"]).args(&self.argv);
         if let Some(modules) = &self.modules {
             command.env("QEMU_MODULE_DIR", modules);
         }

@@ -162,7 +162,7 @@ impl Keyboard {
 }
 
 impl Hardware {
-    /// The reference machine with one processor: two such machines beside each other boot faster than one after the other.
+    /// The reference machine with one processor: two of them beside each other take less time than two with two, one after the other.
     pub fn one_processor() -> Self {
         Self { cpus: 1, ..Self::standard() }
     }

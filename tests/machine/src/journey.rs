@@ -50,29 +50,19 @@ impl Machine {
         let old = Picture::read(file)?;
         let mut last: Option<Picture> = None;
         let changed = wait::until(STEP, || {
-            self.screendump(head, file)?;
-            let now = Picture::read(file)?;
+            let now = self.picture(head)?;
             let rests = last.as_ref().is_some_and(|last| now.difference(last) < MORE_THAN_A_SECOND / 4.0);
             let differs = now.difference(&old) > MORE_THAN_A_SECOND;
             last = Some(now);
             Ok((rests && differs).then_some(()))
         })?;
+        self.screendump(head, file)?;
         if changed.is_some() {
             return Ok(());
         }
         let told = self.try_run("cat /run/persona/menu.toml; journalctl -b -t persona -n 8 -o cat").map(|output| output.stdout);
         let told = told.unwrap_or_else(|error| error.to_string());
         Err(self.explain(format!("{}: the monitor shows the same as {} s ago; the menu says:\n{told}", file.display(), STEP.as_secs())))
-    }
-
-    /// What a monitor shows.
-    ///
-    /// # Errors
-    /// As [`Machine::screendump`].
-    pub fn picture(&mut self, head: Head) -> Result<Picture> {
-        let file = self.folder().join("picture.png");
-        self.screendump(head, &file)?;
-        Picture::read(&file)
     }
 
     /// Waits until a monitor shows what `wanted` accepts; the picture.
@@ -110,7 +100,7 @@ impl Machine {
     /// # Errors
     /// When it never is.
     pub fn wait_for_legion(&mut self, phase: &str) -> Result<()> {
-        let script = format!("persona status | grep -A2 ^legion; grep -q 'phase = \"{phase}\"' /run/persona/legion.toml");
+        let script = format!("grep -qx 'phase = \"{phase}\"' /run/persona/legion.toml || {{ cat /run/persona/legion.toml; exit 1; }}");
         self.wait_until(&format!("legion is {phase}"), &script, STEP).map(drop)
     }
 

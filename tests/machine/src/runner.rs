@@ -1,7 +1,6 @@
 //! Runs scenarios: in lanes beside each other, again only where the emulator broke the machine, and told in a table at the end.
 
 use crate::artifacts::Artifacts;
-use crate::emulator;
 use crate::failure;
 use crate::folders;
 use crate::ledger::{self, Ledger};
@@ -60,8 +59,7 @@ struct Report {
 
 /// A scenario whose machines break more often has failed.
 const RUNS: u32 = 3;
-/// A machine keeps one of the computer's two processors busy, and the other one now and then. The machines of the second lane give way:
-/// they use what the first leaves, while that waits.
+/// A machine with one processor keeps hardly more than one of the computer's two busy.
 const LANES: usize = 2;
 
 /// Runs the scenarios whose names contain one of the words in `only`, or all of them, and tells at the end of each: on `out` and in
@@ -81,15 +79,12 @@ pub fn run(cases: &[Case], only: &[String], out: &mut dyn Write) -> Result<bool>
     let lanes = std::env::var("PERSONA_LANES").ok().and_then(|lanes| lanes.parse().ok()).unwrap_or(LANES).max(1);
     let order: Vec<&str> = wanted.iter().map(|case| case.name).collect();
     let (queue, rows) = (Mutex::new(wanted.clone()), Mutex::new(Vec::new()));
-    // The first lane begins with what takes long, the others with what is short.
+    // From both ends of the list: see its order.
     let next = |lane: usize| {
         let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
         if lane == 0 { queue.pop_front() } else { queue.pop_back() }
     };
     let work = |lane: usize| {
-        if lane > 0 {
-            emulator::give_way();
-        }
         while let Some(case) = next(lane) {
             let row = attempt(case, |case| (case.run)(&artifacts));
             rows.lock().unwrap_or_else(PoisonError::into_inner).push(row);

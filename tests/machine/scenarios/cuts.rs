@@ -34,8 +34,9 @@ has_come() {
     esac
 }
 stand_still() { for unit in persona-menu legion; do [ ! -e $slice/$unit.service ] || echo 1 > $slice/$unit.service/cgroup.freeze; done; }
-# It is in no hurry until there is a choice.
-until has_come; do [ -e /run/persona/choice.toml ] || sleep 0.05; done
+# It is in no hurry until there is a choice, nor for what lasts: looking all the time would slow down the guest.
+is_short() { case $moment in running | drawn) false ;; *) [ -e /run/persona/choice.toml ] ;; esac; }
+until has_come; do is_short || sleep 0.05; done
 stand_still
 # What a choice starts may come into being only now.
 [ ! -e /run/persona/choice.toml ] || until [ -e $slice/legion.service ]; do :; done

@@ -68,7 +68,7 @@ fn bind(machine: &mut Machine, address: &str) -> Result<()> {
 
 pub(crate) fn screens(artifacts: &Artifacts) -> Result<()> {
     let display = Display { model: CardModel::Virtio, width: 1920, height: 1080, outputs: 2 };
-    let hardware = Hardware { display: Some(display), spare: true, ..Hardware::one_processor() };
+    let hardware = Hardware { display: Some(display), spare: true, ..Hardware::small() };
     let scenario = Scenario::new("screens").settings(&with_timeout(&without_motion(&artifacts.settings), "30m"));
     let mut machine = Machine::power_on(artifacts, &hardware, &scenario)?;
     let mut second = machine.monitor(Head::Second)?;

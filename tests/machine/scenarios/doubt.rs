@@ -21,7 +21,7 @@ fn stays_off(machine: &mut Machine) -> Result<Value> {
 }
 
 pub(crate) fn no_iommu(artifacts: &Artifacts) -> Result<()> {
-    let hardware = Hardware { iommu: false, ..Hardware::one_processor() };
+    let hardware = Hardware { iommu: false, ..Hardware::small() };
     let mut machine = Machine::power_on(artifacts, &hardware, &Scenario::new("no-iommu"))?;
     machine.wait_for_menu()?;
     let menu = machine.picture(Head::Display)?;
@@ -50,7 +50,7 @@ pub(crate) fn no_cartridge(artifacts: &Artifacts) -> Result<()> {
 
 pub(crate) fn unreadable_settings(artifacts: &Artifacts) -> Result<()> {
     let scenario = Scenario::new("settings").settings("[menu]\ntimout = \"10s\"\n");
-    let mut machine = Machine::power_on(artifacts, &Hardware::one_processor(), &scenario)?;
+    let mut machine = Machine::power_on(artifacts, &Hardware::small(), &scenario)?;
     machine.wait_for_menu()?;
     machine.wait_for_ssh()?;
     let status: Value = serde_json::from_str(&machine.ssh("persona status --json")?).unwrap();
@@ -83,7 +83,7 @@ pub(crate) fn no_keyboard(artifacts: &Artifacts) -> Result<()> {
 /// Without a card the menu is text, on the console and on the serial line. A persona is picked there; then the default starts after its
 /// timeout.
 pub(crate) fn no_card(artifacts: &Artifacts) -> Result<()> {
-    let hardware = Hardware { display: None, ..Hardware::one_processor() };
+    let hardware = Hardware { display: None, ..Hardware::small() };
     let settings = with_timeout(&without_motion(&artifacts.settings), "never");
     let scenario = Scenario::new("no-card").settings(&settings).cmdline("machine.serial-login");
     let mut machine = Machine::power_on(artifacts, &hardware, &scenario)?;

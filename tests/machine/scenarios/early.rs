@@ -42,7 +42,7 @@ fn has_settled(machine: &mut Machine) -> Result<()> {
 pub(crate) fn lives_on(artifacts: &Artifacts, kind: ImageKind) -> Result<()> {
     let settings = with_timeout(&without_motion(&artifacts.settings), "never");
     let scenario = Scenario::new(format!("early-{}", kind.name())).image(kind).settings(&settings);
-    let mut machine = Machine::power_on(artifacts, &Hardware::one_processor(), &scenario)?;
+    let mut machine = Machine::power_on(artifacts, &Hardware::small(), &scenario)?;
 
     // A key before there is a host. How soon it is heard depends on the keyboard's driver.
     let menu = machine.wait_for_screen(Head::Display, "the menu is on the screen", Picture::is_painted)?;
@@ -86,7 +86,7 @@ pub(crate) fn settles(artifacts: &Artifacts, kind: ImageKind) -> Result<()> {
     let scenario = Scenario::new(format!("settles-{}", kind.name())).image(kind).initramfs_settings(&old.to_string());
     // As if it had been set in the boot before.
     let scenario = scenario.script("mkdir -p /var/lib/persona; echo 'persona = \"mordor\"' > /var/lib/persona/override.toml");
-    let mut machine = Machine::power_on(artifacts, &Hardware::one_processor(), &scenario)?;
+    let mut machine = Machine::power_on(artifacts, &Hardware::small(), &scenario)?;
     machine.wait_for_probe()?;
     is_chosen(&mut machine, "mordor", "override")?;
     is_the_same_menu(&mut machine)?;
@@ -100,7 +100,7 @@ pub(crate) fn settles(artifacts: &Artifacts, kind: ImageKind) -> Result<()> {
 pub(crate) fn without_our_part(artifacts: &Artifacts) -> Result<()> {
     let settings = with_timeout(&artifacts.settings, "never");
     let scenario = Scenario::new("bare").image(ImageKind::Systemd).bare_initramfs().settings(&settings);
-    let mut machine = Machine::power_on(artifacts, &Hardware::one_processor(), &scenario)?;
+    let mut machine = Machine::power_on(artifacts, &Hardware::small(), &scenario)?;
     machine.wait_for_menu()?;
     machine.wait_for_keyboards(2)?;
     let process = main_process(&mut machine)?;

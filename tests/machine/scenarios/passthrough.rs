@@ -99,7 +99,7 @@ pub(crate) fn a_card_of_four_functions(artifacts: &Artifacts) -> Result<()> {
         display: Some(Display { model: CardModel::Bochs, width: 1280, height: 800, outputs: 1 }),
         card: vec![CardFunction::Graphics, CardFunction::Audio, CardFunction::Usb, CardFunction::UsbC],
         acs: false,
-        ..Hardware::one_processor()
+        ..Hardware::small()
     };
     // Rivendale comes and goes many times, and need not boot.
     let settings = with_timeout(&artifacts.settings, "never").replace("name = \"rivendale\"", "name = \"rivendale\"\nmemory = \"96M\"");
@@ -165,7 +165,7 @@ pub(crate) fn a_card_of_four_functions(artifacts: &Artifacts) -> Result<()> {
 
 /// A group with the host's disk and network card stays with the host.
 pub(crate) fn shared_group(artifacts: &Artifacts) -> Result<()> {
-    let hardware = Hardware { acs: false, host_behind_ports: true, ..Hardware::one_processor() };
+    let hardware = Hardware { acs: false, host_behind_ports: true, ..Hardware::small() };
     // Nor is the menu wanted in the initramfs here.
     let settings = without_early_menu(&with_timeout(&without_motion(&artifacts.settings), "never"));
     let mut machine = Machine::power_on(artifacts, &hardware, &Scenario::new("shared-group").settings(&settings))?;

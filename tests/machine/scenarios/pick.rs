@@ -29,7 +29,7 @@ pub(crate) fn a_pick(artifacts: &Artifacts) -> Result<()> {
 
     // Arrows and digits, on either keyboard.
     let menu = machine.picture(Head::Display)?;
-    assert_eq!((menu.width, menu.height), (1920, 1080));
+    assert_eq!((menu.width, menu.height), (1280, 720));
     assert!(menu.is_painted(), "the menu is no text console");
     machine.press(Keyboard::Legion, "right")?;
     let gondor = changes(&mut machine, Head::Display, &menu)?;

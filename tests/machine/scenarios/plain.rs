@@ -22,7 +22,7 @@ pub(crate) fn boots(artifacts: &Artifacts, kind: ImageKind) -> Result<()> {
         .cmdline("persona=off")
         .file("/etc/scenario", "here")
         .script("touch /etc/script-ran");
-    let mut machine = Machine::power_on(artifacts, &Hardware::one_processor(), &scenario)?;
+    let mut machine = Machine::power_on(artifacts, &Hardware::small(), &scenario)?;
     machine.wait_for_ssh()?;
     assert_eq!(machine.ssh("cat /etc/hostname")?.trim(), "hypervisor");
 

@@ -13,7 +13,7 @@ const SOURCE: &str = concat!(include_str!("profiles.rs"), include_str!("common.r
 pub(crate) static MENU: Profile = Profile {
     name: "menu",
     origin: Origin::Boot {
-        hardware: Hardware::one_processor,
+        hardware: Hardware::small,
         scenario: |scenario, settings| {
             let settings = changed(&with_timeout(&without_motion(settings), "never"), |settings| {
                 settings["legion"]["stop"] = "{ again = \"1s\", quit = \"3s\", kill = \"20s\" }".parse::<Item>().unwrap();

@@ -1,6 +1,6 @@
 //! A persona that is a unit of its own, such as a container: shown, picked, seen running, and missed when it ends or fails.
 
-use crate::common::{change_settings, changes, is_chosen, settings, start_menu, stop_menu, text};
+use crate::common::{change_settings, changes, is_chosen, menu_says, settings, start_menu, stop_menu, text};
 use crate::profiles::MENU;
 use persona::error::Result;
 use persona_machine::{Artifacts, Head, Keyboard, Machine, Picture, STEP};
@@ -83,6 +83,7 @@ pub(crate) fn container(artifacts: &Artifacts) -> Result<()> {
     machine.wait_for_screen(Head::Display, "the monitor is dark", Picture::is_dark)?;
     machine.run("echo 3 > /run/lab")?;
     status_says(&mut machine, "state", "\"failed\"")?;
+    menu_says(&mut machine, "stage", "\"failed\"")?;
     let told = |picture: &Picture| is_bright(picture) && picture.difference(&lab) > 0.02;
     machine.wait_for_screen(Head::Display, "the menu says why", told)?;
     machine.press(Keyboard::Host, "ret")?;
@@ -93,6 +94,7 @@ pub(crate) fn container(artifacts: &Artifacts) -> Result<()> {
     let nowhere = changes(&mut machine, Head::Display, &lab)?;
     machine.press(Keyboard::Host, "ret")?;
     status_says(&mut machine, "why", "nowhere.service")?;
+    menu_says(&mut machine, "stage", "\"failed\"")?;
     changes(&mut machine, Head::Display, &nowhere)?;
     machine.press(Keyboard::Host, "ret")?;
     shows_again(&mut machine, &nowhere)

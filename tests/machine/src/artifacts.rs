@@ -76,7 +76,7 @@ impl Artifacts {
         let public = ssh_key.with_extension("pub");
         let public = fs::read_to_string(&public).doing(|| format!("reading {}", public.display()))?;
         let cartridges = cartridge::build(&folder, &debian, &binaries.cartridge_guest, &parsed, log)?;
-        let overlay = overlay::build(&folder, &binaries, &settings, &public)?;
+        let overlay = overlay::build(&folder, suite, &binaries, &settings, &public)?;
         let inserted = overlay.join("var/lib/legion/cartridges");
         overlay::make_folder(&overlay.join("var/lib/legion"))?;
         Tool::new("cp").args(["-r", "--sparse=always", "-T"]).arg(cartridges).arg(inserted).run()?;

@@ -148,14 +148,14 @@ impl Hardware {
             ports.extend(["diskport", "networkport"]);
         }
         for (index, port) in ports.into_iter().enumerate() {
-            // Functions of one slot that nothing keeps apart are one IOMMU group; ports in slots of their own never are.
-            let place = if self.acs {
-                format!("addr={}", index + 8)
+            // Functions of one slot without ACS are one IOMMU group; ports in slots of their own never are. Intel's port has no ACS.
+            let (model, place) = if self.acs {
+                ("pcie-root-port", format!("addr={}", index + 8))
             } else {
-                format!("addr=8.{index},disable-acs=on{}", if index == 0 { ",multifunction=on" } else { "" })
+                ("ioh3420", format!("addr=8.{index}{}", if index == 0 { ",multifunction=on" } else { "" }))
             };
             let number = index + 1;
-            line.add("-device", format!("pcie-root-port,id={port},chassis={number},slot={number},{place}"));
+            line.add("-device", format!("{model},id={port},chassis={number},slot={number},{place}"));
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::binaries::Binaries;
 use crate::cartridge::stripped;
 use crate::folders;
+use crate::suite::Suite;
 use crate::tool::Tool;
 use persona::error::{Context, Result};
 use std::fs;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// When `make install` fails or a file cannot be written.
-pub(crate) fn build(output: &Path, binaries: &Binaries, settings: &str, public_key: &str) -> Result<PathBuf> {
+pub(crate) fn build(output: &Path, suite: Suite, binaries: &Binaries, settings: &str, public_key: &str) -> Result<PathBuf> {
     let overlay = output.join("overlay");
     if overlay.exists() {
         fs::remove_dir_all(&overlay).doing(|| format!("removing {}", overlay.display()))?;
@@ -26,6 +27,7 @@ pub(crate) fn build(output: &Path, binaries: &Binaries, settings: &str, public_k
     }
     write(&overlay.join("etc/persona/persona.toml"), settings, 0o644)?;
     write(&overlay.join("root/.ssh/authorized_keys"), public_key, 0o600)?;
+    write(&overlay.join("etc/ssh/sshd_config.d/suite.conf"), suite.sshd_settings(), 0o644)?;
     for folder in ["root", "root/.ssh"] {
         let folder = overlay.join(folder);
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).doing(|| format!("closing {}", folder.display()))?;

@@ -44,6 +44,14 @@ impl Suite {
         }
     }
 
+    /// Lines for its sshd. Looking whether it answers is no attack, as OpenSSH takes it for from 9.8 on.
+    pub(crate) fn sshd_settings(self) -> &'static str {
+        match self {
+            Self::Bookworm => "",
+            Self::Trixie | Self::Sid => "PerSourcePenalties no\n",
+        }
+    }
+
     /// Packages that only this suite has, or needs for the same programs.
     pub(crate) fn packages(self) -> &'static [&'static str] {
         match self {

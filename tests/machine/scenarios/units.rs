@@ -69,7 +69,8 @@ pub(crate) fn container(artifacts: &Artifacts) -> Result<()> {
     // A menu that was killed finds its way back to it.
     machine.run("rm /run/persona/menu.toml; systemctl kill -s KILL persona-menu.service")?;
     machine.wait_for_menu()?;
-    machine.wait_for_screen(Head::Display, "the monitor is dark again", Picture::is_dark)?;
+    menu_says(&mut machine, "stage", "\"running\"")?;
+    machine.wait_for_screen(Head::Display, "the monitor is dim again", |picture| !is_bright(picture))?;
 
     // It ends from inside: the menu is back.
     machine.run("echo 0 > /run/lab")?;
@@ -80,7 +81,7 @@ pub(crate) fn container(artifacts: &Artifacts) -> Result<()> {
     // It runs again and fails: the menu says why.
     machine.press(Keyboard::Host, "ret")?;
     status_says(&mut machine, "state", "\"active\"")?;
-    machine.wait_for_screen(Head::Display, "the monitor is dark", Picture::is_dark)?;
+    machine.wait_for_screen(Head::Display, "the monitor is dim", |picture| !is_bright(picture))?;
     machine.run("echo 3 > /run/lab")?;
     status_says(&mut machine, "state", "\"failed\"")?;
     menu_says(&mut machine, "stage", "\"failed\"")?;

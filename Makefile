@@ -81,7 +81,7 @@ test: setup small
 bless:
 	PERSONA_BLESS=1 cargo test --locked --test passthrough
 	PERSONA_BLESS=1 cargo test --locked --test doctor --test paint
-	PERSONA_BLESS=1 cargo test --locked -p persona-lib
+	PERSONA_BLESS=1 cargo test --locked --lib
 
 bench: setup build
 	cargo run --release --quiet --locked -p persona-machine --bin machine -- bench

@@ -36,38 +36,17 @@
 //! The host boots, SSH answers, legion stays off, and the reason is on the screen, in the journal and in `persona
 //! status`.
 
-pub mod account;
-pub mod atomic;
+pub mod boot_log;
 pub mod cli;
 pub mod commands;
-pub mod console;
+pub mod config;
 pub mod control;
-pub mod detect;
-pub mod doctor;
-mod document;
+pub mod display;
 pub mod error;
-pub mod journal;
-pub mod kernel_command_line;
+#[cfg(test)]
+mod golden;
 pub mod legion;
-mod lock;
-pub mod logger;
 pub mod menu;
-pub mod network;
 pub mod passthrough;
-pub mod paths;
-pub mod pci;
-pub mod pin;
-pub mod power;
-pub mod preview;
-pub mod root;
-pub mod screen;
-pub mod settings;
 pub mod state;
-pub mod story;
-pub mod style;
 pub mod sys;
-pub mod systemd;
-pub mod terminal;
-pub mod uevent;
-pub mod unit;
-pub mod who;

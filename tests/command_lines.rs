@@ -2,9 +2,10 @@
 //! the host's hardware.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use persona::legion::tpm::{self, Tpm};
-use persona::legion::{Cartridge, Firmware};
-use persona::paths::Paths;
+use persona::legion::Cartridge;
+use persona::legion::cartridge::Firmware;
+use persona::legion::qemu::tpm::{self, Tpm};
+use persona::sys::paths::Paths;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -124,7 +125,7 @@ fn start(bench: &Bench, arguments: &[String]) -> Result<(), String> {
     let words = || fs::read_to_string(&said).unwrap();
     let mut qmp = BufReader::new(connect(&bench.paths().qmp_socket(), Some(&mut qemu)).ok_or_else(words)?);
     for (command, answer) in [("qmp_capabilities", "return"), ("query-status", "prelaunch"), ("quit", "return")] {
-        qmp.get_mut().write_all(persona::legion::qmp::command(command).as_bytes()).unwrap();
+        qmp.get_mut().write_all(persona::legion::qemu::qmp::command(command).as_bytes()).unwrap();
         let mut line = String::new();
         while !line.contains(&format!("\"id\": \"{command}\"")) {
             line.clear();

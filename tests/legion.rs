@@ -6,11 +6,14 @@ mod pinning;
 #[path = "legion/wellness.rs"]
 mod wellness;
 
-use persona::legion::{Cartridge, Ladder, Launch, LegionLock, Machine, Pinning, slot, supervise};
-use persona::paths::Paths;
-use persona::settings::value::RunningWell;
-use persona::settings::{Legion, Settings};
+use persona::config::Ladder;
+use persona::config::value::RunningWell;
+use persona::config::{Legion, Settings};
+use persona::legion::cartridge::slot;
+use persona::legion::qemu::supervise;
+use persona::legion::{Cartridge, Launch, LegionLock, Machine, Pinning};
 use persona::state::{LegionState, Phase};
+use persona::sys::paths::Paths;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::symlink;
@@ -262,7 +265,7 @@ fn connect(running: &Running) -> BufReader<UnixStream> {
 }
 
 fn ask(qmp: &mut BufReader<UnixStream>, command: &str) -> String {
-    qmp.get_mut().write_all(persona::legion::qmp::command(command).as_bytes()).unwrap();
+    qmp.get_mut().write_all(persona::legion::qemu::qmp::command(command).as_bytes()).unwrap();
     loop {
         let mut line = String::new();
         assert!(qmp.read_line(&mut line).unwrap() > 0, "QEMU hung up");
@@ -368,7 +371,7 @@ fn the_lock_is_held_as_long_as_qemu_lives() {
 #[test]
 fn a_windows_machine_with_uefi_starts() {
     let mut bench = Bench::new(&boot_sector(&[HALT])).ladder(0, 0, NEVER);
-    bench.legion.guest = persona::settings::Guest::Windows;
+    bench.legion.guest = persona::config::Guest::Windows;
     fs::create_dir_all(bench.path("usr")).unwrap();
     symlink("/usr/share", bench.path("usr/share")).unwrap();
     // Debian's place and Arch's.

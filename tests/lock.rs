@@ -7,9 +7,9 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::close;
 use persona::legion::LegionLock;
-use persona::paths::Paths;
 use persona::state::{Choice, LegionState, Phase, Reason};
-use persona::sys;
+use persona::sys::paths::Paths;
+use persona::sys::syscalls;
 use std::fs::{self, File};
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, RawFd};
@@ -124,7 +124,7 @@ fn hear(socket: &UnixDatagram, told: &Mutex<Kept>) -> bool {
     for control in message.cmsgs().unwrap() {
         if let ControlMessageOwned::ScmRights(numbers) = control {
             for number in numbers {
-                files.push(sys::inherited(number).unwrap());
+                files.push(syscalls::inherited(number).unwrap());
                 close(number).unwrap();
             }
         }

@@ -2,10 +2,10 @@
 //! what adds up has lost nothing; no unfinished file is left.
 #![allow(clippy::unwrap_used)]
 
-use persona::paths::Paths;
-use persona::power::{Deed, Doing, OperationLock, uptime};
-use persona::settings::Settings;
+use persona::config::Settings;
+use persona::state::operation::{Deed, Doing, OperationLock, uptime};
 use persona::state::{Choice, Override, Reason, StartCounts};
+use persona::sys::paths::Paths;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -4,9 +4,9 @@ use super::cartridge::CARTRIDGE;
 use super::given::{Words, boot, described, one_of, path, text};
 use super::table::{Argument, BARE, Choice, Entry, Group, Need, Takes, Then, flag, may, must, option};
 use super::{Command, MenuTask};
+use crate::boot_log::journal::Boots;
 use crate::commands::preview::{Preview, size};
-use crate::journal::Boots;
-use crate::preview::{Protocol, State};
+use crate::commands::preview::{Protocol, State};
 
 const JSON: Choice = flag("--json", "For programs: JSON, stable");
 const PERSONA_OR_DEFAULT: Argument = may("NAME", "The persona; the default if left out");

@@ -3,9 +3,9 @@
 use super::commands::PERSONA;
 use super::help::shown;
 use super::table::{Choice, Entry, Takes, Then};
+use crate::config::Settings;
 use crate::legion::cartridge::{Shelf, snapshot};
-use crate::paths::Paths;
-use crate::settings::Settings;
+use crate::sys::paths::Paths;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 

@@ -3,7 +3,7 @@
 use super::table::{Choice, Entry, Word};
 use super::wrong::Wrong;
 use crate::commands::Output;
-use crate::settings::value::{NAMES, is_name};
+use crate::config::value::{NAMES, is_name};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 

@@ -14,16 +14,16 @@ mod table;
 mod tests;
 mod wrong;
 
+use crate::boot_log::journal::Boots;
 use crate::commands as run;
 use crate::commands::Output;
 use crate::commands::cartridge::Cartridge;
 use crate::commands::preview::Preview;
 use crate::error::{Context, Error, Result};
-use crate::journal::Boots;
-use crate::paths::Paths;
-use crate::root::is_initramfs;
-use crate::style::Style;
-use crate::sys;
+use crate::sys::paths::Paths;
+use crate::sys::root::is_initramfs;
+use crate::sys::style::Style;
+use crate::sys::syscalls;
 pub use parse::{Help, parse};
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -108,11 +108,11 @@ impl Cli {
         let verbosity = self.global.verbose;
         // What runs in the initramfs, where nothing else keeps a message, tells the kernel log.
         match self.command {
-            Command::Reserve => crate::logger::to_kernel_log(&paths, verbosity),
-            Command::Menu(_) if crate::logger::is_without_journal() && is_initramfs(&paths) => {
-                crate::logger::to_kernel_log(&paths, verbosity);
+            Command::Reserve => crate::sys::logger::to_kernel_log(&paths, verbosity),
+            Command::Menu(_) if crate::sys::logger::is_without_journal() && is_initramfs(&paths) => {
+                crate::sys::logger::to_kernel_log(&paths, verbosity);
             }
-            _ => crate::logger::to_standard_error(verbosity),
+            _ => crate::sys::logger::to_standard_error(verbosity),
         }
         let style = Style::of(&std::io::stdout());
         let done = match self.command {
@@ -130,7 +130,7 @@ impl Cli {
             Command::Hold => run::choose::hold(&paths, out),
             Command::Next(None) => run::next::show(&paths, std::time::SystemTime::now(), out),
             Command::Next(Some((name, until_cleared))) => {
-                let asked = run::next::Asked { by: crate::who::asks(), at: std::time::SystemTime::now() };
+                let asked = run::next::Asked { by: crate::sys::who::asks(), at: std::time::SystemTime::now() };
                 run::next::set(&paths, &name, until_cleared, &asked, out)
             }
             Command::Clear => run::next::clear(&paths, out),
@@ -163,7 +163,7 @@ impl Cli {
 #[cold]
 fn as_root(error: Error) -> Error {
     let denied = error.how_to_mend().is_none() && matches!(error.errno(), Some(libc::EACCES | libc::EPERM));
-    if denied && sys::effective_user() != 0 { error.mend("become root: `sudo persona ...`") } else { error }
+    if denied && syscalls::effective_user() != 0 { error.mend("become root: `sudo persona ...`") } else { error }
 }
 
 /// Says something of the program's own. A reader that has seen enough and gone away is no error.
@@ -176,6 +176,6 @@ fn say(text: &str, out: &mut dyn Write) -> Result<()> {
 
 /// How long lines may be, in characters: as wide as the terminal, within what reads well; 80 if it is none.
 pub fn width(terminal: impl AsFd) -> usize {
-    let told = sys::window_size(terminal.as_fd()).map_or(0, |size| usize::from(size.columns));
+    let told = syscalls::window_size(terminal.as_fd()).map_or(0, |size| usize::from(size.columns));
     if told == 0 { 80 } else { told.clamp(60, 100) }
 }

@@ -5,7 +5,7 @@ use super::given::{Given, path, quoted};
 use super::table::{Choice, Need, Takes, Then};
 use super::wrong::Wrong;
 use super::{Cli, Command, Global};
-use crate::document::nearest;
+use crate::config::document::nearest;
 use lexopt::{Arg, Parser};
 use std::ffi::OsString;
 

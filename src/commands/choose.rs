@@ -1,12 +1,12 @@
 //! `persona choose` and `persona hold`: what a person at the keyboard would do, from anywhere.
 
 use super::{find_persona, or_absent, print};
+use crate::config::Settings;
 use crate::control::{Asked, Request, ask, shown};
 use crate::error::{Error, Result};
-use crate::paths::Paths;
-use crate::settings::Settings;
 use crate::state::{LegionState, Phase};
-use crate::who;
+use crate::sys::paths::Paths;
+use crate::sys::who;
 use serde_json::Value;
 use std::io::Write;
 use std::time::Duration;

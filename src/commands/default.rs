@@ -1,14 +1,14 @@
 //! `persona default`: the persona that starts when nobody picks.
 
 use super::{find_persona, or_absent, print};
-use crate::atomic;
+use crate::boot_log::Event;
+use crate::boot_log::journal;
+use crate::config::{DefaultPersona, Settings, with_default};
 use crate::error::{Context, Error, Result};
-use crate::journal;
-use crate::lock::{FileLock, LOCK_TIMEOUT};
-use crate::paths::Paths;
-use crate::settings::{DefaultPersona, Settings, with_default};
 use crate::state::{Last, StartCounts};
-use crate::story::Event;
+use crate::sys::atomic;
+use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
+use crate::sys::paths::Paths;
 use std::io::Write;
 
 /// Tells which one it is.
@@ -42,7 +42,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let changed = with_default(&text, name, &file.display().to_string())?;
     if changed != text {
         atomic::rewrite(&file, changed.as_bytes())?;
-        journal::tell(paths, &Event::Decision(format!("{name} is the default from now on, by {}", crate::who::asks())));
+        journal::tell(paths, &Event::Decision(format!("{name} is the default from now on, by {}", crate::sys::who::asks())));
     }
     drop(lock);
     StartCounts::reset(paths, name)?;
@@ -54,7 +54,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     print(out, &told)
 }
 
-fn may_be_default<'a>(settings: &'a Settings, name: &str) -> Result<&'a crate::settings::Persona> {
+fn may_be_default<'a>(settings: &'a Settings, name: &str) -> Result<&'a crate::config::Persona> {
     let persona = find_persona(settings, name)?;
     if persona.starts_unattended() {
         return Ok(persona);
@@ -105,7 +105,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
         fs::create_dir_all(root.path().join("etc/persona")).unwrap();
-        let pin = crate::pin::Pin::hash("1234", &[7; 16]).unwrap();
+        let pin = crate::config::pin::Pin::hash("1234", &[7; 16]).unwrap();
         let text = SETTINGS.replace("name = \"beta\"", &format!("name = \"beta\"\npin = \"{pin}\""));
         fs::write(paths.settings(), &text).unwrap();
         for (name, says, mend) in [("beta", "has a PIN", "unattended = true"), ("bete", "no persona `bete`", "did you mean `beta`?")] {

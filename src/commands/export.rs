@@ -1,12 +1,12 @@
 //! `persona export`: legion in other programs' words. Changes nothing.
 
 use super::{find_persona, launch_plan, or_absent, print};
+use crate::config::Settings;
 use crate::error::{Error, Result};
 use crate::legion::{Cartridge, Machine, libvirt};
-use crate::paths::Paths;
-use crate::pci::PciAddress;
-use crate::settings::Settings;
 use crate::state::Last;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use std::io::Write;
 
 /// Prints a persona's libvirt domain, the default's if none is named: the machine that QEMU's command line makes, with the

@@ -1,14 +1,14 @@
 //! `persona list`: the personas, and which of them is what.
 
 use super::{Output, or_absent, print, print_json};
+use crate::config::{Persona, Settings, Starts};
 use crate::error::Result;
 use crate::legion::cartridge::Cartridge;
-use crate::legion::slot;
-use crate::paths::Paths;
-use crate::settings::{Persona, Settings, Starts};
+use crate::legion::cartridge::slot;
 use crate::state::{Choice, Last, LegionState, Override, Phase, StartCounts};
-use crate::style::{Cell, Style, Tone, columns};
-use crate::unit::Unit;
+use crate::sys::paths::Paths;
+use crate::sys::style::{Cell, Style, Tone, columns};
+use crate::sys::unit::Unit;
 use serde::Serialize;
 use std::io::Write;
 

@@ -1,21 +1,21 @@
 //! `persona menu`: the menu on the display card, until legion and the host have no more use for it.
 
-use crate::atomic;
-use crate::console;
+use crate::boot_log::Event;
+use crate::config::MenuSettings;
+use crate::config::kernel_command_line::KernelCommandLine;
 use crate::error::Result;
-use crate::kernel_command_line::KernelCommandLine;
-use crate::menu::alone::{Alone, Taken, hand_over};
-use crate::menu::beep;
 use crate::menu::contents::Contents;
 use crate::menu::facts::Facts;
-use crate::menu::monitors::Monitors;
+use crate::menu::session::alone::{Alone, Taken, hand_over};
+use crate::menu::session::beep;
+use crate::menu::session::monitors::Monitors;
 use crate::menu::session::{Arrival, Session, Subject};
 use crate::menu::text::getty;
 use crate::passthrough::{Machine, menu_cards};
-use crate::paths::Paths;
-use crate::settings::MenuSettings;
-use crate::story::Event;
-use crate::systemd;
+use crate::sys::atomic;
+use crate::sys::console;
+use crate::sys::paths::Paths;
+use crate::sys::systemd;
 use persona_paint::Gallery;
 
 /// Runs the menu, in the initramfs or in the running system. Where one runs already, that one becomes the main process of the unit

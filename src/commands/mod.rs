@@ -22,12 +22,12 @@ pub mod status;
 pub mod story;
 pub mod watch;
 
-use crate::document::nearest;
+use crate::config::document::nearest;
+use crate::config::{Persona, Settings};
 use crate::error::{Context, Error, Result};
 use crate::passthrough::{Machine, Plan, Stage, attribute};
-use crate::paths::Paths;
-use crate::settings::{Persona, Settings};
 pub(crate) use crate::state::or_absent;
+use crate::sys::paths::Paths;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;

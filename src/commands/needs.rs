@@ -1,11 +1,11 @@
 //! `persona needs`: what this host cannot do without, for the initramfs. Changes nothing.
 
 use super::print;
+use crate::config::Settings;
+use crate::display::card_module;
 use crate::error::Result;
 use crate::passthrough::{Machine, Needs, Plan, Stage};
-use crate::paths::Paths;
-use crate::screen::card_module;
-use crate::settings::Settings;
+use crate::sys::paths::Paths;
 use std::io::Write;
 
 /// Prints the functions that carry disks and routes, as the `needs.toml` that `reserve` reads in the initramfs, and the module of the

@@ -1,19 +1,19 @@
 //! `persona next`: the persona for the next boot.
 
 use super::{ago, find_persona, or_absent, print};
+use crate::boot_log::Event;
+use crate::boot_log::journal;
+use crate::config::Settings;
 use crate::error::Result;
-use crate::journal;
-use crate::paths::Paths;
-use crate::settings::Settings;
 use crate::state::{Cleared, Last, Override, StartCounts, boot_id};
-use crate::story::Event;
+use crate::sys::paths::Paths;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Who asks for an override, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// As [`crate::who`] tells.
+    /// As [`crate::sys::who`] tells.
     pub by: String,
     /// The clock's time.
     pub at: SystemTime,

@@ -1,11 +1,12 @@
 //! `persona pin`: a PIN for the settings, and whether one is right.
 
 use super::{find_persona, print};
+use crate::config::Settings;
+use crate::config::pin::Pin;
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::pin::Pin;
-use crate::settings::Settings;
-use crate::{sys, terminal};
+use crate::sys::paths::Paths;
+use crate::sys::syscalls;
+use crate::sys::terminal;
 use std::io::Write;
 
 /// Asks for a PIN, twice at a terminal, and prints its line for the settings.
@@ -14,7 +15,7 @@ use std::io::Write;
 /// When there is no PIN to be had.
 pub fn make(out: &mut dyn Write) -> Result<()> {
     let digits = terminal::hidden_line("New PIN: ")?;
-    let salt = sys::random().doing(|| "getting random bytes from the kernel".into())?;
+    let salt = syscalls::random().doing(|| "getting random bytes from the kernel".into())?;
     let pin = Pin::hash(&digits, &salt).map_err(Error::usage)?;
     if terminal::is_there() && !pin.verify(&terminal::hidden_line("The same again: ")?) {
         return Err(Error::new("the two PINs are not the same").mend("run `persona pin` again"));

@@ -1,14 +1,16 @@
 //! `persona plan`: every step a boot and a launch would take. Changes nothing.
 
 use super::{Output, find_persona, launch_plan, or_absent, print, print_json};
+use crate::config::value::Network;
+use crate::config::{Backend, BindTime, Legion, OnPoweroff, Passthrough, Persona, Settings, Starts};
 use crate::error::Result;
-use crate::legion::{self, Cartridge, libvirt, slot};
+use crate::legion::cartridge::slot;
+use crate::legion::qemu::argv;
+use crate::legion::{self, Cartridge, libvirt};
 use crate::passthrough::{self, Step};
-use crate::paths::Paths;
-use crate::pci::PciAddress;
-use crate::settings::value::Network;
-use crate::settings::{Backend, BindTime, Legion, OnPoweroff, Passthrough, Persona, Settings, Starts};
 use crate::state::Last;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -121,7 +123,7 @@ impl Plan {
                 return Ok((Vec::new(), Vec::new()));
             }
             let machine = legion::Machine::find(paths, legion, &cartridge, &devices, passthrough)?;
-            Ok((legion::argv(paths, &machine), machine.notes))
+            Ok((argv(paths, &machine), machine.notes))
         });
         match found {
             Ok((argv, notes)) => {
@@ -193,10 +195,10 @@ impl Plan {
             let _ = writeln!(text, "{:3}. {step}", number + 1);
         }
         if self.macvtap {
-            let line = legion::argv::shell_line(&legion::argv::connected(&self.qemu, 3));
+            let line = argv::shell_line(&argv::connected(&self.qemu, 3));
             let _ = writeln!(text, "\n{line} 3<>/dev/tap$(cat /sys/class/net/{}/ifindex)", legion::network::TAP);
         } else if !self.qemu.is_empty() {
-            let _ = writeln!(text, "\n{}", legion::argv::shell_line(&self.qemu));
+            let _ = writeln!(text, "\n{}", argv::shell_line(&self.qemu));
         }
         text
     }

@@ -1,14 +1,16 @@
 //! `persona prepare`: what root does before legion starts. Binds and proves the devices, inserts the cartridge.
 
 use super::{find_persona, launch_plan, or_absent};
-use crate::account::Account;
+use crate::config::{Backend, Legion, Settings};
 use crate::error::{Context, Error, Result};
-use crate::legion::{Cartridge, Launch, LegionLock, Machine, cartridge, kvm, libvirt, network, slot, tpm};
+use crate::legion::cartridge::slot;
+use crate::legion::qemu::tpm;
+use crate::legion::{Cartridge, Launch, LegionLock, Machine, announce, cartridge, kvm, libvirt, network};
 use crate::passthrough::{self, Kernel};
-use crate::paths::Paths;
-use crate::pci::PciAddress;
-use crate::settings::{Backend, Legion, Settings};
 use crate::state::{Choice, LegionState, Outcome, Override, Phase, StartCounts};
+use crate::sys::account::Account;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use std::os::unix::fs::chown;
 
 /// Whether the choice is legion's business, as an exit code for the unit's `ExecCondition=`.
@@ -34,7 +36,7 @@ pub fn prepare(paths: &Paths) -> Result<()> {
     let choice = Choice::read(paths)?.ok_or_else(|| {
         Error::new("nothing was chosen in this boot").mend("pick a persona in the menu; legion.path then starts legion.service")
     })?;
-    LegionState::new(Phase::Preparing, &choice.persona).write(paths)?;
+    announce(paths, &LegionState::new(Phase::Preparing, &choice.persona))?;
     prepare_chosen(paths, &choice, &lock).inspect_err(|error| failed(paths, &choice.persona, error))
 }
 
@@ -47,7 +49,7 @@ fn refused(paths: &Paths, error: &Error) {
     let Some(choice) = or_absent(Choice::read(paths)) else { return };
     let state =
         LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Failed, &choice.persona) };
-    if let Err(error) = state.write(paths) {
+    if let Err(error) = announce(paths, &state) {
         log::error!("{error}");
     }
 }
@@ -74,7 +76,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     plan.bound_devices().write(paths)?;
     passthrough::bind(paths, &plan, &Kernel::default())?;
     passthrough::give_groups_to(paths, &plan.groups(), account.uid, account.gid)?;
-    LegionState::new(Phase::Inserting, &choice.persona).write(paths)?;
+    announce(paths, &LegionState::new(Phase::Inserting, &choice.persona))?;
     // For `release` again.
     launch.write(paths)?;
     if legion.backend == Backend::Qemu {
@@ -86,7 +88,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     cartridge::ownership::give_to(paths, &cartridge, account.uid, account.gid)?;
     insert(lock, paths, legion, &cartridge)?;
     Override::use_up(paths, choice)?;
-    LegionState::new(Phase::Starting, &choice.persona).write(paths)?;
+    announce(paths, &LegionState::new(Phase::Starting, &choice.persona))?;
     // From here on the supervisor, which is not root, tells where legion is.
     let state = paths.legion_state();
     chown(&state, Some(account.uid), Some(account.gid)).doing(|| format!("giving {} to legion", state.display()))
@@ -101,7 +103,7 @@ fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartrid
 /// Leaves the reason for `release`, which publishes it once whatever was done is undone.
 pub(super) fn failed(paths: &Paths, persona: &str, error: &Error) {
     let state = LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Stopping, persona) };
-    if let Err(error) = state.write(paths) {
+    if let Err(error) = announce(paths, &state) {
         log::error!("{error}");
     }
 }

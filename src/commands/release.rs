@@ -1,14 +1,14 @@
 //! `persona release`: what root does after legion, however it ended. Gives devices back and tells the menu.
 
 use super::or_absent;
-use crate::atomic;
+use crate::boot_log::Event;
+use crate::config::OnPoweroff;
 use crate::error::{Context, Error, Result};
-use crate::legion::{Launch, LegionLock, cartridge, libvirt, network};
+use crate::legion::{Launch, LegionLock, announce, cartridge, libvirt, network};
 use crate::passthrough::{self, Kernel};
-use crate::paths::Paths;
-use crate::settings::OnPoweroff;
 use crate::state::{BoundDevices, LegionState, Outcome, Phase, StartCounts, ran_well};
-use crate::story::Event;
+use crate::sys::atomic;
+use crate::sys::paths::Paths;
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -48,7 +48,7 @@ pub fn release(paths: &Paths) -> Result<()> {
     }
     let power_off = launch.as_ref().is_some_and(|launch| takes_the_machine_along(launch, &state));
     // Last of all: from here on the menu takes the next choice.
-    state.write(paths)?;
+    announce(paths, &state)?;
     if power_off {
         log::info!("{}", Event::Decision("the guest powered itself off, and so does the machine".to_owned()));
         self::power_off()?;
@@ -138,8 +138,8 @@ fn power_off() -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::config::Settings;
     use crate::legion::{Cartridge, Disk, DiskKind, Machine};
-    use crate::settings::Settings;
 
     fn state(phase: Phase, outcome: Option<Outcome>) -> LegionState {
         LegionState { why: Some("because".into()), outcome, ..LegionState::new(phase, "a") }

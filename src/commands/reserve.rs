@@ -1,11 +1,11 @@
 //! `persona reserve`: keeps host drivers off the passthrough devices, in the initramfs, before coldplug.
 
+use crate::boot_log::Event;
+use crate::config::Settings;
+use crate::config::kernel_command_line::KernelCommandLine;
 use crate::error::Result;
-use crate::kernel_command_line::KernelCommandLine;
 use crate::passthrough::{self, Machine, Plan, Stage};
-use crate::paths::Paths;
-use crate::settings::Settings;
-use crate::story::Event;
+use crate::sys::paths::Paths;
 use std::time::Instant;
 
 /// Writes the overrides. What is in doubt is left to the host, and the boot goes on either way.

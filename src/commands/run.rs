@@ -3,10 +3,11 @@
 use super::or_absent;
 use super::prepare::failed;
 use crate::error::{Error, Result};
-use crate::legion::{Launch, LegionLock, libvirt, supervise};
-use crate::paths::Paths;
+use crate::legion::qemu::supervise;
+use crate::legion::{Launch, LegionLock, libvirt};
 use crate::state::LegionState;
-use crate::systemd;
+use crate::sys::paths::Paths;
+use crate::sys::systemd;
 
 /// Runs what `prepare` has prepared, with the lock that it took.
 ///

@@ -1,19 +1,19 @@
 //! `persona status`: what was chosen and why, what the devices are bound to, what legion does or why it does not.
 
 use super::{Output, or_absent, print, print_json};
+use crate::boot_log;
+use crate::config::document::Word;
+use crate::config::{Persona, Settings, Starts};
 use crate::control::shown::in_words;
 use crate::control::{self, Asked, Request};
-use crate::document::Word;
 use crate::error::{Context, Result};
 use crate::legion::Launch;
-use crate::paths::Paths;
-use crate::pci::PciAddress;
-use crate::power::{Deed, Doing, Stage, uptime};
-use crate::settings::{Persona, Settings, Starts};
+use crate::state::operation::{Deed, Doing, Stage, uptime};
 use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override, StartCount, StartCounts};
-use crate::story;
-use crate::style::{Style, Tone};
-use crate::unit::Unit;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
+use crate::sys::style::{Style, Tone};
+use crate::sys::unit::Unit;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -203,7 +203,7 @@ impl Status {
             }
         }
         match &self.choice {
-            Some(choice) => line("choice", &format!("{}, {}", choice.persona, story::text::why(choice.reason)), None),
+            Some(choice) => line("choice", &format!("{}, {}", choice.persona, boot_log::text::why(choice.reason)), None),
             None => line("choice", "none yet", None),
         }
         if let Some(next) = &self.next {

@@ -1,11 +1,11 @@
 //! `persona log`: the story of this boot and of those before it.
 
 use super::{Output, print, print_json};
+use crate::boot_log::journal::{self, Boots};
+use crate::boot_log::{Entry, Story, entry, text};
 use crate::error::Result;
-use crate::journal::{self, Boots};
-use crate::paths::Paths;
-use crate::story::{Entry, Story, entry, text};
-use crate::style::Style;
+use crate::sys::paths::Paths;
+use crate::sys::style::Style;
 use std::io::Write;
 
 /// Prints what the journal tells of one boot in full, or of all boots in short.

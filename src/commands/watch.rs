@@ -5,10 +5,10 @@ use super::status::Status;
 use super::{Output, print};
 use crate::control::{Asked, Caller, Request};
 use crate::error::{Context, Result};
-use crate::menu::text::width;
-use crate::paths::Paths;
-use crate::style::Style;
-use crate::sys;
+use crate::sys::paths::Paths;
+use crate::sys::style::Style;
+use crate::sys::syscalls;
+use crate::sys::width;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -143,7 +143,7 @@ impl Page {
 
     /// For people: a terminal shows the newest, anything else gets one below the other.
     fn text(&mut self, text: &str, out: &mut dyn Write) -> Result<()> {
-        let size = if stdout().is_terminal() { sys::window_size(stdout().as_fd()).ok() } else { None };
+        let size = if stdout().is_terminal() { syscalls::window_size(stdout().as_fd()).ok() } else { None };
         let (columns, rows) = size.map_or((0, 0), |size| (usize::from(size.columns), usize::from(size.rows)));
         if text == self.told && columns == self.columns {
             return Ok(());

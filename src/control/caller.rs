@@ -3,8 +3,8 @@
 use super::request::Asked;
 use super::{is_trusted, reply};
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::sys;
+use crate::sys::paths::Paths;
+use crate::sys::syscalls;
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::{PeerCredentials, SendTimeout};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, setsockopt, socket};
@@ -133,7 +133,7 @@ fn connect_to(path: &Path, ends: Instant) -> nix::Result<UnixStream> {
     connect(caller.as_raw_fd(), &UnixAddr::new(path)?)?;
     // The folder is also legion's to write to, and what a guest that broke out says is nothing to go by.
     let user = getsockopt(&caller, PeerCredentials)?.uid();
-    if is_trusted(user, sys::effective_user()) { Ok(caller.into()) } else { Err(Errno::EPERM) }
+    if is_trusted(user, syscalls::effective_user()) { Ok(caller.into()) } else { Err(Errno::EPERM) }
 }
 
 fn refused(path: &Path, why: Errno) -> Error {

@@ -1,7 +1,7 @@
 //! What can be asked of the menu. Pure.
 
 use super::VERSION;
-use crate::document::nearest;
+use crate::config::document::nearest;
 use crate::error::{Context, Error, Result};
 use serde_json::{Map, Value, json};
 

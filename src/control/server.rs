@@ -4,8 +4,8 @@ use super::connection::Connection;
 use super::request::Asked;
 use super::{LONGEST_LINE, Shown, is_trusted, reply};
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::sys;
+use crate::sys::paths::Paths;
+use crate::sys::syscalls;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, getsockopt, listen, socket};
@@ -158,7 +158,7 @@ impl Server {
         stream.set_nonblocking(true).ok()?;
         self.count += 1;
         let mut client = Connection::new(self.count, stream);
-        if !is_trusted(user, sys::effective_user()) {
+        if !is_trusted(user, syscalls::effective_user()) {
             log::warn!("user {user} may not speak to the menu");
             client.say(&reply::refused(&Error::new("only root may speak to the menu")));
             return None;

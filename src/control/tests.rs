@@ -4,7 +4,7 @@
 use super::server::{MOST_CLIENTS, MOST_SUBSCRIBERS};
 use super::*;
 use crate::error::{Error, Result};
-use crate::paths::Paths;
+use crate::sys::paths::Paths;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use std::collections::VecDeque;

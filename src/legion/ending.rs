@@ -1,7 +1,7 @@
 //! Why it is over.
 
-use super::ladder::Rung;
-use super::watch::{Shutdown, Watch};
+use crate::config::ladder::Rung;
+use crate::legion::qemu::watch::{Shutdown, Watch};
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;

@@ -4,7 +4,7 @@
 //! may be before that.
 
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
+use crate::sys::paths::Paths;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -3,20 +3,21 @@
 //! `run` is not root, and whoever breaks out of the guest becomes what `run` is: it reads this record and its own cartridge, never
 //! the settings.
 
-use super::argv::argv;
-use super::cartridge::Cartridge;
-use super::ladder::Ladder;
-use super::lock::LegionLock;
-use super::machine::Machine;
-use super::topology::Pinning;
-use super::{slot, tpm};
-use crate::atomic;
-use crate::document::{Checked, Lines, Record, Table, Word};
+use crate::config::document::{Checked, Lines, Record, Table, Word};
+use crate::config::ladder::Ladder;
+use crate::config::value::{Network, RunningWell};
+use crate::config::{Legion, OnPoweroff};
 use crate::error::{Error, Result};
+use crate::legion::cartridge::Cartridge;
+use crate::legion::cartridge::slot;
+use crate::legion::lock::LegionLock;
+use crate::legion::machine::Machine;
+use crate::legion::qemu::argv::argv;
+use crate::legion::qemu::tpm;
+use crate::legion::topology::Pinning;
 use crate::passthrough::Note;
-use crate::paths::Paths;
-use crate::settings::value::{Network, RunningWell};
-use crate::settings::{Legion, OnPoweroff};
+use crate::state::record;
+use crate::sys::paths::Paths;
 use std::path::PathBuf;
 
 /// One launch of legion.
@@ -136,7 +137,7 @@ impl Launch {
     /// # Errors
     /// When there is nothing, or it cannot be read.
     pub fn read(paths: &Paths) -> Result<Self> {
-        atomic::read_toml(&paths.launch())?
+        record::read_toml(&paths.launch())?
             .ok_or_else(|| Error::new("nothing was prepared in this boot").mend("start legion.service, which runs `persona prepare` first"))
     }
 
@@ -145,7 +146,7 @@ impl Launch {
     /// # Errors
     /// When there is a record that cannot be read.
     pub fn last(paths: &Paths) -> Result<Option<Self>> {
-        atomic::read_toml(&paths.launch())
+        record::read_toml(&paths.launch())
     }
 
     /// Hands it to `run`.
@@ -153,7 +154,7 @@ impl Launch {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, paths: &Paths) -> Result<()> {
-        atomic::write_toml(&paths.launch(), self)
+        record::write_toml(&paths.launch(), self)
     }
 
     /// The cartridge.
@@ -179,7 +180,7 @@ impl Launch {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::document;
+    use crate::config::document;
 
     #[test]
     fn a_launch_is_read_as_it_was_written() {

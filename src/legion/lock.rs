@@ -1,9 +1,9 @@
 //! The lock that makes legion the only one.
 
 use crate::error::{Context, Error, Result};
-use crate::lock::{FileLock, is_at};
-use crate::paths::Paths;
-use crate::systemd;
+use crate::sys::file_lock::{FileLock, is_at};
+use crate::sys::paths::Paths;
+use crate::sys::systemd;
 use nix::libc::O_NOFOLLOW;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};

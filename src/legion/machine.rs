@@ -1,19 +1,19 @@
 //! What makes legion this persona's machine, found on this host.
 
-use super::cartridge::Cartridge;
-use super::firmware::Firmware;
-use super::memory::{self, HugePages};
-use super::topology::Processors;
+use crate::config::{Legion, Passthrough};
 use crate::error::{Context, Error, Result};
+use crate::legion::cartridge::Cartridge;
+use crate::legion::cartridge::firmware::Firmware;
+use crate::legion::memory::{self, HugePages};
+use crate::legion::topology::Processors;
 use crate::passthrough::Note;
-use crate::paths::Paths;
-use crate::pci::PciAddress;
-use crate::settings::{Legion, Passthrough};
 use crate::state::{LegionState, Phase};
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use std::fs;
 use std::path::Path;
 
-/// Everything that [`super::argv()`] is made from.
+/// Everything that [`crate::legion::qemu::argv()`] is made from.
 #[derive(Debug, Clone)]
 pub struct Machine<'a> {
     /// legion as the persona wants it.

@@ -1,7 +1,7 @@
 //! Huge pages: whether legion can have them.
 
-use crate::paths::Paths;
-use crate::settings::value::MemorySize;
+use crate::config::value::MemorySize;
+use crate::sys::paths::Paths;
 use std::fs;
 
 /// The size of the pages that legion's memory is made of, where it is not the ordinary one.

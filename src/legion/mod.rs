@@ -5,16 +5,11 @@
 //! process and pure parts: [`qmp`] reads what QEMU says, [`watch`] draws from it what happened, [`ladder`] decides what a stop does next, and
 //! [`ending`] says why it is over.
 
-mod agent;
-pub mod argv;
+mod announce;
 pub mod cartridge;
 pub mod ending;
-pub mod firmware;
-#[cfg(test)]
-pub(crate) mod golden;
 mod identity;
 pub mod kvm;
-pub mod ladder;
 pub mod launch;
 pub mod libvirt;
 pub mod lock;
@@ -22,22 +17,14 @@ pub mod machine;
 pub mod memory;
 pub mod network;
 mod news;
-mod qemu;
-pub mod qmp;
-pub mod slot;
+pub mod qemu;
 mod stopping;
-pub mod supervise;
-mod tail;
 pub mod topology;
-pub mod tpm;
-pub mod watch;
 mod wellness;
 
-pub use argv::argv;
+pub use announce::announce;
 pub use cartridge::{Cartridge, Disk, DiskKind};
 pub use ending::Ending;
-pub use firmware::{Firmware, ImageFormat, Template};
-pub use ladder::{Ladder, Rung};
 pub use launch::Launch;
 pub use lock::LegionLock;
 pub use machine::Machine;

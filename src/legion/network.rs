@@ -1,9 +1,9 @@
 //! legion's way into the host's network: a tap or a macvtap that root makes and QEMU, without any privilege, uses.
 
-use super::identity::mac;
+use crate::config::value::Network;
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::settings::value::Network;
+use crate::legion::identity::mac;
+use crate::sys::paths::Paths;
 use nix::libc::O_NONBLOCK;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, chown};

@@ -1,10 +1,11 @@
 //! What a supervisor tells the world of legion: the state file, the service manager, the log.
 
-use super::ending::Ending;
+use crate::boot_log::Event;
 use crate::error::Result;
-use crate::paths::Paths;
+use crate::legion::announce;
+use crate::legion::ending::Ending;
 use crate::state::{LegionState, Outcome, Phase};
-use crate::story::Event;
+use crate::sys::paths::Paths;
 use sd_notify::NotifyState;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ pub(super) struct News<'a> {
 /// Of what was done, and of writing the state.
 pub(super) fn told<'a>(paths: &'a Paths, persona: &'a str, supervise: impl FnOnce(&mut News<'a>) -> Result<Ending>) -> Result<Ending> {
     let mut news = News { paths, persona, phase: Phase::Starting, why: None, runs_since: None, runs_well: false };
-    let ending = LegionState::new(Phase::Starting, persona).write(paths).and_then(|()| supervise(&mut news));
+    let ending = announce(paths, &LegionState::new(Phase::Starting, persona)).and_then(|()| supervise(&mut news));
     let (outcome, why) = match &ending {
         Ok(Ending::GuestPoweroff) => (Outcome::GuestPoweroff, Ending::GuestPoweroff.to_string()),
         Ok(ending) if ending.is_good() => (Outcome::Stopped, ending.to_string()),
@@ -37,7 +38,7 @@ pub(super) fn told<'a>(paths: &'a Paths, persona: &'a str, supervise: impl FnOnc
     // `release` makes it final once the devices are back.
     let runs_well = news.runs_well;
     let state = LegionState { why: Some(why), outcome: Some(outcome), ran_s, runs_well, ..LegionState::new(Phase::Stopping, persona) };
-    state.write(paths).and(ending)
+    announce(paths, &state).and(ending)
 }
 
 impl News<'_> {
@@ -78,7 +79,7 @@ impl News<'_> {
     }
 
     fn write(&self, state: LegionState) {
-        if let Err(error) = (LegionState { runs_well: self.runs_well, ..state }).write(self.paths) {
+        if let Err(error) = announce(self.paths, &LegionState { runs_well: self.runs_well, ..state }) {
             log::warn!("{error}");
         }
     }

@@ -1,6 +1,6 @@
 //! A stop under way, and the signals that ask for one.
 
-use super::ladder::{Ladder, Rung, Step};
+use crate::config::ladder::{Ladder, Rung, Step};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::time::{Duration, Instant};

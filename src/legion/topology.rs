@@ -4,11 +4,11 @@
 //! cache for each die (`target/i386/cpu.c`), so every L3 cache of the host becomes a die: on a Ryzen a CCX, which Linux
 //! and Windows then see as what it is.
 
-use crate::document::{Checked, Lines, Record, Table};
+use crate::config::document::{Checked, Lines, Record, Table};
+use crate::config::value::Cpus;
 use crate::error::{Error, Result};
 use crate::passthrough::Note;
-use crate::paths::Paths;
-use crate::settings::value::Cpus;
+use crate::sys::paths::Paths;
 use std::fs;
 use std::path::Path;
 

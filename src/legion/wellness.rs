@@ -1,7 +1,7 @@
 //! Whether a guest that runs runs well. It is looked at only until that is known: then nothing wakes the supervisor up for it
 //! any more.
 
-use crate::settings::value::RunningWell;
+use crate::config::value::RunningWell;
 use std::time::{Duration, Instant};
 
 /// How long an agent that may not be up yet is left alone. A guest needs longer than this to boot, and nothing waits for the

@@ -1,15 +1,15 @@
 //! All that a menu of personas is made of, read from this machine.
 
-use super::facts::Facts;
-use super::gallery;
-use super::opening::Opening;
-use super::state::Menu;
+use crate::boot_log::Event;
+use crate::config::Settings;
+use crate::config::kernel_command_line::KernelCommandLine;
 use crate::error::Result;
-use crate::kernel_command_line::KernelCommandLine;
-use crate::paths::Paths;
-use crate::pci::PciAddress;
-use crate::settings::Settings;
-use crate::story::Event;
+use crate::menu::facts::Facts;
+use crate::menu::gallery;
+use crate::menu::model::Menu;
+use crate::menu::opening::Opening;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use persona_paint::Gallery;
 
 /// What a menu of personas is made of.

@@ -1,13 +1,13 @@
 //! What the menu shows besides the settings and its own state: facts about this machine, which may change while the
 //! menu is up. Gathering them changes nothing.
 
+use crate::config::{Persona, Settings};
 use crate::error::Error;
 use crate::legion::Cartridge;
-use crate::network;
 use crate::passthrough::{Machine, Plan, Stage};
-use crate::paths::Paths;
-use crate::pci::PciAddress;
-use crate::settings::{Persona, Settings};
+use crate::sys::network;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 
 /// What is known of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Facts {
     pub address: Option<String>,
     /// One line of warning.
     pub notice: Option<String>,
-    /// Why this boot opened as it did ([`super::opening`]), until a person decides otherwise.
+    /// Why this boot opened as it did ([`crate::menu::opening`]), until a person decides otherwise.
     pub opening: Option<String>,
     /// The card whose screen legion draws on, for people.
     pub screen: Option<String>,

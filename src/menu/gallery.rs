@@ -1,8 +1,8 @@
 //! The owner's emblems: PNG files that the settings name, read once for all painters.
 
+use crate::config::Emblem;
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::settings::Emblem;
+use crate::sys::paths::Paths;
 use persona_paint::{Art, Gallery};
 use std::path::Path;
 

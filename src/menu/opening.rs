@@ -1,14 +1,14 @@
 //! How the menu opens: what starts by itself, after how long, and what there is to say about it. Pure, so that it can be asked
 //! again in the same boot, when the real root's settings and override can be read.
 
-use super::state::Menu;
-use crate::commands::or_absent;
-use crate::kernel_command_line::KernelCommandLine;
-use crate::paths::Paths;
-use crate::settings::Settings;
-use crate::settings::value::Timeout;
+use crate::boot_log::Event;
+use crate::config::Settings;
+use crate::config::kernel_command_line::KernelCommandLine;
+use crate::config::value::Timeout;
+use crate::menu::model::Menu;
+use crate::state::or_absent;
 use crate::state::{Choice, Last, Override, Reason, StartCounts, boot_id};
-use crate::story::Event;
+use crate::sys::paths::Paths;
 
 /// What is remembered beside the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

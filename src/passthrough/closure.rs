@@ -2,8 +2,8 @@
 
 use super::machine::{Function, Machine};
 use super::note::Note;
-use crate::pci::{PciAddress, PciId};
-use crate::settings::{BindTime, Passthrough};
+use crate::config::{BindTime, Passthrough};
+use crate::sys::pci::{PciAddress, PciId};
 use std::collections::BTreeSet;
 
 /// Listed devices and all that comes along with them: every function of their slots and every member of those

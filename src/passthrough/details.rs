@@ -1,8 +1,8 @@
 //! What a function is like beside what a plan needs: how it is reset, whether it sleeps, which of its BARs can grow.
 
 use super::inventory::first_line;
-use crate::paths::Paths;
-use crate::pci::PciAddress;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use std::fs;
 use std::path::Path;
 

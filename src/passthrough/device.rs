@@ -5,8 +5,8 @@ use super::attribute::{Outcome, Writer, write_now};
 use super::inventory::{driver_override, idle_override, is_hung, link_name};
 use super::plan::hangs_on_unbind;
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::pci::PciAddress;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -28,7 +28,7 @@ pub struct Kernel {
 
 impl Default for Kernel {
     fn default() -> Self {
-        Self { writer: Writer::default(), modprobe: "modprobe".into(), group_is_viable: crate::sys::vfio_group_is_viable }
+        Self { writer: Writer::default(), modprobe: "modprobe".into(), group_is_viable: crate::sys::syscalls::vfio_group_is_viable }
     }
 }
 

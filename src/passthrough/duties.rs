@@ -4,9 +4,9 @@
 
 use super::inventory::first_line;
 use super::machine::{Duty, Function};
-use crate::network::default_interfaces;
-use crate::paths::Paths;
-use crate::pci::PciAddress;
+use crate::sys::network::default_interfaces;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};

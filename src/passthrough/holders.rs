@@ -3,9 +3,9 @@
 use super::duties::Tree;
 use super::inventory::first_line;
 use super::machine::Holder;
-use crate::console;
-use crate::paths::Paths;
-use crate::pci::PciAddress;
+use crate::sys::console;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 use std::fs;
 
 /// What the kernel calls the memory of a framebuffer that the firmware left behind: the region itself, and the drivers that

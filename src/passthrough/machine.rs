@@ -1,7 +1,7 @@
 //! The snapshot: PCI functions, and what the host needs each of them for.
 
 use super::vfio::Vfio;
-use crate::pci::{PciAddress, PciId};
+use crate::sys::pci::{PciAddress, PciId};
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! What PCI devices are called, from the `pci.ids` that the distribution keeps (package hwdata).
 
 use super::machine::Machine;
-use crate::paths::Paths;
-use crate::pci::PciId;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciId;
 use pciid_parser::Database;
 
 /// Words of a maker's full name from which on nobody says them.

@@ -2,8 +2,8 @@
 //! card is for the image to hold.
 
 use super::machine::{Duty, Machine};
-use crate::document::{self, Checked, Lines, Record, Table};
-use crate::paths::Paths;
+use crate::config::document::{self, Checked, Lines, Record, Table};
+use crate::sys::paths::Paths;
 
 /// What the host cannot do without, as `needs.toml` has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

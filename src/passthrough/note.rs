@@ -1,6 +1,6 @@
 //! What the owner should know although nothing is refused.
 
-use crate::pci::PciAddress;
+use crate::sys::pci::PciAddress;
 use std::fmt;
 
 /// Something that differs from the owner's wish, or that they will see happen.

@@ -6,9 +6,9 @@ use super::note::Note;
 use super::refusal::{Refusal, refusals};
 use super::step::Step;
 use super::{HANGS_ON_UNBIND, VFIO_PCI};
-use crate::pci::PciAddress;
-use crate::settings::{BindTime, Display, Settings};
+use crate::config::{BindTime, Display, Settings};
 use crate::state::{BoundDevice, BoundDevices};
+use crate::sys::pci::PciAddress;
 use std::collections::BTreeSet;
 
 /// The moment a plan is for.

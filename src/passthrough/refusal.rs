@@ -4,8 +4,8 @@ use super::closure::{Closure, Member};
 use super::machine::{Duty, Function, Machine};
 use super::plan::{Stage, hangs_on_unbind};
 use super::vfio::Vfio;
-use crate::pci::PciAddress;
-use crate::settings::{BindTime, Display, Passthrough, Settings};
+use crate::config::{BindTime, Display, Passthrough, Settings};
+use crate::sys::pci::PciAddress;
 use std::fmt;
 
 /// One reason why legion stays off.

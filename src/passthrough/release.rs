@@ -3,8 +3,8 @@
 use super::VFIO_PCI;
 use super::device::{Device, Kernel};
 use crate::error::{Error, Result};
-use crate::paths::Paths;
 use crate::state::{BoundDevice, BoundDevices};
+use crate::sys::paths::Paths;
 
 /// The code of an error that only a reboot ends.
 const HUNG: &str = "driver-hung";

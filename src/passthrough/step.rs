@@ -1,6 +1,6 @@
 //! The steps of a plan.
 
-use crate::pci::PciAddress;
+use crate::sys::pci::PciAddress;
 use std::fmt;
 
 /// One thing that is done to the machine. Displays as one line.

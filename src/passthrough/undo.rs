@@ -3,8 +3,8 @@
 use super::VFIO_PCI;
 use super::attribute::Writer;
 use super::device::Device;
-use crate::paths::Paths;
-use crate::pci::PciAddress;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
 
 /// What ran so far, in order, for the case that the next step fails.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Where the vfio-pci driver is: it may be built into the kernel, loaded, waiting to be loaded, or not to be had.
 
 use super::VFIO_PCI;
-use crate::paths::Paths;
+use crate::sys::paths::Paths;
 use std::fs;
 
 /// The vfio-pci driver of the running kernel.

@@ -1,7 +1,7 @@
 //! What the files look like.
 
 use super::{BoundDevice, BoundDevices, Choice, Last, LegionState, MenuState, Outcome, Override, Phase, Reason};
-use crate::document::{Checked, Lines, Record, Table, Word};
+use crate::config::document::{Checked, Lines, Record, Table, Word};
 
 impl Word for Reason {
     const WORDS: &'static [(&'static str, Self)] = &[

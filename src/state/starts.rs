@@ -5,12 +5,13 @@
 //! became of this one. After [`ENOUGH`] boots nothing starts it any more unless a person is there or has
 //! named it: a wrong default never keeps a machine in a loop.
 
+use super::record;
 use super::{Choice, Last, Reason, boot_id};
-use crate::atomic;
-use crate::document::{Checked, Lines, Record, Table};
+use crate::config::document::{Checked, Lines, Record, Table};
 use crate::error::Result;
-use crate::lock::{FileLock, LOCK_TIMEOUT};
-use crate::paths::Paths;
+use crate::sys::atomic;
+use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
+use crate::sys::paths::Paths;
 
 /// So many boots in a row in which a persona did not run well, and it is passed over.
 pub const ENOUGH: u32 = 3;
@@ -64,7 +65,7 @@ impl StartCounts {
     /// When there is a record that cannot be read. It counts as none: a machine that passes over everything because of a
     /// broken file would help nobody, and three more boots tell again.
     pub fn read(paths: &Paths) -> Result<Option<Self>> {
-        atomic::read_toml(&paths.starts())
+        record::read_toml(&paths.starts())
     }
 
     /// In how many boots in a row this persona was started and did not run well.
@@ -166,7 +167,7 @@ fn change(paths: &Paths, change: impl FnOnce(&mut StartCounts)) -> Result<()> {
     match before {
         Some(before) if before == after => Ok(()),
         _ if after.personas.is_empty() => atomic::remove(&paths.starts()),
-        _ => atomic::write_toml(&paths.starts(), &after),
+        _ => record::write_toml(&paths.starts(), &after),
     }
 }
 

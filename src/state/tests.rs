@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::document::{self, Record};
+use crate::config::document::{self, Record};
 
 fn mordor(until_cleared: bool) -> Override {
     Override { persona: "mordor".into(), until_cleared, by: None, at: None, boot: Some("earlier".into()) }
@@ -37,7 +37,7 @@ fn override_set_while_another_is_spent_is_kept() {
         });
         // Whether it has read the record by now or not: it removes nothing while another process changes it.
         assert!(is_done.recv_timeout(std::time::Duration::from_millis(200)).is_err());
-        atomic::write_toml(&paths.override_file(), &Override { persona: "gondor".into(), ..mordor(false) }).unwrap();
+        record::write_toml(&paths.override_file(), &Override { persona: "gondor".into(), ..mordor(false) }).unwrap();
         drop(lock);
         is_done.recv().unwrap();
     });

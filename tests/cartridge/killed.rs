@@ -2,8 +2,9 @@
 //! Nothing half-made remains that the list does not name and the next command does not clear.
 
 use crate::bench::{Bench, Victim};
-use persona::legion::{Cartridge, LegionLock, slot};
-use persona::paths::Paths;
+use persona::legion::cartridge::slot;
+use persona::legion::{Cartridge, LegionLock};
+use persona::sys::paths::Paths;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,11 +1,12 @@
 //! `persona cartridge` as its users meet it.
 
 use crate::bench::{Bench, PERSONA};
+use persona::config::Settings;
 use persona::legion::cartridge::Shelf;
-use persona::legion::{Cartridge, LegionLock, slot};
-use persona::paths::Paths;
-use persona::settings::Settings;
+use persona::legion::cartridge::slot;
+use persona::legion::{Cartridge, LegionLock};
 use persona::state::{LegionState, Phase};
+use persona::sys::paths::Paths;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

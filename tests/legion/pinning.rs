@@ -17,10 +17,10 @@ fn affinity(process: u32) -> Vec<(String, String)> {
 fn each_virtual_cpu_has_a_host_cpu_of_its_own_before_the_guest_runs() {
     // Two tests' worth of host CPUs are everywhere; which of them, the kernel says.
     let allowed = affinity(std::process::id())[0].1.clone();
-    let persona::settings::value::Cpus::Pinned(host) = allowed.parse().unwrap() else { panic!("{allowed}") };
+    let persona::config::value::Cpus::Pinned(host) = allowed.parse().unwrap() else { panic!("{allowed}") };
     let (first, last) = (host[0], *host.last().unwrap());
     let mut bench = debug_console(Bench::new(&boot_sector(&[SAY_SO, HALT])).ladder(0, 0, NEVER));
-    bench.legion.cpus = persona::settings::value::Cpus::Count(2);
+    bench.legion.cpus = persona::config::value::Cpus::Count(2);
     bench.pinning = Pinning { vcpus: vec![last, first], rest: vec![first] };
     let running = bench.start();
     running.await_guest();

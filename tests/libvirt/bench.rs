@@ -1,9 +1,11 @@
 //! A supervisor in a process of its own, and the `virsh` that it talks to.
 
-use persona::legion::{Cartridge, Ladder, Launch, LegionLock, slot};
-use persona::paths::Paths;
-use persona::settings::Settings;
+use persona::config::Ladder;
+use persona::config::Settings;
+use persona::legion::cartridge::slot;
+use persona::legion::{Cartridge, Launch, LegionLock};
 use persona::state::{LegionState, Phase};
+use persona::sys::paths::Paths;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;

@@ -5,8 +5,8 @@ mod bench;
 
 use bench::{Bench, NEVER};
 use persona::legion::{Launch, LegionLock, libvirt};
-use persona::paths::Paths;
 use persona::state::Phase;
+use persona::sys::paths::Paths;
 use std::fs;
 use std::path::Path;
 

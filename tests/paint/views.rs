@@ -1,6 +1,6 @@
 //! The views that the tests look at.
 
-use persona::settings::Settings;
+use persona::config::Settings;
 use persona_paint::{Appearance, BuiltInEmblem, Card, Emblem, Layout, Overlay, PinAnswer, Pose, Progress, Stage, Step, View, layout};
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,7 +4,7 @@ use super::kernel::{kernel, program};
 use super::random_tree::{Spec, spec};
 use super::{Tree, build, listing, paths, read};
 use persona::passthrough::{Kernel, Machine, Plan, Stage, Step, Writer, bind};
-use persona::pci::PciAddress;
+use persona::sys::pci::PciAddress;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::RefCell;

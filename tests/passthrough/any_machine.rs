@@ -1,9 +1,9 @@
 //! What holds on whatever machine, with whatever settings.
 
 use super::{Settings, settings};
+use persona::config::BindTime;
 use persona::passthrough::{Duty, Function, Machine, Plan, Stage, Step, Vfio};
-use persona::pci::{PciAddress, PciId};
-use persona::settings::BindTime;
+use persona::sys::pci::{PciAddress, PciId};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;

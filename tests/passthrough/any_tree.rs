@@ -3,7 +3,7 @@
 use super::random_tree::{Spec, Truth, spec};
 use super::{Settings, build, read, settings};
 use persona::passthrough::{Needs, Plan, Stage, Step};
-use persona::pci::PciAddress;
+use persona::sys::pci::PciAddress;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;

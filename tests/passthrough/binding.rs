@@ -3,10 +3,10 @@
 use super::kernel::{kernel, program, written};
 use super::{SHIPPED, Tree, at, listing, paths, read, reference};
 use nix::sys::stat::Mode;
+use persona::config::Settings;
 use persona::error::Error;
 use persona::passthrough::attribute::{Outcome, Writer};
 use persona::passthrough::{Kernel, Plan, Stage, bind, give_groups_to, release, reserve};
-use persona::settings::Settings;
 use persona::state::{BoundDevice, BoundDevices};
 use std::collections::BTreeMap;
 use std::fs;

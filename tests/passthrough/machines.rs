@@ -2,9 +2,9 @@
 
 use super::recorded::{plans, recorded};
 use super::{SHIPPED, Tree, at, listing, paths, read};
+use persona::config::{BindTime, Settings};
 use persona::passthrough::{Duty, Function, Machine, Plan, Refusal, Stage, Step};
-use persona::pci::PciAddress;
-use persona::settings::{BindTime, Settings};
+use persona::sys::pci::PciAddress;
 use std::collections::BTreeSet;
 
 fn function<'a>(machine: &'a Machine, address: &str) -> &'a Function {

@@ -13,10 +13,10 @@ mod random_layers;
 mod random_tree;
 mod recorded;
 
+use persona::config::Settings;
 use persona::passthrough::Machine;
-use persona::paths::Paths;
-use persona::pci::PciAddress;
-use persona::settings::Settings;
+use persona::sys::paths::Paths;
+use persona::sys::pci::PciAddress;
 use persona_recorded::Tree;
 use persona_recorded::machines::{SHIPPED, unreserved};
 

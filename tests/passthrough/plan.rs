@@ -1,8 +1,8 @@
 //! What is refused, what comes along, and when things are taken.
 
 use super::{Settings, at, listing, read, reference, settings};
+use persona::config::BindTime;
 use persona::passthrough::{Duty, Function, Machine, Plan, Refusal, Stage, Step, Vfio};
-use persona::settings::BindTime;
 use std::sync::LazyLock;
 
 const CARD: &str = "0000:0a:00.0";

@@ -2,7 +2,7 @@
 
 use super::random_layers::{Route, Stack, Volumes, route, stack};
 use super::{Tree, at};
-use persona::pci::PciAddress;
+use persona::sys::pci::PciAddress;
 use persona_recorded::Function;
 use proptest::collection::vec;
 use proptest::option;

@@ -4,10 +4,10 @@
 
 use super::{paths, read};
 use persona::commands::{self, Output};
+use persona::config::Settings;
 use persona::passthrough::{Plan, Stage};
-use persona::paths::Paths;
-use persona::pci::PciAddress;
-use persona::settings::Settings;
+use persona::sys::paths::Paths;
+use persona::sys::pci::PciAddress;
 use persona_recorded::{MACHINES, Recorded, Tree};
 use std::fmt::Write;
 use std::fs;

@@ -1,11 +1,11 @@
 //! `persona cartridge list`.
 
 use super::super::{Output, ago, print, print_json};
+use crate::config::Settings;
 use crate::error::Result;
 use crate::legion::cartridge::survey::{Entry, Leftover};
 use crate::legion::cartridge::{DiskSize, Shelf};
-use crate::paths::Paths;
-use crate::settings::Settings;
+use crate::sys::paths::Paths;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write;

@@ -4,12 +4,12 @@ mod list;
 mod progress;
 
 use super::{Output, print};
+use crate::config::Settings;
 use crate::error::{Context, Error, Result};
 use crate::legion::DiskKind;
 use crate::legion::cartridge::{Blank, DiskSize, FirmwareKind, Shelf, Source};
-use crate::paths::Paths;
-use crate::settings::Settings;
-use crate::terminal;
+use crate::sys::paths::Paths;
+use crate::sys::terminal;
 use progress::Bar;
 use std::io::Write;
 use std::path::{Path, PathBuf};

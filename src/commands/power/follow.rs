@@ -1,12 +1,14 @@
 //! A `systemctl` run to its end, and every step of legion told meanwhile.
 
+use crate::boot_log;
 use crate::commands::or_absent;
 use crate::error::{Context, Error, Result};
-use crate::menu::text::width;
-use crate::paths::Paths;
 use crate::state::{LegionState, Phase};
-use crate::style::{Style, Tone};
-use crate::{story, sys, systemd};
+use crate::sys::paths::Paths;
+use crate::sys::style::{Style, Tone};
+use crate::sys::syscalls;
+use crate::sys::systemd;
+use crate::sys::width;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -170,7 +172,7 @@ impl Progress<'_> {
 }
 
 fn columns() -> usize {
-    sys::window_size(std::io::stdout().as_fd()).map_or(80, |size| usize::from(size.columns).max(20))
+    syscalls::window_size(std::io::stdout().as_fd()).map_or(80, |size| usize::from(size.columns).max(20))
 }
 
 fn line(state: &LegionState) -> String {
@@ -192,7 +194,7 @@ fn live(state: &LegionState, took: Duration, columns: usize, style: Style) -> St
     let shown = if is_final {
         text
     } else {
-        let took = format!("  {}", story::text::said(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+        let took = format!("  {}", boot_log::text::said(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
         width::cut(&width::clean(&text), columns.saturating_sub(took.len() + 1)) + &took
     };
     format!("\r\x1b[K{}", style.paint(tone, &shown))

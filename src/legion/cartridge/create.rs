@@ -4,7 +4,7 @@ use super::boot::FirmwareKind;
 use super::image::{self, Progress};
 use super::{DiskKind, DiskSize, NVRAM, Shelf, TPM, install, partial};
 use crate::error::{Context, Result};
-use crate::legion::firmware::{Firmware, ImageFormat, Template};
+use crate::legion::cartridge::firmware::{Firmware, ImageFormat, Template};
 use std::fs::{self, DirBuilder};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;

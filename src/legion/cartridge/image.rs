@@ -1,7 +1,7 @@
 //! `qemu-img`, which makes, copies and compares images.
 
 use crate::error::{Context, Error, Result};
-use crate::sys::die_with_us;
+use crate::sys::syscalls::die_with_us;
 use serde::Deserialize;
 use std::ffi::OsStr;
 use std::fmt::Write as _;

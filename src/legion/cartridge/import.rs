@@ -5,7 +5,7 @@ use super::create::close;
 use super::image::{self, Progress};
 use super::{Disk, DiskKind, DiskSize, Shelf, in_use, names_in};
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
+use crate::sys::paths::Paths;
 use nix::libc::O_EXCL;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, symlink};

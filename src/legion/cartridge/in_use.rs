@@ -3,8 +3,8 @@
 use super::partial::{self, Hold};
 use super::{Cartridge, DiskKind, DiskSize, names_in};
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::sys;
+use crate::sys::paths::Paths;
+use crate::sys::syscalls;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -70,7 +70,7 @@ pub(super) fn ensure_unused(paths: &Paths, disk: &Path) -> Result<()> {
     }
     // A block device is opened for writing by udev, now and then, for a moment.
     let is_file = !file.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device());
-    if is_file && sys::is_written_to(&file) {
+    if is_file && syscalls::is_written_to(&file) {
         return in_use("by a program that writes to it", "end that first (`fuser -v` with the file's name shows it)");
     }
     Ok(())

@@ -6,10 +6,10 @@
 
 use super::image::Progress;
 use super::{Cartridge, Shelf, boot, partial};
-use crate::atomic;
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::sys;
+use crate::sys::atomic;
+use crate::sys::paths::Paths;
+use crate::sys::syscalls;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(super) fn put(from: &Path, folder: &Path, progress: &mut Progress<'_>) -> Re
             .mend("name the ISO file that you downloaded"));
     }
     let mut copy = partial::new_file(&folder.join(IMAGE)).doing(doing)?;
-    if sys::clone_file(&source, &copy).is_ok() {
+    if syscalls::clone_file(&source, &copy).is_ok() {
         return Ok(());
     }
     let mut bytes = vec![0; STEP];

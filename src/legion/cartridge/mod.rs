@@ -16,6 +16,7 @@
 mod boot;
 mod create;
 mod disk;
+pub mod firmware;
 mod image;
 mod import;
 pub mod in_use;
@@ -25,24 +26,25 @@ pub mod partial;
 mod qcow2;
 mod shelf;
 mod size;
+pub mod slot;
 pub mod snapshot;
 pub mod survey;
 
 pub use boot::FirmwareKind;
 pub use create::Blank;
 pub use disk::{Disk, DiskKind};
+pub use firmware::{Firmware, ImageFormat, Template};
 pub use image::Progress;
 pub use import::Source;
 pub(super) use qcow2::MAGIC as QCOW2_MAGIC;
 pub use shelf::Shelf;
 pub use size::DiskSize;
 
-use super::firmware::{NVRAM_2M, NVRAM_4M};
-use super::slot;
+use crate::config::Legion;
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::settings::Legion;
 use crate::state::LegionState;
+use crate::sys::paths::Paths;
+use firmware::{NVRAM_2M, NVRAM_4M};
 use nix::libc::O_EXCL;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;

@@ -6,8 +6,8 @@
 
 use super::{Cartridge, DiskKind, NVRAM, TPM, install};
 use crate::error::{Context, Error, Result};
-use crate::paths::Paths;
-use crate::sys;
+use crate::sys::paths::Paths;
+use crate::sys::syscalls;
 use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod};
@@ -30,7 +30,7 @@ struct Owner {
 /// When something cannot be given; [`take_back`] takes back what was.
 pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> Result<()> {
     let folder = paths.at(&cartridge.folder);
-    let us = sys::effective_user();
+    let us = syscalls::effective_user();
     let opened = open_folder(&folder)?;
     let doing = || format!("giving {} to legion", folder.display());
     fchown(&opened, Some(us), Some(group)).doing(doing)?;
@@ -56,7 +56,7 @@ pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> R
 /// When something stays legion's; the rest does not.
 pub fn take_back(paths: &Paths, cartridge: &Cartridge) -> Result<()> {
     let folder = paths.at(&cartridge.folder);
-    let us = sys::effective_user();
+    let us = syscalls::effective_user();
     let opened = open_folder(&folder)?;
     let doing = || format!("taking {} back from legion", folder.display());
     let ours = Owner { user: us, group: opened.metadata().doing(doing)?.gid() };

@@ -4,8 +4,8 @@
 //! before it is removed. So what a killed command leaves is in the way of nothing, has a name that tells what it was, and
 //! the next command for that name clears it. A lock tells what is left from what is still worked on.
 
-use crate::atomic;
 use crate::error::{Context, Error, Result};
+use crate::sys::atomic;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc::{O_DIRECTORY, O_NOFOLLOW};

@@ -2,10 +2,10 @@
 
 use super::partial::{self, Hold, Partial};
 use super::{Cartridge, in_use};
+use crate::config::{Legion, Persona, Settings};
 use crate::error::{Context, Error, Result};
 use crate::legion::LegionLock;
-use crate::paths::Paths;
-use crate::settings::{Legion, Persona, Settings};
+use crate::sys::paths::Paths;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;

@@ -8,9 +8,9 @@
 use super::create::{close, copy};
 use super::partial::{self, Partial};
 use super::{Disk, DiskKind, NVRAM, Shelf, TPM, image, names_in};
-use crate::atomic;
 use crate::error::{Context, Error, Result};
-use crate::sys;
+use crate::sys::atomic;
+use crate::sys::syscalls;
 use nix::errno::Errno;
 use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
@@ -219,7 +219,7 @@ fn no_such(folder: &Path, name: &str, label: &str) -> Error {
 fn clone(from: &Path, to: &Path) -> Result<()> {
     let doing = || format!("cloning {} to {}", from.display(), to.display());
     let (source, new) = (File::open(from).doing(doing)?, partial::new_file(to).doing(doing)?);
-    sys::clone_file(&source, &new).map_err(|error| {
+    syscalls::clone_file(&source, &new).map_err(|error| {
         let cannot = [Errno::EOPNOTSUPP, Errno::EXDEV, Errno::EINVAL, Errno::ENOTTY, Errno::ENOSYS];
         let cannot = error.raw_os_error().is_some_and(|errno| cannot.contains(&Errno::from_raw(errno)));
         let error = Error::because(doing(), error);

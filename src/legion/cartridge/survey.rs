@@ -78,7 +78,7 @@ impl Shelf<'_> {
             }));
         }
         for slot in &self.slots {
-            let unfinished = crate::atomic::unfinished(&self.paths.at(slot));
+            let unfinished = crate::sys::atomic::unfinished(&self.paths.at(slot));
             let names = unfinished.iter().filter_map(|path| path.file_name());
             leftovers.extend(names.map(|name| self.leftover(slot.with_file_name(name), "the next start of legion".to_owned())));
         }

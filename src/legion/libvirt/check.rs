@@ -4,7 +4,7 @@ use super::read::Element;
 use super::virsh::demand;
 use crate::error::{Error, Result};
 use crate::passthrough::Note;
-use crate::pci::PciAddress;
+use crate::sys::pci::PciAddress;
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,14 +1,14 @@
 //! The devices of legion's domain, in the places that they have on the command line.
 
 use super::escape::escape;
+use crate::config::value::{Audio, Network};
+use crate::config::{DiskBus, GuestDisplay};
 use crate::error::Result;
-use crate::legion::argv::at;
 use crate::legion::cartridge::DiskKind;
 use crate::legion::identity;
 use crate::legion::machine::Machine;
-use crate::paths::Paths;
-use crate::settings::value::{Audio, Network};
-use crate::settings::{DiskBus, GuestDisplay};
+use crate::legion::qemu::argv::at;
+use crate::sys::paths::Paths;
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -1,14 +1,14 @@
-//! legion as a libvirt domain: the machine of [`crate::legion::argv()`], element by element
+//! legion as a libvirt domain: the machine of [`crate::legion::qemu::argv()`], element by element
 //! (<https://libvirt.org/formatdomain.html>).
 
 use super::devices;
 use super::escape::escape;
+use crate::config::{DiskBus, Guest};
 use crate::error::Result;
-use crate::legion::firmware::ImageFormat;
+use crate::legion::cartridge::firmware::ImageFormat;
 use crate::legion::identity;
 use crate::legion::machine::Machine;
-use crate::paths::Paths;
-use crate::settings::{DiskBus, Guest};
+use crate::sys::paths::Paths;
 use std::fmt::Write as _;
 
 /// What stands above it. XML takes no two dashes side by side here.

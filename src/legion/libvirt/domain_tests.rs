@@ -1,16 +1,17 @@
 #![allow(clippy::unwrap_used)]
 use super::super::read::Element;
 use super::*;
+use crate::config::Legion;
+use crate::config::Settings;
+use crate::config::value::MemorySize;
+use crate::config::value::{Audio, Cpus, Network};
 use crate::legion::cartridge::DiskKind;
+use crate::legion::cartridge::Firmware;
 use crate::legion::cartridge::{Cartridge, Disk};
 use crate::legion::memory::HugePages;
+use crate::legion::qemu::argv;
 use crate::legion::topology::{Pinning, Processors, Topology};
-use crate::legion::{Firmware, argv};
-use crate::pci::PciAddress;
-use crate::settings::Legion;
-use crate::settings::Settings;
-use crate::settings::value::MemorySize;
-use crate::settings::value::{Audio, Cpus, Network};
+use crate::sys::pci::PciAddress;
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,7 @@ fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAd
 }
 
 fn golden(name: &str, machine: &Machine<'_>) {
-    crate::legion::golden::golden(&format!("libvirt/{name}.xml"), &domain_xml(&Paths::new("/", None), machine).unwrap());
+    crate::golden::golden(&format!("libvirt/{name}.xml"), &domain_xml(&Paths::new("/", None), machine).unwrap());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! libvirt instead of plain QEMU: for owners with a domain of their own.
 //!
-//! [`domain_xml`] says in libvirt's words what [`super::argv()`] says in QEMU's, for a start. With `backend = "libvirt"` the
+//! [`domain_xml`] says in libvirt's words what [`crate::legion::qemu::argv()`] says in QEMU's, for a start. With `backend = "libvirt"` the
 //! owner's domain is what runs: [`look`] holds it against the plan before anything is touched, [`run`] starts it and stays with
 //! it until it is off, and [`ensure_off`] takes down what a supervisor that was killed has left running. All talk to libvirt
 //! through `virsh`; `read` reads its XML, `watch` draws from its words what became of the guest.

@@ -7,15 +7,15 @@ use super::check::expect_off;
 use super::doubt::Doubt;
 use super::task::{Errand, Subscription, Task};
 use super::watch::{Life, Watch};
+use crate::config::ladder::{Ladder, Rung, Step};
 use crate::error::{Context, Error, Result};
 use crate::legion::ending::Ending;
-use crate::legion::ladder::{Ladder, Rung, Step};
 use crate::legion::launch::Launch;
 use crate::legion::lock::LegionLock;
 use crate::legion::news::{News, told};
 use crate::legion::stopping::{PLUG, Stopping, block_signals};
 use crate::legion::wellness::{Check, Wellness};
-use crate::paths::Paths;
+use crate::sys::paths::Paths;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// the domain. A plain one kills after 10 s, as the ladder does.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Runs the owner's domain until it is off: what [`crate::legion::supervise::run`] is for plain QEMU, with the same state file,
+/// Runs the owner's domain until it is off: what [`crate::legion::qemu::supervise::run`] is for plain QEMU, with the same state file,
 /// notices, signals and ladder.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! `virsh`, libvirt's command, and its words.
 
 use crate::error::{Context, Error, Result};
-use crate::legion::argv;
+use crate::legion::qemu::argv;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;

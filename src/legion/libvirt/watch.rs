@@ -1,8 +1,8 @@
 //! What libvirt's words tell of the guest's life.
 
 use super::virsh::Answer;
+use crate::config::ladder::Rung;
 use crate::legion::ending::Ending;
-use crate::legion::ladder::Rung;
 
 /// What has been seen so far.
 #[derive(Debug, Default)]

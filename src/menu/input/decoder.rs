@@ -2,7 +2,7 @@
 
 use super::stick::Stick;
 use super::{keyboards, mice, pads};
-use crate::menu::state::Key;
+use crate::menu::model::Key;
 use evdev::{AbsInfo, AbsoluteAxisCode, AttributeSetRef, EventType, InputEvent, KeyCode, RelativeAxisCode, SynchronizationCode};
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! What makes an input device a keyboard, and what its keys mean.
 
-use crate::menu::state::Key;
+use crate::menu::model::Key;
 use evdev::{AttributeSetRef, KeyCode};
 
 /// The row of digits and the number pad, by digit.

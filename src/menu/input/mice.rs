@@ -1,7 +1,7 @@
 //! What makes an input device a mouse, and what its buttons and wheels mean. The menu has no pointer: a mouse's movement is
 //! nothing to it.
 
-use crate::menu::state::Key;
+use crate::menu::model::Key;
 use evdev::{AttributeSetRef, KeyCode, RelativeAxisCode};
 
 /// Whether a device with these keys and axes is a mouse or a trackball. Touch pads and tablets, which report positions, are not.

@@ -8,8 +8,8 @@ mod mice;
 mod pads;
 mod stick;
 
-use super::state::Key;
-use crate::paths::Paths;
+use crate::menu::model::Key;
+use crate::sys::paths::Paths;
 use decoder::{Decoder, Kind, Snapshot};
 use evdev::raw_stream::RawDevice;
 use nix::libc::O_NONBLOCK;

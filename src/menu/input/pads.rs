@@ -1,7 +1,7 @@
 //! What makes an input device a gamepad or joystick, and what its buttons mean: by the kernel's codes, which say where a
 //! button is and not what is printed on it (linux/Documentation/input/gamepad.rst).
 
-use crate::menu::state::Key;
+use crate::menu::model::Key;
 use evdev::{AbsoluteAxisCode, AttributeSetRef, KeyCode};
 
 /// Whether a device with these keys and axes is a gamepad (it has a south button, which is also the A of pads older than

@@ -1,6 +1,6 @@
 //! A stick or a hat as steps: one per deflection, none for noise.
 
-use crate::menu::state::Key;
+use crate::menu::model::Key;
 use evdev::AbsInfo;
 
 /// One axis: its range in half units, so that one with an even number of positions has a centre too.

@@ -2,15 +2,15 @@
 //! once all of the host's own file systems are there, it goes on by the settings and the state in them.
 
 use super::{Session, Subject};
+use crate::boot_log;
 use crate::error::{Error, Result};
-use crate::menu::beep::Beeper;
 use crate::menu::contents::Contents;
 use crate::menu::facts::Facts;
-use crate::menu::sources::{Report, Sources};
-use crate::menu::state::{Event, Menu};
-use crate::paths::Paths;
-use crate::root::{Place, Root, is_initramfs};
-use crate::story;
+use crate::menu::model::{Event, Menu};
+use crate::menu::session::beep::Beeper;
+use crate::menu::session::sources::{Report, Sources};
+use crate::sys::paths::Paths;
+use crate::sys::root::{Place, Root, is_initramfs};
 use std::time::{Duration, Instant};
 
 /// How soon to look again while process 1 moves: that takes milliseconds.
@@ -170,7 +170,7 @@ impl Session {
         match &mut self.subject {
             Subject::Personas { settings: before, menu } => {
                 let stale = if **before == settings { "" } else { ": the settings in the initramfs are not those of the host" };
-                log::info!("{}", story::Event::Decision(format!("the menu goes on by the settings of the host{stale}")));
+                log::info!("{}", boot_log::Event::Decision(format!("the menu goes on by the settings of the host{stale}")));
                 let place = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
                 let places: Vec<Option<usize>> = before.personas.iter().map(|persona| place(&persona.name)).collect();
                 let effects = menu.settle(opening, &places, now);

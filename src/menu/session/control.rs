@@ -1,14 +1,14 @@
 //! What comes over the control socket is done here, and answered.
 
 use super::{Flow, Session, Subject};
+use crate::boot_log;
+use crate::config::Persona;
+use crate::config::document::nearest;
 use crate::control::{Asked, Client, Move, Request, Server, reply};
-use crate::document::nearest;
 use crate::error::{Error, Result};
-use crate::menu::sources::Sources;
-use crate::menu::state::{Menu, Refusal, Remote};
-use crate::settings::Persona;
+use crate::menu::model::{Menu, Refusal, Remote};
+use crate::menu::session::sources::Sources;
 use crate::state::Choice;
-use crate::story;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -105,7 +105,7 @@ impl Session {
                     Request::Hold => self.hold_for(&who, sources),
                     Request::Move(to) => self.move_for(&to, sources),
                     Request::Console => {
-                        log::info!("{}", story::Event::Decision(format!("the console was asked for by {who}")));
+                        log::info!("{}", boot_log::Event::Decision(format!("the console was asked for by {who}")));
                         if self.menu().is_none() {
                             flow = Flow::Quit;
                         }
@@ -191,7 +191,7 @@ impl Session {
     fn hold_for(&mut self, who: &str, sources: &Sources) -> Result<()> {
         self.remote(Remote::Hold, sources)?;
         let words = format!("held by {who}");
-        log::info!("{}", story::Event::Decision(format!("the countdown is {words}: the menu waits for a choice")));
+        log::info!("{}", boot_log::Event::Decision(format!("the countdown is {words}: the menu waits for a choice")));
         self.say(&words);
         self.control.held_by = Some(who.to_owned());
         Ok(())

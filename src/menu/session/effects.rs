@@ -1,17 +1,17 @@
 //! What the state machine says is done; what takes its time, beside the loop.
 
 use super::{Session, Subject};
+use crate::boot_log;
+use crate::config::Starts;
 use crate::error::{Error, Result};
 use crate::legion;
 use crate::menu::input::Inputs;
-use crate::menu::launch::{self, Launch};
-use crate::menu::sources::{Report, Reporter, Sources};
-use crate::menu::state::{Effect, Event, Menu};
-use crate::menu::unit;
-use crate::paths::Paths;
-use crate::settings::Starts;
+use crate::menu::model::{Effect, Event, Menu};
+use crate::menu::session::launch::{self, Launch};
+use crate::menu::session::sources::{Report, Reporter, Sources};
+use crate::menu::session::unit;
 use crate::state::{Choice, Phase, Reason, or_absent, ran_well};
-use crate::story;
+use crate::sys::paths::Paths;
 use std::time::Duration;
 
 impl Session {
@@ -42,7 +42,7 @@ impl Session {
     }
 
     fn end_the_day(&mut self, ask: fn() -> Result<()>, words: &str, sources: &Sources) {
-        log::info!("{}", story::Event::Decision(format!("{words}, as somebody at the menu asked")));
+        log::info!("{}", boot_log::Event::Decision(format!("{words}, as somebody at the menu asked")));
         self.say(words);
         let asked = sources.beside(move |reporter| {
             if let Err(error) = ask() {

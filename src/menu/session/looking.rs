@@ -1,9 +1,9 @@
 //! What the machine has for the menu, looked at beside the loop: cartridges, devices, the host's name.
 
 use super::{Session, Subject};
-use crate::menu::event::Event;
 use crate::menu::facts::Facts;
-use crate::menu::sources::{Report, Sources};
+use crate::menu::model::event::Event;
+use crate::menu::session::sources::{Report, Sources};
 use std::time::Duration;
 
 impl Session {

@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use crate::lock::FileLock;
+use crate::config::Persona;
 use crate::menu::contents::Contents;
-use crate::menu::launch::Launch;
-use crate::menu::slow::Live;
-use crate::settings::Persona;
+use crate::menu::session::launch::Launch;
+use crate::menu::session::slow::Live;
 use crate::state::{Reason, StartCounts};
+use crate::sys::file_lock::FileLock;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::pty::openpty;
 use nix::unistd::ttyname;

@@ -5,7 +5,7 @@
 //! start unless it does. Nothing else can hold a login back: not a link that a killed menu left, not a missing folder,
 //! not a missing program.
 
-use crate::paths::Paths;
+use crate::sys::paths::Paths;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::RawFd;

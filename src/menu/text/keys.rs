@@ -2,7 +2,7 @@
 //!
 //! A terminal sends an arrow as Escape and two more bytes, and Escape as Escape alone: only time tells them apart.
 
-use crate::menu::state::Key;
+use crate::menu::model::Key;
 use std::time::Duration;
 
 /// How long after Escape the rest of a sequence may take: five bytes at 1200 baud.

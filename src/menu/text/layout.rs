@@ -2,7 +2,7 @@
 
 use super::line::{Ansi, Line, Style};
 use super::stages;
-use super::width;
+use crate::sys::width;
 use persona_paint::{Overlay, Stage, View};
 
 /// Lines longer than this are hard to read on a wide screen.

@@ -1,6 +1,6 @@
 //! Lines of styled text.
 
-use super::width;
+use crate::sys::width;
 use persona_paint::Color;
 
 /// A row of a text screen, from the left.

@@ -13,7 +13,6 @@ mod process;
 mod screens;
 mod serial;
 mod stages;
-pub(crate) mod width;
 
 pub use ansi::{ENTER, LEAVE, ansi};
 pub use layout::lines;

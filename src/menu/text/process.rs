@@ -1,6 +1,6 @@
 //! Who sits at a terminal.
 
-use crate::paths::Paths;
+use crate::sys::paths::Paths;
 use nix::libc::{dev_t, major, minor};
 
 /// Whether a terminal is some process's controlling terminal: a login, or a shell that was started on it.

@@ -3,10 +3,10 @@
 use super::getty::Held;
 use super::process;
 use super::serial::{SerialLine, Terminal};
-use crate::console::{self, ConsoleAside};
-use crate::menu::state::Key;
+use crate::menu::model::Key;
 use crate::menu::threads::{Threads, Token, spawn};
-use crate::paths::Paths;
+use crate::sys::console::{self, ConsoleAside};
+use crate::sys::paths::Paths;
 use persona_paint::View;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};

@@ -4,8 +4,8 @@ use super::ansi::{ENTER, LEAVE, ansi};
 use super::keys::Decoder;
 use super::layout::lines;
 use super::line::Line;
-use crate::menu::state::Key;
-use crate::sys;
+use crate::menu::model::Key;
+use crate::sys::syscalls;
 use nix::errno::Errno;
 use nix::sys::termios::{FlushArg, SetArg, Termios, cfmakeraw, tcflush, tcgetattr, tcsetattr};
 use persona_paint::View;
@@ -50,7 +50,7 @@ impl Terminal {
     pub(super) fn open(node: &Path) -> io::Result<Self> {
         let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK;
         let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(node)?;
-        let told = sys::window_size(file.as_fd())?;
+        let told = syscalls::window_size(file.as_fd())?;
         let size = if told.columns == 0 || told.rows == 0 { USUAL } else { (told.columns.into(), told.rows.into()) };
         let size = (size.0.min(MOST.0), size.1.min(MOST.1));
         let outbox = ENTER.as_bytes().to_vec();

@@ -1,7 +1,7 @@
 //! The parts of a text screen that differ from stage to stage.
 
 use super::line::{Ansi, Line, Style};
-use super::width;
+use crate::sys::width;
 use persona_paint::{Card, PinAnswer, PinKey, PowerEntry, Progress, Step, View};
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
+use crate::sys::width;
 use persona_paint::{Card, Emblem, Overlay, PinAnswer, PinKey, Progress, Stage, Step, View};
 use proptest::prelude::*;
 use std::path::Path;
@@ -52,7 +53,7 @@ const BROKEN: &str = "/etc/persona/persona.toml, line 3: `fourty` is not a time 
 
 fn golden(name: &str, view: &View, (columns, rows): (usize, usize)) {
     let seen: String = lines(view, columns, rows).iter().map(|line| line.text().trim_end().to_owned() + "\n").collect();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/golden/text/{name}-{columns}x{rows}.txt"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/text/{name}-{columns}x{rows}.txt"));
     if std::env::var_os("PERSONA_BLESS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         return std::fs::write(path, seen).unwrap();

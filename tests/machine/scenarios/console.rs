@@ -5,8 +5,8 @@ use crate::common::{
     without_motion,
 };
 use crate::profiles::{GONDOR, MENU};
+use persona::config::pin::Pin;
 use persona::error::{Context, Error, Result};
-use persona::pin::Pin;
 use persona_machine::{Artifacts, CardModel, Display, Hardware, Head, Keyboard, Machine, Picture, STEP, Scenario, address};
 use std::cell::Cell;
 use std::process::Command;

@@ -2,8 +2,8 @@
 
 use crate::common::{changes, highlights, is_chosen, nothing_is_chosen};
 use crate::profiles::MENU;
+use persona::config::value::Color;
 use persona::error::Result;
-use persona::settings::value::Color;
 use persona_machine::wire::Report;
 use persona_machine::{Artifacts, Head, Keyboard, LEGIONS, Machine, STEP, address};
 

@@ -8,8 +8,8 @@ use crate::log::Log;
 use crate::overlay::write;
 use crate::tool::Tool;
 use crate::wire::{IDENTITY_FILE, Identity};
+use persona::config::{Persona, Settings, Starts};
 use persona::error::{Context, Error, Result};
-use persona::settings::{Persona, Settings, Starts};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -3,8 +3,8 @@
 use crate::log::Log;
 use crate::tool::Tool;
 use persona::error::{Error, Result};
-use persona::legion::Firmware;
-use persona::paths::Paths;
+use persona::legion::cartridge::Firmware;
+use persona::sys::paths::Paths;
 
 /// A program that the bench runs, and the packages that bring it on Debian and on Arch.
 struct Need {

@@ -1,7 +1,7 @@
 //! What a monitor shows, as pixels.
 
+use persona::config::value::Color;
 use persona::error::{Context, Error, Result};
-use persona::settings::value::Color;
 use std::collections::HashSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -45,7 +45,7 @@ fn device(address: &str, id: &str, label: &str) -> Table {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use persona::settings::{Settings, Starts};
+    use persona::config::{Settings, Starts};
 
     #[test]
     fn they_are_valid_settings() {

@@ -1,10 +1,10 @@
 //! How long it takes to read a machine and to plan, and whether twice the devices take twice as long.
 
 use super::temporary_folder;
+use persona::config::Settings;
 use persona::error::{Context, Error, Result};
 use persona::passthrough::{Machine, Plan, Stage};
-use persona::paths::Paths;
-use persona::settings::Settings;
+use persona::sys::paths::Paths;
 use persona_recorded::{Tree, synthetic};
 use std::fs;
 use std::hint::black_box;

@@ -9,7 +9,7 @@ use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::reboot::{RebootMode, reboot};
-use persona::screen::Screen;
+use persona::display::Screen;
 use persona_machine::wire::{IDENTITY_FILE, Identity, REPORT_PORT, Report};
 use persona_paint::{Rect, splash};
 use std::collections::BTreeMap;

@@ -1,0 +1,98 @@
+//! What `detect` wants to know beside the PCI functions.
+
+use crate::passthrough::{Details, Machine};
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// Facts about the machine that a proposal rests on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The host's memory in mebibytes; 0 if it does not say.
+    pub memory: u64,
+    /// How many processors the host has; 0 if it does not say.
+    pub processors: usize,
+    /// Graphics cards, by address.
+    pub cards: BTreeMap<PciAddress, CardFacts>,
+    /// The cartridges that are there, by name.
+    pub cartridges: Vec<CartridgeFacts>,
+}
+
+/// What is known of a graphics card.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CardFacts {
+    /// How many monitors are connected; `None` while no driver of the host looks.
+    pub monitors: Option<usize>,
+    /// How many PCI Express lanes it was built for: small cards have eight or fewer. 0 if it does not say.
+    pub link_width: u8,
+    /// The largest window to its memory that it offers, in bytes.
+    pub memory_window: u64,
+}
+
+/// What is known of a cartridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CartridgeFacts {
+    /// The folder's name.
+    pub name: String,
+    /// Whether it has a TPM's state, as Windows 11 wants.
+    pub has_tpm: bool,
+}
+
+impl Facts {
+    /// Reads them. What cannot be read is left out.
+    pub fn read(paths: &Paths, machine: &Machine) -> Self {
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let cards = machine.functions.values().filter(|function| function.is_display());
+        Self {
+            memory: total_memory(&read(paths.memory_info())),
+            processors: read(paths.cpu_info()).lines().filter(|line| line.starts_with("processor")).count(),
+            cards: cards.map(|card| (card.address, card_facts(paths, card.address))).collect(),
+            cartridges: cartridges(paths),
+        }
+    }
+}
+
+/// `MemTotal` of `/proc/meminfo`, in mebibytes.
+fn total_memory(text: &str) -> u64 {
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    total.unwrap_or_default() / 1024
+}
+
+fn card_facts(paths: &Paths, address: PciAddress) -> CardFacts {
+    let folder = paths.pci_device(address);
+    let entries = |folder| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let cards = entries(folder.join("drm")).filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("card")));
+    // Connectors are folders of the card: card0/card0-HDMI-A-1.
+    let states: Vec<String> = cards.flat_map(entries).filter_map(|connector| fs::read_to_string(connector.join("status")).ok()).collect();
+    let connected = states.iter().filter(|state| state.trim() == "connected").count();
+    let details = Details::read(paths, address);
+    CardFacts {
+        monitors: (!states.is_empty()).then_some(connected),
+        link_width: details.link_width.unwrap_or_default(),
+        memory_window: details.memory_window,
+    }
+}
+
+fn cartridges(paths: &Paths) -> Vec<CartridgeFacts> {
+    let entries = fs::read_dir(paths.at(super::proposal::CARTRIDGES)).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut found: Vec<CartridgeFacts> = folders
+        .filter_map(|entry| {
+            Some(CartridgeFacts { name: entry.file_name().into_string().ok()?, has_tpm: entry.path().join("tpm").is_dir() })
+        })
+        .collect();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_told_in_kibibytes() {
+        assert_eq!(total_memory("MemTotal:       32773412 kB\nMemFree: 1 kB\n"), 32005);
+        assert_eq!(total_memory("nonsense"), 0);
+    }
+}

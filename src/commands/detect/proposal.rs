@@ -1,0 +1,196 @@
+//! Settings for the machine at hand.
+//!
+//! [`Proposal::new`] decides from snapshots alone. Every device it names has gone through the very [`Plan`] that would refuse
+//! it: what a launch would refuse is told as a comment, with the reason, and left to the host.
+
+use super::facts::{CardFacts, Facts};
+use super::text;
+use crate::config::value::Timeout;
+use crate::config::{DefaultPersona, Display, MenuSettings, Passthrough, Settings};
+use crate::passthrough::{Function, Machine, Plan, Refusal, Stage, VFIO_PCI};
+use crate::sys::pci::PciAddress;
+use std::cmp::Reverse;
+
+/// Where cartridges are unless the settings say otherwise.
+pub(super) const CARTRIDGES: &str = "/var/lib/legion/cartridges";
+
+/// What is proposed, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The card that draws the menu.
+    pub display: Option<Proposed>,
+    /// The card that becomes legion's.
+    pub card: Option<Proposed>,
+    /// The USB controller that becomes legion's.
+    pub usb: Option<Proposed>,
+    /// What was considered and left to the host, with the reason.
+    pub left: Vec<String>,
+}
+
+/// A device, and why this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// Where it is.
+    pub address: PciAddress,
+    /// Why, as a part of a sentence.
+    pub why: String,
+}
+
+impl Proposal {
+    /// Decides. Whatever is named here passes [`Plan::new`] at [`Stage::Launch`], if need be after a reboot.
+    pub fn new(machine: &Machine, facts: &Facts) -> Self {
+        let mut left = Vec::new();
+        let (card, display) = match cards(machine, facts, &mut left) {
+            Some((card, display)) => (Some(card), Some(display)),
+            None => (
+                None,
+                ranked_displays(machine, facts)
+                    .first()
+                    .map(|card| Proposed { address: card.address, why: "it stays with the host".into() }),
+            ),
+        };
+        let usb = usb(machine, display.as_ref(), card.as_ref(), &mut left);
+        Self { display, card, usb, left }
+    }
+
+    /// The complete settings file.
+    pub fn to_toml(&self, machine: &Machine, facts: &Facts) -> String {
+        text::render(self, machine, facts)
+    }
+}
+
+/// The card for legion and the card for the menu.
+fn cards(machine: &Machine, facts: &Facts, left: &mut Vec<String>) -> Option<(Proposed, Proposed)> {
+    let all: Vec<&Function> = ranked_displays(machine, facts);
+    let [only] = all[..] else {
+        // From the other end: the menu's best card is the last that should be legion's.
+        return all.iter().rev().filter(|card| !is_integrated(card, machine)).find_map(|card| {
+            let display = all.iter().copied().find(|other| !other.address.same_slot(card.address))?;
+            let refused = match refusals(machine, display.address, &[card.address]) {
+                Ok(()) => return Some((wanted(card, &all, machine, facts), kept(display, facts))),
+                Err(refused) => refused,
+            };
+            left.extend(refused);
+            None
+        });
+    };
+    left.push(format!(
+        "{only} is the only graphics card: the menu needs it. It may still be legion's, if you list it; then there is no menu"
+    ));
+    None
+}
+
+/// All graphics cards, the best for the menu first, the best for legion last.
+fn ranked_displays<'a>(machine: &'a Machine, facts: &Facts) -> Vec<&'a Function> {
+    let mut cards: Vec<&Function> = machine.functions.values().filter(|function| function.is_display()).collect();
+    cards.sort_by_key(|card| {
+        let fact = fact(card, facts);
+        (
+            !card.has_outputs(),
+            !is_integrated(card, machine),
+            fact.link_width,
+            fact.memory_window,
+            // Of two like each other, the one with a monitor that is lit, and the firmware's.
+            Reverse(fact.monitors),
+            card.driver.as_deref().is_none_or(|driver| driver == VFIO_PCI),
+            !card.boot_vga,
+            card.address,
+        )
+    });
+    cards
+}
+
+/// Whether it is part of the processor: on the root bus, or in one slot with the processor's other devices.
+fn is_integrated(card: &Function, machine: &Machine) -> bool {
+    const AMD: u16 = 0x1022;
+    let siblings = machine.functions.values().filter(|function| function.address.same_slot(card.address));
+    card.upstream.is_empty() || siblings.into_iter().any(|sibling| sibling.id.vendor == AMD && sibling.address != card.address)
+}
+
+fn fact(card: &Function, facts: &Facts) -> CardFacts {
+    facts.cards.get(&card.address).copied().unwrap_or_default()
+}
+
+fn wanted(card: &Function, all: &[&Function], machine: &Machine, facts: &Facts) -> Proposed {
+    let CardFacts { link_width, memory_window, .. } = fact(card, facts);
+    let others = || all.iter().filter(|other| other.address != card.address);
+    let why = if !card.has_outputs() {
+        "it drives no monitor itself".to_owned()
+    } else if others().all(|other| is_integrated(other, machine)) {
+        "the card that is not part of the processor".to_owned()
+    } else if others().all(|other| is_integrated(other, machine) || fact(other, facts).link_width < link_width) {
+        format!("the larger card, by its {link_width} PCI Express lanes")
+    } else if others().all(|other| is_integrated(other, machine) || fact(other, facts).memory_window < memory_window) {
+        "the larger card, by the window to its memory".to_owned()
+    } else {
+        "no smaller than any other".to_owned()
+    };
+    Proposed { address: card.address, why }
+}
+
+fn kept(card: &Function, facts: &Facts) -> Proposed {
+    let why = match fact(card, facts).monitors {
+        Some(1) => "a monitor is connected to it".to_owned(),
+        Some(2..) => "monitors are connected to it".to_owned(),
+        Some(0) => "no monitor is connected to it yet: plug one in, or there is no menu to be seen".to_owned(),
+        None => "plug a monitor into it".to_owned(),
+    };
+    Proposed { address: card.address, why }
+}
+
+/// A USB controller for the player's keyboard: one with a keyboard on it, else one that comes alone.
+fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, left: &mut Vec<String>) -> Option<Proposed> {
+    let (display, card) = (display?, card?);
+    let taken = |function: &&Function| function.address.same_slot(card.address);
+    let mut controllers: Vec<&Function> = machine.functions.values().filter(|function| function.is_usb() && !taken(function)).collect();
+    let members = |controller: &Function| plan(machine, display.address, &[card.address, controller.address]).members().count();
+    // Another card's own controller is no place for a keyboard.
+    let beside_display =
+        |controller: &Function| machine.functions.values().any(|other| other.is_display() && other.address.same_slot(controller.address));
+    controllers.sort_by_key(|controller| (beside_display(controller), controller.keyboards == 0, members(controller), controller.address));
+    controllers.into_iter().find_map(|controller| {
+        if let Err(refused) = refusals(machine, display.address, &[card.address, controller.address]) {
+            left.extend(refused);
+            return None;
+        }
+        let why = match controller.keyboards {
+            0 => "no keyboard is on it now: plug legion's keyboard and mouse in there",
+            _ => "a keyboard is on it: the menu has it until the choice, legion after",
+        };
+        Some(Proposed { address: controller.address, why: why.to_owned() })
+    })
+}
+
+/// Why the devices cannot be legion's, now or after a reboot.
+fn refusals(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Result<(), Vec<String>> {
+    let refused: Vec<Refusal> = plan(machine, display, devices).refused.into_iter().filter(|refusal| !refusal.reboot_mends).collect();
+    let told = |refusal: &Refusal| match refusal.address {
+        // Leaving it to the host, as is done here, is the mend.
+        Some(_) => refusal.reason.clone(),
+        None => refusal.to_string(),
+    };
+    if refused.is_empty() { Ok(()) } else { Err(refused.iter().map(told).collect()) }
+}
+
+pub(super) fn plan(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Plan {
+    let entry = |device: &PciAddress| Passthrough {
+        device: *device,
+        id: None,
+        subsystem: None,
+        label: None,
+        bind: None,
+        rombar: None,
+        romfile: None,
+    };
+    let settings = Settings {
+        menu: MenuSettings {
+            timeout: Timeout::Never,
+            default: DefaultPersona::Last,
+            display: Display::At(display),
+            ..MenuSettings::default()
+        },
+        passthrough: devices.iter().map(entry).collect(),
+        personas: Vec::new(),
+    };
+    Plan::new(&settings, machine, Stage::Launch)
+}

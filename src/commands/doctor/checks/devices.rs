@@ -1,0 +1,94 @@
+//! legion's devices: refused or not, what comes along, and whether they were reserved.
+
+use super::initramfs::Initramfs;
+use super::reserved::{Standing, standing};
+use super::{Area, Case, Level, health};
+use crate::config::Settings;
+use crate::passthrough::{Closure, Function, Machine, Refusal};
+use crate::sys::pci::PciAddress;
+use std::collections::BTreeSet;
+
+pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
+    let mut area = Area::new("devices");
+    let (Some(settings), Some(machine), Some(plan)) = (&case.settings, &case.machine, &case.plan) else { return area };
+    if settings.passthrough.is_empty() {
+        area.good("no-devices-listed", "passthrough", "none is listed: legion has virtual devices only");
+        return area;
+    }
+    // The IOMMU and vfio-pci have areas of their own, which know more.
+    for refusal in plan.refused.iter().filter(|refusal| refusal.address.is_some()) {
+        area.tell(Level::Broken, refusal.code, &subject(refusal.address), refusal.reason.clone(), refusal.mend.clone());
+    }
+    for note in &plan.notes {
+        area.tell(Level::Warning, note.code, &subject(note.address), note.what.clone(), note.mend.clone());
+    }
+    for closure in &plan.closures {
+        let is_member = |address| closure.members.iter().any(|member| member.address == address);
+        let is_about = |refusal: &&Refusal| refusal.address.is_none_or(is_member);
+        let refusals = || plan.refused.iter().filter(is_about);
+        match standing(case, closure, images) {
+            Standing::Well(how) if refusals().next().is_none() => summary(closure, machine, &how, &mut area),
+            Standing::Fault { function, code, what, mend } => area.warning(code, &function.to_string(), what, mend),
+            Standing::Well(_) | Standing::Unasked => {}
+        }
+        companions(closure, settings, machine, &mut area);
+        if refusals().all(|refusal| refusal.reboot_mends) {
+            health::check(case, closure, &mut area);
+        }
+    }
+    area
+}
+
+fn subject(address: Option<PciAddress>) -> String {
+    address.map_or_else(|| "plan".to_owned(), |address| address.to_string())
+}
+
+/// One line for what goes to legion as a whole.
+fn summary(closure: &Closure, machine: &Machine, how: &str, area: &mut Area) {
+    let Some(first) = closure.members.iter().find(|member| member.is_listed()) else { return };
+    let Some(function) = machine.function(first.address) else { return };
+    let others: Vec<String> = closure
+        .members
+        .iter()
+        .filter(|member| member.address != first.address)
+        .filter_map(|member| machine.function(member.address))
+        .map(|other| match other.address.same_slot(first.address) {
+            true => format!(".{:x} {}", other.address.function, other.kind()),
+            false => format!("{} {}", other.kind(), other.address),
+        })
+        .collect();
+    let others = if others.is_empty() { String::new() } else { format!(" with {}", others.join(", ")) };
+    let groups: BTreeSet<u32> = closure.members.iter().filter_map(|member| member.group).collect();
+    let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+    let groups = match groups.as_slice() {
+        [] => String::new(),
+        [one] => format!("IOMMU group {one}, "),
+        several => format!("IOMMU groups {}, ", several.join(" ")),
+    };
+    area.good("devices-ready", &first.address.to_string(), format!("{function}{others}: {groups}{how}"));
+}
+
+/// What comes along although it is in none of the slots that the owner listed. Listing it says that it is meant.
+fn companions(closure: &Closure, settings: &Settings, machine: &Machine, area: &mut Area) {
+    let is_meant = |address: PciAddress| settings.passthrough.iter().any(|entry| entry.device.same_slot(address));
+    let strangers: Vec<(PciAddress, &Function)> = closure
+        .members
+        .iter()
+        .filter(|member| !is_meant(member.address))
+        .filter_map(|member| Some((member.brought_by, machine.function(member.address)?)))
+        .filter(|(_, function)| !does_nothing(function))
+        .collect();
+    let Some((brought_by, _)) = strangers.first() else { return };
+    let names: Vec<String> = strangers.iter().map(|(_, function)| function.to_string()).collect();
+    area.warning(
+        "group-companions",
+        &brought_by.to_string(),
+        format!("in one IOMMU group with {brought_by}, and therefore legion's too: {}", names.join(", ")),
+        "if that is meant, list each as a [[legion.passthrough]] of its own; else put one of them into another slot",
+    );
+}
+
+/// AMD's processors have functions that do nothing (class 0x13, non-essential instrumentation).
+fn does_nothing(function: &Function) -> bool {
+    function.class >> 16 == 0x13
+}

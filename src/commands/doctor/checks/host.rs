@@ -1,0 +1,66 @@
+//! What several areas read of the host.
+
+use crate::sys::paths::Paths;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files as they are now; empty where there is none.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    /// The kernel command line.
+    pub(super) command_line: String,
+    /// `/proc/cpuinfo`.
+    pub(super) cpu_info: String,
+    /// The running kernel's release.
+    pub(super) release: String,
+}
+
+impl Host {
+    pub(super) fn read(paths: &Paths) -> Self {
+        let text = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
+        Self {
+            command_line: text(paths.kernel_command_line()),
+            cpu_info: text(paths.cpu_info()),
+            release: text(paths.kernel_release()).trim().to_owned(),
+        }
+    }
+
+    /// The command line's words.
+    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+        self.command_line.split_whitespace()
+    }
+
+    /// The value of the first line of `/proc/cpuinfo` with that key.
+    pub(super) fn cpu(&self, key: &str) -> Option<&str> {
+        self.cpu_info.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| (name.trim() == key).then(|| value.trim()))
+    }
+
+    /// The kernel's version, as far as it is understood: `(6, 12)`.
+    pub(super) fn version(&self) -> Option<(u32, u32)> {
+        let mut numbers = self.release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
+        Some((numbers.next()?, numbers.next()?))
+    }
+}
+
+/// The files of a folder whose names end so, by name; none if the folder cannot be read.
+pub(super) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> =
+        entries.filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(ending))).collect();
+    found.sort_unstable();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        let version = |release: &str| Host { release: release.into(), ..Host::default() }.version();
+        assert_eq!(version("6.12.10-arch1-1"), Some((6, 12)));
+        assert_eq!(version("6.1-rc3"), Some((6, 1)));
+        assert_eq!(version(""), None);
+        assert_eq!(version("six.one"), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! The IOMMU: there, or why not.
+
+use super::{Area, Case, Level};
+use crate::error::Error;
+use crate::sys::paths::Paths;
+use std::collections::BTreeSet;
+use std::fs;
+
+const SUBJECT: &str = "iommu";
+
+pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
+    let mut area = Area::new("iommu");
+    if let Some(error) = no_machine {
+        area.error(Level::Broken, "pci-unreadable", "pci", error);
+    }
+    let Some(machine) = &case.machine else { return area };
+    if machine.iommu {
+        let groups: BTreeSet<u32> = machine.functions.values().filter_map(|function| function.iommu_group).collect();
+        let advice = match translates_all(case.paths) {
+            true => "; iommu=pt on the kernel command line would spare the host's own devices the translation",
+            false => "",
+        };
+        area.good("iommu-on", SUBJECT, format!("on, with {} groups{advice}", groups.len()));
+    } else if case.settings.is_some() && !case.passes_devices() {
+        area.good("iommu-not-needed", SUBJECT, "off, and no device is listed that would need it");
+    } else {
+        let firmware = Firmware::read(case.paths);
+        let (code, why, mend) = missing(&firmware, case.host.cpu("vendor_id"), &case.host.command_line);
+        area.broken(code, SUBJECT, format!("off: {why}"), mend);
+    }
+    area
+}
+
+/// Whether every group says that its devices' addresses are translated, the host's included (the attribute `type`,
+/// Documentation/ABI/testing/sysfs-kernel-iommu_groups).
+fn translates_all(paths: &Paths) -> bool {
+    let groups = fs::read_dir(paths.iommu_groups()).into_iter().flatten().flatten();
+    let mut types = groups.map(|group| fs::read_to_string(group.path().join("type")).unwrap_or_default()).peekable();
+    types.peek().is_some() && types.all(|kind| kind.starts_with("DMA"))
+}
+
+/// What the firmware tells the kernel about an IOMMU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Firmware {
+    /// It offers one, by this ACPI table: DMAR (Intel) or IVRS (AMD).
+    Offers(&'static str),
+    /// It offers none.
+    Nothing,
+    /// The tables are not to be seen.
+    Unknown,
+}
+
+impl Firmware {
+    fn read(paths: &Paths) -> Self {
+        let tables = paths.acpi_tables();
+        match ["DMAR", "IVRS"].into_iter().find(|table| tables.join(table).symlink_metadata().is_ok()) {
+            Some(table) => Self::Offers(table),
+            None if tables.is_dir() => Self::Nothing,
+            None => Self::Unknown,
+        }
+    }
+}
+
+/// Why there are no IOMMU groups, and what helps.
+fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (&'static str, String, String) {
+    let words = || command_line.split_whitespace();
+    // Options come in lists: intel_iommu=on,sm_on.
+    let switches = |name: &str, value: &str| {
+        words().any(|word| word.split_once('=').is_some_and(|(key, values)| key == name && values.split(',').any(|one| one == value)))
+    };
+    if let Some(name) = ["iommu", "intel_iommu", "amd_iommu"].into_iter().find(|name| switches(name, "off")) {
+        return (
+            "iommu-switched-off",
+            format!("{name}=off is on the kernel command line"),
+            format!("remove {name}=off from the boot loader's entry, and reboot"),
+        );
+    }
+    let is_intel = vendor == Some("GenuineIntel");
+    let what = if is_intel { "VT-d" } else { "AMD-Vi (\"IOMMU\")" };
+    let setup = match vendor {
+        Some("GenuineIntel") => "turn on VT-d in the firmware setup".to_owned(),
+        Some("AuthenticAMD" | "HygonGenuine") => "turn on \"IOMMU\" (AMD-Vi) in the firmware setup".to_owned(),
+        _ => "turn on AMD-Vi or VT-d (\"IOMMU\") in the firmware setup".to_owned(),
+    };
+    match firmware {
+        Firmware::Nothing => ("iommu-not-in-firmware", "the firmware offers none (no ACPI table DMAR or IVRS)".to_owned(), setup),
+        Firmware::Offers("DMAR") if !switches("intel_iommu", "on") => (
+            "iommu-not-used",
+            "the firmware offers VT-d, and the kernel does not use it".to_owned(),
+            "add intel_iommu=on to the kernel command line, and reboot".to_owned(),
+        ),
+        Firmware::Offers(_) => (
+            "iommu-failed",
+            format!("the firmware offers {what}, and the kernel could not use it"),
+            "see why: `dmesg | grep -e AMD-Vi -e DMAR -e IOMMU`".to_owned(),
+        ),
+        Firmware::Unknown => {
+            let also = if is_intel && !switches("intel_iommu", "on") { ", and add intel_iommu=on to the kernel command line" } else { "" };
+            ("iommu-no-groups", "the kernel has made no IOMMU groups".to_owned(), setup + also)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_has_its_own_mend() {
+        let intel = Some("GenuineIntel");
+        let amd = Some("AuthenticAMD");
+        // What the hint must name: the option to write or to remove, the switch in the firmware, or where to look.
+        for (firmware, vendor, line, code, hint) in [
+            (Firmware::Offers("DMAR"), intel, "quiet", "iommu-not-used", "intel_iommu=on"),
+            (Firmware::Offers("DMAR"), intel, "intel_iommu=on,sm_on", "iommu-failed", "dmesg"),
+            (Firmware::Offers("IVRS"), amd, "", "iommu-failed", "dmesg"),
+            (Firmware::Offers("IVRS"), amd, "amd_iommu=off", "iommu-switched-off", "amd_iommu=off"),
+            (Firmware::Offers("DMAR"), intel, "iommu=pt,off", "iommu-switched-off", "iommu=off"),
+            (Firmware::Nothing, amd, "", "iommu-not-in-firmware", "AMD-Vi"),
+            (Firmware::Nothing, intel, "", "iommu-not-in-firmware", "VT-d"),
+            (Firmware::Unknown, intel, "", "iommu-no-groups", "intel_iommu=on"),
+            (Firmware::Unknown, None, "", "iommu-no-groups", "AMD-Vi or VT-d"),
+        ] {
+            let found = missing(&firmware, vendor, line);
+            assert!(found.0 == code && found.2.contains(hint), "{found:?}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! vfio-pci itself, and what other setups told it to do.
+
+use super::host::files;
+use super::{Area, Case};
+use crate::passthrough::{Function, VFIO_PCI, Vfio};
+use crate::sys::pci::PciId;
+use std::fs;
+
+pub(super) fn check(case: &Case<'_>) -> Area {
+    let mut area = Area::new("vfio");
+    if let Some(machine) = &case.machine {
+        driver(machine.vfio, case.passes_devices(), &mut area);
+    }
+    for (place, list) in leftovers(case) {
+        ids(case, &place, &list, &mut area);
+    }
+    area
+}
+
+fn driver(vfio: Vfio, is_needed: bool, area: &mut Area) {
+    match vfio {
+        Vfio::BuiltIn => area.good("vfio-built-in", VFIO_PCI, "vfio-pci is built into the kernel"),
+        Vfio::Loaded => area.good("vfio-loaded", VFIO_PCI, "the module vfio-pci is loaded"),
+        Vfio::Loadable => area.good("vfio-loadable", VFIO_PCI, "the module vfio-pci can be loaded"),
+        Vfio::Absent | Vfio::Replaced | Vfio::Unknown if !is_needed => {}
+        Vfio::Absent => area.broken(
+            "vfio-absent",
+            VFIO_PCI,
+            "this kernel has no vfio-pci, neither built in nor as a module",
+            "boot a kernel that was built with CONFIG_VFIO_PCI, such as Arch's linux or linux-lts",
+        ),
+        Vfio::Replaced => area.broken(
+            "vfio-modules-replaced",
+            VFIO_PCI,
+            "vfio-pci cannot be loaded: the running kernel's modules are gone, as after an upgrade of the kernel",
+            "reboot the machine into the new kernel",
+        ),
+        Vfio::Unknown => area.warning(
+            "vfio-unknown",
+            VFIO_PCI,
+            "whether this kernel has vfio-pci is not to be seen: it is not loaded, and there is no list of its modules",
+            "try it: `modprobe vfio-pci`",
+        ),
+    }
+}
+
+/// Where vfio-pci is told to take devices by their IDs, and by which.
+fn leftovers(case: &Case<'_>) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = case
+        .host
+        .words()
+        .filter_map(|word| word.strip_prefix("vfio-pci.ids=").or_else(|| word.strip_prefix("vfio_pci.ids=")))
+        .map(|list| ("the kernel command line".to_owned(), list.to_owned()))
+        .collect();
+    for folder in ["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d"] {
+        for file in files(&case.paths.at(folder), ".conf") {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let lists = option_ids(&fs::read_to_string(&file).unwrap_or_default());
+            found.extend(lists.into_iter().map(|list| (format!("{folder}/{name}"), list)));
+        }
+    }
+    found
+}
+
+/// The IDs that a file of `modprobe.d(5)` gives to vfio-pci.
+fn option_ids(text: &str) -> Vec<String> {
+    let text = text.replace("\\\n", " ");
+    let options = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let is_ours = words.next() == Some("options") && words.next().is_some_and(|module| module.replace('-', "_") == "vfio_pci");
+        is_ours.then(|| words.filter_map(|word| word.strip_prefix("ids=")).map(|list| list.replace('"', "")).collect::<Vec<_>>())
+    });
+    options.flatten().filter(|list| !list.is_empty()).collect()
+}
+
+/// `10de:1e84,10de:10f8:1462:c726`: vendor and device, and perhaps a board.
+fn parse_ids(list: &str) -> Vec<PciId> {
+    let id = |entry: &str| entry.split(':').take(2).map(|digits| format!("{digits:0>4}")).collect::<Vec<_>>().join(":").parse().ok();
+    list.split(',').filter_map(id).collect()
+}
+
+fn ids(case: &Case<'_>, place: &str, list: &str, area: &mut Area) {
+    let subject = if place.starts_with('/') { place } else { "vfio-pci.ids" };
+    let ids = parse_ids(list);
+    let mend = format!("remove the IDs from {place}: Persona reserves by address, and rebuild the initramfs");
+    let is_legions = |address| case.plan.as_ref().is_none_or(|plan| plan.members().any(|member| member.address == address));
+    let functions = case.machine.iter().flat_map(|machine| machine.functions.values());
+    let strangers: Vec<&Function> = functions.filter(|function| ids.contains(&function.id) && !is_legions(function.address)).collect();
+    let names: Vec<String> = strangers.iter().map(ToString::to_string).collect();
+    if strangers.iter().any(|function| function.driver.as_deref() == Some(VFIO_PCI)) {
+        area.broken(
+            "vfio-ids-took-host-device",
+            subject,
+            format!("vfio-pci takes the host's {} by its ID, as {place} says", names.join(" and ")),
+            mend,
+        );
+    } else if strangers.is_empty() {
+        area.warning(
+            "vfio-ids-set",
+            subject,
+            format!("vfio-pci takes every device with the IDs {list}, wherever it is, as {place} says"),
+            mend,
+        );
+    } else {
+        area.warning(
+            "vfio-ids-may-take-host-device",
+            subject,
+            format!("vfio-pci may take the host's {} by its ID, as {place} says", names.join(" and ")),
+            mend,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_vfio_pci_and_no_others() {
+        let text = "# options vfio-pci ids=dead:beef\noptions vfio-pci disable_vga=1 \\\n ids=10de:1e84,10DE:10f8:1462:c726\noptions vfio_pci ids=\noptions nvme ids=1:2\n";
+        assert_eq!(option_ids(text), ["10de:1e84,10DE:10f8:1462:c726"]);
+        let ids: Vec<String> = parse_ids("10de:1e84,10DE:10f8:1462:c726,8086,junk").iter().map(ToString::to_string).collect();
+        assert_eq!(ids, ["10de:1e84", "10de:10f8"]);
+    }
+}

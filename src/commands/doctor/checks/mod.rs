@@ -1,0 +1,167 @@
+//! The machine against the settings: what `persona doctor` finds, each fault with its mend.
+//!
+//! Each area's `check` reads what it needs below the root, changes nothing, and leaves the judgement to pure functions. What
+//! cannot be seen is never guessed: it is a warning that says how to look. A fault is [`Level::Broken`] if the default persona,
+//! or legion altogether, cannot start with it, and a [`Level::Warning`] if the default persona still can.
+
+mod cartridges;
+mod devices;
+mod health;
+mod host;
+mod initramfs;
+mod iommu;
+mod kernel_options;
+mod legion;
+mod memory;
+mod menu;
+mod reserved;
+mod settings;
+mod shell;
+mod unit_file;
+mod units;
+
+use crate::config::{Persona, Settings};
+use crate::error::Error;
+use crate::passthrough::{Machine, Plan, Stage};
+use crate::state::Last;
+use crate::sys::paths::Paths;
+use host::Host;
+use serde::Serialize;
+
+/// How it stands with one thing that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Good,
+    /// Something will, or may, not go as the owner wishes.
+    Warning,
+    /// The default persona, or legion altogether, cannot start.
+    Broken,
+}
+
+impl Level {
+    /// The word for it, which JSON uses too.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warning => "warning",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How it stands with it.
+    pub level: Level,
+    /// The part of the machine: `settings`, `iommu`, `devices`, `vfio`, `initramfs`, `menu`, `legion`, `cartridges`, `units`.
+    pub area: &'static str,
+    /// What was found, as an identifier that stays when the words change: `kvm-missing`.
+    pub code: &'static str,
+    /// What it is about, the same in every run: a PCI address, a file, a persona, a unit, a setting.
+    pub subject: String,
+    /// What was found, a sentence without a full stop.
+    pub what: String,
+    /// What the owner can do.
+    pub mend: Option<String>,
+}
+
+/// The findings of one area.
+struct Area {
+    name: &'static str,
+    findings: Vec<Finding>,
+}
+
+impl Area {
+    fn new(name: &'static str) -> Self {
+        Self { name, findings: Vec::new() }
+    }
+
+    fn tell(&mut self, level: Level, code: &'static str, subject: &str, what: impl Into<String>, mend: Option<String>) {
+        self.findings.push(Finding { level, area: self.name, code, subject: subject.to_owned(), what: what.into(), mend });
+    }
+
+    fn good(&mut self, code: &'static str, subject: &str, what: impl Into<String>) {
+        self.tell(Level::Good, code, subject, what, None);
+    }
+
+    fn warning(&mut self, code: &'static str, subject: &str, what: impl Into<String>, mend: impl Into<String>) {
+        self.tell(Level::Warning, code, subject, what, Some(mend.into()));
+    }
+
+    fn broken(&mut self, code: &'static str, subject: &str, what: impl Into<String>, mend: impl Into<String>) {
+        self.tell(Level::Broken, code, subject, what, Some(mend.into()));
+    }
+
+    fn error(&mut self, level: Level, code: &'static str, subject: &str, error: &Error) {
+        self.tell(level, code, subject, error.reason(), error.how_to_mend().map(str::to_owned));
+    }
+}
+
+/// What all areas stand on.
+struct Case<'a> {
+    paths: &'a Paths,
+    host: Host,
+    /// None if they cannot be used.
+    settings: Option<Settings>,
+    /// None if there is no PCI bus to be seen.
+    machine: Option<Machine>,
+    /// For launching now; none without settings and machine.
+    plan: Option<Plan>,
+    /// The name of the persona that last ran.
+    last: Option<String>,
+}
+
+impl Case<'_> {
+    /// How bad it is if this persona cannot start.
+    fn without(&self, persona: &Persona) -> Level {
+        let is_default = self.settings.as_ref().is_some_and(|settings| settings.default_persona(self.last.as_deref()).name == persona.name);
+        if is_default { Level::Broken } else { Level::Warning }
+    }
+
+    /// The personas that start legion.
+    fn legions(&self) -> impl Iterator<Item = (&Persona, &crate::config::Legion)> {
+        let personas = self.settings.iter().flat_map(|settings| &settings.personas);
+        personas.filter_map(|persona| Some((persona, persona.legion()?)))
+    }
+
+    /// Whether the settings give any device to legion.
+    fn passes_devices(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| !settings.passthrough.is_empty())
+    }
+}
+
+/// Looks at everything. Changes nothing.
+pub fn examine(paths: &Paths) -> Vec<Finding> {
+    let (settings, trouble) = match Settings::load(paths) {
+        Ok(settings) => (Some(settings), None),
+        Err(error) => (None, Some(error)),
+    };
+    let (mut machine, no_machine) = match Machine::read(paths) {
+        Ok(machine) => (Some(machine), None),
+        Err(error) => (None, Some(error)),
+    };
+    if let Some(machine) = &mut machine {
+        machine.name_functions(paths);
+    }
+    let plan = settings.as_ref().zip(machine.as_ref()).map(|(settings, machine)| Plan::new(settings, machine, Stage::Launch));
+    let last = Last::read(paths).ok().flatten().map(|last| last.persona);
+    let case = Case { paths, host: Host::read(paths), settings, machine, plan, last };
+    let images = initramfs::Initramfs::read(paths);
+    [
+        settings::check(&case, trouble.as_ref()),
+        iommu::check(&case, no_machine.as_ref()),
+        devices::check(&case, &images),
+        kernel_options::check(&case),
+        initramfs::check(&case, &images),
+        menu::check(&case),
+        legion::check(&case),
+        cartridges::check(&case),
+        units::check(&case),
+    ]
+    .into_iter()
+    .flat_map(|area| area.findings)
+    .collect()
+}

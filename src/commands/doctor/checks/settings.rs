@@ -1,0 +1,100 @@
+//! The settings, and what overrides them for a boot.
+
+use super::{Area, Case, Level};
+use crate::config::kernel_command_line::KernelCommandLine;
+use crate::config::{DefaultPersona, Persona, Settings};
+use crate::error::Error;
+use crate::menu::gallery;
+use crate::state::{Override, StartCounts};
+
+pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
+    let mut area = Area::new("settings");
+    const FILE: &str = "persona.toml";
+    if let Some(trouble) = trouble {
+        area.error(Level::Broken, "settings-invalid", FILE, trouble);
+    }
+    if let Some(settings) = &case.settings {
+        let default = settings.default_persona(case.last.as_deref());
+        let count = settings.personas.len();
+        let personas = if count == 1 { "1 persona".to_owned() } else { format!("{count} personas") };
+        area.good("settings-valid", FILE, format!("{personas}, the default is {}", default.name));
+        locked_default(settings, &mut area);
+        passed_over(case, &default.name, &mut area);
+        let (_, errors) = gallery::load(case.paths, settings.personas.iter().map(|persona| &persona.emblem));
+        errors.iter().for_each(|error| area.error(Level::Warning, "emblem-unusable", "emblem", error));
+    }
+    next_boot(case, &mut area);
+    command_line(case, &mut area);
+    area
+}
+
+/// A default that nobody is there to unlock.
+fn locked_default(settings: &Settings, area: &mut Area) {
+    let DefaultPersona::Named(name) = &settings.menu.default else { return };
+    if settings.persona(name).is_none_or(Persona::starts_unattended) {
+        return;
+    }
+    let instead = settings.default_persona(None);
+    let consequence =
+        if instead.starts_unattended() { format!("{} starts instead", instead.name) } else { "nothing starts by itself".to_owned() };
+    area.warning(
+        "default-locked",
+        "default",
+        format!("{name} has a PIN, so the countdown may not start it: {consequence}"),
+        "write `unattended = true` below it, or name another default",
+    );
+}
+
+/// A default or an override that was started in vain too often.
+fn passed_over(case: &Case<'_>, default: &str, area: &mut Area) {
+    let counts = match StartCounts::read(case.paths) {
+        Ok(counts) => counts.unwrap_or_default(),
+        Err(error) => {
+            let mend = format!("remove {}: what was started in vain is counted anew", case.paths.starts().display());
+            return area.warning("starts-unreadable", "starts", error.reason(), mend);
+        }
+    };
+    let next = Override::read(case.paths).ok().flatten().map(|next| next.persona);
+    for (subject, name) in [("default", Some(default)), ("override", next.as_deref())] {
+        if let Some((name, why)) = name.and_then(|name| Some((name, counts.passed_over(name)?))) {
+            area.warning("persona-skipped", subject, format!("{why}; the menu waits for a person"), StartCounts::mend(name));
+        }
+    }
+}
+
+fn is_known(case: &Case<'_>, name: &str) -> bool {
+    case.settings.as_ref().is_none_or(|settings| settings.persona(name).is_some())
+}
+
+fn next_boot(case: &Case<'_>, area: &mut Area) {
+    const SUBJECT: &str = "override";
+    match Override::read(case.paths) {
+        Ok(Some(next)) if !is_known(case, &next.persona) => area.warning(
+            "override-unknown-persona",
+            SUBJECT,
+            format!("the next boot is set to {}, and there is no such persona: the default starts", next.persona),
+            "`persona next --clear`, or name one that `persona list` shows",
+        ),
+        Ok(_) => {}
+        Err(error) => area.error(Level::Warning, "override-unreadable", SUBJECT, &error),
+    }
+}
+
+fn command_line(case: &Case<'_>, area: &mut Area) {
+    let ours = KernelCommandLine::parse(&case.host.command_line);
+    if ours.off {
+        area.warning(
+            "persona-off",
+            "persona=off",
+            "persona=off is on the kernel command line: nothing was reserved in this boot",
+            "boot without it; if it comes back, remove it from the boot loader's entry",
+        );
+    } else if let Some(name) = ours.persona.filter(|name| !is_known(case, name)) {
+        area.warning(
+            "command-line-unknown-persona",
+            "persona=",
+            format!("the kernel command line names the persona {name}, which does not exist"),
+            "name one that `persona list` shows, or remove persona= from the boot loader's entry",
+        );
+    }
+}

@@ -1,0 +1,174 @@
+//! `persona start`, `stop` and `switch`: legion's power button, for whoever is at a terminal.
+//!
+//! One at a time ([`crate::state::operation::OperationLock`]). What systemd was asked goes on whatever becomes of the command; when Ctrl-C comes between
+//! a switch's stop and its start, legion stays off, and `persona status` says why.
+
+mod follow;
+
+use super::{find_persona, or_absent, print};
+use crate::boot_log::Event;
+use crate::boot_log::journal;
+use crate::config::{Persona, Settings};
+use crate::error::{Error, Result};
+use crate::menu::facts::Facts;
+use crate::state::operation::{Deed, OperationLock, uptime};
+use crate::state::{Choice, Last, LegionState, Phase, Reason};
+use crate::sys::paths::Paths;
+use crate::sys::style::Style;
+use crate::sys::systemd::{self, LEGION};
+use crate::sys::who;
+use follow::{Came, Follower};
+use std::io::Write;
+
+/// Starts legion as a persona: the named one, else the one that was chosen in this boot, else the default. Returns once the guest runs.
+///
+/// # Errors
+/// When somebody else is at it, when legion runs already or does not start; the message says why.
+pub fn start(paths: &Paths, name: Option<&str>, style: Style, out: &mut dyn Write) -> Result<()> {
+    let settings = Settings::load(paths)?;
+    let named = name.map(|name| find_persona(&settings, name)).transpose()?;
+    named.map_or(Ok(()), only_legion)?;
+    only_live(paths)?;
+    let (who, lock) = (who::asks(), OperationLock::take(paths, uptime())?);
+    let persona = to_start(paths, &settings, named)?;
+    let _turn = lock.begin(Deed::Start { to: persona.name.clone() }, &who, uptime())?;
+    start_as(paths, persona, &who, &mut Follower::open(paths, style, out)?)
+}
+
+/// What a start starts, by what was chosen and what legion does now.
+fn to_start<'a>(paths: &Paths, settings: &'a Settings, named: Option<&'a Persona>) -> Result<&'a Persona> {
+    let persona = named.unwrap_or_else(|| {
+        let chosen = or_absent(Choice::read(paths)).and_then(|choice| settings.persona(&choice.persona));
+        let last = or_absent(Last::read(paths)).map(|last| last.persona);
+        chosen.filter(|persona| persona.legion().is_some()).unwrap_or_else(|| settings.default_persona(last.as_deref()))
+    });
+    only_legion(persona)?;
+    let Some(running) = running(paths) else { return Ok(persona) };
+    let already = Error::new(format!("legion is on already, as {running}"));
+    Err(if running == persona.name {
+        already.mend("`persona stop` first, if it is to start anew")
+    } else {
+        already.mend(format!("`persona switch {}` stops it first", persona.name))
+    })
+}
+
+/// Stops legion: step by step as the settings' `stop` says, or with `force` by QEMU's power plug at once. Returns once it is over and all
+/// devices are back.
+///
+/// With `force` nobody is waited for: the plug is for when somebody else's stop takes too long. Their command gets what it waits for
+/// the sooner; a start of theirs is called off by it.
+///
+/// # Errors
+/// When somebody else is at it, unless forced; when systemd refuses.
+pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Result<()> {
+    only_live(paths)?;
+    let lock = match OperationLock::take(paths, uptime()) {
+        Err(busy) if force => {
+            log::warn!("{}: the plug is pulled all the same", busy.reason());
+            None
+        }
+        lock => Some(lock?),
+    };
+    let Some(from) = running(paths) else { return print(out, "legion is off.\n") };
+    let (who, deed) = (who::asks(), Deed::Stop { from: from.clone() });
+    let _turn = lock.map(|lock| lock.begin(deed.clone(), &who, uptime())).transpose()?;
+    journal::tell(paths, &Event::Asked { deed, by: who });
+    if force {
+        journal::tell(paths, &Event::Decision(format!("{from}'s plug is pulled")));
+    }
+    // Before QEMU is there, nobody hears it, and the stop alone is quick.
+    if force && let Err(error) = systemd::ask(&["kill", "--kill-who=main", "--signal=USR1", LEGION], "pulling legion's plug") {
+        log::info!("{error}");
+    }
+    match Follower::open(paths, style, out)?.run(&["stop", LEGION], &format!("stopping {from}"))? {
+        Came::Done => Ok(()),
+        Came::Interrupted => Err(Error::new(format!("interrupted: {LEGION} goes on stopping {from}")).mend(TELLS)),
+    }
+}
+
+/// Stops legion gracefully and starts it as another persona.
+///
+/// # Errors
+/// As [`start`] and [`stop`].
+pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> Result<()> {
+    let settings = Settings::load(paths)?;
+    let persona = find_persona(&settings, name)?;
+    only_legion(persona)?;
+    only_live(paths)?;
+    let (who, lock) = (who::asks(), OperationLock::take(paths, uptime())?);
+    let deed = to_switch(paths, persona)?;
+    let mut turn = lock.begin(deed.clone(), &who, uptime())?;
+    // What runs is not stopped for one that cannot start.
+    if let Some(why) = refusal(paths, &settings, persona) {
+        let (why, mend) = why.split_once('\n').unwrap_or((&why, "`persona plan` and `persona cartridge list` tell more"));
+        return Err(Error::because(format!("{} cannot start", persona.name), why.to_owned()).mend(mend));
+    }
+    let mut follower = Follower::open(paths, style, out)?;
+    if let Deed::Switch { from, to } = &deed {
+        journal::tell(paths, &Event::Asked { deed: deed.clone(), by: who.clone() });
+        if follower.run(&["stop", LEGION], &format!("stopping {from}"))? == Came::Interrupted {
+            journal::tell(paths, &Event::Interrupted { deed: deed.clone(), by: who });
+            turn.interrupted();
+            let left = format!("interrupted: {LEGION} goes on stopping {from}, and nobody starts {to} after it");
+            return Err(Error::new(left).mend(format!("`persona start {to}` once it is off; `persona status` tells")));
+        }
+        turn.starts()?;
+    }
+    start_as(paths, persona, &who, &mut follower)
+}
+
+/// What a switch does, by what legion does now.
+fn to_switch(paths: &Paths, persona: &Persona) -> Result<Deed> {
+    let to = persona.name.clone();
+    match running(paths) {
+        Some(from) if from == to => Err(Error::new(format!("legion is {to} already")).mend("`persona stop` first, if it is to start anew")),
+        Some(from) => Ok(Deed::Switch { from, to }),
+        None => Ok(Deed::Start { to }),
+    }
+}
+
+/// What is left to be done when Ctrl-C changed nothing about it.
+const TELLS: &str = "`persona status` tells how far it is; `persona stop --force` ends it at once";
+
+fn only_legion(persona: &Persona) -> Result<()> {
+    if persona.legion().is_some() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{} does not start legion", persona.name)).mend("pick it in the menu, or `persona next` for the next boot"))
+}
+
+/// What is done is done by the systemd that runs here.
+fn only_live(paths: &Paths) -> Result<()> {
+    if paths.is_live() {
+        return Ok(());
+    }
+    Err(Error::usage("legion is started and stopped by this machine's systemd, and --root names another machine").mend("leave --root out"))
+}
+
+/// Why the menu would not start it either.
+fn refusal(paths: &Paths, settings: &Settings, persona: &Persona) -> Option<String> {
+    let place = settings.personas.iter().position(|other| other.name == persona.name)?;
+    Facts::gather(paths, settings).0.refusals.swap_remove(place)
+}
+
+/// The persona that legion is, unless it is off.
+fn running(paths: &Paths) -> Option<String> {
+    or_absent(LegionState::read(paths)).filter(LegionState::is_on).map(|state| state.persona)
+}
+
+fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower<'_>) -> Result<()> {
+    LegionState::forget(paths)?;
+    let name = &persona.name;
+    journal::tell(paths, &Event::Choice { persona: name.clone(), reason: Reason::Remote, by: Some(who.to_owned()) });
+    Choice { persona: name.clone(), reason: Reason::Remote }.write(paths)?;
+    let came = follower.run(&["start", LEGION], &format!("starting {name}"));
+    match (or_absent(LegionState::read(paths)), came) {
+        (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} goes on starting {name}")).mend(TELLS)),
+        (Some(LegionState { phase: Phase::Failed, why: Some(why), .. }), _) => Err(Error::because(format!("starting {name}"), why)),
+        (Some(LegionState { persona: other, .. }), Ok(Came::Done)) if other != *name => {
+            Err(Error::new(format!("starting {name}: {other} was chosen at the same moment, and legion is that one"))
+                .mend(format!("`persona switch {name}`")))
+        }
+        (_, came) => came.map(drop),
+    }
+}

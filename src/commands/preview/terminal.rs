@@ -1,0 +1,137 @@
+//! The terminal of the live preview: in raw mode on its alternate screen, given back as it was on every way out.
+
+use crate::error::{Context, Error, Result};
+use crate::sys::syscalls::{WindowSize, window_size};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use std::io::{IsTerminal, Write, stdin, stdout};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// To the alternate screen, without cursor.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[2J";
+
+/// No colours, no pictures of kitty's (a terminal without them skips the sequence), cursor and first screen back.
+fn leave() -> String {
+    format!("\x1b[0m{}\x1b[?25h\x1b[?1049l", super::kitty::CLEAR)
+}
+
+/// The terminal, while it is the preview's.
+pub(super) struct Terminal {
+    before: Termios,
+    signals: SignalFd,
+}
+
+/// What happened in the terminal.
+#[derive(Debug, Default)]
+pub(super) struct Woken {
+    /// What was typed, or answered by the terminal.
+    pub(super) typed: Vec<u8>,
+    /// It has another size now.
+    pub(super) resized: bool,
+    /// The preview is to end: by a signal, or because the terminal is gone.
+    pub(super) stop: bool,
+}
+
+impl Terminal {
+    /// Takes the terminal that standard input and output are.
+    ///
+    /// # Errors
+    /// When one of them is none, or the system calls fail.
+    pub(super) fn open() -> Result<Self> {
+        if !stdin().is_terminal() || !stdout().is_terminal() {
+            return Err(Error::usage("a live preview needs a terminal as its input and output").mend("run it in a terminal, or use --out"));
+        }
+        let doing = || "preparing the terminal".to_owned();
+        let mut wanted = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGWINCH] {
+            wanted.add(signal);
+        }
+        wanted.thread_block().doing(doing)?;
+        let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(doing)?;
+        let before = tcgetattr(stdin()).doing(doing)?;
+        let mut raw = before.clone();
+        cfmakeraw(&mut raw);
+        tcsetattr(stdin(), SetArg::TCSANOW, &raw).doing(doing)?;
+        restore_on_panic(before.clone());
+        let terminal = Self { before, signals };
+        terminal.write(ENTER.as_bytes())?;
+        Ok(terminal)
+    }
+
+    /// Its size; 80 columns of 24 rows if it does not tell, and cells of 10 by 20 pixels.
+    pub(super) fn size(&self) -> WindowSize {
+        let told = window_size(stdout().as_fd()).unwrap_or(WindowSize { columns: 0, rows: 0, width: 0, height: 0 });
+        let (columns, rows) = if told.columns == 0 || told.rows == 0 { (80, 24) } else { (told.columns, told.rows) };
+        if told.width == 0 || told.height == 0 {
+            return WindowSize { columns, rows, width: columns.saturating_mul(10), height: rows.saturating_mul(20) };
+        }
+        WindowSize { columns, rows, ..told }
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
+        let mut out = stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush()).doing(|| "drawing on the terminal".into())
+    }
+
+    /// Waits until something happens, at most so long.
+    ///
+    /// # Errors
+    /// When the system call fails.
+    pub(super) fn wait(&self, at_most: Option<Duration>) -> Result<Woken> {
+        let stdin = stdin();
+        let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN), PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        // A millisecond more than asked for, so that waking up is never too early.
+        let at_most = at_most.map(|time| PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
+        match poll(&mut fds, at_most.unwrap_or(PollTimeout::NONE)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error).doing(|| "waiting for keys".into()),
+        }
+        let mut woken = Woken::default();
+        if fds[0].any() == Some(true) {
+            let mut bytes = [0; 1024];
+            // Not through Stdin, which would keep some of it back where poll does not see it.
+            match nix::unistd::read(&stdin, &mut bytes) {
+                Ok(0) | Err(_) => woken.stop = true,
+                Ok(length) => woken.typed = bytes[..length].to_vec(),
+            }
+        }
+        while let Ok(Some(signal)) = self.signals.read_signal() {
+            match signal.ssi_signo == Signal::SIGWINCH as u32 {
+                true => woken.resized = true,
+                false => woken.stop = true,
+            }
+        }
+        Ok(woken)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        give_back(&self.before);
+    }
+}
+
+/// Best effort: a terminal that is gone has nothing to be given back.
+fn give_back(before: &Termios) {
+    let mut out = stdout().lock();
+    let _ = out.write_all(leave().as_bytes()).and_then(|()| out.flush());
+    let _ = tcsetattr(stdin(), SetArg::TCSANOW, before);
+}
+
+/// A panic ends the program without dropping anything, and its message is to be read.
+fn restore_on_panic(before: Termios) {
+    let tell = std::panic::take_hook();
+    // Termios keeps a cell, which may not go from thread to thread: its plain form may.
+    let before = nix::libc::termios::from(before);
+    std::panic::set_hook(Box::new(move |panic| {
+        give_back(&Termios::from(before));
+        tell(panic);
+    }));
+}

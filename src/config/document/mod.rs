@@ -1,0 +1,47 @@
+//! TOML texts: tables whose keys are taken out one by one, lines that are written, and words for what is wrong.
+//!
+//! The settings and the small files of `state` are read by the same few functions, of which none is generated:
+//! what derived code would say for every type anew, it says once.
+
+mod lines;
+mod problem;
+mod table;
+
+pub(crate) use lines::{Lines, quoted};
+pub(crate) use problem::{Checked, Problem, nearest};
+pub(crate) use table::{Scalar, Table, parsed};
+
+use crate::error::{Error, Result};
+
+/// What is kept in a TOML file of its own, or in a table of one.
+pub(crate) trait Record: Sized {
+    /// Takes it out of its table. Keys that it does not ask for are left there.
+    fn read(table: &mut Table<'_>) -> Checked<Self>;
+
+    /// Its lines, those of tables last.
+    fn write(&self, lines: &mut Lines);
+}
+
+/// One of a few things that files call by a word.
+pub(crate) trait Word: Copy + PartialEq + 'static {
+    /// All of them, with their words.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// What files call it.
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// The text of a record's file.
+pub(crate) fn write(record: &impl Record) -> String {
+    let mut lines = Lines::default();
+    record.write(&mut lines);
+    lines.into_text()
+}
+
+/// The record in the text of a file; `file` is its name for messages.
+pub(crate) fn read<R: Record>(text: &str, file: &str) -> Result<R> {
+    let record = Table::parse(text).and_then(|mut table| R::read(&mut table));
+    record.map_err(|problem| problem.into_error(|message| Error::new("understanding ".to_owned() + &message), text, file))
+}

@@ -1,0 +1,132 @@
+//! The stop ladder: from asking the guest nicely to killing QEMU.
+
+use crate::config::document::{Checked, Lines, Record, Table};
+use std::fmt;
+use std::time::Duration;
+
+/// How long after the request to stop each rung is taken. A unit's stop time must be longer than `kill`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ladder {
+    /// The power button a second time: Windows ignores the first while it sleeps or nobody is logged in.
+    pub again: Duration,
+    /// QMP `quit`: the guest loses power, its disk is flushed.
+    pub quit: Duration,
+    /// SIGKILL.
+    pub kill: Duration,
+}
+
+impl Record for Ladder {
+    fn read(table: &mut Table<'_>) -> Checked<Self> {
+        let mut time = |key| table.need(key, Table::number).map(Duration::from_millis);
+        Ok(Self { again: time("again")?, quit: time("quit")?, kill: time("kill")? })
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        lines.value("again", &self.again.as_millis());
+        lines.value("quit", &self.quit.as_millis());
+        lines.value("kill", &self.kill.as_millis());
+    }
+}
+
+impl Default for Ladder {
+    fn default() -> Self {
+        Self { again: Duration::from_secs(10), quit: Duration::from_secs(30), kill: Duration::from_secs(40) }
+    }
+}
+
+/// A rung of the ladder, from the gentlest up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rung {
+    /// The guest is asked to shut down.
+    PowerButton,
+    /// It is asked again.
+    PowerButtonAgain,
+    /// QEMU is told to quit.
+    Quit,
+    /// QEMU is killed.
+    Kill,
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PowerButton => "pressing its power button",
+            Self::PowerButtonAgain => "pressing its power button again",
+            Self::Quit => "telling QEMU to quit",
+            Self::Kill => "killing QEMU",
+        })
+    }
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Take this rung.
+    Take(Rung),
+    /// Nothing for so long.
+    Wait(Duration),
+    /// Nothing more can be done.
+    Top,
+}
+
+impl Ladder {
+    /// When a rung is taken, counted from the request to stop.
+    pub fn time_of(&self, rung: Rung) -> Duration {
+        match rung {
+            Rung::PowerButton => Duration::ZERO,
+            Rung::PowerButtonAgain => self.again,
+            Rung::Quit => self.quit,
+            Rung::Kill => self.kill,
+        }
+    }
+
+    /// What to do `elapsed` after the request to stop, with `last` the rung taken last.
+    pub fn step(&self, last: Option<Rung>, elapsed: Duration) -> Step {
+        let next = match last {
+            None => Rung::PowerButton,
+            Some(Rung::PowerButton) => Rung::PowerButtonAgain,
+            Some(Rung::PowerButtonAgain) => Rung::Quit,
+            Some(Rung::Quit) => Rung::Kill,
+            Some(Rung::Kill) => return Step::Top,
+        };
+        match self.time_of(next).checked_sub(elapsed) {
+            None | Some(Duration::ZERO) => Step::Take(next),
+            Some(wait) => Step::Wait(wait),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rungs_come_at_their_times() {
+        let ladder = Ladder::default();
+        let seconds = Duration::from_secs;
+        assert_eq!(ladder.step(None, seconds(0)), Step::Take(Rung::PowerButton));
+        assert_eq!(ladder.step(Some(Rung::PowerButton), seconds(4)), Step::Wait(seconds(6)));
+        assert_eq!(ladder.step(Some(Rung::PowerButton), seconds(10)), Step::Take(Rung::PowerButtonAgain));
+        assert_eq!(ladder.step(Some(Rung::PowerButtonAgain), seconds(29)), Step::Wait(seconds(1)));
+        assert_eq!(ladder.step(Some(Rung::PowerButtonAgain), seconds(30)), Step::Take(Rung::Quit));
+        assert_eq!(ladder.step(Some(Rung::Quit), seconds(40)), Step::Take(Rung::Kill));
+        assert_eq!(ladder.step(Some(Rung::Kill), seconds(1000)), Step::Top);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_ladder_reaches_its_top_in_time_and_skips_nothing(again in 0..100u64, quit in 0..100u64, kill in 0..100u64) {
+            let ladder = Ladder { again: Duration::from_millis(again), quit: Duration::from_millis(quit), kill: Duration::from_millis(kill) };
+            let (mut elapsed, mut taken) = (Duration::ZERO, Vec::new());
+            loop {
+                match ladder.step(taken.last().copied(), elapsed) {
+                    Step::Take(rung) => taken.push(rung),
+                    Step::Wait(wait) => elapsed += wait,
+                    Step::Top => break,
+                }
+            }
+            proptest::prop_assert_eq!(taken, [Rung::PowerButton, Rung::PowerButtonAgain, Rung::Quit, Rung::Kill]);
+            proptest::prop_assert_eq!(elapsed, Duration::from_millis(again.max(quit).max(kill)));
+        }
+    }
+}

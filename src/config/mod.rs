@@ -1,0 +1,313 @@
+//! The owner's settings, read from TOML and checked: whatever gets past [`Settings::parse`] can be acted on.
+//!
+//! `file` holds the shape of the file, `check` turns it into the types here or says in one message which line is
+//! wrong and how to mend it, [`value`] reads single values such as `"24G"` or `"4-15"`, `edit` changes the file.
+
+mod check;
+pub(crate) mod document;
+mod edit;
+mod file;
+pub mod kernel_command_line;
+pub mod ladder;
+pub mod pin;
+pub mod value;
+
+use crate::error::{Error, Result};
+use crate::sys::paths::Paths;
+use crate::sys::pci::{PciAddress, PciId};
+pub use edit::with_default;
+pub use ladder::{Ladder, Rung};
+pub use persona_paint::{BuiltInEmblem, Emblem};
+use pin::Pin;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
+use value::{Audio, Color, Cpus, MemorySize, Network, Rotation, RunningWell, Timeout};
+
+/// All settings, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How the menu behaves.
+    pub menu: MenuSettings,
+    /// The PCI devices that are legion's, in the order of the file.
+    pub passthrough: Vec<Passthrough>,
+    /// The personas in menu order; at least one, names unique.
+    pub personas: Vec<Persona>,
+}
+
+/// `[menu]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MenuSettings {
+    /// How long the menu waits for a person before it takes the default.
+    pub timeout: Timeout,
+    /// What it takes then.
+    pub default: DefaultPersona,
+    /// The card that draws.
+    pub display: Display,
+    /// Whether the menu is there from the initramfs on; if not, once the host's file systems are.
+    pub early: bool,
+    /// Whether anything glides; if not, the picture jumps.
+    pub motion: bool,
+    /// How large text is, 1.0 as designed for the screen's height; by the screen's physical size if the owner left it open.
+    pub scale: Option<f32>,
+    /// How the picture is turned; as the panel's driver says if the owner left it open.
+    pub rotation: Option<Rotation>,
+    /// Plain black and white with the accent as the only colour.
+    pub high_contrast: bool,
+    /// All text larger.
+    pub large_text: bool,
+    /// A beep per step of the highlight, as many as its position.
+    pub beep: bool,
+}
+
+impl Default for MenuSettings {
+    /// What holds for every key that the owner left out; the default persona is the remembered one.
+    fn default() -> Self {
+        Self {
+            timeout: Timeout::After(Duration::from_secs(10)),
+            default: DefaultPersona::Last,
+            display: Display::Auto,
+            early: true,
+            motion: true,
+            scale: None,
+            rotation: None,
+            high_contrast: false,
+            large_text: false,
+            beep: false,
+        }
+    }
+}
+
+/// `menu.default`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DefaultPersona {
+    /// The one that last ran well; the first of the menu when there is none.
+    Last,
+    /// A persona's name; it exists.
+    Named(String),
+}
+
+/// `menu.display`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Display {
+    /// A graphics card that is not legion's.
+    Auto,
+    /// The card at this address.
+    At(PciAddress),
+}
+
+/// An entry of `[[legion.passthrough]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passthrough {
+    /// One function of the device; its closure comes along.
+    pub device: PciAddress,
+    /// What must be found at that address, if the owner pinned it.
+    pub id: Option<PciId>,
+    /// What the maker of its board must have written on it, if the owner pinned that too: it tells two cards with one chip apart.
+    pub subsystem: Option<PciId>,
+    /// The owner's name for it.
+    pub label: Option<String>,
+    /// When it is taken from the host; by its class if the owner left it open.
+    pub bind: Option<BindTime>,
+    /// Whether the guest sees the card's option ROM; as QEMU does it if the owner left it open.
+    pub rombar: Option<bool>,
+    /// An image that takes the place of the card's own option ROM, as the machine names it (not below `--root`).
+    pub romfile: Option<PathBuf>,
+}
+
+/// When a passthrough device is taken from the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BindTime {
+    /// Reserved before coldplug: no host driver ever binds to it.
+    Boot,
+    /// With its host driver until the choice, then unbound and bound to vfio-pci.
+    Launch,
+}
+
+/// An entry of `[[persona]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Persona {
+    /// What commands and files call it: `[a-z0-9-]`.
+    pub name: String,
+    /// What the menu calls it.
+    pub title: String,
+    /// A line of description; may be empty.
+    pub tagline: String,
+    /// Its colour.
+    pub accent: Color,
+    /// Its picture.
+    pub emblem: Emblem,
+    /// What picking it starts.
+    pub starts: Starts,
+    /// Asked for when it is picked at the menu, if the owner locked it.
+    pub pin: Option<Pin>,
+    /// Whether the countdown may start it although it is locked.
+    pub unattended: bool,
+}
+
+/// What picking a persona starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Starts {
+    /// legion, with this cartridge in this machine.
+    Legion(Box<Legion>),
+    /// Nothing: the host at its console.
+    Host,
+    /// A systemd unit.
+    Unit(String),
+}
+
+/// legion as one persona wants it: `[legion]` with the persona's own keys over it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Legion {
+    /// The cartridge's name: a folder in `cartridges`.
+    pub cartridge: String,
+    /// What kind of system boots.
+    pub guest: Guest,
+    /// What happens after the guest powers itself off.
+    pub on_poweroff: OnPoweroff,
+    /// Memory.
+    pub memory: MemorySize,
+    /// Virtual CPUs.
+    pub cpus: Cpus,
+    /// Whether memory comes from huge pages.
+    pub hugepages: bool,
+    /// The virtual network card's peer.
+    pub network: Network,
+    /// What the disk is attached to.
+    pub disk: DiskBus,
+    /// Where the virtual sound card plays.
+    pub audio: Audio,
+    /// What is shown beside the passthrough cards' screens.
+    pub display: GuestDisplay,
+    /// Whether UEFI checks what it boots.
+    pub secure_boot: bool,
+    /// Whether there is a TPM 2.0, whose state is in the cartridge.
+    pub tpm: bool,
+    /// The folder of all cartridges.
+    pub cartridges: PathBuf,
+    /// The symlink that says which cartridge is in.
+    pub slot: PathBuf,
+    /// How a stop goes.
+    pub stop: Ladder,
+    /// When it counts as one that runs: an earlier end brings the menu back, whatever [`Legion::on_poweroff`] says, so that a
+    /// guest that cannot boot never takes the host off; and in three boots in a row it has the persona passed over
+    /// (`StartCounts`).
+    pub running_well: RunningWell,
+    /// Handed to QEMU as they are.
+    pub extra_args: Vec<String>,
+    /// Who starts QEMU.
+    pub backend: Backend,
+    /// The libvirt domain that legion is, with [`Backend::Libvirt`].
+    pub domain: String,
+}
+
+/// `backend`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// Persona, from the settings.
+    Qemu,
+    /// libvirt, from a domain that the owner has defined and tuned.
+    Libvirt,
+}
+
+/// `guest`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guest {
+    /// Linux, or anything else that keeps its clock in UTC.
+    Linux,
+    /// Windows.
+    Windows,
+}
+
+/// `disk`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskBus {
+    /// virtio-blk: the fastest, for guests that have its driver.
+    Virtio,
+    /// NVMe, whose driver everything has, the installer of Windows too.
+    Nvme,
+}
+
+/// `display`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuestDisplay {
+    /// Nothing: there are the passthrough cards.
+    None,
+    /// A plain graphics card, shown by VNC on a Unix socket.
+    Vnc,
+}
+
+/// `on_poweroff`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnPoweroff {
+    /// Back to the menu.
+    Menu,
+    /// The whole machine powers off.
+    Poweroff,
+    /// The host at its console.
+    Host,
+}
+
+impl Settings {
+    /// Reads and checks the settings file.
+    ///
+    /// # Errors
+    /// When the file cannot be read (exit code 1), or something in it is wrong (exit code 2): the message then names
+    /// file, line and mend.
+    pub fn load(paths: &Paths) -> Result<Self> {
+        let file = paths.settings();
+        let doing = || format!("reading the settings {}", file.display());
+        let text = std::fs::read_to_string(&file).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Error::because(doing(), error).mend(format!("`persona detect > {}` writes them for this machine", file.display()))
+            }
+            ErrorKind::InvalidData => Error::usage(format!("{}: it is not text in UTF-8", doing())),
+            _ => Error::because(doing(), error),
+        })?;
+        Self::parse(&text, &file.display().to_string())
+    }
+
+    /// Checks the text of a settings file; `file` is its name for messages.
+    ///
+    /// # Errors
+    /// One [`crate::error::Kind::Usage`] error that names file, line and mend.
+    pub fn parse(text: &str, file: &str) -> Result<Self> {
+        file::File::parse(text).and_then(check::check).map_err(|problem| problem.into_error(Error::usage, text, file))
+    }
+
+    /// The persona of that name.
+    pub fn persona(&self, name: &str) -> Option<&Persona> {
+        self.personas.iter().find(|persona| persona.name == name)
+    }
+
+    /// The persona that starts when nobody picks; `last` is the name of the one that last ran well. A name that no longer
+    /// exists falls back to the first of the menu, and a persona that may not start unattended to the first that may. If there
+    /// is none, nothing starts by itself, and what is returned is only the first to be shown.
+    pub fn default_persona<'a>(&'a self, last: Option<&str>) -> &'a Persona {
+        let name = match &self.menu.default {
+            DefaultPersona::Last => last,
+            DefaultPersona::Named(name) => Some(name.as_str()),
+        };
+        let wanted = name.and_then(|name| self.persona(name)).unwrap_or(&self.personas[0]);
+        Some(wanted).into_iter().chain(&self.personas).find(|persona| persona.starts_unattended()).unwrap_or(wanted)
+    }
+}
+
+impl Persona {
+    /// Whether it may start with nobody there to give its PIN.
+    pub fn starts_unattended(&self) -> bool {
+        self.pin.is_none() || self.unattended
+    }
+
+    /// legion's part, if it is legion that the persona starts.
+    pub fn legion(&self) -> Option<&Legion> {
+        match &self.starts {
+            Starts::Legion(legion) => Some(legion),
+            Starts::Host | Starts::Unit(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! Where legion is, for everybody who asks: the menu and `persona status` by its record, `persona log` by the journal.
+
+use crate::boot_log::Event;
+use crate::error::Result;
+use crate::state::{LegionState, Phase};
+use crate::sys::paths::Paths;
+
+/// Logs the state and writes its record.
+///
+/// # Errors
+/// When the record cannot be written.
+pub fn announce(paths: &Paths, state: &LegionState) -> Result<()> {
+    let level = if state.phase == Phase::Failed { log::Level::Error } else { log::Level::Info };
+    log::log!(level, "{}", Event::Phase { subject: state.persona.clone(), phase: state.phase, why: state.why.clone() });
+    state.write(paths)
+}

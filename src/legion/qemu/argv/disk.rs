@@ -1,0 +1,45 @@
+//! The cartridge's disk, and a CD to install from.
+
+use super::{Line, at, value};
+use crate::config::DiskBus;
+use crate::legion::cartridge::DiskKind;
+use crate::legion::identity;
+use crate::legion::machine::Machine;
+use crate::sys::paths::Paths;
+use std::path::Path;
+
+/// The disk is opened through the slot: what is inserted is what boots.
+///
+/// Guests say which blocks they no longer need; looking for zeroes in all that they write would only cost. An NVMe
+/// controller has no thread of its own before QEMU 8.
+pub(super) fn disk(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
+    let disk = machine.cartridge.disk;
+    let file = value(paths.at(machine.legion.slot.join(disk.kind.file_name())));
+    let (format, driver) = match disk.kind {
+        DiskKind::Qcow2 => ("qcow2", "file"),
+        DiskKind::Raw => ("raw", "file"),
+        DiskKind::BlockDevice => ("raw", "host_device"),
+    };
+    // Linux-native I/O wants a file past the page cache; threads take any. io_uring is no faster with one disk, and a kernel or
+    // a build of QEMU may be without it.
+    let cache = if disk.direct { "cache.direct=on,file.aio=native" } else { "cache.direct=off,file.aio=threads" };
+    line.add("-blockdev", format!("driver={format},node-name=disk,discard=unmap,{cache},file.driver={driver},file.filename={file}"));
+    let device = match machine.legion.disk {
+        DiskBus::Virtio => {
+            line.add("-object", "iothread,id=disk-thread");
+            "virtio-blk-pci,iothread=disk-thread"
+        }
+        DiskBus::Nvme => "nvme",
+    };
+    let serial = identity::serial(&machine.cartridge.name);
+    line.add("-device", format!("{device},drive=disk,serial={serial},addr={},bootindex=0", at::DISK));
+}
+
+/// On the chipset's own SATA controller, for which every installer has a driver, and after the disk: a blank one falls
+/// through to it, and once there is a system it boots.
+pub(super) fn cd(line: &mut Line, paths: &Paths, iso: Option<&Path>) {
+    let Some(iso) = iso else { return };
+    let file = value(paths.at(iso));
+    line.add("-blockdev", format!("driver=raw,node-name=cd,read-only=on,file.driver=file,file.filename={file}"));
+    line.add("-device", "ide-cd,bus=ide.0,drive=cd,bootindex=1");
+}

@@ -1,0 +1,110 @@
+//! QEMU's command line, computed.
+//!
+//! [`argv()`] is the line to show and to record. What only the process that starts QEMU can know, the descriptors that it
+//! hands down, is put in by [`supervised`] and [`connected`].
+
+mod disk;
+mod passthrough;
+mod peripherals;
+mod platform;
+
+use crate::legion::machine::Machine;
+use crate::sys::paths::Paths;
+use std::path::Path;
+
+/// The program, found in `PATH`.
+pub const QEMU: &str = "qemu-system-x86_64";
+
+/// The guest's PCI slots. They are spelt out, so that a guest finds its hardware in the same place whatever else is
+/// switched on or off, and does not take its network card for a new one.
+pub(in crate::legion) mod at {
+    pub(in crate::legion) const DISPLAY: &str = "0x1";
+    pub(in crate::legion) const DISK: &str = "0x2";
+    pub(in crate::legion) const NETWORK: &str = "0x3";
+    pub(in crate::legion) const RANDOM: &str = "0x4";
+    pub(in crate::legion) const SERIAL: &str = "0x5";
+    pub(in crate::legion) const SOUND: &str = "0x6";
+    /// Root ports, eight a slot, from here up.
+    pub(in crate::legion) const ROOT_PORTS: usize = 0x10;
+}
+
+/// QEMU's command line, program first.
+pub fn argv(paths: &Paths, machine: &Machine<'_>) -> Vec<String> {
+    let mut line = Line(vec![QEMU.to_owned()]);
+    platform::basics(&mut line, machine);
+    platform::memory(&mut line, machine);
+    peripherals::sockets(&mut line, paths);
+    disk::disk(&mut line, paths, machine);
+    disk::cd(&mut line, paths, machine.iso);
+    platform::flash(&mut line, paths, machine);
+    peripherals::network(&mut line, machine);
+    peripherals::display(&mut line, paths, machine.legion.display);
+    peripherals::sound(&mut line, &machine.legion.audio);
+    if machine.legion.tpm {
+        peripherals::tpm(&mut line, paths);
+    }
+    passthrough::slots(&mut line, paths, machine);
+    line.0.extend(machine.legion.extra_args.iter().cloned());
+    line.0
+}
+
+/// The same line under supervision: QEMU inherits `descriptor` for its supervisor's QMP, and if it is to be `held`, the guest
+/// runs once QMP says so.
+pub fn supervised(argv: &[String], descriptor: i32, held: bool) -> Vec<String> {
+    let mut line = Line::default();
+    line.add("-chardev", format!("socket,id=supervisor,fd={descriptor}"));
+    line.add("-mon", "chardev=supervisor,mode=control");
+    if held {
+        line.flag("-S");
+    }
+    with(argv, line)
+}
+
+/// The line with the network card's peer on the descriptor that QEMU inherits: the node of a macvtap
+/// ([`crate::legion::network::open`]).
+pub fn connected(argv: &[String], descriptor: i32) -> Vec<String> {
+    let mut line = Line::default();
+    line.add("-netdev", format!("tap,id={},fd={descriptor},vhost=on", peripherals::NETWORK));
+    with(argv, line)
+}
+
+/// In front, so that the owner's own arguments cannot swallow it.
+fn with(argv: &[String], line: Line) -> Vec<String> {
+    let mut argv = argv.to_vec();
+    argv.splice(argv.len().min(1)..argv.len().min(1), line.0);
+    argv
+}
+
+#[derive(Debug, Default)]
+struct Line(Vec<String>);
+
+impl Line {
+    fn flag(&mut self, flag: &str) -> &mut Self {
+        self.0.push(flag.to_owned());
+        self
+    }
+
+    fn add(&mut self, option: &str, value: impl Into<String>) -> &mut Self {
+        self.flag(option);
+        self.0.push(value.into());
+        self
+    }
+}
+
+/// A text as a value inside a QEMU option: a comma would end the value, two stand for one.
+fn value(text: impl AsRef<Path>) -> String {
+    text.as_ref().to_string_lossy().replace(',', ",,")
+}
+
+/// A command line as one would type it into a shell.
+pub fn shell_line(argv: &[String]) -> String {
+    argv.iter().map(|argument| shell_quote(argument)).collect::<Vec<_>>().join(" ")
+}
+
+fn shell_quote(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_=,./:+@%".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,13 @@
+//! legion run by Persona itself: QEMU's command line ([`argv()`]), its process, its monitor ([`qmp`]) and guest agent, the TPM beside it,
+//! and the loop that supervises them.
+
+mod agent;
+pub mod argv;
+mod process;
+pub mod qmp;
+pub mod supervise;
+mod tail;
+pub mod tpm;
+pub mod watch;
+
+pub use argv::argv;

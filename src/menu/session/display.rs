@@ -1,0 +1,187 @@
+//! Where the menu is seen: on the monitors of the display card, or, when there are none for too long, as text.
+
+use crate::config::MenuSettings;
+use crate::menu::model::Key;
+use crate::menu::model::view::{Stage, View};
+use crate::menu::session::monitors::Monitors;
+use crate::menu::text::TextScreens;
+use crate::menu::threads::Threads;
+use crate::sys::paths::Paths;
+use crate::sys::pci::PciAddress;
+use persona_paint::Gallery;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+/// How long the menu waits for its card before it goes on without: amdgpu takes 5 to 10 s to come up.
+const FIRST_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a card may be gone later on: one driver may only be taking over from another.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// For as long as nothing else is said.
+const FOR_NOW: Duration = Duration::from_secs(365 * 86_400);
+
+/// How often a card that another program holds is tried again: the kernel does not tell when it is let go.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How long the end of the menu waits for serial lines to close.
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The monitors and what stands in for them. Instants are times since any fixed moment.
+pub(super) struct Display {
+    paths: Paths,
+    monitors: Monitors,
+    /// Open, or tried in vain, while no monitor shows the menu.
+    texts: Option<TextScreens>,
+    /// How long no monitor may show the menu before it goes on as text; nothing while one does.
+    patience_ends: Option<Duration>,
+    /// How long that is.
+    patience: Duration,
+    /// When a card that was refused is tried again.
+    retry_at: Option<Duration>,
+    /// The threads that close serial lines; none once the display ends.
+    closing: Option<Threads>,
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.texts = None;
+        // What they say last is to be seen there. A line that is not being read is not waited for.
+        if self.closing.take().is_some_and(|closing| !closing.wait(CLOSING_TIMEOUT)) {
+            log::info!("a serial line takes long to close");
+        }
+    }
+}
+
+impl Display {
+    /// A display that has shown nothing yet. `in_initramfs`, where the card's driver may be missing and letters would stand in
+    /// the way of those of the boot, it waits for its card until it is told of [`Self::arrival`].
+    pub(super) fn new(paths: &Paths, monitors: Monitors, in_initramfs: bool) -> Self {
+        let mut display = Self {
+            paths: paths.clone(),
+            monitors,
+            texts: None,
+            patience_ends: None,
+            patience: PATIENCE,
+            retry_at: None,
+            closing: Some(Threads::default()),
+        };
+        if in_initramfs {
+            (display.patience_ends, display.patience) = (Some(FOR_NOW), FOR_NOW);
+        } else {
+            display.expect_card(Duration::ZERO);
+        }
+        display
+    }
+
+    /// The host's own drivers are there.
+    pub(super) fn arrival(&mut self, now: Duration) {
+        self.patience = PATIENCE;
+        if self.patience_ends.is_some() {
+            self.expect_card(now);
+        }
+    }
+
+    fn expect_card(&mut self, now: Duration) {
+        self.patience_ends = Some(if self.monitors.may_come() { now + FIRST_PATIENCE } else { now });
+    }
+
+    /// Shows what other settings want: on these cards, with these emblems.
+    pub(super) fn renew(&mut self, cards: Vec<PciAddress>, gallery: Gallery, settings: &MenuSettings) {
+        self.monitors.renew(cards, gallery, settings);
+    }
+
+    /// Looks for the card and its monitors again.
+    pub(super) fn rescan(&mut self) {
+        self.monitors.rescan();
+    }
+
+    /// Gives everything back to the console.
+    pub(super) fn close(&mut self) {
+        self.monitors.close();
+        self.texts = None;
+        self.patience_ends = None;
+    }
+
+    /// Shows the view, or, if that is to stay `dark`, switches the monitors off; true if a person may see it, false while
+    /// that is still to be hoped for or if nobody ever will. A choice leaves the serial lines, unless `keeps_lines`.
+    pub(super) fn show(&mut self, view: &View, dark: bool, keeps_lines: bool, now: Duration) -> bool {
+        if dark && self.patience_ends.is_none() {
+            self.monitors.blank();
+            return true;
+        }
+        if self.monitors.show(view, now) {
+            self.texts = None;
+            self.patience_ends = None;
+            return true;
+        }
+        if now < *self.patience_ends.get_or_insert(now + self.patience) {
+            return false;
+        }
+        let Some(closing) = &self.closing else { return false };
+        let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths, self.monitors.had_card(), closing));
+        let shown = texts.show(view, now);
+        // Nobody can pick on a serial line any more once a choice is made: its login comes. What is wrong with the settings
+        // stays until somebody has pressed a key.
+        if !keeps_lines && !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting | Stage::Broken { .. }) {
+            texts.leave_serial_lines();
+        }
+        shown
+    }
+
+    /// Uses a moment in which nothing happens to draw what the next key may need; true if there is more of it.
+    pub(super) fn prepare(&mut self) -> bool {
+        self.monitors.prepare()
+    }
+
+    /// The next frame is to be shown as soon as a monitor is ready for it.
+    pub(super) fn wait_for_frame(&mut self) {
+        self.monitors.wait_for_frame();
+    }
+
+    /// Whether the first frame is still to be hoped for at `now`.
+    pub(super) fn may_come(&self, now: Duration) -> bool {
+        self.texts.is_none() && self.patience_ends.is_some_and(|end| now < end)
+    }
+
+    /// Whether keyboards are to be read: without anything that shows the menu they type on the console.
+    pub(super) fn needs_keyboards(&self) -> bool {
+        self.monitors.are_open() || self.texts.as_ref().is_some_and(TextScreens::need_keyboards)
+    }
+
+    /// Tries a card again that another program had, if it is time to.
+    pub(super) fn retry(&mut self, now: Duration) {
+        if !self.monitors.were_refused() {
+            self.retry_at = None;
+        } else if now >= *self.retry_at.get_or_insert(now + RETRY) {
+            self.retry_at = Some(now + RETRY);
+            self.monitors.rescan();
+        }
+    }
+
+    /// The keys that were typed on serial lines.
+    pub(super) fn pressed(&mut self, now: Duration) -> Vec<Key> {
+        self.texts.iter_mut().flat_map(|texts| texts.pressed(now)).collect()
+    }
+
+    /// What to poll: readable when there is something to [`Self::show`] or [`Self::pressed`].
+    pub(super) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.monitors.fds().chain(self.texts.iter().flat_map(TextScreens::fds))
+    }
+
+    /// When to come back with [`Self::show`] and [`Self::pressed`] although nothing happens.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let dues = [
+            self.monitors.deadline(),
+            self.retry_at.or_else(|| self.monitors.were_refused().then_some(now + RETRY)),
+            self.texts.as_ref().and_then(TextScreens::deadline),
+            self.patience_ends.filter(|_| self.texts.is_none()),
+        ];
+        dues.into_iter().flatten().min()
+    }
+
+    /// What shows the menu, for people: `HDMI-A-1 1920x1080`, `tty12 80x25`.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.monitors.names().into_iter().chain(self.texts.iter().flat_map(TextScreens::names)).collect()
+    }
+}

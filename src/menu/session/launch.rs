@@ -1,0 +1,88 @@
+//! What becomes of a choice: the choice file, legion or another unit, or the end of the machine's day.
+
+use crate::boot_log::Event;
+use crate::config::{Persona, Starts};
+use crate::error::{Error, Result};
+use crate::menu::session::unit;
+use crate::state::{Choice, LegionState, Override, Phase, Reason, StartCounts};
+use crate::sys::paths::Paths;
+use crate::sys::systemd::{self, LEGION};
+
+/// What is to be started.
+pub(super) enum Launch {
+    /// legion: `legion.toml` says how it goes on.
+    Legion,
+    /// This unit.
+    Unit(String),
+}
+
+/// Writes the choice, which is what starts legion; `by` says on whose word, if it was not made at the menu.
+///
+/// # Errors
+/// When it cannot be written.
+pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason, by: Option<String>) -> Result<Choice> {
+    log::info!("{}", Event::Choice { persona: persona.name.clone(), reason, by });
+    // The same end twice in a row must be news twice.
+    LegionState::forget(paths)?;
+    let choice = Choice { persona: persona.name.clone(), reason };
+    choice.write(paths)?;
+    Ok(choice)
+}
+
+/// What a choice starts, nothing if that is the host as it is. legion's own start keeps account of itself; of others this does, so it is
+/// to be asked once the host's state can be written.
+///
+/// # Errors
+/// When the account cannot be kept.
+pub(super) fn of(paths: &Paths, persona: &Persona, choice: &Choice) -> Result<Option<Launch>> {
+    match &persona.starts {
+        Starts::Legion(_) => Ok(Some(Launch::Legion)),
+        Starts::Host => Override::use_up(paths, choice).map(|()| None),
+        Starts::Unit(unit) => {
+            StartCounts::count(paths, choice)?;
+            Override::use_up(paths, choice)?;
+            Ok(Some(Launch::Unit(unit.clone())))
+        }
+    }
+}
+
+impl Launch {
+    /// Starts it, and tells what becomes of a unit. To be done beside the loop: systemd may be slow to answer early in
+    /// a boot, and the screen is to say what starts.
+    pub(super) fn start(self, is_live: bool, tell: &dyn Fn(Phase, Option<String>)) {
+        if !is_live {
+            // The units of a recorded machine cannot be started.
+            return;
+        }
+        match self {
+            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. If
+            // systemd does not answer, legion may start all the same: the menu waits for news of it.
+            Self::Legion => {
+                if let Err(error) = systemd::ask(&["start", "--no-block", LEGION], "starting legion") {
+                    log::warn!("{error}");
+                }
+            }
+            Self::Unit(name) => unit::start(&name, tell),
+        }
+    }
+}
+
+/// Restarts the machine; legion is stopped gracefully by its unit.
+///
+/// # Errors
+/// When systemd refuses.
+pub(super) fn restart() -> Result<()> {
+    systemd::ask(&["reboot", "--no-block"], "restarting the machine").map(drop).map_err(jobs)
+}
+
+/// Switches the machine off, as [`restart`].
+///
+/// # Errors
+/// When systemd refuses.
+pub(super) fn power_off() -> Result<()> {
+    systemd::ask(&["poweroff", "--no-block"], "switching the machine off").map(drop).map_err(jobs)
+}
+
+fn jobs(error: Error) -> Error {
+    error.mend("see `systemctl list-jobs` on the host")
+}

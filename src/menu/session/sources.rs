@@ -1,0 +1,207 @@
+//! Everything that can wake the menu up, in one place: signals, device events, legion's files, mounts, addresses, and what
+//! was done beside the loop. Keyboards and screens come and go and are handed in.
+
+use crate::error::{Context, Result};
+use crate::menu::contents::Contents;
+use crate::menu::facts::Facts;
+use crate::menu::model::Event;
+use crate::menu::threads::{Threads, Token, spawn};
+use crate::sys::network;
+use crate::sys::paths::Paths;
+use crate::sys::uevent::{Changes, Uevents};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// How long the menu's end waits for what is being recorded.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The sources that are there as long as the menu is.
+pub(super) struct Sources {
+    signals: SignalFd,
+    uevents: Uevents,
+    run_dir: Inotify,
+    /// Reports a change of mounts by POLLERR and POLLPRI (`proc_pid_mounts(5)`).
+    mounts: Option<File>,
+    network: Option<network::Changes>,
+    reports: Receiver<Report>,
+    reporter: Reporter,
+    rung: PipeReader,
+    /// What is recorded, one after the other, by a thread of its own. None once the menu ends.
+    recorder: Option<Sender<Work>>,
+    recorders: Option<Threads>,
+}
+
+/// Work for a thread.
+type Work = Box<dyn FnOnce(&Reporter) + Send>;
+
+/// How a thread tells the loop.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    sender: Sender<Report>,
+    bell: Arc<PipeWriter>,
+}
+
+impl Reporter {
+    /// Tells it something, and wakes it up.
+    pub(super) fn tell(&self, report: Report) {
+        if self.sender.send(report).is_ok() {
+            let _ = (&*self.bell).write_all(&[0]);
+        }
+    }
+
+    /// Does something that takes its time in a thread of its own.
+    ///
+    /// # Errors
+    /// When there is no thread for it.
+    pub(super) fn beside(&self, work: impl FnOnce(&Reporter) + Send + 'static) -> std::io::Result<()> {
+        let reporter = self.clone();
+        spawn("beside", Box::new(move || work(&reporter)))
+    }
+}
+
+/// What came of something that was done beside the loop.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// The menu is to hear of it.
+    Event(Event),
+    /// What was chosen is recorded, or cannot be: why.
+    Recorded(Result<()>),
+    /// What is known of the machine now.
+    Facts(Facts),
+    /// The host's own settings and state.
+    Contents(Box<Result<Contents>>),
+    /// It went wrong, and only a person can do something about it.
+    Trouble(String),
+}
+
+/// What woke the menu up.
+#[derive(Debug, Default)]
+pub(super) struct Woken {
+    /// A signal to stop.
+    pub(super) stop: bool,
+    /// Devices came, went or changed.
+    pub(super) devices: Changes,
+    /// legion's state, perhaps.
+    pub(super) legion: bool,
+    /// File systems or addresses: what the menu says of the machine may not be true any more.
+    pub(super) facts: bool,
+    /// What came of things that were done beside the loop.
+    pub(super) reports: Vec<Report>,
+}
+
+impl Sources {
+    /// Subscribes to everything; what is there already is not reported.
+    ///
+    /// # Errors
+    /// When the kernel denies what no menu can do without. Mounts and addresses it can do without.
+    pub(super) fn open(paths: &Paths) -> Result<Self> {
+        let mut stop = SigSet::empty();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            stop.add(signal);
+        }
+        stop.thread_block().doing(|| "blocking signals".into())?;
+        let signals =
+            SignalFd::with_flags(&stop, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(|| "listening for signals".into())?;
+        let uevents = Uevents::subscribe().doing(|| "listening for the kernel's device events".into())?;
+        let folder = paths.run_dir();
+        std::fs::create_dir_all(&folder).doing(|| format!("making the folder {}", folder.display()))?;
+        let run_dir = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).doing(|| "watching legion".into())?;
+        run_dir.add_watch(&folder, AddWatchFlags::IN_MOVED_TO).doing(|| format!("watching {}", folder.display()))?;
+        let mounts = File::open(paths.mount_info()).inspect_err(|error| log::warn!("watching the mounts: {error}")).ok();
+        let network = network::Changes::subscribe().inspect_err(|error| log::warn!("watching the network addresses: {error}")).ok();
+        let (rung, bell) = std::io::pipe().doing(|| "making a pipe".into())?;
+        let (sender, reports) = channel();
+        let reporter = Reporter { sender, bell: Arc::new(bell) };
+        let recorders = Threads::default();
+        let recorder = record(reporter.clone(), recorders.token()).doing(|| "starting the thread that records choices".into())?;
+        let (recorder, recorders) = (Some(recorder), Some(recorders));
+        Ok(Self { signals, uevents, run_dir, mounts, network, reports, reporter, rung, recorder, recorders })
+    }
+
+    /// Writes something down beside the loop, after all that was to be written down before.
+    pub(super) fn record(&self, work: impl FnOnce(&Reporter) + Send + 'static) {
+        if let Some(recorder) = &self.recorder {
+            // It lives as long as this.
+            let _ = recorder.send(Box::new(work));
+        }
+    }
+
+    /// Does something that takes its time beside the loop, which goes on meanwhile.
+    ///
+    /// # Errors
+    /// When there is no thread for it.
+    pub(super) fn beside(&self, work: impl FnOnce(&Reporter) + Send + 'static) -> std::io::Result<()> {
+        self.reporter.beside(work)
+    }
+
+    /// Waits for any of them, any of `others`, or the timeout.
+    ///
+    /// # Errors
+    /// The system call's.
+    pub(super) fn wait(&mut self, others: &[BorrowedFd<'_>], timeout: PollTimeout) -> Result<Woken> {
+        let mut fds = vec![
+            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.uevents.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.run_dir.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.rung.as_fd(), PollFlags::POLLIN),
+        ];
+        fds.extend(others.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
+        fds.extend(self.mounts.iter().map(|mounts| PollFd::new(mounts.as_fd(), PollFlags::POLLPRI)));
+        fds.extend(self.network.iter().map(|network| PollFd::new(network.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).doing(|| "waiting for events".into()),
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| fd.any() == Some(true)).collect();
+        drop(fds);
+        let (own, rest) = ready.split_at(4);
+        let facts = &rest[others.len()..];
+        if own[2] {
+            while self.run_dir.read_events().is_ok_and(|events| !events.is_empty()) {}
+        }
+        if let Some(network) = &self.network {
+            network.drain();
+        }
+        if own[3] {
+            let _ = self.rung.read(&mut [0; 64]);
+        }
+        Ok(Woken {
+            stop: own[0],
+            devices: if own[1] { self.uevents.changes() } else { Changes::default() },
+            legion: own[2],
+            facts: facts.contains(&true),
+            reports: self.reports.try_iter().collect(),
+        })
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        self.recorder = None;
+        // A choice that was made at the very end is recorded, unless its disk hangs.
+        if self.recorders.take().is_some_and(|recorders| !recorders.wait(END_TIMEOUT)) {
+            log::warn!("the menu ends while a choice is still being recorded");
+        }
+    }
+}
+
+/// Starts the thread that records.
+fn record(reporter: Reporter, token: Token) -> std::io::Result<Sender<Work>> {
+    let (recorder, works) = channel::<Work>();
+    let work = move || {
+        for work in works {
+            work(&reporter);
+        }
+        drop(token);
+    };
+    spawn("recorder", Box::new(work)).map(|()| recorder)
+}

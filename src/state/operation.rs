@@ -1,0 +1,384 @@
+//! Who starts, stops or switches legion now: one at a time, and the others are told who it is.
+
+use super::record;
+use crate::config::document::{Checked, Lines, Record, Table, Word};
+use crate::error::{Error, Result};
+use crate::sys::atomic;
+use crate::sys::file_lock::FileLock;
+use crate::sys::paths::Paths;
+use nix::time::{ClockId, clock_gettime};
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What somebody does to legion. In a record and in the log it is `start mordor`, `stop gondor` or `switch gondor to mordor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Start it as this persona.
+    Start {
+        /// Its name.
+        to: String,
+    },
+    /// Stop it.
+    Stop {
+        /// The persona that it is.
+        from: String,
+    },
+    /// Stop it and start it as another one.
+    Switch {
+        /// The persona that it is.
+        from: String,
+        /// The one that it is to be.
+        to: String,
+    },
+}
+
+impl Deed {
+    /// The same as something that goes on: `switching gondor to mordor`.
+    pub fn going_on(&self) -> String {
+        match self {
+            Self::Start { to } => format!("starting {to}"),
+            Self::Stop { from } => format!("stopping {from}"),
+            Self::Switch { from, to } => format!("switching {from} to {to}"),
+        }
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { to } => write!(f, "start {to}"),
+            Self::Stop { from } => write!(f, "stop {from}"),
+            Self::Switch { from, to } => write!(f, "switch {from} to {to}"),
+        }
+    }
+}
+
+impl FromStr for Deed {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let words: Vec<&str> = text.split(' ').collect();
+        let name = |name: &str| name.to_owned();
+        match words[..] {
+            ["start", to] => Ok(Self::Start { to: name(to) }),
+            ["stop", from] => Ok(Self::Stop { from: name(from) }),
+            ["switch", from, "to", to] => Ok(Self::Switch { from: name(from), to: name(to) }),
+            _ => Err(format!("`{text}` is nothing that is done to legion")),
+        }
+    }
+}
+
+impl Serialize for Deed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// legion goes, or is about to.
+    Stopping,
+    /// legion comes.
+    Starting,
+}
+
+impl Word for Stage {
+    const WORDS: &'static [(&'static str, Self)] = &[("stopping", Self::Stopping), ("starting", Self::Starting)];
+}
+
+/// `/run/persona/switch.toml`: what is being done to legion, and by whom. It is gone with its end; one whose process does not hold
+/// the lock any longer was interrupted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Doing {
+    /// By whom, as [`crate::sys::who::asks`] tells.
+    pub who: String,
+    /// What.
+    pub what: Deed,
+    /// How far it is.
+    pub stage: Stage,
+    /// When it began, in seconds since the machine was switched on.
+    pub since_s: u64,
+    /// The process that does it.
+    pub pid: u32,
+}
+
+impl Record for Doing {
+    fn read(table: &mut Table<'_>) -> Checked<Self> {
+        Ok(Self {
+            who: table.need("who", Table::string)?,
+            what: table.need("what", Table::parsed)?,
+            stage: table.need("stage", Table::word)?,
+            since_s: table.need("since_s", Table::number)?,
+            pid: table.need("pid", Table::number)?,
+        })
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        lines.text("who", &self.who);
+        lines.text("what", &self.what.to_string());
+        lines.text("stage", self.stage.word());
+        lines.value("since_s", &self.since_s);
+        lines.value("pid", &self.pid);
+    }
+}
+
+impl Doing {
+    /// The record, whether its process lives or not.
+    ///
+    /// # Errors
+    /// When there is one that cannot be read.
+    pub fn read(paths: &Paths) -> Result<Option<Self>> {
+        record::read_toml(&paths.switch())
+    }
+
+    /// Whether it goes on: its process holds the lock. Looking takes no lock itself, which would be in another one's way.
+    pub fn goes_on(&self, paths: &Paths) -> bool {
+        let lock = fs::metadata(paths.switch_lock());
+        let locks = fs::read_to_string(paths.locks());
+        lock.ok().zip(locks.ok()).is_some_and(|(lock, locks)| is_held(&locks, self.pid, lock.ino()))
+    }
+
+    /// In words for who came second: `frodo from 192.0.2.7 is switching gondor to mordor, since 12 s`.
+    pub fn told(&self, now: Duration) -> String {
+        format!("{} is {}, since {} s", self.who, self.what.going_on(), now.as_secs().saturating_sub(self.since_s))
+    }
+}
+
+/// Whether a process holds the flock(2) on a file, by the kernel's list of locks (proc_locks(5)):
+/// `1: FLOCK  ADVISORY  WRITE 359 00:17:1188 0 EOF`.
+fn is_held(locks: &str, pid: u32, inode: u64) -> bool {
+    locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // A line whose second word is an arrow waits for a lock.
+        let [_, "FLOCK", _, _, holder, file, ..] = words[..] else { return false };
+        holder.parse() == Ok(pid) && file.rsplit(':').next().and_then(|number| number.parse().ok()) == Some(inode)
+    })
+}
+
+/// How long the machine has been on, sleep included.
+pub fn uptime() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}
+
+/// The right to start, stop or switch legion: an flock(2) on `/run/persona/switch.lock`, held until this is dropped or its process is
+/// gone, however that ends. What legion does is read only while this is held: then no other process changes it.
+#[derive(Debug)]
+pub struct OperationLock<'a> {
+    paths: &'a Paths,
+    _lock: FileLock,
+}
+
+impl<'a> OperationLock<'a> {
+    /// Takes it, without waiting, and says who has it.
+    ///
+    /// # Errors
+    /// When somebody else has it; the message says who, what for and since when, as of `now` (see [`uptime`]).
+    pub fn take(paths: &'a Paths, now: Duration) -> Result<Self> {
+        let lock = FileLock::try_take(&paths.switch_lock())?.ok_or_else(|| held(paths, now))?;
+        Ok(Self { paths, _lock: lock })
+    }
+
+    /// Says what is done with it, and who does it.
+    ///
+    /// # Errors
+    /// When that cannot be recorded.
+    pub fn begin(self, what: Deed, who: &str, now: Duration) -> Result<Turn<'a>> {
+        let stage = if matches!(what, Deed::Start { .. }) { Stage::Starting } else { Stage::Stopping };
+        let doing = Doing { who: who.to_owned(), what, stage, since_s: now.as_secs(), pid: std::process::id() };
+        let turn = Turn { lock: self, doing, stays: false };
+        turn.record()?;
+        Ok(turn)
+    }
+}
+
+/// A start, a stop or a switch of legion that goes on, and its record.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    lock: OperationLock<'a>,
+    doing: Doing,
+    stays: bool,
+}
+
+impl Turn<'_> {
+    /// legion is off, and is to be started.
+    ///
+    /// # Errors
+    /// When that cannot be recorded.
+    pub fn starts(&mut self) -> Result<()> {
+        self.doing.stage = Stage::Starting;
+        self.record()
+    }
+
+    /// Ends it, and leaves the record for `persona status`: nobody goes on with it.
+    pub fn interrupted(mut self) {
+        self.stays = true;
+    }
+
+    fn record(&self) -> Result<()> {
+        record::write_toml(&self.lock.paths.switch(), &self.doing)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.stays
+            && let Err(error) = atomic::remove(&self.lock.paths.switch())
+        {
+            log::warn!("{error}");
+        }
+    }
+}
+
+/// How often, and at what intervals, the record is looked for of one who holds the lock already.
+const LOOKS: u32 = 50;
+const LOOK: Duration = Duration::from_millis(20);
+
+#[cold]
+fn held(paths: &Paths, now: Duration) -> Error {
+    // Whoever has just taken the lock says a moment later what for; what is there until then is an older record.
+    let look = || Doing::read(paths).ok().flatten().filter(|doing| doing.goes_on(paths));
+    let later = || {
+        (0..LOOKS).find_map(|_| {
+            std::thread::sleep(LOOK);
+            look()
+        })
+    };
+    let doing = look().or_else(later);
+    let told = doing.map_or_else(|| "somebody else is just beginning to start, stop or switch legion".to_owned(), |doing| doing.told(now));
+    Error::new(told).mend("wait for its end: `persona status` tells how far it is; `persona stop --force` stops legion all the same")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn switch() -> Deed {
+        Deed::Switch { from: "gondor".into(), to: "mordor".into() }
+    }
+
+    fn take<'a>(paths: &'a Paths, what: Deed, who: &str, now: Duration) -> Result<Turn<'a>> {
+        OperationLock::take(paths, now)?.begin(what, who, now)
+    }
+
+    /// A folder whose list of locks is the machine's.
+    fn root() -> (tempfile::TempDir, Paths) {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("proc")).unwrap();
+        std::os::unix::fs::symlink("/proc/locks", root.path().join("proc/locks")).unwrap();
+        let paths = Paths::new(root.path(), None);
+        (root, paths)
+    }
+
+    #[test]
+    fn deeds_are_read_as_they_are_written() {
+        for deed in [Deed::Start { to: "a".into() }, Deed::Stop { from: "a".into() }, switch()] {
+            assert_eq!(deed.to_string().parse(), Ok(deed));
+        }
+        for text in ["", "start", "stop a b", "switch a b", "switch  to b to"] {
+            assert!(text.parse::<Deed>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_second_is_told_who_does_what_and_changes_nothing() {
+        let (_root, paths) = root();
+        let mut turn = take(&paths, switch(), "frodo from 192.0.2.7", NOW).unwrap();
+        let record = fs::read_to_string(paths.switch()).unwrap();
+        let told = take(&paths, Deed::Stop { from: "gondor".into() }, "sam", NOW + Duration::from_secs(12)).unwrap_err().to_string();
+        assert!(told.starts_with("frodo from 192.0.2.7 is switching gondor to mordor, since 12 s\n  mend: wait"), "{told}");
+        assert_eq!(fs::read_to_string(paths.switch()).unwrap(), record);
+        assert!(Doing::read(&paths).unwrap().unwrap().goes_on(&paths));
+
+        turn.starts().unwrap();
+        assert_eq!(Doing::read(&paths).unwrap().unwrap().stage, Stage::Starting);
+        drop(turn);
+        assert_eq!(Doing::read(&paths).unwrap(), None);
+        take(&paths, switch(), "sam", NOW).unwrap().interrupted();
+        let left = Doing::read(&paths).unwrap().unwrap();
+        assert!(left.who == "sam" && !left.goes_on(&paths), "{left:?}");
+        drop(take(&paths, switch(), "frodo", NOW).unwrap());
+        assert_eq!(Doing::read(&paths).unwrap(), None, "the next one does away with what an interrupted one left");
+    }
+
+    #[test]
+    fn who_has_just_begun_is_waited_for_to_say_what() {
+        let (_root, paths) = root();
+        take(&paths, Deed::Stop { from: "rivendale".into() }, "sam", NOW).unwrap().interrupted();
+        let doing = Doing { pid: std::process::id(), ..Doing::read(&paths).unwrap().unwrap() };
+        let _lock = FileLock::try_take(&paths.switch_lock()).unwrap().unwrap();
+        let not_yet = Doing { pid: 1, ..doing.clone() };
+        record::write_toml(&paths.switch(), &not_yet).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| take(&paths, switch(), "frodo", NOW).unwrap_err().to_string());
+            std::thread::sleep(5 * LOOK);
+            record::write_toml(&paths.switch(), &Doing { what: switch(), ..doing }).unwrap();
+            let told = second.join().unwrap();
+            assert!(told.starts_with("sam is switching gondor to mordor"), "{told}");
+        });
+    }
+
+    #[test]
+    fn operation_lock_without_an_operation_leaves_no_record() {
+        let (_root, paths) = root();
+        let lock = OperationLock::take(&paths, NOW).unwrap();
+        assert!(OperationLock::take(&paths, NOW).is_err());
+        assert_eq!(Doing::read(&paths).unwrap(), None);
+        drop(lock);
+        take(&paths, switch(), "sam", NOW).unwrap();
+    }
+
+    /// Set in the child that holds the turn, to the root.
+    const HOLDS: &str = "PERSONA_TEST_HOLDS_TURN";
+
+    #[test]
+    fn a_process_that_was_killed_has_given_its_turn_away() {
+        if let Some(root) = std::env::var_os(HOLDS) {
+            let paths = Paths::new(root, None);
+            let _turn = take(&paths, switch(), "frodo", NOW).unwrap();
+            eprintln!("holding");
+            // Until it is killed.
+            let _ = std::io::stdin().lines().next();
+            return;
+        }
+        let (root, paths) = root();
+        let name = "power::tests::a_process_that_was_killed_has_given_its_turn_away";
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(HOLDS, root.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+        assert!(lines.any(|line| line == "holding"));
+        let doing = Doing::read(&paths).unwrap().unwrap();
+        assert!(doing.goes_on(&paths) && doing.pid == child.id());
+        assert!(take(&paths, switch(), "sam", NOW).is_err());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(Doing::read(&paths).unwrap().as_ref(), Some(&doing), "its record is still there");
+        assert!(!doing.goes_on(&paths));
+        take(&paths, switch(), "sam", NOW).unwrap();
+    }
+
+    #[test]
+    fn only_the_holder_of_this_lock_counts() {
+        let locks = "1: POSIX  ADVISORY  WRITE 7 00:17:42 0 EOF\n2: FLOCK  ADVISORY  WRITE 8 00:17:42 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 9 00:17:42 0 EOF\n";
+        assert!(is_held(locks, 8, 42));
+        for (pid, inode) in [(7, 42), (9, 42), (8, 43)] {
+            assert!(!is_held(locks, pid, inode));
+        }
+    }
+}

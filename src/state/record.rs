@@ -1,0 +1,33 @@
+//! Small TOML files, each a record that is written and read as a whole.
+
+use crate::config::document::{self, Record};
+use crate::error::{Context, Result};
+use crate::sys::atomic::write;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Writes a record as TOML, making the folder if need be.
+///
+/// # Errors
+/// When the folder cannot be made or written to.
+pub(crate) fn write_toml(path: &Path, record: &impl Record) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
+    }
+    write(path, document::write(record).as_bytes())
+}
+
+/// Reads a record from TOML; `None` when there is no such file.
+///
+/// # Errors
+/// When the file cannot be read or understood.
+pub(crate) fn read_toml<R: Record>(path: &Path) -> Result<Option<R>> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => {
+            let text = text.doing(|| format!("reading {}", path.display()))?;
+            document::read(&text, &path.display().to_string()).map(Some)
+        }
+    }
+}

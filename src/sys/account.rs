@@ -1,0 +1,51 @@
+//! The user legion runs as.
+
+use crate::error::{Context, Error, Result};
+use crate::sys::paths::Paths;
+
+/// The account's name; `legion.service` names it too.
+pub const NAME: &str = "legion";
+
+/// A user's and its group's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Account {
+    /// User number.
+    pub uid: u32,
+    /// Number of its own group.
+    pub gid: u32,
+}
+
+impl Account {
+    /// legion's account, from `/etc/passwd` (`passwd(5)`): the C library's own look-up is not to be had in a static
+    /// binary.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn of_legion(paths: &Paths) -> Result<Self> {
+        let file = paths.passwd();
+        let text = std::fs::read_to_string(&file).doing(|| format!("reading {}", file.display()))?;
+        Self::find(&text, NAME).ok_or_else(|| {
+            Error::new(format!("there is no user `{NAME}` in {}", file.display()))
+                .mend("run `systemd-sysusers`, which makes it from /usr/lib/sysusers.d/persona.conf")
+        })
+    }
+
+    fn find(passwd: &str, name: &str) -> Option<Self> {
+        let fields = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name))?;
+        Some(Self { uid: fields.get(2)?.parse().ok()?, gid: fields.get(3)?.parse().ok()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_is_found_by_its_whole_name() {
+        let passwd =
+            "root:x:0:0::/root:/bin/bash\nlegionnaire:x:7:7::/:/bin/false\nlegion:x:980:979:legion:/var/lib/legion:/usr/bin/nologin\n";
+        assert_eq!(Account::find(passwd, "legion"), Some(Account { uid: 980, gid: 979 }));
+        assert_eq!(Account::find(passwd, "nobody"), None);
+        assert_eq!(Account::find("legion:x:::\nlegion", "legion"), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! The kernel's text console: put aside while the menu has the screen, and brought back whatever happens.
+//!
+//! The menu takes a virtual terminal of its own, so that a login prompt that starts meanwhile on tty1 neither draws
+//! over the menu nor reads its keys. All of it is best effort: a kernel without virtual terminals has nothing to put aside.
+//!
+//! The console comes back when [`ConsoleAside`] is dropped, and in the handler of the signals by which a program dies; a panic
+//! is one of them, as it ends in SIGABRT (`panic = "abort"`). For SIGKILL the menu's unit has [`restore`].
+//!
+//! What a terminal shows, and which is in front, is left alone while the kernel's framebuffer console has the terminals and
+//! no framebuffer is left to draw on (a card that went, on a machine without another text console to fall back to): Linux
+//! 6.1 then follows a null pointer (`fbcon_blank`) with the console's lock held, and whoever needs that lock hangs for ever.
+
+use crate::sys::paths::Paths;
+use crate::sys::syscalls::{self, VtDisplay, VtKeyboard};
+use nix::libc::O_NOCTTY;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+
+/// The menu's terminal. logind starts login prompts on the first six, and Ctrl-Alt-F12 still reaches this one.
+const MENU_TERMINAL: u16 = 12;
+
+/// Where the console goes when nobody remembers where it was: the first login prompt.
+const LOGIN_TERMINAL: u16 = 1;
+
+/// The menu's terminal once it was taken: a signal handler cannot open it.
+static TERMINAL: OnceLock<File> = OnceLock::new();
+
+/// The kernel's list of framebuffers (`/proc/fb`): a signal handler can read it, not open it.
+static FRAMEBUFFERS: OnceLock<File> = OnceLock::new();
+
+/// The terminal that was in front before the console was put aside; 0 while it is not.
+static BEFORE: AtomicU16 = AtomicU16::new(0);
+
+/// How many have put the console aside for a picture, and for text. A card without monitors and the text that stands in for
+/// them are there at the same time.
+static PICTURES: AtomicUsize = AtomicUsize::new(0);
+static TEXTS: AtomicUsize = AtomicUsize::new(0);
+
+/// While one lives the console is put aside; dropping the last one brings the console back. While one is for text, the
+/// menu's terminal shows letters.
+pub struct ConsoleAside {
+    count: &'static AtomicUsize,
+    paths: Paths,
+}
+
+impl ConsoleAside {
+    /// Puts the console aside.
+    pub fn put(paths: &Paths) -> Self {
+        let aside = Self::counted(&PICTURES, paths);
+        if let Err(error) = take(paths) {
+            log::info!("no virtual terminal to put aside: {error}");
+        }
+        aside
+    }
+
+    /// Puts the console aside for a menu as text: the menu's own terminal goes on showing letters.
+    ///
+    /// # Errors
+    /// When there is no virtual terminal.
+    pub fn put_for_text(paths: &Paths) -> io::Result<Self> {
+        let aside = Self::counted(&TEXTS, paths);
+        take(paths).map(|()| aside)
+    }
+
+    fn counted(count: &'static AtomicUsize, paths: &Paths) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self { count, paths: paths.clone() }
+    }
+}
+
+impl Drop for ConsoleAside {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
+        let drawn = is_drawn(&self.paths);
+        let done = match (wanted_display(), TERMINAL.get()) {
+            (None, _) => bring_back(drawn),
+            (Some(display), Some(terminal)) if drawn => syscalls::set_vt_display(terminal, display),
+            (Some(_), _) => Ok(()),
+        };
+        if let Err(error) = done {
+            log::debug!("bringing the console back: {error}");
+        }
+    }
+}
+
+/// The name of the menu's terminal in `/dev`.
+pub fn menu_terminal() -> String {
+    format!("tty{MENU_TERMINAL}")
+}
+
+/// Brings the console back after a menu that had no chance to (it was killed).
+///
+/// # Errors
+/// When there is no virtual terminal.
+pub fn restore(paths: &Paths) -> io::Result<()> {
+    give_back(&open(paths)?, LOGIN_TERMINAL, is_drawn(paths))
+}
+
+/// Whether what terminals show, and which one, can be changed without harm.
+fn is_drawn(paths: &Paths) -> bool {
+    // A kernel without the list has no framebuffers either, and no console on one.
+    fs::read(paths.framebuffers()).map_or(true, |list| !list.is_empty()) || !is_on_framebuffer(paths)
+}
+
+/// Whether the kernel's text console is its framebuffer console (Documentation/driver-api/console.rst).
+pub fn is_on_framebuffer(paths: &Paths) -> bool {
+    let mut consoles = fs::read_dir(paths.virtual_consoles()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let read = |file| fs::read_to_string(file).unwrap_or_default();
+    consoles.any(|folder| read(folder.join("bind")).trim() == "1" && read(folder.join("name")).contains("frame buffer"))
+}
+
+fn open(paths: &Paths) -> io::Result<File> {
+    // A terminal that became the menu's own could end it by hanging up.
+    OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY).open(paths.virtual_terminal(MENU_TERMINAL))
+}
+
+/// What the menu's terminal shows for those that have put the console aside; none if nobody has.
+fn wanted_display() -> Option<VtDisplay> {
+    match (PICTURES.load(Ordering::Acquire), TEXTS.load(Ordering::Acquire)) {
+        (0, 0) => None,
+        (_, 0) => Some(VtDisplay::Graphics),
+        _ => Some(VtDisplay::Text),
+    }
+}
+
+fn take(paths: &Paths) -> io::Result<()> {
+    if !is_drawn(paths) {
+        return Err(io::Error::other("no framebuffer is left to draw it on"));
+    }
+    if let Ok(list) = File::open(paths.framebuffers()) {
+        FRAMEBUFFERS.get_or_init(|| list);
+    }
+    let terminal = match TERMINAL.get() {
+        Some(terminal) => terminal,
+        None => {
+            let opened = open(paths)?;
+            TERMINAL.get_or_init(|| opened)
+        }
+    };
+    let active = syscalls::active_vt(terminal)?;
+    syscalls::on_fatal_signal(|| {
+        // Which console it is cannot be looked up here. If none needed a framebuffer, `restore` does what is left.
+        let drawn = FRAMEBUFFERS.get().is_none_or(|list| list.read_at(&mut [0], 0).is_ok_and(|length| length > 0));
+        let _ = bring_back(drawn);
+    })?;
+    let before = match (BEFORE.load(Ordering::Acquire), active) {
+        // A menu that was killed leaves its own terminal in front.
+        (0, MENU_TERMINAL) => LOGIN_TERMINAL,
+        (0, active) => active,
+        // Aside already, for text or for the picture.
+        (before, _) => before,
+    };
+    BEFORE.store(before, Ordering::Release);
+    syscalls::activate_vt(terminal, MENU_TERMINAL)?;
+    syscalls::set_vt_keyboard(terminal, VtKeyboard::Off)?;
+    syscalls::set_vt_display(terminal, wanted_display().unwrap_or(VtDisplay::Text))
+}
+
+/// Gives back what was taken, if anything was. Only system calls, for it runs in signal handlers too.
+fn bring_back(drawn: bool) -> io::Result<()> {
+    match (TERMINAL.get(), BEFORE.swap(0, Ordering::AcqRel)) {
+        (None, _) | (_, 0) => Ok(()),
+        (Some(terminal), before) => give_back(terminal, before, drawn),
+    }
+}
+
+/// The keys always; the rest if the terminals are `drawn`.
+fn give_back(terminal: &File, number: u16, drawn: bool) -> io::Result<()> {
+    let keys = syscalls::set_vt_keyboard(terminal, VtKeyboard::Unicode);
+    if !drawn {
+        return keys;
+    }
+    let modes = syscalls::set_vt_display(terminal, VtDisplay::Text).and(keys);
+    // Somebody who has switched to another terminal meanwhile stays there.
+    let switched = if syscalls::active_vt(terminal)? == MENU_TERMINAL { syscalls::activate_vt(terminal, number) } else { Ok(()) };
+    modes.and(switched)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// A machine with these framebuffers and text consoles, each with its name and whether it has the terminals.
+    fn drawn(framebuffers: Option<&str>, consoles: &[(&str, bool)]) -> bool {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        if let Some(list) = framebuffers {
+            fs::create_dir_all(paths.framebuffers().parent().unwrap()).unwrap();
+            fs::write(paths.framebuffers(), list).unwrap();
+        }
+        for (number, (name, bound)) in consoles.iter().enumerate() {
+            let folder = paths.virtual_consoles().join(format!("vtcon{number}"));
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("name"), format!("(M) {name}\n")).unwrap();
+            fs::write(folder.join("bind"), if *bound { "1\n" } else { "0\n" }).unwrap();
+        }
+        is_drawn(&paths)
+    }
+
+    #[test]
+    fn only_a_framebuffer_console_without_a_framebuffer_is_left_alone() {
+        assert!(drawn(Some("0 amdgpudrmfb\n"), &[("frame buffer device", true), ("dummy device", false)]));
+        assert!(!drawn(Some(""), &[("frame buffer device", true)]));
+        // The kernel had another console to fall back to.
+        assert!(drawn(Some(""), &[("frame buffer device", false), ("dummy device", true)]));
+        assert!(drawn(Some(""), &[("VGA+", true)]), "there never was a framebuffer");
+        assert!(drawn(None, &[]), "the kernel knows no framebuffers");
+    }
+}

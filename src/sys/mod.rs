@@ -1,0 +1,21 @@
+//! What everything stands on: the kernel's interfaces, files and locks, systemd, terminals, and where all paths are.
+//!
+//! Imports: only [`crate::error`]. The only `unsafe` of the project is in [`syscalls`].
+
+pub mod account;
+pub mod atomic;
+pub mod console;
+pub mod file_lock;
+pub mod logger;
+pub mod network;
+pub mod paths;
+pub mod pci;
+pub mod root;
+pub mod style;
+pub mod syscalls;
+pub mod systemd;
+pub mod terminal;
+pub mod uevent;
+pub mod unit;
+pub mod who;
+pub mod width;

@@ -1,0 +1,117 @@
+//! How text looks on a terminal: colour, lines that are written again, columns. In a pipe it is plain text, and nothing
+//! is told by colour alone.
+
+use crate::sys::width;
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+
+/// What may be done for whoever reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Colours are understood and wanted.
+    pub colour: bool,
+    /// The cursor can go back, to write a line again.
+    pub live: bool,
+}
+
+/// What a piece of text is, for its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// On its way, or worth a look.
+    Busy,
+    /// Not as it should be.
+    Bad,
+    /// What the eye looks for first.
+    Strong,
+    /// What it may skip.
+    Faint,
+}
+
+impl Style {
+    /// For pipes and files.
+    pub const PLAIN: Self = Self { colour: false, live: false };
+
+    /// Decides by whether the reader is a terminal, by `NO_COLOR` (<https://no-color.org>: set and not empty) and by `TERM`.
+    pub fn decide(is_terminal: bool, no_colour: Option<&OsStr>, term: Option<&OsStr>) -> Self {
+        let live = is_terminal && term.is_some_and(|term| !term.is_empty() && term != "dumb");
+        Self { live, colour: live && no_colour.is_none_or(OsStr::is_empty) }
+    }
+
+    /// For what reads `stream`.
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        let variable = |name| std::env::var_os(name);
+        Self::decide(stream.is_terminal(), variable("NO_COLOR").as_deref(), variable("TERM").as_deref())
+    }
+
+    /// The text in its tone's colour.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        if !self.colour || text.is_empty() {
+            return text.to_owned();
+        }
+        // ECMA-48, SGR: the eight colours of the terminal's own palette.
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Busy => "33",
+            Tone::Bad => "31",
+            Tone::Strong => "1",
+            Tone::Faint => "2",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+}
+
+/// A cell of a table: its text, and the tone that it is in, if any.
+pub type Cell = (String, Option<Tone>);
+
+/// Rows with their columns aligned by the cells that letters take; the last column is not filled up.
+pub fn columns(rows: &[Vec<Cell>], style: Style) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let cell = |row: &Vec<Cell>, column: usize| row.get(column).map_or(0, |(text, _)| width::of(text));
+    let widths: Vec<usize> = (0..count).map(|column| rows.iter().map(|row| cell(row, column)).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        // What is empty at the end of a row leaves no spaces there.
+        let used = row.iter().rposition(|(text, _)| !text.is_empty()).map_or(0, |last| last + 1);
+        for (index, (words, tone)) in row[..used].iter().enumerate() {
+            text += &tone.map_or_else(|| words.clone(), |tone| style.paint(tone, words));
+            if index + 1 < used {
+                text.extend(std::iter::repeat_n(' ', widths[index] - width::of(words) + 2));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_for_terminals_that_want_it() {
+        let decide = |is_terminal, no_colour: Option<&str>, term: Option<&str>| {
+            Style::decide(is_terminal, no_colour.map(OsStr::new), term.map(OsStr::new))
+        };
+        let plain = Style { colour: false, live: true };
+        assert_eq!(decide(true, None, Some("xterm")), Style { colour: true, live: true });
+        assert_eq!(decide(true, Some(""), Some("xterm")), Style { colour: true, live: true });
+        assert_eq!(decide(true, Some("0"), Some("xterm")), plain);
+        for (is_terminal, term) in [(false, Some("xterm")), (true, Some("dumb")), (true, Some("")), (true, None)] {
+            assert_eq!(decide(is_terminal, None, term), Style::PLAIN);
+        }
+    }
+
+    #[test]
+    fn columns_are_aligned_by_cells_and_colours_take_none() {
+        let cell = |text: &str, tone| (text.to_owned(), tone);
+        let rows = [
+            vec![cell("漢字", Some(Tone::Strong)), cell("legion", None), cell("", None)],
+            vec![cell("gondor", None), cell("host", None), cell("default", Some(Tone::Good))],
+        ];
+        assert_eq!(columns(&rows, Style::PLAIN), "漢字    legion\ngondor  host    default\n");
+        let colour = Style { colour: true, live: true };
+        assert_eq!(columns(&rows, colour), "\x1b[1m漢字\x1b[0m    legion\ngondor  host    \x1b[32mdefault\x1b[0m\n");
+    }
+}

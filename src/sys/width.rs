@@ -1,0 +1,145 @@
+//! How many cells of a terminal text takes, and how it is cut and wrapped to them.
+
+/// Scripts and pictures whose letters take two cells: the wide ranges of Unicode's `EastAsianWidth.txt`, neighbours joined.
+const WIDE: [(u32, u32); 12] = [
+    (0x1100, 0x115f),
+    (0x2e80, 0x303e),
+    (0x3041, 0x33ff),
+    (0x3400, 0x4dbf),
+    (0x4e00, 0xa4cf),
+    (0xac00, 0xd7a3),
+    (0xf900, 0xfaff),
+    (0xfe30, 0xfe6f),
+    (0xff00, 0xff60),
+    (0xffe0, 0xffe6),
+    (0x1f300, 0x1faff),
+    (0x20000, 0x3fffd),
+];
+
+/// Accents that stand on the letter before, and marks that are not to be seen (among them those that turn the direction
+/// of writing).
+const NONE: [(u32, u32); 8] = [
+    (0x0300, 0x036f),
+    (0x200b, 0x200f),
+    (0x202a, 0x202e),
+    (0x2060, 0x206f),
+    (0x20d0, 0x20ff),
+    (0xfe00, 0xfe0f),
+    (0xfe20, 0xfe2f),
+    (0xfeff, 0xfeff),
+];
+
+fn is_in(ranges: &[(u32, u32)], letter: char) -> bool {
+    ranges.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(letter)))
+}
+
+/// How many cells a letter takes.
+pub(crate) fn of_letter(letter: char) -> usize {
+    match letter {
+        ' '..='~' => 1,
+        _ if letter.is_control() || is_in(&NONE, letter) => 0,
+        _ if is_in(&WIDE, letter) => 2,
+        _ => 1,
+    }
+}
+
+/// How many cells text takes.
+pub(crate) fn of(text: &str) -> usize {
+    text.chars().map(of_letter).sum()
+}
+
+/// The text with nothing in it that a terminal would obey: control characters become spaces, and marks that are not to be
+/// seen vanish, accents excepted.
+pub(crate) fn clean(text: &str) -> String {
+    let harmless = |letter: &char| !is_in(&NONE[1..4], *letter) && *letter != '\u{feff}';
+    text.chars().filter(harmless).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+/// The text in at most `room` cells; what is cut away is told by three dots, if there is room for them.
+pub(crate) fn cut(text: &str, room: usize) -> String {
+    if of(text) <= room {
+        return text.to_owned();
+    }
+    let dots = if room >= 6 { "..." } else { "" };
+    head(text, room - dots.len()).trim_end().to_owned() + dots
+}
+
+/// As much of the text's beginning as `room` cells hold.
+fn head(text: &str, room: usize) -> &str {
+    let mut taken = 0;
+    let end = text.char_indices().find(|(_, letter)| {
+        taken += of_letter(*letter);
+        taken > room
+    });
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
+/// The text's lines, each in at most `room` cells, broken at spaces where there are some. A line's own indentation stays:
+/// the settings' checker points at wrong words with carets below them. Nothing if there is no room at all.
+pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut wrapped = Vec::new();
+    if room == 0 {
+        return wrapped;
+    }
+    for line in text.lines() {
+        let line = clean(line);
+        let mut rest = line.trim_end();
+        loop {
+            let fitting = head(rest, room);
+            if fitting.len() == rest.len() {
+                wrapped.push(rest.to_owned());
+                break;
+            }
+            // A letter wider than all the room would never fit.
+            let Some(first) = rest.chars().next() else { break };
+            let fitting = if fitting.is_empty() { &rest[..first.len_utf8()] } else { fitting };
+            let indented = rest.len() - rest.trim_start().len();
+            let space = if rest[fitting.len()..].starts_with(' ') { Some(fitting.len()) } else { fitting.rfind(' ') };
+            let end = space.filter(|end| *end > indented).unwrap_or(fitting.len());
+            if of(&rest[..end]) <= room {
+                wrapped.push(rest[..end].trim_end().to_owned());
+            }
+            rest = rest[end..].trim_start();
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_letters_take_two_cells_and_accents_none() {
+        for (text, cells) in [("Gondor", 6), ("Barad-dûr", 9), ("漢字", 4), ("u\u{302}", 1), ("🎮", 2), ("", 0)] {
+            assert_eq!(of(text), cells, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_for_a_terminal_to_obey() {
+        assert_eq!(clean("a\x1b[2Jb\u{9b}c\u{202e}d\te"), "a [2Jb cd e");
+    }
+
+    #[test]
+    fn text_is_cut_with_dots_and_never_through_a_letter() {
+        assert_eq!(cut("Rivendale", 9), "Rivendale");
+        assert_eq!(cut("Rivendale", 8), "Riven...");
+        assert_eq!(cut("Rivendale", 4), "Rive");
+        assert_eq!(cut("漢字漢字", 7), "漢字...");
+        assert_eq!(cut("漢字", 3), "漢");
+        assert_eq!(cut("漢", 0), "");
+    }
+
+    #[test]
+    fn lines_break_at_spaces_and_keep_their_indentation() {
+        assert_eq!(wrap("the settings are older than these", 12), ["the settings", "are older", "than these"]);
+        assert_eq!(wrap("unbreakable", 4), ["unbr", "eaka", "ble"]);
+        assert_eq!(wrap("3 | timeout\n  |     ^^^\n", 20), ["3 | timeout", "  |     ^^^"]);
+        assert_eq!(wrap("one\n\ntwo", 10), ["one", "", "two"]);
+        assert_eq!(wrap("漢a", 1), ["a"], "what cannot fit is left out");
+    }
+}

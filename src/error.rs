@@ -1,4 +1,4 @@
-//! The one error type: what was being done, why it failed, how to mend it.
+//! The one error type: what was being done, why it failed, how to fix it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -15,7 +15,7 @@ pub enum Kind {
     Usage,
 }
 
-/// An error a person can act on. Displays as `DOING: WHY` and, if there is one, a second line `mend: MEND`.
+/// An error a person can act on. Displays as `DOING: WHY` and, if there is one, a second line `hint: MEND`.
 ///
 /// A pointer to its parts: results are moved about everywhere, and errors are rare.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ struct Parts {
     kind: Kind,
     doing: String,
     cause: Option<Cause>,
-    mend: Option<String>,
+    hint: Option<String>,
     code: Option<&'static str>,
 }
 
@@ -39,7 +39,7 @@ impl Error {
     }
 
     /// Something that failed because of `cause`; `doing` says what was being done, to what.
-    pub fn because(doing: impl Into<String>, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+    pub fn caused_by(doing: impl Into<String>, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::of(Kind::Failed, doing.into(), Some(cause.into()))
     }
 
@@ -51,19 +51,19 @@ impl Error {
     #[cold]
     #[inline(never)]
     fn of(kind: Kind, doing: String, cause: Option<Cause>) -> Self {
-        Self(Box::new(Parts { kind, doing, cause, mend: None, code: None }))
+        Self(Box::new(Parts { kind, doing, cause, hint: None, code: None }))
     }
 
     /// Adds what the reader can do about it.
     #[must_use]
-    pub fn mend(self, mend: impl Into<String>) -> Self {
-        self.with(mend.into())
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        self.with(hint.into())
     }
 
     #[cold]
     #[inline(never)]
-    fn with(mut self, mend: String) -> Self {
-        self.0.mend = Some(mend);
+    fn with(mut self, hint: String) -> Self {
+        self.0.hint = Some(hint);
         self
     }
 
@@ -80,7 +80,7 @@ impl Error {
         self.0.code.or_else(inner)
     }
 
-    /// What was being done and why it failed, without the mend.
+    /// What was being done and why it failed, without the hint.
     pub fn reason(&self) -> String {
         let mut reason = self.0.doing.clone();
         let mut next: Option<&(dyn StdError + 'static)> = StdError::source(self);
@@ -94,10 +94,10 @@ impl Error {
         reason
     }
 
-    /// What the reader can do about it, if anything is known: the outermost mend of the chain.
-    pub fn how_to_mend(&self) -> Option<&str> {
-        let inner = || self.0.cause.as_ref()?.downcast_ref::<Self>()?.how_to_mend();
-        self.0.mend.as_deref().or_else(inner)
+    /// What the reader can do about it, if anything is known: the outermost hint of the chain.
+    pub fn hint(&self) -> Option<&str> {
+        let inner = || self.0.cause.as_ref()?.downcast_ref::<Self>()?.hint();
+        self.0.hint.as_deref().or_else(inner)
     }
 
     /// Whose fault it was.
@@ -129,8 +129,8 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason())?;
-        if let Some(mend) = self.how_to_mend() {
-            write!(f, "\n  mend: {mend}")?;
+        if let Some(hint) = self.hint() {
+            write!(f, "\n  hint: {hint}")?;
         }
         Ok(())
     }
@@ -145,12 +145,12 @@ impl StdError for Error {
 /// Adds "what was being done" to a foreign error.
 pub trait Context<T> {
     /// Wraps the error, if any, as the cause of a failed `doing`.
-    fn doing(self, doing: impl FnOnce() -> String) -> Result<T>;
+    fn context(self, doing: impl FnOnce() -> String) -> Result<T>;
 }
 
 impl<T, E: Into<Box<dyn StdError + Send + Sync>>> Context<T> for std::result::Result<T, E> {
-    fn doing(self, doing: impl FnOnce() -> String) -> Result<T> {
-        self.map_err(|cause| Error::because(doing(), cause))
+    fn context(self, doing: impl FnOnce() -> String) -> Result<T> {
+        self.map_err(|cause| Error::caused_by(doing(), cause))
     }
 }
 
@@ -159,20 +159,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_chain_is_told_once_with_one_mend() {
+    fn a_chain_is_told_once_with_one_hint() {
         let io = std::io::Error::from_raw_os_error(libc::EACCES);
-        let inner = Error::because("opening /x", io).mend("become root");
-        let outer = Error::because("inserting", inner);
-        assert_eq!(outer.to_string(), "inserting: opening /x: Permission denied (os error 13)\n  mend: become root");
+        let inner = Error::caused_by("opening /x", io).with_hint("become root");
+        let outer = Error::caused_by("inserting", inner);
+        assert_eq!(outer.to_string(), "inserting: opening /x: Permission denied (os error 13)\n  hint: become root");
         assert_eq!(outer.errno(), Some(libc::EACCES));
     }
 
     #[test]
     fn the_outermost_code_of_a_chain_counts() {
         let inner = Error::new("the lock is taken").with_code("legion-running");
-        let outer = Error::because("inserting", inner);
+        let outer = Error::caused_by("inserting", inner);
         assert_eq!(outer.code(), Some("legion-running"));
-        assert_eq!(Error::because("starting", outer).with_code("start-failed").code(), Some("start-failed"));
-        assert_eq!(Error::because("x", std::io::Error::other("y")).code(), None);
+        assert_eq!(Error::caused_by("starting", outer).with_code("start-failed").code(), Some("start-failed"));
+        assert_eq!(Error::caused_by("x", std::io::Error::other("y")).code(), None);
     }
 }

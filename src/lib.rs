@@ -27,7 +27,7 @@
 //! # What everything stands on
 //!
 //! [`settings`] are checked before anything is done with them. [`paths::Paths`] alone knows where things are, below
-//! `--root`. [`error::Error`] says what was being done, to what, why it failed and how to mend it. [`atomic`] writes files
+//! `--root`. [`error::Error`] says what was being done, to what, why it failed and how to fix it. [`atomic`] writes files
 //! and symlinks whole. [`sys`] has the few system calls that need `unsafe`. [`persona_paint`] is a crate of its own, for the
 //! compiler's sake: what paints is made fast.
 //!
@@ -43,8 +43,6 @@ pub mod config;
 pub mod control;
 pub mod display;
 pub mod error;
-#[cfg(test)]
-mod golden;
 pub mod legion;
 pub mod menu;
 pub mod passthrough;

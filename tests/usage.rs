@@ -58,7 +58,7 @@ fn another_machines_root_starts_nothing_here() {
 }
 
 #[test]
-fn settings_that_cannot_be_read_are_mended_by_what_is_wrong_with_them() {
+fn settings_that_cannot_be_read_have_a_hint_that_says_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("persona.toml");
     let told = |code: i32| {

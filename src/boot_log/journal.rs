@@ -43,7 +43,7 @@ pub fn entries(paths: &Paths, boots: Boots) -> Result<String> {
     let arguments = ["--quiet", "--no-pager", "--output=json", fields, "-t", IDENTIFIER];
     journalctl(paths, &arguments.into_iter().chain(boot.as_deref()).collect::<Vec<_>>()).map_err(|error| match boots {
         Boots::One(number) if number != 0 => {
-            error.mend("the journal outlives a boot where there is a folder for it: mkdir /var/log/journal; then restart")
+            error.with_hint("the journal outlives a boot where there is a folder for it: mkdir /var/log/journal; then restart")
         }
         _ => error,
     })
@@ -60,19 +60,21 @@ pub fn boots(paths: &Paths) -> Result<String> {
 fn journalctl(paths: &Paths, arguments: &[&str]) -> Result<String> {
     let doing = || "reading the journal".to_owned();
     if !paths.is_live() {
-        return Err(Error::usage("a recorded machine has no journal").mend("run `persona log` on the machine itself, without `--root`"));
+        return Err(
+            Error::usage("a recorded machine has no journal").with_hint("run `persona log` on the machine itself, without `--root`")
+        );
     }
     let output = Command::new("journalctl")
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .doing(doing)
-        .map_err(|error| error.mend("`persona log` needs systemd's journalctl"))?;
+        .context(doing)
+        .map_err(|error| error.with_hint("`persona log` needs systemd's journalctl"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::because(doing(), if words.is_empty() { format!("journalctl: {}", output.status) } else { words }))
+    Err(Error::caused_by(doing(), if words.is_empty() { format!("journalctl: {}", output.status) } else { words }))
 }
 
 #[cfg(test)]

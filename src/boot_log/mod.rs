@@ -118,10 +118,10 @@ impl Teller {
         }
     }
 
-    /// What is wrong is told once; how to mend it belongs to it.
+    /// What is wrong is told once; how to fix it belongs to it.
     fn trouble(&mut self, at: Duration, message: &str) {
         let message = message.trim();
-        if message.starts_with("mend: ")
+        if message.starts_with("hint: ")
             && let Some(line) = self.story.lines.last_mut().filter(|line| line.trouble)
         {
             line.what += &format!("; {message}");

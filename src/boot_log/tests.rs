@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::golden::golden;
+use crate::sys::golden::golden;
 use crate::sys::style::Style;
 
 /// Three boots as `journalctl --output=json` prints them.

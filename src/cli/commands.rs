@@ -150,7 +150,7 @@ const LOOK: &[Entry] = &[
     },
     Entry {
         name: "doctor",
-        about: "The machine against the settings, each finding with its mend",
+        about: "The machine against the settings, each finding with its hint",
         options: &[JSON],
         then: Then::Do(|given| Ok(Command::Doctor(given.output()))),
         exits: &[("0", "well"), ("1", "warnings"), ("2", "broken")],

@@ -28,7 +28,7 @@ impl Given {
     }
 
     pub(super) fn wrong(&self, what: impl Into<String>) -> Wrong {
-        Wrong { path: self.path.clone(), what: Some(what.into()), mend: None }
+        Wrong { path: self.path.clone(), what: Some(what.into()), hint: None }
     }
 
     fn take(&mut self, name: &str) -> Option<Option<OsString>> {

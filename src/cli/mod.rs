@@ -159,18 +159,18 @@ impl Cli {
     }
 }
 
-/// What root may do and we may not is easily mended.
+/// What root may do and we may not is easily fixed.
 #[cold]
 fn as_root(error: Error) -> Error {
-    let denied = error.how_to_mend().is_none() && matches!(error.errno(), Some(libc::EACCES | libc::EPERM));
-    if denied && syscalls::effective_user() != 0 { error.mend("become root: `sudo persona ...`") } else { error }
+    let denied = error.hint().is_none() && matches!(error.errno(), Some(libc::EACCES | libc::EPERM));
+    if denied && syscalls::effective_user() != 0 { error.with_hint("become root: `sudo persona ...`") } else { error }
 }
 
 /// Says something of the program's own. A reader that has seen enough and gone away is no error.
 fn say(text: &str, out: &mut dyn Write) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done.doing(|| "printing".into()),
+        done => done.context(|| "printing".into()),
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) fn read(mut parser: Parser) -> Result<Read, Wrong> {
             check(&given)?;
             Ok(Read::Command(given, *make))
         }
-        _ => Err(Wrong { path: given.path, what: None, mend: None }),
+        _ => Err(Wrong { path: given.path, what: None, hint: None }),
     }
 }
 
@@ -91,7 +91,7 @@ fn bare(option: &Choice) -> &'static str {
 
 fn unknown_option(given: &Given, name: &str) -> Wrong {
     let near = nearest(name, given.options().map(bare)).map(|near| format!("did you mean `--{near}`?"));
-    Wrong { mend: near, ..given.wrong(format!("there is no option `--{name}`")) }
+    Wrong { hint: near, ..given.wrong(format!("there is no option `--{name}`")) }
 }
 
 /// A word without dashes is a command where one is due, and an argument after it.
@@ -106,7 +106,7 @@ fn place(given: &mut Given, help: &mut bool, word: OsString) -> Result<(), Wrong
             let word = word.to_string_lossy();
             let shown = super::help::shown(entry).map(|command| command.name);
             let near = nearest(&word, shown.chain(["help"])).map(|near| format!("did you mean `{near}`?"));
-            return Err(Wrong { mend: near, ..given.wrong(format!("`{}` has no command `{word}`", super::help::typed(&given.path))) });
+            return Err(Wrong { hint: near, ..given.wrong(format!("`{}` has no command `{word}`", super::help::typed(&given.path))) });
         };
         given.path.push(command);
         return Ok(());

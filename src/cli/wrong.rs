@@ -10,15 +10,15 @@ pub struct Wrong {
     pub(super) path: Vec<&'static Entry>,
     /// Nothing when a command was left out: then the help tells more than a message would.
     pub(super) what: Option<String>,
-    pub(super) mend: Option<String>,
+    pub(super) hint: Option<String>,
 }
 
 impl Wrong {
     /// What to tell the person who typed it, for lines of `width` characters.
     pub fn text(&self, width: usize) -> String {
         let Some(what) = &self.what else { return help(&self.path, width) };
-        let mend = self.mend.as_deref().map(|mend| format!("  mend: {mend}\n")).unwrap_or_default();
-        format!("persona: {what}\n{mend}{}See `{} --help`.\n", usage(&self.path, width), typed(&self.path))
+        let hint = self.hint.as_deref().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+        format!("persona: {what}\n{hint}{}See `{} --help`.\n", usage(&self.path, width), typed(&self.path))
     }
 }
 

@@ -31,7 +31,7 @@ pub fn choose(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
                 (Some(_), None) => format!("`persona start {name}` starts it now, "),
                 (None, _) => String::new(),
             };
-            Err(no_menu().mend(format!("{now}`persona next {name}` at the next boot")))
+            Err(no_menu().with_hint(format!("{now}`persona next {name}` at the next boot")))
         }
     }
 }
@@ -43,7 +43,7 @@ pub fn choose(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
 pub fn hold(paths: &Paths, out: &mut dyn Write) -> Result<()> {
     match asked(paths, Request::Hold)? {
         Some(_) => print(out, "The countdown is stopped. The menu waits for a choice: `persona choose NAME`, or a key.\n"),
-        None => Err(no_menu().mend("`persona status` tells what was chosen")),
+        None => Err(no_menu().with_hint("`persona status` tells what was chosen")),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let file = paths.settings();
     let title = if name == "last" { "the persona that last ran well" } else { &may_be_default(&settings, name)?.title };
     let doing = || format!("changing {}", file.display());
-    let text = std::fs::read_to_string(&file).doing(doing)?;
+    let text = std::fs::read_to_string(&file).context(doing)?;
     let changed = with_default(&text, name, &file.display().to_string())?;
     if changed != text {
         atomic::rewrite(&file, changed.as_bytes())?;
@@ -60,7 +60,7 @@ fn may_be_default<'a>(settings: &'a Settings, name: &str) -> Result<&'a crate::c
         return Ok(persona);
     }
     Err(Error::usage(format!("{} has a PIN, so it may not start with nobody there to give it", persona.name))
-        .mend("write `unattended = true` below its name in the settings, or take another default"))
+        .with_hint("write `unattended = true` below its name in the settings, or take another default"))
 }
 
 #[cfg(test)]
@@ -108,9 +108,9 @@ mod tests {
         let pin = crate::config::pin::Pin::hash("1234", &[7; 16]).unwrap();
         let text = SETTINGS.replace("name = \"beta\"", &format!("name = \"beta\"\npin = \"{pin}\""));
         fs::write(paths.settings(), &text).unwrap();
-        for (name, says, mend) in [("beta", "has a PIN", "unattended = true"), ("bete", "no persona `bete`", "did you mean `beta`?")] {
+        for (name, says, hint) in [("beta", "has a PIN", "unattended = true"), ("bete", "no persona `bete`", "did you mean `beta`?")] {
             let error = set(&paths, name, &mut Vec::new()).unwrap_err();
-            assert!(error.reason().contains(says) && error.how_to_mend().unwrap().contains(mend), "{error}");
+            assert!(error.reason().contains(says) && error.hint().unwrap().contains(hint), "{error}");
             assert_eq!(error.exit_code(), 2);
         }
         assert_eq!(fs::read_to_string(paths.settings()).unwrap(), text);

@@ -120,7 +120,7 @@ fn table(rows: &[Row<'_>], style: Style) -> String {
                 .filter_map(|(is, mark)| is.then_some(mark))
                 .collect();
         let cartridge = match &row.cartridge_trouble {
-            // What is wrong; `persona plan` says how to mend it.
+            // What is wrong; `persona plan` says how to fix it.
             Some(trouble) => (trouble.lines().next().unwrap_or_default().to_owned(), Some(Tone::Bad)),
             None => (row.cartridge_state.clone().unwrap_or_default(), None),
         };
@@ -158,7 +158,7 @@ mod tests {
             Row { default: true, running: true, cartridge_state: Some("its cartridge is in".to_owned()), ..row("gondor") },
             Row { next: true, ..row("rivendale") },
             Row { starts: "lab.service", cartridge: None, cartridge_state: None, ..row("lab") },
-            Row { cartridge_trouble: Some("there is no disk\n  mend: make one".to_owned()), ..row("mordor") },
+            Row { cartridge_trouble: Some("there is no disk\n  hint: make one".to_owned()), ..row("mordor") },
         ];
         assert_eq!(
             table(&rows, Style::PLAIN),

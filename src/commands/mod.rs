@@ -48,7 +48,7 @@ pub enum Output {
 pub fn find_persona<'a>(settings: &'a Settings, name: &str) -> Result<&'a Persona> {
     settings.persona(name).ok_or_else(|| {
         let names: Vec<_> = settings.personas.iter().map(|persona| persona.name.as_str()).collect();
-        Error::usage(format!("there is no persona `{name}`")).mend(match nearest(name, names.iter().copied()) {
+        Error::usage(format!("there is no persona `{name}`")).with_hint(match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the personas are {}", names.join(", ")),
         })
@@ -82,12 +82,12 @@ fn print(out: &mut dyn Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()) {
         // A reader that has seen enough is no error.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        printed => printed.doing(|| "printing".into()),
+        printed => printed.context(|| "printing".into()),
     }
 }
 
 fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).doing(|| "printing".into())?;
+    let text = serde_json::to_string_pretty(value).context(|| "printing".into())?;
     print(out, &(text + "\n"))
 }
 
@@ -96,7 +96,7 @@ fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
 /// # Errors
 /// When its input cannot be read.
 pub fn write_attributes(out: &mut dyn Write) -> Result<()> {
-    attribute::serve(&mut std::io::stdin().lock(), out).doing(|| "writing attributes for another process".into())
+    attribute::serve(&mut std::io::stdin().lock(), out).context(|| "writing attributes for another process".into())
 }
 
 #[cfg(test)]

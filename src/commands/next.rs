@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(said(|out| clear(&paths, out)), "No override was set. Without one, the next boot starts the default, gondor.\n");
 
         let error = set(&paths, "mordr", false, &asked, &mut Vec::new()).unwrap_err();
-        assert_eq!(error.how_to_mend(), Some("did you mean `mordor`?"));
+        assert_eq!(error.hint(), Some("did you mean `mordor`?"));
         assert_eq!(error.exit_code(), 2);
         std::fs::write(paths.override_file(), "persona = ").unwrap();
         assert_eq!(

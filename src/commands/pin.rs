@@ -15,10 +15,10 @@ use std::io::Write;
 /// When there is no PIN to be had.
 pub fn make(out: &mut dyn Write) -> Result<()> {
     let digits = terminal::hidden_line("New PIN: ")?;
-    let salt = syscalls::random().doing(|| "getting random bytes from the kernel".into())?;
+    let salt = syscalls::random().context(|| "getting random bytes from the kernel".into())?;
     let pin = Pin::hash(&digits, &salt).map_err(Error::usage)?;
     if terminal::is_there() && !pin.verify(&terminal::hidden_line("The same again: ")?) {
-        return Err(Error::new("the two PINs are not the same").mend("run `persona pin` again"));
+        return Err(Error::new("the two PINs are not the same").with_hint("run `persona pin` again"));
     }
     print(out, &format!("pin = \"{pin}\"\n"))
 }
@@ -32,7 +32,7 @@ pub fn check(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let persona = find_persona(&settings, name)?;
     let Some(pin) = &persona.pin else {
         return Err(
-            Error::usage(format!("`{name}` has no PIN")).mend("put the line that `persona pin` prints below its name in the settings")
+            Error::usage(format!("`{name}` has no PIN")).with_hint("put the line that `persona pin` prints below its name in the settings")
         );
     };
     if !pin.verify(&terminal::hidden_line(&format!("PIN of {}: ", persona.title))?) {

@@ -54,11 +54,11 @@ struct Told {
     address: Option<String>,
     reason: String,
     /// What can be done about it.
-    mend: Option<String>,
+    hint: Option<String>,
 }
 
-fn told(code: &'static str, address: Option<PciAddress>, reason: &str, mend: Option<&str>) -> Told {
-    Told { code, address: address.map(|address| address.to_string()), reason: reason.to_owned(), mend: mend.map(str::to_owned) }
+fn told(code: &'static str, address: Option<PciAddress>, reason: &str, hint: Option<&str>) -> Told {
+    Told { code, address: address.map(|address| address.to_string()), reason: reason.to_owned(), hint: hint.map(str::to_owned) }
 }
 
 /// Prints the plan of a persona, the default if none is named.
@@ -89,7 +89,7 @@ impl Plan {
             reserve: reserve.iter().map(ToString::to_string).collect(),
             bind: Vec::new(),
             refused: Vec::new(),
-            notes: launch.notes.iter().map(|note| told(note.code, note.address, &note.what, note.mend.as_deref())).collect(),
+            notes: launch.notes.iter().map(|note| told(note.code, note.address, &note.what, note.hint.as_deref())).collect(),
             steps: reserve
                 .iter()
                 .map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI))
@@ -115,7 +115,7 @@ impl Plan {
         self.cartridge = Some(legion.cartridge.clone());
         self.bind = launch.bind.iter().map(|(address, at)| Bind { address: address.to_string(), at: *at }).collect();
         self.refused =
-            launch.refused.iter().map(|refusal| told(refusal.code, refusal.address, &refusal.reason, refusal.mend.as_deref())).collect();
+            launch.refused.iter().map(|refusal| told(refusal.code, refusal.address, &refusal.reason, refusal.hint.as_deref())).collect();
         let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
         let found = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).and_then(|cartridge| {
             // libvirt's domain brings its own firmware.
@@ -129,9 +129,9 @@ impl Plan {
             Ok((argv, notes)) => {
                 self.qemu = argv;
                 self.macvtap = matches!(legion.network, Network::Macvtap(_));
-                self.notes.extend(notes.iter().map(|note| told(note.code, note.address, &note.what, note.mend.as_deref())));
+                self.notes.extend(notes.iter().map(|note| told(note.code, note.address, &note.what, note.hint.as_deref())));
             }
-            Err(error) => self.refused.push(told(error.code().unwrap_or("cartridge-unusable"), None, &error.reason(), error.how_to_mend())),
+            Err(error) => self.refused.push(told(error.code().unwrap_or("cartridge-unusable"), None, &error.reason(), error.hint())),
         }
         if !self.refused.is_empty() {
             return;
@@ -180,10 +180,10 @@ impl Plan {
             None => format!("{} starts {}\n", self.persona, self.starts),
         };
         let all = self.refused.iter().map(|told| ("refused", told)).chain(self.notes.iter().map(|told| ("note", told)));
-        for (kind, Told { reason, mend, .. }) in all {
+        for (kind, Told { reason, hint, .. }) in all {
             let _ = writeln!(text, "\n{kind}: {reason}");
-            if let Some(mend) = mend {
-                let _ = writeln!(text, "  mend: {mend}");
+            if let Some(hint) = hint {
+                let _ = writeln!(text, "  hint: {hint}");
             }
         }
         if !self.refused.is_empty() {

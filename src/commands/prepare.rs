@@ -34,7 +34,7 @@ pub fn prepare(paths: &Paths) -> Result<()> {
     // First of all: without it, what is recorded and what is chosen may be another legion's.
     let lock = LegionLock::take_for_service(paths).inspect_err(|error| refused(paths, error))?;
     let choice = Choice::read(paths)?.ok_or_else(|| {
-        Error::new("nothing was chosen in this boot").mend("pick a persona in the menu; legion.path then starts legion.service")
+        Error::new("nothing was chosen in this boot").with_hint("pick a persona in the menu; legion.path then starts legion.service")
     })?;
     announce(paths, &LegionState::new(Phase::Preparing, &choice.persona))?;
     prepare_chosen(paths, &choice, &lock).inspect_err(|error| failed(paths, &choice.persona, error))
@@ -91,7 +91,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     announce(paths, &LegionState::new(Phase::Starting, &choice.persona))?;
     // From here on the supervisor, which is not root, tells where legion is.
     let state = paths.legion_state();
-    chown(&state, Some(account.uid), Some(account.gid)).doing(|| format!("giving {} to legion", state.display()))
+    chown(&state, Some(account.uid), Some(account.gid)).context(|| format!("giving {} to legion", state.display()))
 }
 
 fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartridge) -> Result<()> {

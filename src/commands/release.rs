@@ -24,7 +24,7 @@ pub fn release(paths: &Paths) -> Result<()> {
             log::warn!("nothing is given back, because this start has prepared nothing: {}", error.reason());
             return Ok(());
         }
-        Err(error) => return Err(Error::because("giving legion's devices back", error)),
+        Err(error) => return Err(Error::caused_by("giving legion's devices back", error)),
     };
     let launch = or_absent(Launch::last(paths));
     let state = or_absent(LegionState::read(paths));
@@ -79,7 +79,7 @@ fn remember(paths: &Paths, launch: Option<&Launch>, state: &LegionState) -> Resu
 }
 
 /// Whether the machine powers off too, as the persona's `on_poweroff` says. Doubt keeps it on: a guest that cannot boot and gives up must
-/// not take away, at every power-on, the host that somebody wants to mend it from.
+/// not take away, at every power-on, the host that somebody wants to fix it from.
 fn takes_the_machine_along(launch: &Launch, state: &LegionState) -> bool {
     let asked = launch.persona == state.persona && launch.on_poweroff == OnPoweroff::Poweroff;
     let ended_so = state.phase == Phase::Ended && state.outcome == Some(Outcome::GuestPoweroff);
@@ -130,7 +130,7 @@ fn over(state: LegionState) -> LegionState {
 }
 
 fn power_off() -> Result<()> {
-    let status = Command::new("systemctl").args(["poweroff", "--no-block"]).status().doing(|| "powering the machine off".into())?;
+    let status = Command::new("systemctl").args(["poweroff", "--no-block"]).status().context(|| "powering the machine off".into())?;
     if status.success() { Ok(()) } else { Err(Error::new(format!("powering the machine off: systemctl said {status}"))) }
 }
 

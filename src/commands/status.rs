@@ -166,7 +166,7 @@ impl Status {
         let mut pretty = Vec::new();
         print_json(&mut pretty, self)?;
         // By way of a value: a second way of writing all this would make the program larger.
-        let value: Value = serde_json::from_slice(&pretty).doing(|| "printing".into())?;
+        let value: Value = serde_json::from_slice(&pretty).context(|| "printing".into())?;
         Ok(format!("{value}\n"))
     }
 
@@ -176,7 +176,7 @@ impl Status {
         let mut line = |what: &str, value: &str, tone: Option<Tone>| {
             let what = style.paint(Tone::Faint, &format!("{what:9}"));
             let paint = |line: &str| tone.map_or_else(|| line.to_owned(), |tone| style.paint(tone, line));
-            // Reasons with a mend have several lines: they are indented below the first.
+            // Reasons with a hint have several lines: they are indented below the first.
             let value: Vec<String> = value.lines().map(paint).collect();
             let _ = writeln!(text, "{what} {}", value.join("\n          "));
         };
@@ -237,10 +237,10 @@ impl Status {
     }
 }
 
-/// The mend goes with the reason.
+/// The hint goes with the reason.
 fn in_vain(paths: &Paths) -> Vec<InVain> {
     let starts = or_absent(StartCounts::read(paths)).unwrap_or_default();
-    let passed_over = |persona: &str| starts.passed_over(persona).map(|why| format!("{why}\n{}", StartCounts::mend(persona)));
+    let passed_over = |persona: &str| starts.passed_over(persona).map(|why| format!("{why}\n{}", StartCounts::hint(persona)));
     let told = |start: &StartCount| InVain { persona: start.persona.clone(), boots: start.boots, passed_over: passed_over(&start.persona) };
     starts.personas.iter().map(told).collect()
 }
@@ -273,7 +273,7 @@ impl Switch {
         if overtaken || doing.stage != Stage::Stopping {
             return None;
         }
-        let told = format!("from {from} to {to}: {} was interrupted, and nobody starts {to}\n  mend: persona start {to}", doing.who);
+        let told = format!("from {from} to {to}: {} was interrupted, and nobody starts {to}\n  hint: persona start {to}", doing.who);
         Some(Self { told, doing, goes_on })
     }
 }

@@ -28,11 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// When the kernel does not tell of changes.
 pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
     let doing = || "watching for changes".to_owned();
-    let mut files = Files::watch(paths).doing(|| format!("watching {} for changes", paths.at("/run").display()))?;
+    let mut files = Files::watch(paths).context(|| format!("watching {} for changes", paths.at("/run").display()))?;
     let mut resized = SigSet::empty();
     resized.add(Signal::SIGWINCH);
-    resized.thread_block().doing(doing)?;
-    let resized = SignalFd::with_flags(&resized, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(doing)?;
+    resized.thread_block().context(doing)?;
+    let resized = SignalFd::with_flags(&resized, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context(doing)?;
     let (mut menu, mut live) = (None, None);
     let mut page = Page::default();
     loop {
@@ -51,7 +51,7 @@ pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -
             Output::Json => page.line(&status, out),
             Output::Text => page.text(&status.text(style), out),
         };
-        if told.and_then(|()| out.flush().doing(|| "printing".into())).is_err() {
+        if told.and_then(|()| out.flush().context(|| "printing".into())).is_err() {
             return Ok(());
         }
         let standard_output = stdout();
@@ -66,7 +66,7 @@ pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -
         let timeout = if is_silent { PollTimeout::from(1000u16) } else { PollTimeout::NONE };
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).doing(doing),
+            Err(error) => return Err(error).context(doing),
         }
         if fds[0].any() == Some(true) {
             return Ok(());

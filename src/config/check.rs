@@ -33,8 +33,8 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
             let names = || personas.iter().map(|persona| persona.name.as_str());
             let problem = Problem::at(name.span(), format!("there is no persona `{}` to be the default", name.get_ref()));
             return Err(match nearest(name.get_ref(), names()) {
-                Some(near) => problem.mend(format!("did you mean `{near}`?")),
-                None => problem.mend(format!("name one of {}, or \"last\"", names().collect::<Vec<_>>().join(", "))),
+                Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
+                None => problem.with_hint(format!("name one of {}, or \"last\"", names().collect::<Vec<_>>().join(", "))),
             });
         }
     };
@@ -69,7 +69,7 @@ fn scale(value: &Spanned<Scalar>) -> Checked<Option<f32>> {
     if (0.5..=3.0).contains(&scale) {
         return Ok(Some(scale));
     }
-    Err(Problem::at(value.span(), "scale is \"auto\" or a number from 0.5 to 3").mend("1.5 makes all text half as large again"))
+    Err(Problem::at(value.span(), "scale is \"auto\" or a number from 0.5 to 3").with_hint("1.5 makes all text half as large again"))
 }
 
 /// "auto" is none.
@@ -81,7 +81,7 @@ fn rotation(value: &Spanned<Scalar>) -> Checked<Option<Rotation>> {
     };
     rotation.map(Some).ok_or_else(|| {
         Problem::at(value.span(), "rotation is \"auto\" or one of 0, 90, 180, 270")
-            .mend("the degrees by which the picture is turned clockwise on the panel")
+            .with_hint("the degrees by which the picture is turned clockwise on the panel")
     })
 }
 
@@ -92,7 +92,9 @@ fn passthrough(entries: &[file::Passthrough]) -> Checked<Vec<Passthrough>> {
         .map(|entry| {
             let device = parsed::<PciAddress>(&entry.device)?;
             if !seen.insert(device) {
-                return Err(Problem::at(entry.device.span(), format!("{device} is listed twice")).mend("remove one of the two entries"));
+                return Err(
+                    Problem::at(entry.device.span(), format!("{device} is listed twice")).with_hint("remove one of the two entries")
+                );
             }
             let id = entry.id.as_ref().map(parsed::<PciId>).transpose()?;
             let subsystem = entry.subsystem.as_ref().map(parsed::<PciId>).transpose()?;
@@ -107,7 +109,7 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
         return Err(Problem {
             span: None,
             what: "there is no [[persona]]".into(),
-            mend: Some("add at least one; starts = \"host\" needs nothing else".into()),
+            hint: Some("add at least one; starts = \"host\" needs nothing else".into()),
         });
     }
     let mut names = BTreeSet::new();
@@ -118,17 +120,16 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
             // "last" is what menu.default calls the remembered one.
             if name == "last" {
                 return Err(Problem::at(entry.name.span(), "a persona cannot be called `last`")
-                    .mend("menu.default = \"last\" means the remembered one; take another name"));
+                    .with_hint("menu.default = \"last\" means the remembered one; take another name"));
             }
             if !names.insert(name.clone()) {
-                return Err(
-                    Problem::at(entry.name.span(), format!("there are two personas named `{name}`")).mend("give one of them another name")
-                );
+                return Err(Problem::at(entry.name.span(), format!("there are two personas named `{name}`"))
+                    .with_hint("give one of them another name"));
             }
             let title = match &entry.title {
                 None => capitalised(&name),
                 Some(title) if title.get_ref().trim().is_empty() => {
-                    return Err(Problem::at(title.span(), "the title is empty").mend("leave it out to use the name"));
+                    return Err(Problem::at(title.span(), "the title is empty").with_hint("leave it out to use the name"));
                 }
                 Some(title) => title.get_ref().clone(),
             };
@@ -147,7 +148,7 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
 }
 
 fn pin(text: &Spanned<String>) -> Checked<Pin> {
-    parsed(text).map_err(|problem: Problem| problem.mend("make one with `persona pin`"))
+    parsed(text).map_err(|problem: Problem| problem.with_hint("make one with `persona pin`"))
 }
 
 fn starts(entry: &file::Persona, common: &file::Machine, name: &str) -> Checked<Starts> {
@@ -158,7 +159,7 @@ fn starts(entry: &file::Persona, common: &file::Machine, name: &str) -> Checked<
         Some(starts) if is_unit_name(starts.get_ref()) => return Ok(Starts::Unit(starts.get_ref().clone())),
         Some(starts) => {
             return Err(Problem::at(starts.span(), format!("`{}` is not something a persona can start", starts.get_ref()))
-                .mend("write \"legion\", \"host\" or the name of a systemd unit such as \"lab.service\""));
+                .with_hint("write \"legion\", \"host\" or the name of a systemd unit such as \"lab.service\""));
         }
     }
     let own = &entry.machine;
@@ -202,7 +203,7 @@ fn stop(given: &file::Stop) -> Checked<Ladder> {
     }
     let Ladder { again, quit, kill } = ladder;
     Err(Problem::at(given.span.clone(), format!("a stop cannot go like this: again {again:?}, quit {quit:?}, kill {kill:?}"))
-        .mend("all three are counted from the request: again <= quit, quit + 5s <= kill, kill <= 30m"))
+        .with_hint("all three are counted from the request: again <= quit, quit + 5s <= kill, kill <= 30m"))
 }
 
 fn cpus(value: &Spanned<Scalar>) -> Checked<Cpus> {
@@ -216,7 +217,7 @@ fn cpus(value: &Spanned<Scalar>) -> Checked<Cpus> {
 
 fn file_name(name: &Spanned<String>, what: &str) -> Checked<String> {
     let text = name.get_ref();
-    if is_name(text) { Ok(text.clone()) } else { Err(Problem::at(name.span(), format!("`{text}` cannot be {what}")).mend(NAMES)) }
+    if is_name(text) { Ok(text.clone()) } else { Err(Problem::at(name.span(), format!("`{text}` cannot be {what}")).with_hint(NAMES)) }
 }
 
 /// libvirt itself forbids little, but `virsh` takes a word of digits for a running domain's number, and a word with a dash in
@@ -230,8 +231,9 @@ fn domain_name(name: &Spanned<String>) -> Checked<String> {
     if harmless {
         Ok(text.clone())
     } else {
-        Err(Problem::at(name.span(), format!("`{text}` cannot be a domain's name"))
-            .mend("use letters, digits, \"-\", \"_\" and \".\" only, at most 64 of them, a letter or digit first and not digits alone"))
+        Err(Problem::at(name.span(), format!("`{text}` cannot be a domain's name")).with_hint(
+            "use letters, digits, \"-\", \"_\" and \".\" only, at most 64 of them, a letter or digit first and not digits alone",
+        ))
     }
 }
 
@@ -246,8 +248,8 @@ fn emblem(text: &Spanned<String>) -> Checked<Emblem> {
     let names = || BuiltInEmblem::ALL.iter().map(|(name, _)| *name);
     let problem = Problem::at(text.span(), format!("`{word}` is not an emblem"));
     Err(match nearest(word, names()) {
-        Some(near) => problem.mend(format!("did you mean `{near}`?")),
-        None => problem.mend(format!("take one of {}, or the absolute path of a PNG", names().collect::<Vec<_>>().join(", "))),
+        Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
+        None => problem.with_hint(format!("take one of {}, or the absolute path of a PNG", names().collect::<Vec<_>>().join(", "))),
     })
 }
 
@@ -255,17 +257,19 @@ fn absolute(path: Option<&Spanned<String>>, default: &str) -> Checked<PathBuf> {
     match path {
         None => Ok(PathBuf::from(default)),
         Some(path) if path.get_ref().contains(char::is_control) => {
-            Err(Problem::at(path.span(), "there is a control character in this path").mend("remove it, or rename the file"))
+            Err(Problem::at(path.span(), "there is a control character in this path").with_hint("remove it, or rename the file"))
         }
         Some(path) if path.get_ref().starts_with('/') => Ok(PathBuf::from(path.get_ref())),
-        Some(path) => Err(Problem::at(path.span(), format!("`{}` is not an absolute path", path.get_ref())).mend("begin it with \"/\"")),
+        Some(path) => {
+            Err(Problem::at(path.span(), format!("`{}` is not an absolute path", path.get_ref())).with_hint("begin it with \"/\""))
+        }
     }
 }
 
 /// The kernel ends an argument at its first NUL.
 fn arguments(words: &[Spanned<String>]) -> Checked<Vec<String>> {
     let argument = |word: &Spanned<String>| match word.get_ref() {
-        text if text.contains('\0') => Err(Problem::at(word.span(), "no argument can hold a NUL").mend("remove it")),
+        text if text.contains('\0') => Err(Problem::at(word.span(), "no argument can hold a NUL").with_hint("remove it")),
         text => Ok(text.clone()),
     };
     words.iter().map(argument).collect()

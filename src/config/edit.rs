@@ -21,7 +21,7 @@ pub fn with_default(text: &str, name: &str, file: &str) -> Result<String> {
     match Settings::parse(&changed, file) {
         Ok(after) if after == expected => Ok(changed),
         _ => Err(Error::new(format!("the default cannot be changed in {file} without touching more of it"))
-            .mend(format!("write `default = {}` below [menu] yourself", quoted(name)))),
+            .with_hint(format!("write `default = {}` below [menu] yourself", quoted(name)))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The owner's settings, read from TOML and checked: whatever gets past [`Settings::parse`] can be acted on.
 //!
 //! `file` holds the shape of the file, `check` turns it into the types here or says in one message which line is
-//! wrong and how to mend it, [`value`] reads single values such as `"24G"` or `"4-15"`, `edit` changes the file.
+//! wrong and how to fix it, [`value`] reads single values such as `"24G"` or `"4-15"`, `edit` changes the file.
 
 mod check;
 pub(crate) mod document;
@@ -254,16 +254,16 @@ impl Settings {
     ///
     /// # Errors
     /// When the file cannot be read (exit code 1), or something in it is wrong (exit code 2): the message then names
-    /// file, line and mend.
+    /// file, line and hint.
     pub fn load(paths: &Paths) -> Result<Self> {
         let file = paths.settings();
         let doing = || format!("reading the settings {}", file.display());
         let text = std::fs::read_to_string(&file).map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
-                Error::because(doing(), error).mend(format!("`persona detect > {}` writes them for this machine", file.display()))
+                Error::caused_by(doing(), error).with_hint(format!("`persona detect > {}` writes them for this machine", file.display()))
             }
             ErrorKind::InvalidData => Error::usage(format!("{}: it is not text in UTF-8", doing())),
-            _ => Error::because(doing(), error),
+            _ => Error::caused_by(doing(), error),
         })?;
         Self::parse(&text, &file.display().to_string())
     }
@@ -271,7 +271,7 @@ impl Settings {
     /// Checks the text of a settings file; `file` is its name for messages.
     ///
     /// # Errors
-    /// One [`crate::error::Kind::Usage`] error that names file, line and mend.
+    /// One [`crate::error::Kind::Usage`] error that names file, line and hint.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
         file::File::parse(text).and_then(check::check).map_err(|problem| problem.into_error(Error::usage, text, file))
     }

@@ -103,7 +103,7 @@ pub fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// How a name that is none is mended.
+/// How a name that is none is corrected.
 pub const NAMES: &str = "use a-z, 0-9 and \"-\" only, at most 64 of them, not \"-\" first";
 
 /// How far a picture is turned clockwise on its panel.

@@ -55,7 +55,7 @@ impl Caller {
             Ok(stream) => Ok(Some(Self { stream, bytes: Vec::new(), lines: VecDeque::new() })),
             // The second is what a menu leaves that was killed.
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ECONNREFUSED) => Ok(None),
-            Err(Errno::EACCES) => Err(refused(&path, Errno::EACCES).mend("become root: `sudo persona ...`")),
+            Err(Errno::EACCES) => Err(refused(&path, Errno::EACCES).with_hint("become root: `sudo persona ...`")),
             Err(Errno::EAGAIN) => Err(busy()),
             Err(error) => Err(refused(&path, error)),
         }
@@ -76,7 +76,7 @@ impl Caller {
             if left.is_zero() {
                 return Err(busy());
             }
-            self.stream.set_read_timeout(Some(left)).doing(|| "asking the menu".to_owned())?;
+            self.stream.set_read_timeout(Some(left)).context(|| "asking the menu".to_owned())?;
             match self.read() {
                 Err(error) if error.kind() != ErrorKind::WouldBlock => return Ok(None),
                 _ => {}
@@ -89,7 +89,7 @@ impl Caller {
     /// # Errors
     /// When the menu says something that cannot be understood.
     pub fn news(&mut self) -> Result<(Option<Value>, bool)> {
-        self.stream.set_nonblocking(true).doing(|| "listening to the menu".to_owned())?;
+        self.stream.set_nonblocking(true).context(|| "listening to the menu".to_owned())?;
         let open = loop {
             if let Err(error) = self.read() {
                 break error.kind() == ErrorKind::WouldBlock;
@@ -137,9 +137,9 @@ fn connect_to(path: &Path, ends: Instant) -> nix::Result<UnixStream> {
 }
 
 fn refused(path: &Path, why: Errno) -> Error {
-    Error::because(format!("speaking to the menu at {}", path.display()), std::io::Error::from(why))
+    Error::caused_by(format!("speaking to the menu at {}", path.display()), std::io::Error::from(why))
 }
 
 fn busy() -> Error {
-    Error::new("the menu does not answer").mend("see `systemctl status persona-menu`")
+    Error::new("the menu does not answer").with_hint("see `systemctl status persona-menu`")
 }

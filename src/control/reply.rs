@@ -18,8 +18,8 @@ pub fn refused(error: &Error) -> String {
     if let Some(code) = error.code() {
         line["code"] = code.into();
     }
-    if let Some(mend) = error.how_to_mend() {
-        line["mend"] = mend.into();
+    if let Some(hint) = error.hint() {
+        line["hint"] = hint.into();
     }
     format!("{line}\n")
 }
@@ -32,14 +32,15 @@ pub fn changed(shown: &Shown) -> String {
 /// What the menu shows, by a line of it.
 ///
 /// # Errors
-/// What the menu says when it refused, with its mend; or that the line means nothing.
+/// What the menu says when it refused, with its hint; or that the line means nothing.
 pub fn read(line: &[u8]) -> Result<Value> {
-    let mut line: Value =
-        serde_json::from_slice(line).doing(|| "understanding the menu's answer".to_owned()).map_err(|error| error.with_code(UNREADABLE))?;
+    let mut line: Value = serde_json::from_slice(line)
+        .context(|| "understanding the menu's answer".to_owned())
+        .map_err(|error| error.with_code(UNREADABLE))?;
     if line["v"] != VERSION {
         return Err(Error::new("the menu speaks another version of the protocol")
             .with_code("version-unknown")
-            .mend("restart the menu, or reboot: it is another Persona's"));
+            .with_hint("restart the menu, or reboot: it is another Persona's"));
     }
     if line["ok"] == false {
         let word = |name: &str| line[name].as_str().map(str::to_owned);
@@ -47,8 +48,8 @@ pub fn read(line: &[u8]) -> Result<Value> {
             Some(error) => Error::new(error),
             None => Error::new("the menu refused, and gave no reason").with_code("refused-without-reason"),
         };
-        return Err(match word("mend") {
-            Some(mend) => error.mend(mend),
+        return Err(match word("hint") {
+            Some(hint) => error.with_hint(hint),
             None => error,
         });
     }
@@ -73,8 +74,8 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_its_reason_and_its_mend() {
-        for error in [Error::new("no"), Error::because("doing", Error::new("this\n\"that\"")).mend("do\nit")] {
+    fn a_refusal_keeps_its_reason_and_its_hint() {
+        for error in [Error::new("no"), Error::caused_by("doing", Error::new("this\n\"that\"")).with_hint("do\nit")] {
             let line = refused(&error);
             assert_eq!(line.matches('\n').count(), 1);
             assert_eq!(read(line.as_bytes()).unwrap_err().to_string(), error.to_string());

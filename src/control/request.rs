@@ -53,8 +53,8 @@ impl Asked {
     /// When it is none, or not wholly understood: then nothing is to be done about it.
     pub fn parse(line: &[u8]) -> Result<Self> {
         let value: Value = serde_json::from_slice(line)
-            .doing(|| "understanding the request".to_owned())
-            .map_err(|error| error.with_code("request-unreadable").mend(r#"a request is a line such as {"v":1,"request":"state"}"#))?;
+            .context(|| "understanding the request".to_owned())
+            .map_err(|error| error.with_code("request-unreadable").with_hint(r#"a request is a line such as {"v":1,"request":"state"}"#))?;
         let Value::Object(mut fields) = value else { return Err(Error::new("a request is a JSON object").with_code("request-unreadable")) };
         version(fields.remove("v"))?;
         let name = text(&mut fields, "request")?.ok_or_else(|| missing("request"))?;
@@ -67,11 +67,11 @@ impl Asked {
             "console" => Request::Console,
             "subscribe" => Request::Subscribe,
             _ => {
-                let mend = match nearest(&name, NAMES.into_iter()) {
+                let hint = match nearest(&name, NAMES.into_iter()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("the requests are {}", NAMES.join(", ")),
                 };
-                return Err(Error::new(format!("there is no request `{}`", short(&name))).with_code("request-unknown").mend(mend));
+                return Err(Error::new(format!("there is no request `{}`", short(&name))).with_code("request-unknown").with_hint(hint));
             }
         };
         match fields.keys().next() {
@@ -104,7 +104,7 @@ fn version(version: Option<Value>) -> Result<()> {
         Some(version) if version == VERSION => Ok(()),
         Some(Value::Number(version)) => Err(Error::new(format!("version {version} of the protocol is not known"))
             .with_code("version-unknown")
-            .mend(format!("this menu speaks version {VERSION}"))),
+            .with_hint(format!("this menu speaks version {VERSION}"))),
         Some(_) => Err(Error::new("the field `v` is no number").with_code("field-invalid")),
         None => Err(missing("v")),
     }

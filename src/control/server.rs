@@ -65,10 +65,10 @@ impl Server {
     pub fn open(paths: &Paths) -> Result<Self> {
         let path = paths.menu_socket();
         let doing = || format!("opening the control socket {}", path.display());
-        let door = listen_at(&path).doing(doing)?;
-        let metadata = std::fs::symlink_metadata(&path).doing(doing)?;
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).doing(doing)?;
-        epoll.add(&door, EpollEvent::new(EpollFlags::EPOLLIN, DOOR)).doing(doing)?;
+        let door = listen_at(&path).context(doing)?;
+        let metadata = std::fs::symlink_metadata(&path).context(doing)?;
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).context(doing)?;
+        epoll.add(&door, EpollEvent::new(EpollFlags::EPOLLIN, DOOR)).context(doing)?;
         let identity = (metadata.dev(), metadata.ino());
         Ok(Self { epoll, door, path, identity, clients: Vec::new(), count: DOOR, known: None, opens_at: None })
     }
@@ -189,7 +189,7 @@ impl Server {
     /// When too many are told already.
     pub fn subscribe(&mut self, client: Client, shown: &Shown) -> Result<()> {
         if self.clients.iter().filter(|other| other.subscribes && other.number != client.0).count() >= MOST_SUBSCRIBERS {
-            return Err(Error::new(format!("{MOST_SUBSCRIBERS} clients subscribe already")).mend("end one of them"));
+            return Err(Error::new(format!("{MOST_SUBSCRIBERS} clients subscribe already")).with_hint("end one of them"));
         }
         self.publish(shown);
         if let Some(client) = self.clients.iter_mut().find(|other| other.number == client.0) {

@@ -47,7 +47,7 @@ fn turn(server: &mut Server, shows: &mut Shown) {
                 Ok(())
             }
             Request::Subscribe => server.subscribe(client, shows),
-            Request::Hold => Err(Error::new("nothing counts down").mend("choose")),
+            Request::Hold => Err(Error::new("nothing counts down").with_hint("choose")),
             _ => Ok(()),
         });
         let line = outcome.map_or_else(|error| reply::refused(&error), |()| reply::done(shows));
@@ -136,7 +136,7 @@ fn a_menu_does_what_it_is_asked_and_says_why_it_does_not() {
         let state = ask(&paths, &asked(Request::Choose("b".into())), PATIENCE).unwrap().unwrap();
         assert_eq!(state, shown("b").to_json());
         let refused = ask(&paths, &asked(Request::Hold), PATIENCE).unwrap_err().to_string();
-        assert_eq!(refused, "nothing counts down\n  mend: choose");
+        assert_eq!(refused, "nothing counts down\n  hint: choose");
     });
 }
 

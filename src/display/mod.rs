@@ -51,8 +51,8 @@ impl Screen {
     /// When the card cannot be opened or has another master. A card without connected outputs is no error.
     pub fn open(node: &Path, rotation: Option<Rotation>) -> Result<Self> {
         let card = Rc::new(Card::open(node)?);
-        card.acquire_master_lock().doing(|| format!("becoming the DRM master of {}", node.display())).map_err(|error| {
-            error.mend("another program draws on this card: stop it, or name another card as menu.display in the settings")
+        card.acquire_master_lock().context(|| format!("becoming the DRM master of {}", node.display())).map_err(|error| {
+            error.with_hint("another program draws on this card: stop it, or name another card as menu.display in the settings")
         })?;
         let mut screen = Self { card, outputs: Vec::new(), rotation, refused: Vec::new(), outputs_ever: 0 };
         screen.update()?;
@@ -65,7 +65,7 @@ impl Screen {
     /// # Errors
     /// When the card is gone. An output that cannot be used is only logged.
     pub fn update(&mut self) -> Result<()> {
-        let resources = self.card.resource_handles().doing(|| "reading the outputs of the display card".into())?;
+        let resources = self.card.resource_handles().context(|| "reading the outputs of the display card".into())?;
         let monitors = monitors(&self.card, &resources);
         self.refused.retain(|(connector, _)| monitors.iter().any(|monitor| monitor.connector == *connector));
         self.outputs.retain_mut(|output| {
@@ -118,7 +118,7 @@ impl Screen {
         let output = &mut self.outputs[index];
         let Err(error) = output.present(picture, damage, now) else { return Ok(()) };
         let lost = is_lost(&error);
-        let error = Error::because(output.showing(), error);
+        let error = Error::caused_by(output.showing(), error);
         if lost {
             return Err(error);
         }
@@ -161,7 +161,7 @@ impl Screen {
     /// When the card is gone.
     pub fn blank(&mut self) -> Result<()> {
         for output in &mut self.outputs {
-            output.blank().doing(|| "switching the monitors off".into())?;
+            output.blank().context(|| "switching the monitors off".into())?;
         }
         Ok(())
     }

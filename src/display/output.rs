@@ -91,7 +91,7 @@ impl Output {
         // An atomic test that fails for every mode says more about the test than about the modes.
         first.ok_or_else(|| {
             let what = format!("the output {} has no mode that the card can show", monitor.name);
-            last_error.map_or_else(|| Error::new(what.clone()), |error| Error::because(what.clone(), error))
+            last_error.map_or_else(|| Error::new(what.clone()), |error| Error::caused_by(what.clone(), error))
         })
     }
 

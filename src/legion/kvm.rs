@@ -20,16 +20,16 @@ const LOOK: Duration = Duration::from_millis(20);
 pub fn ensure(paths: &Paths) -> Result<()> {
     let node = paths.kvm();
     if !node.exists() {
-        let cpu = std::fs::read_to_string(paths.cpu_info()).doing(|| "reading what the processor can".into())?;
+        let cpu = std::fs::read_to_string(paths.cpu_info()).context(|| "reading what the processor can".into())?;
         let module = module(&cpu).ok_or_else(|| {
             Error::new("this processor's virtualisation is missing or switched off")
-                .mend("switch on SVM (AMD) or VT-x (Intel) in the firmware setup")
+                .with_hint("switch on SVM (AMD) or VT-x (Intel) in the firmware setup")
         })?;
         log::info!("loading {module}");
-        let status = Command::new("modprobe").arg(module).status().doing(|| format!("loading {module}"))?;
+        let status = Command::new("modprobe").arg(module).status().context(|| format!("loading {module}"))?;
         if !status.success() || !node.exists() {
             return Err(Error::new(format!("there is no {} after loading {module} ({status})", node.display()))
-                .mend(format!("see what the kernel says: dmesg | grep {module}; the firmware setup may forbid virtualisation")));
+                .with_hint(format!("see what the kernel says: dmesg | grep {module}; the firmware setup may forbid virtualisation")));
         }
     }
     let deadline = Instant::now() + PATIENCE;
@@ -45,7 +45,7 @@ pub fn ensure(paths: &Paths) -> Result<()> {
 }
 
 fn group_may_open(node: &std::path::Path) -> Result<bool> {
-    let mode = std::fs::metadata(node).doing(|| format!("looking at {}", node.display()))?.mode();
+    let mode = std::fs::metadata(node).context(|| format!("looking at {}", node.display()))?.mode();
     Ok(mode & 0o060 == 0o060)
 }
 

@@ -137,8 +137,9 @@ impl Launch {
     /// # Errors
     /// When there is nothing, or it cannot be read.
     pub fn read(paths: &Paths) -> Result<Self> {
-        record::read_toml(&paths.launch())?
-            .ok_or_else(|| Error::new("nothing was prepared in this boot").mend("start legion.service, which runs `persona prepare` first"))
+        record::read_toml(&paths.launch())?.ok_or_else(|| {
+            Error::new("nothing was prepared in this boot").with_hint("start legion.service, which runs `persona prepare` first")
+        })
     }
 
     /// The launch under way or the last one, if there was one.

@@ -34,7 +34,8 @@ impl LegionLock {
         let path = paths.legion_lock();
         // A program that breaks out of the guest has what QEMU inherits: it must not be able to write to the file.
         FileLock::try_take_read_only(&path)?.map(Self).ok_or_else(|| {
-            Error::new(format!("legion is running or being prepared: {} is held", path.display())).mend("`systemctl stop legion` ends it")
+            Error::new(format!("legion is running or being prepared: {} is held", path.display()))
+                .with_hint("`systemctl stop legion` ends it")
         })
     }
 
@@ -48,7 +49,7 @@ impl LegionLock {
         // a copy of its own.
         Self::give_back()?;
         let mut lock = Self::take(paths)?;
-        lock.sign(paths).doing(|| format!("writing to {}", paths.legion_lock().display()))?;
+        lock.sign(paths).context(|| format!("writing to {}", paths.legion_lock().display()))?;
         if systemd::keep_descriptor(NAME, lock.as_fd())? {
             lock.0.is_given_away();
         }
@@ -62,19 +63,19 @@ impl LegionLock {
     pub fn from_service(paths: &Paths) -> Result<Self> {
         let path = paths.legion_lock();
         let file = systemd::passed_descriptor(NAME)?.ok_or_else(|| {
-            Error::new("legion's lock was not handed to this process").mend(
+            Error::new("legion's lock was not handed to this process").with_hint(
                 "start legion.service, which does that: `systemctl start legion`. If it was started so, `systemctl cat legion` must show \
                  NotifyAccess=exec and FileDescriptorStoreMax=1",
             )
         })?;
         let doing = || format!("taking over the lock {}", path.display());
-        if !is_at(&path, &file.metadata().doing(doing)?).doing(doing)? {
+        if !is_at(&path, &file.metadata().context(doing)?).context(doing)? {
             return Err(Error::new(format!("what was handed to this process is not the lock {}", path.display()))
-                .mend("`systemctl restart legion` makes it anew"));
+                .with_hint("`systemctl restart legion` makes it anew"));
         }
-        FileLock::shared(file).doing(doing)?.map(Self).ok_or_else(|| {
+        FileLock::shared(file).context(doing)?.map(Self).ok_or_else(|| {
             Error::new(format!("another legion is running or being prepared: {} is held", path.display()))
-                .mend("`systemctl stop legion` ends it")
+                .with_hint("`systemctl stop legion` ends it")
         })
     }
 
@@ -127,7 +128,7 @@ mod tests {
         let lock = LegionLock::take(&paths).unwrap();
         assert_eq!(fs::metadata(paths.legion_lock()).unwrap().mode() & 0o7777, 0o600, "only its owner can hold it");
         let message = LegionLock::take(&paths).unwrap_err().to_string();
-        assert!(message.contains("legion is running") && message.contains("mend: "), "{message}");
+        assert!(message.contains("legion is running") && message.contains("hint: "), "{message}");
         drop(lock);
         LegionLock::take(&paths).unwrap();
     }

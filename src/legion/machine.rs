@@ -55,11 +55,12 @@ impl<'a> Machine<'a> {
         let mut processors = Processors::find(paths, &legion.cpus)?;
         let mut notes = std::mem::take(&mut processors.notes);
         let mut note =
-            |code: &'static str, what: String, mend: &str| notes.push(Note { code, address: None, what, mend: Some(mend.to_owned()) });
+            |code: &'static str, what: String, hint: &str| notes.push(Note { code, address: None, what, hint: Some(hint.to_owned()) });
         for Passthrough { device, romfile, .. } in passthrough.iter().filter(|entry| devices.contains(&entry.device)) {
             if let Some(file) = romfile {
-                let mend = "correct or remove this `romfile` in the settings";
-                is_file(paths, file, || format!("looking at {device}'s romfile {}", file.display())).map_err(|error| error.mend(mend))?;
+                let hint = "correct or remove this `romfile` in the settings";
+                is_file(paths, file, || format!("looking at {device}'s romfile {}", file.display()))
+                    .map_err(|error| error.with_hint(hint))?;
             }
         }
         if legion.secure_boot && firmware.is_none() {
@@ -75,7 +76,7 @@ impl<'a> Machine<'a> {
             None => None,
             Some(Ok(pages)) => Some(pages),
             Some(Err(shortage)) => {
-                note(shortage.code, format!("legion gets ordinary memory: {}", shortage.what), &shortage.mend);
+                note(shortage.code, format!("legion gets ordinary memory: {}", shortage.what), &shortage.hint);
                 None
             }
         };
@@ -85,5 +86,5 @@ impl<'a> Machine<'a> {
 
 /// Makes sure that there is such a file.
 fn is_file(paths: &Paths, file: &Path, doing: impl Fn() -> String) -> Result<()> {
-    if fs::metadata(paths.at(file)).doing(&doing)?.is_file() { Ok(()) } else { Err(Error::because(doing(), "it is no file")) }
+    if fs::metadata(paths.at(file)).context(&doing)?.is_file() { Ok(()) } else { Err(Error::caused_by(doing(), "it is no file")) }
 }

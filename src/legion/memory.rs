@@ -34,7 +34,7 @@ pub struct Shortage {
     /// What is lacking.
     pub what: String,
     /// What the owner can do.
-    pub mend: String,
+    pub hint: String,
 }
 
 /// The kernel's pool of huge pages of one size.
@@ -77,7 +77,7 @@ fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) 
         return Err(Shortage {
             code: "huge-pages-not-even",
             what,
-            mend: "give it an even number of MiB: `memory` in the settings".to_owned(),
+            hint: "give it an even number of MiB: `memory` in the settings".to_owned(),
         });
     }
     if pool.all >= wanted {
@@ -85,13 +85,13 @@ fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) 
         return Err(Shortage {
             code: "huge-pages-taken",
             what,
-            mend: "see who has them: `grep -i huge /proc/*/smaps_rollup`; or reserve more".to_owned(),
+            hint: "see who has them: `grep -i huge /proc/*/smaps_rollup`; or reserve more".to_owned(),
         });
     }
     let what = format!("{wanted} huge pages of 2 MiB are wanted, and there are {}", pool.all);
-    let mend =
+    let hint =
         format!("write vm.nr_hugepages = {wanted} to /etc/sysctl.d/90-persona.conf and reboot, or hugepages = false in the settings");
-    Err(Shortage { code: "huge-pages-missing", what, mend })
+    Err(Shortage { code: "huge-pages-missing", what, hint })
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
         let memory = MemorySize::from_mebibytes(4096);
-        assert!(huge_pages(&paths, memory, false).unwrap_err().mend.contains("vm.nr_hugepages = 2048"));
+        assert!(huge_pages(&paths, memory, false).unwrap_err().hint.contains("vm.nr_hugepages = 2048"));
         let folder = paths.huge_pages().join("hugepages-2048kB");
         fs::create_dir_all(&folder).unwrap();
         for (file, number) in [("nr_hugepages", "2048\n"), ("free_hugepages", "2048\n"), ("resv_hugepages", "1\n")] {

@@ -20,7 +20,7 @@ pub const TAP: &str = "legion0";
 /// When there is no such bridge or interface, or iproute2's `ip` is missing or refuses.
 pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> Result<()> {
     let missing = |what: String| {
-        Error::new(what).with_code("network-missing").mend("set it up on the host, or write `network = \"user\"` in the settings")
+        Error::new(what).with_code("network-missing").with_hint("set it up on the host, or write `network = \"user\"` in the settings")
     };
     match network {
         Network::User | Network::None => Ok(()),
@@ -41,7 +41,7 @@ pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> R
             ip(&["link", "add", "link", interface, "name", TAP, "address", &mac(cartridge), "type", "macvtap", "mode", "bridge"])?;
             ip(&["link", "set", "dev", TAP, "up"])?;
             let node = node(paths)?;
-            chown(&node, Some(user), None).doing(|| format!("giving {} to legion", node.display()))
+            chown(&node, Some(user), None).context(|| format!("giving {} to legion", node.display()))
         }
     }
 }
@@ -53,13 +53,13 @@ pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> R
 pub fn open(paths: &Paths) -> Result<File> {
     let node = node(paths)?;
     let open = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(&node);
-    open.doing(|| format!("opening legion's network card {}", node.display()))
+    open.context(|| format!("opening legion's network card {}", node.display()))
 }
 
 /// The macvtap's node, which bears the number of the interface (`drivers/net/macvtap.c`).
 fn node(paths: &Paths) -> Result<PathBuf> {
     let file = paths.network_interfaces().join(TAP).join("ifindex");
-    let index = fs::read_to_string(&file).doing(|| format!("looking for legion's network card in {}", file.display()))?;
+    let index = fs::read_to_string(&file).context(|| format!("looking for legion's network card in {}", file.display()))?;
     Ok(paths.tap(index.trim()))
 }
 
@@ -73,11 +73,11 @@ pub fn detach(paths: &Paths) -> Result<()> {
 
 fn ip(arguments: &[&str]) -> Result<()> {
     let doing = || format!("running `ip {}`", arguments.join(" "));
-    let output = Command::new("ip").args(arguments).output().doing(doing).map_err(|error| error.mend("install iproute2"))?;
+    let output = Command::new("ip").args(arguments).output().context(doing).map_err(|error| error.with_hint("install iproute2"))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(Error::because(doing(), String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    Err(Error::caused_by(doing(), String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ fn list(file: &Path) -> Vec<u16> {
 fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors> {
     let mut notes = Vec::new();
     let mut note =
-        |code: &'static str, what: String, mend: &str| notes.push(Note { code, address: None, what, mend: Some(mend.to_owned()) });
+        |code: &'static str, what: String, hint: &str| notes.push(Note { code, address: None, what, hint: Some(hint.to_owned()) });
     let unseen: Vec<HostCpu> = wanted.iter().map(|&number| HostCpu { number, package: 0, cache: 0, core: number }).collect();
     let seen = !host.is_empty();
     let host = if !seen {
@@ -149,7 +149,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     if !absent.is_empty() {
         return Err(Error::new(format!("legion is pinned to host CPUs that are not there or offline: {}", told(&absent)))
             .with_code("pinned-cpus-missing")
-            .mend("`lscpu -e` lists the host's CPUs; correct `cpus` in the settings"));
+            .with_hint("`lscpu -e` lists the host's CPUs; correct `cpus` in the settings"));
     }
     if seen && host.len() == wanted.len() {
         note(
@@ -267,7 +267,7 @@ mod tests {
     }
 
     fn notes(processors: &Processors, code: &str) -> bool {
-        processors.notes.iter().any(|note| note.code == code && note.mend.is_some())
+        processors.notes.iter().any(|note| note.code == code && note.hint.is_some())
     }
 
     #[test]

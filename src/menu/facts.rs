@@ -61,12 +61,12 @@ fn host_name(text: &str) -> String {
 /// Why a persona cannot start: its cartridge is not there, or the plan, which is the same for all of legion's, forbids it.
 fn refused(paths: &Paths, persona: &Persona, plan: Option<&str>) -> Option<String> {
     let legion = persona.legion()?;
-    let without_mend_mark = |error: Error| match error.how_to_mend() {
-        Some(mend) => format!("{}\n{mend}", error.reason()),
+    let without_hint_mark = |error: Error| match error.hint() {
+        Some(hint) => format!("{}\n{hint}", error.reason()),
         None => error.reason(),
     };
-    let cartridge = || Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).err().map(without_mend_mark);
-    plan.map(|text| text.replace("\n  mend: ", "\n")).or_else(cartridge)
+    let cartridge = || Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).err().map(without_hint_mark);
+    plan.map(|text| text.replace("\n  hint: ", "\n")).or_else(cartridge)
 }
 
 /// The first graphics card that goes to legion, by the owner's name for it.

@@ -23,8 +23,8 @@ pub fn load<'a>(paths: &Paths, emblems: impl IntoIterator<Item = &'a Emblem>) ->
 fn read(path: &Path) -> Result<Art> {
     std::fs::read(path)
         .and_then(|file| Art::decode(&file))
-        .doing(|| format!("reading the emblem {}", path.display()))
-        .map_err(|error| error.mend("give `emblem` a PNG of at most 4096 by 4096 pixels, or one of the built-in names"))
+        .context(|| format!("reading the emblem {}", path.display()))
+        .map_err(|error| error.with_hint("give `emblem` a PNG of at most 4096 by 4096 pixels, or one of the built-in names"))
 }
 
 #[cfg(test)]
@@ -42,7 +42,7 @@ mod tests {
         assert_eq!(errors.len(), 2);
         for (error, file) in errors.iter().zip(["nowhere.png", "owner.png"]) {
             let error = error.to_string();
-            assert!(error.contains(file) && error.contains("mend:"), "{error}");
+            assert!(error.contains(file) && error.contains("hint:"), "{error}");
         }
     }
 }

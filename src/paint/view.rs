@@ -56,7 +56,7 @@ pub struct Card {
     pub is_legion: bool,
     /// Whether it asks for a PIN.
     pub is_locked: bool,
-    /// Why it cannot start now, if it cannot: one sentence, perhaps with a mend on a second line.
+    /// Why it cannot start now, if it cannot: one sentence, perhaps with a hint on a second line.
     pub refused: Option<String>,
 }
 
@@ -95,12 +95,12 @@ pub enum Stage {
     },
     /// The highlighted persona could not start, or died.
     Failed {
-        /// One sentence, perhaps with a mend on a second line.
+        /// One sentence, perhaps with a hint on a second line.
         why: String,
     },
     /// There is no menu to show (unreadable settings): the reason, as many lines.
     Broken {
-        /// What is wrong and how to mend it.
+        /// What is wrong and how to fix it.
         why: String,
     },
 }

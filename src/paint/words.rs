@@ -46,7 +46,7 @@ pub(super) fn below(scene: &mut Scene, frame: &Frame, baseline: f32, text: &str)
     scene.text(ElementKind::Tagline, Line::centered(frame.middle(), baseline, style, text));
 }
 
-/// Why a persona cannot be picked, where its tagline would be and further down: the reason, then, quieter, how to mend
+/// Why a persona cannot be picked, where its tagline would be and further down: the reason, then, quieter, how to fix
 /// it. A countdown is a line of words below.
 pub(super) fn refusal(scene: &mut Scene, frame: &Frame, view: &View, why: &str) {
     let palette = frame.palette;
@@ -54,21 +54,21 @@ pub(super) fn refusal(scene: &mut Scene, frame: &Frame, view: &View, why: &str) 
     let half_small = countdown::HALF_SMALL * frame.text;
     let lowest = frame.hints() - 23.0 * frame.text - frame.px(30.0);
     let width = frame.room().min(1280.0 * frame.text);
-    let (reason, mend) = why.trim().split_once('\n').unwrap_or((why.trim(), ""));
+    let (reason, hint) = why.trim().split_once('\n').unwrap_or((why.trim(), ""));
     // Where the first line's letters begin.
     let top = frame.title() + frame.tagline() - 31.0 * frame.text;
     let room = lowest - top - if counting { 2.0 * half_small + frame.px(12.0) } else { 0.0 };
-    let share = if mend.is_empty() { 1.0 } else { 0.6 };
+    let share = if hint.is_empty() { 1.0 } else { 0.6 };
     let reason = Paragraph::new(frame.style(Face::Text, 31.0, palette.ink), reason, (width, room * share));
-    let mend_top = top + reason.height() + 4.0 * frame.text;
-    let mend_style = frame.style(Face::Text, 26.0, mix(palette.muted, palette.ink, 0.15));
-    let mend = Paragraph::new(mend_style, &mend.replace('\n', " "), (width, top + room - mend_top));
-    let fits = mend_top + mend.height() <= top + room + 1.0;
+    let hint_top = top + reason.height() + 4.0 * frame.text;
+    let hint_style = frame.style(Face::Text, 26.0, mix(palette.muted, palette.ink, 0.15));
+    let hint = Paragraph::new(hint_style, &hint.replace('\n', " "), (width, top + room - hint_top));
+    let fits = hint_top + hint.height() <= top + room + 1.0;
     let mut end = top + reason.height();
     centered(scene, frame, ElementKind::Reason, reason, top);
-    if fits && !mend.lines.is_empty() {
-        end = mend_top + mend.height();
-        centered(scene, frame, ElementKind::ReasonHint, mend, mend_top);
+    if fits && !hint.lines.is_empty() {
+        end = hint_top + hint.height();
+        centered(scene, frame, ElementKind::ReasonHint, hint, hint_top);
     }
     if counting {
         // Where the large one would be, if the words leave it there.

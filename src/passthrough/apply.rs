@@ -38,7 +38,7 @@ pub fn reserve(paths: &Paths, plan: &Plan) -> Result<Vec<PciAddress>> {
                     log::error!("not undone: {error}");
                 }
             }
-            return Err(Error::because(format!("reserving {address} for legion"), error));
+            return Err(Error::caused_by(format!("reserving {address} for legion"), error));
         }
         log::info!("reserved {address}");
     }
@@ -105,10 +105,10 @@ fn load_vfio(paths: &Paths, kernel: &Kernel) -> Result<()> {
     }
     // modprobe fails on no name that is built in, and loads what the module depends on.
     let doing = || format!("loading {VFIO_PCI} with {}", kernel.modprobe.display());
-    let status = Command::new(&kernel.modprobe).args(["-a", "vfio_iommu_type1", VFIO_PCI]).status().doing(doing)?;
+    let status = Command::new(&kernel.modprobe).args(["-a", "vfio_iommu_type1", VFIO_PCI]).status().context(doing)?;
     match status.success() {
         true => Ok(()),
-        false => Err(Error::new(format!("{}: {status}", doing())).mend("is the module there for this kernel? (`modinfo vfio-pci`)")),
+        false => Err(Error::new(format!("{}: {status}", doing())).with_hint("is the module there for this kernel? (`modinfo vfio-pci`)")),
     }
 }
 
@@ -119,7 +119,7 @@ fn load_vfio(paths: &Paths, kernel: &Kernel) -> Result<()> {
 pub fn give_groups_to(paths: &Paths, groups: &BTreeSet<u32>, uid: u32, gid: u32) -> Result<()> {
     groups.iter().try_for_each(|group| {
         let node = paths.vfio_group(*group);
-        chown(&node, Some(uid), Some(gid)).doing(|| format!("giving {} to user {uid}", node.display()))
+        chown(&node, Some(uid), Some(gid)).context(|| format!("giving {} to user {uid}", node.display()))
     })
 }
 

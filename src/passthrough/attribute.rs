@@ -73,13 +73,13 @@ impl Writer {
         let doing = || format!("writing `{value}` to {}", path.display());
         let mut scribe = match self.scribe.take() {
             Some(scribe) => scribe,
-            None => Scribe::hire(&self.program).doing(|| format!("running {} for {}", self.program.display(), doing()))?,
+            None => Scribe::hire(&self.program).context(|| format!("running {} for {}", self.program.display(), doing()))?,
         };
-        let Some(errno) = scribe.write(path, value, deadline).doing(doing)? else { return Ok(Outcome::Hung) };
+        let Some(errno) = scribe.write(path, value, deadline).context(doing)? else { return Ok(Outcome::Hung) };
         self.scribe.replace(Some(scribe));
         match errno {
             0 => Ok(Outcome::Written),
-            errno => Err(Error::because(doing(), io::Error::from_raw_os_error(errno))),
+            errno => Err(Error::caused_by(doing(), io::Error::from_raw_os_error(errno))),
         }
     }
 }

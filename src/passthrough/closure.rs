@@ -120,7 +120,7 @@ fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: 
         } else {
             format!("{} is bound at launch, not at boot: {doubtful} comes along, and {why}", entry.device)
         };
-        Note { code: "bound-at-launch", address: Some(entry.device), what, mend: None }
+        Note { code: "bound-at-launch", address: Some(entry.device), what, hint: None }
     });
     (Closure { members }, note)
 }

@@ -55,7 +55,7 @@ impl Device<'_> {
     fn gone(self) -> Error {
         Error::new(format!("{} is gone: it was pulled out, or fell off its bus", self.address))
             .with_code("device-gone")
-            .mend("`lspci` lists what is there; a reboot may bring it back")
+            .with_hint("`lspci` lists what is there; a reboot may bring it back")
     }
 
     /// The only driver that may bind, empty if any may, and if it is not looked at because a host driver has the device.
@@ -73,7 +73,7 @@ impl Device<'_> {
     /// The same without a child, for the initramfs: no driver is there yet that could hang.
     pub(super) fn set_override_now(self, driver: &str) -> Result<()> {
         let path = self.override_file();
-        write_now(&path, driver).doing(|| format!("writing `{driver}` to {}", path.display()))?;
+        write_now(&path, driver).context(|| format!("writing `{driver}` to {}", path.display()))?;
         self.verify_override(driver)
     }
 
@@ -97,7 +97,7 @@ impl Device<'_> {
                 self.address
             ))
             .with_code("driver-hangs-on-unbind")
-            .mend("rebuild the initramfs and reboot: then the device is reserved before the driver loads")),
+            .with_hint("rebuild the initramfs and reboot: then the device is reserved before the driver loads")),
             Some(driver) => self.write(&self.paths.pci_driver(driver).join("unbind"), &self.address.to_string(), writer, writer.deadline()),
             None => Ok(()),
         })
@@ -139,7 +139,7 @@ impl Device<'_> {
                 let what = format!("reboot required: writing `{value}` to {}", attribute.display());
                 Err(Error::new(format!("{what} has not returned after {deadline:?}"))
                     .with_code("driver-hung")
-                    .mend("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver need be unbound"))
+                    .with_hint("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver need be unbound"))
             }
         }
     }
@@ -203,8 +203,8 @@ impl Device<'_> {
                 let driver = driver.map_or("no driver".to_owned(), |driver| format!("the driver {driver}"));
                 let why = format!("{doing}: {} still has {driver} after {deadline:?}", self.address);
                 return Err(match result {
-                    Err(error) => Error::because(why, error).with_code("driver-stays"),
-                    Ok(()) => Error::new(why).with_code("driver-stays").mend("the kernel log says why (`journalctl -k`)"),
+                    Err(error) => Error::caused_by(why, error).with_code("driver-stays"),
+                    Ok(()) => Error::new(why).with_code("driver-stays").with_hint("the kernel log says why (`journalctl -k`)"),
                 });
             }
             thread::sleep(LOOK);
@@ -232,11 +232,11 @@ impl Device<'_> {
         }
         let path = self.paths.pci_device(self.address).join("config");
         let mut identity = [0; 4];
-        File::open(&path).and_then(|mut file| file.read_exact(&mut identity)).doing(|| format!("reading {}", path.display()))?;
+        File::open(&path).and_then(|mut file| file.read_exact(&mut identity)).context(|| format!("reading {}", path.display()))?;
         if identity == [0xff; 4] {
             return Err(Error::new(format!("{} does not answer: its configuration space reads ff", self.address))
                 .with_code("device-not-answering")
-                .mend("power the machine off and on; a reboot may not be enough"));
+                .with_hint("power the machine off and on; a reboot may not be enough"));
         }
         Ok(())
     }
@@ -251,19 +251,18 @@ fn may_pass(errno: i32) -> bool {
 /// The group's node is there, nobody has it open, and VFIO says it can be given to a guest.
 pub(super) fn verify_group(paths: &Paths, group: u32, kernel: &Kernel) -> Result<()> {
     let node = paths.vfio_group(group);
-    let file =
-        OpenOptions::new().read(true).write(true).open(&node).doing(|| format!("opening {}", node.display())).map_err(
-            |error| match error.with_code("group-not-available") {
-                error if error.errno() == Some(nix::libc::EBUSY) => {
-                    error.mend("another program has the group open: stop the other virtual machine")
-                }
-                error => error.mend("the modules vfio_iommu_type1 and vfio-pci make it: are they there for this kernel?"),
-            },
-        )?;
-    match (kernel.group_is_viable)(&file).doing(|| format!("asking {} whether it is viable", node.display()))? {
+    let file = OpenOptions::new().read(true).write(true).open(&node).context(|| format!("opening {}", node.display())).map_err(
+        |error| match error.with_code("group-not-available") {
+            error if error.errno() == Some(nix::libc::EBUSY) => {
+                error.with_hint("another program has the group open: stop the other virtual machine")
+            }
+            error => error.with_hint("the modules vfio_iommu_type1 and vfio-pci make it: are they there for this kernel?"),
+        },
+    )?;
+    match (kernel.group_is_viable)(&file).context(|| format!("asking {} whether it is viable", node.display()))? {
         true => Ok(()),
         false => Err(Error::new(format!("IOMMU group {group} is not viable: a device of it is still bound to a host driver"))
             .with_code("group-not-viable")
-            .mend(format!("look in /sys/kernel/iommu_groups/{group}/devices"))),
+            .with_hint(format!("look in /sys/kernel/iommu_groups/{group}/devices"))),
     }
 }

@@ -22,8 +22,8 @@ impl Machine {
         let folder = paths.pci_devices();
         let tree = Tree::new(paths);
         let mut functions = BTreeMap::new();
-        for entry in fs::read_dir(&folder).doing(|| format!("looking for PCI devices in {}", folder.display()))? {
-            let name = entry.doing(|| format!("reading {}", folder.display()))?.file_name();
+        for entry in fs::read_dir(&folder).context(|| format!("looking for PCI devices in {}", folder.display()))? {
+            let name = entry.context(|| format!("reading {}", folder.display()))?.file_name();
             // Domains of more than four digits lie behind a VMD controller, which is what could be passed on.
             let Some(address) = name.to_str().and_then(|name| name.parse::<PciAddress>().ok()) else {
                 log::debug!("leaving out the PCI device {}", name.display());
@@ -105,9 +105,9 @@ fn acs_override(command_line: &str) -> Option<String> {
 
 fn hex(folder: &Path, attribute: &str) -> Result<u32> {
     let path = folder.join(attribute);
-    let text = fs::read_to_string(&path).doing(|| format!("reading {}", path.display()))?;
+    let text = fs::read_to_string(&path).context(|| format!("reading {}", path.display()))?;
     let digits = text.trim().trim_start_matches("0x");
-    u32::from_str_radix(digits, 16).doing(|| format!("understanding `{}` in {}", text.trim(), path.display()))
+    u32::from_str_radix(digits, 16).context(|| format!("understanding `{}` in {}", text.trim(), path.display()))
 }
 
 /// The first line of an attribute; `None` if it is empty or not there.

@@ -13,14 +13,14 @@ pub struct Note {
     /// What it is, a sentence without a full stop.
     pub what: String,
     /// What the owner can do, if they want it otherwise.
-    pub mend: Option<String>,
+    pub hint: Option<String>,
 }
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        match &self.mend {
-            Some(mend) => write!(f, "\n  mend: {mend}"),
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
         }
     }

@@ -28,7 +28,7 @@ pub struct Plan {
     /// What goes to legion, in the order of the settings.
     pub closures: Vec<Closure>,
     /// What is reserved before coldplug, in order; at [`Stage::Launch`] what the next boot should reserve. Empty if anything
-    /// is refused that a reboot does not mend.
+    /// is refused that a reboot does not fix.
     pub reserve: Vec<PciAddress>,
     /// What is bound to vfio-pci when legion starts, in order, and when it is taken from the host. Empty if anything
     /// is refused.
@@ -58,7 +58,7 @@ impl Plan {
         let refused = refusals(settings, machine, &closures, display, stage);
         let members = || closures.iter().flat_map(|closure| &closure.members);
         // A later boot reserves what only comes too late for this one.
-        let reserve = if refused.iter().all(|refusal| stage == Stage::Launch && refusal.reboot_mends) {
+        let reserve = if refused.iter().all(|refusal| stage == Stage::Launch && refusal.reboot_helps) {
             members().filter(|member| member.at == BindTime::Boot).map(|member| member.address).collect()
         } else {
             Vec::new()
@@ -74,7 +74,7 @@ impl Plan {
                         code: "reserved-too-late",
                         address: Some(member.address),
                         what: format!("{} already has the driver {driver}: it was reserved too late", member.address),
-                        mend: Some("`persona reserve` must run before udev in the initramfs (HOOKS)".into()),
+                        hint: Some("`persona reserve` must run before udev in the initramfs (HOOKS)".into()),
                     }
                 }));
                 overrides(&reserve, machine).collect()
@@ -84,7 +84,7 @@ impl Plan {
         Self { stage, reserve, bind, refused, notes, display, displays, steps, closures }
     }
 
-    /// All reasons why legion stays off with what mends them, for a person; `None` if it may start.
+    /// All reasons why legion stays off with what fixes them, for a person; `None` if it may start.
     pub fn refusal_text(&self) -> Option<String> {
         let lines: Vec<String> = self.refused.iter().map(ToString::to_string).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
@@ -122,7 +122,7 @@ fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddr
         code: "menu-card-given-away",
         address: Some(card.address),
         what: format!("{card} is the only graphics card: there is no menu, and the default starts after its timeout"),
-        mend: None,
+        hint: None,
     })
 }
 
@@ -134,7 +134,7 @@ fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Sta
     let functions = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
     let primary = "make the other card primary in the firmware setup";
     let told = |function: &Function, holder: &Holder| {
-        let (code, what, mend) = match holder {
+        let (code, what, hint) = match holder {
             Holder::TextConsole(_) => (
                 "console-on-device",
                 format!("{function} shows the text console, which goes dark when legion takes it"),
@@ -147,7 +147,7 @@ fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Sta
                 format!("{primary}, or add initcall_blacklist=sysfb_init to the kernel command line"),
             ),
         };
-        Some(Note { code, address: Some(function.address), what, mend: Some(mend) })
+        Some(Note { code, address: Some(function.address), what, hint: Some(hint) })
     };
     functions.flat_map(|function| function.holders.iter().filter_map(|holder| told(function, holder)).collect::<Vec<_>>()).collect()
 }
@@ -161,7 +161,7 @@ fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<Note> {
         what: format!(
             "the kernel splits IOMMU groups by {word}, not by what the hardware isolates: legion's devices may reach the memory of others behind the same port"
         ),
-        mend: Some("put legion's devices into slots with groups of their own, and leave that word out".into()),
+        hint: Some("put legion's devices into slots with groups of their own, and leave that word out".into()),
     })
 }
 

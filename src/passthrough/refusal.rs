@@ -18,28 +18,28 @@ pub struct Refusal {
     /// The reason, a sentence without a full stop.
     pub reason: String,
     /// What the owner can do.
-    pub mend: Option<String>,
+    pub hint: Option<String>,
     /// Whether nothing but a reboot is needed, because then the device is reserved in time.
-    pub reboot_mends: bool,
+    pub reboot_helps: bool,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
-        match &self.mend {
-            Some(mend) => write!(f, "\n  mend: {mend}"),
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
         }
     }
 }
 
 impl Refusal {
-    fn new(code: &'static str, address: impl Into<Option<PciAddress>>, reason: String, mend: impl Into<String>) -> Self {
-        Self { code, address: address.into(), reason, mend: Some(mend.into()), reboot_mends: false }
+    fn new(code: &'static str, address: impl Into<Option<PciAddress>>, reason: String, hint: impl Into<String>) -> Self {
+        Self { code, address: address.into(), reason, hint: Some(hint.into()), reboot_helps: false }
     }
 }
 
-/// All reasons, in the order a person should mend them.
+/// All reasons, in the order a person should fix them.
 pub(super) fn refusals(
     settings: &Settings,
     machine: &Machine,
@@ -69,7 +69,7 @@ pub(super) fn refusals(
         all.extend(needed(member, function, machine, display, stage));
     }
     all.extend(last_keyboard(machine, closures));
-    // A reboot mends nothing else.
+    // A reboot fixes nothing else.
     if all.is_empty() && stage == Stage::Launch {
         all.extend(functions().filter_map(|(member, function)| driver_hangs(member, function)));
     }
@@ -87,7 +87,7 @@ fn no_vfio(vfio: Vfio) -> Option<Refusal> {
             "boot a kernel that was built with CONFIG_VFIO_PCI, such as Arch's linux or linux-lts",
         )),
         Vfio::Replaced => Some(Refusal {
-            reboot_mends: true,
+            reboot_helps: true,
             ..Refusal::new(
                 "vfio-modules-replaced",
                 None,
@@ -200,7 +200,7 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     }
     if function.hung {
         let reason = format!("reboot required: {subject} hung when its driver was changed");
-        all.push(Refusal { reboot_mends: true, ..Refusal::new("device-hung", address, reason, "reboot the machine") });
+        all.push(Refusal { reboot_helps: true, ..Refusal::new("device-hung", address, reason, "reboot the machine") });
     }
     all
 }
@@ -228,7 +228,7 @@ fn driver_hangs(member: &Member, function: &Function) -> Option<Refusal> {
         format!("reboot required: {} has the driver {driver}, which is known to hang when it is unbound", subject(member, function));
     Some(match member.at {
         BindTime::Boot => Refusal {
-            reboot_mends: true,
+            reboot_helps: true,
             ..Refusal::new(
                 "driver-hangs-on-unbind",
                 member.address,
@@ -247,7 +247,7 @@ fn driver_hangs(member: &Member, function: &Function) -> Option<Refusal> {
 
 /// The menu needs a keyboard, so what is taken before it must leave one.
 fn last_keyboard(machine: &Machine, closures: &[Closure]) -> Option<Refusal> {
-    let mend = "write bind = \"launch\": then the menu has it until the choice";
+    let hint = "write bind = \"launch\": then the menu has it until the choice";
     let members = || closures.iter().flat_map(|closure| &closure.members).filter(|member| member.at == BindTime::Boot);
     let early = || members().filter_map(|member| machine.function(member.address));
     let taken: usize = early().map(|function| function.keyboards).sum();
@@ -257,7 +257,7 @@ fn last_keyboard(machine: &Machine, closures: &[Closure]) -> Option<Refusal> {
             "last-keyboard",
             function.address,
             format!("{function} has the last keyboard, and the menu needs it"),
-            mend,
+            hint,
         ));
     }
     // Before coldplug no USB keyboard is to be seen: at least another controller must be left for it.
@@ -266,6 +266,6 @@ fn last_keyboard(machine: &Machine, closures: &[Closure]) -> Option<Refusal> {
     let controller = listed.into_iter().find(|function| function.is_usb() && !machine.functions.values().any(is_left))?;
     (machine.keyboards() == 0).then(|| {
         let reason = format!("{controller} is the last USB controller, and the menu needs a keyboard");
-        Refusal::new("last-usb-controller", controller.address, reason, mend)
+        Refusal::new("last-usb-controller", controller.address, reason, hint)
     })
 }

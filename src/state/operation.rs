@@ -251,7 +251,7 @@ fn held(paths: &Paths, now: Duration) -> Error {
     };
     let doing = look().or_else(later);
     let told = doing.map_or_else(|| "somebody else is just beginning to start, stop or switch legion".to_owned(), |doing| doing.told(now));
-    Error::new(told).mend("wait for its end: `persona status` tells how far it is; `persona stop --force` stops legion all the same")
+    Error::new(told).with_hint("wait for its end: `persona status` tells how far it is; `persona stop --force` stops legion all the same")
 }
 
 #[cfg(test)]
@@ -296,7 +296,7 @@ mod tests {
         let mut turn = take(&paths, switch(), "frodo from 192.0.2.7", NOW).unwrap();
         let record = fs::read_to_string(paths.switch()).unwrap();
         let told = take(&paths, Deed::Stop { from: "gondor".into() }, "sam", NOW + Duration::from_secs(12)).unwrap_err().to_string();
-        assert!(told.starts_with("frodo from 192.0.2.7 is switching gondor to mordor, since 12 s\n  mend: wait"), "{told}");
+        assert!(told.starts_with("frodo from 192.0.2.7 is switching gondor to mordor, since 12 s\n  hint: wait"), "{told}");
         assert_eq!(fs::read_to_string(paths.switch()).unwrap(), record);
         assert!(Doing::read(&paths).unwrap().unwrap().goes_on(&paths));
 

@@ -13,7 +13,7 @@ use std::path::Path;
 /// When the folder cannot be made or written to.
 pub(crate) fn write_toml(path: &Path, record: &impl Record) -> Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).doing(|| format!("making the folder {}", folder.display()))?;
+        fs::create_dir_all(folder).context(|| format!("making the folder {}", folder.display()))?;
     }
     write(path, document::write(record).as_bytes())
 }
@@ -26,7 +26,7 @@ pub(crate) fn read_toml<R: Record>(path: &Path) -> Result<Option<R>> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         text => {
-            let text = text.doing(|| format!("reading {}", path.display()))?;
+            let text = text.context(|| format!("reading {}", path.display()))?;
             document::read(&text, &path.display().to_string()).map(Some)
         }
     }

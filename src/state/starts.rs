@@ -85,7 +85,7 @@ impl StartCounts {
     }
 
     /// What the owner can do about it.
-    pub fn mend(persona: &str) -> String {
+    pub fn hint(persona: &str) -> String {
         format!(
             "see why (`persona status`, `journalctl -t persona -t legion`), then pick it, or `persona next {persona}`: that tries it again"
         )
@@ -99,7 +99,7 @@ impl StartCounts {
     pub fn count(paths: &Paths, choice: &Choice) -> Result<()> {
         let boot = boot_id(paths);
         let counted = change(paths, |starts| starts.begin(&choice.persona, boot))
-            .map_err(|error| error.mend("make room on its disk, or make it writable; a person may start the persona all the same"));
+            .map_err(|error| error.with_hint("make room on its disk, or make it writable; a person may start the persona all the same"));
         match choice.reason {
             Reason::Picked | Reason::Remote => counted.or_else(|error| {
                 log::warn!("{error}");

@@ -23,10 +23,10 @@ impl Account {
     /// When there is no such account.
     pub fn of_legion(paths: &Paths) -> Result<Self> {
         let file = paths.passwd();
-        let text = std::fs::read_to_string(&file).doing(|| format!("reading {}", file.display()))?;
+        let text = std::fs::read_to_string(&file).context(|| format!("reading {}", file.display()))?;
         Self::find(&text, NAME).ok_or_else(|| {
             Error::new(format!("there is no user `{NAME}` in {}", file.display()))
-                .mend("run `systemd-sysusers`, which makes it from /usr/lib/sysusers.d/persona.conf")
+                .with_hint("run `systemd-sysusers`, which makes it from /usr/lib/sysusers.d/persona.conf")
         })
     }
 

@@ -46,8 +46,8 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
 /// # Errors
 /// When there is no such file or its folder cannot be written to; the file is untouched then.
 pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
-    let file = fs::canonicalize(path).doing(|| format!("writing {}", path.display()))?;
-    let before = fs::metadata(&file).doing(|| format!("writing {}", path.display()))?;
+    let file = fs::canonicalize(path).context(|| format!("writing {}", path.display()))?;
+    let before = fs::metadata(&file).context(|| format!("writing {}", path.display()))?;
     replace(&file, contents, |new| {
         fchown(new, Some(before.uid()), Some(before.gid()))?;
         new.set_permissions(before.permissions())
@@ -67,7 +67,7 @@ pub fn link(path: &Path, target: &Path) -> Result<()> {
         fs::rename(&link, path)?;
         sync_folder_of(path)
     };
-    attempt().doing(|| format!("writing {}", path.display()))?;
+    attempt().context(|| format!("writing {}", path.display()))?;
     tidy(path);
     Ok(())
 }
@@ -86,7 +86,7 @@ fn replace(path: &Path, contents: &[u8], admit: impl FnOnce(&File) -> io::Result
         new.persist(path)?;
         sync_folder_of(path)
     };
-    attempt().doing(|| format!("writing {}", path.display()))?;
+    attempt().context(|| format!("writing {}", path.display()))?;
     tidy(path);
     Ok(())
 }
@@ -183,7 +183,7 @@ fn remove_leftover(path: &Path) -> io::Result<()> {
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        result => result.and_then(|()| sync_folder_of(path)).doing(|| format!("removing {}", path.display())),
+        result => result.and_then(|()| sync_folder_of(path)).context(|| format!("removing {}", path.display())),
     }?;
     tidy(path);
     Ok(())
@@ -199,7 +199,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
         sync_folder_of(to)?;
         if from.parent() == to.parent() { Ok(()) } else { sync_folder_of(from) }
     };
-    attempt().doing(|| format!("moving {} to {}", from.display(), to.display()))
+    attempt().context(|| format!("moving {} to {}", from.display(), to.display()))
 }
 
 /// Makes all that is in a folder durable, and the folder. Links are not followed.
@@ -208,16 +208,16 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
 /// When something in it cannot be written to its disk.
 pub fn sync_tree(folder: &Path) -> Result<()> {
     let sync = |path: &Path| File::open(path)?.sync_all();
-    for entry in fs::read_dir(folder).doing(|| format!("reading the folder {}", folder.display()))? {
-        let entry = entry.doing(|| format!("reading the folder {}", folder.display()))?;
-        let (path, kind) = (entry.path(), entry.file_type().doing(|| format!("looking at {}", entry.path().display()))?);
+    for entry in fs::read_dir(folder).context(|| format!("reading the folder {}", folder.display()))? {
+        let entry = entry.context(|| format!("reading the folder {}", folder.display()))?;
+        let (path, kind) = (entry.path(), entry.file_type().context(|| format!("looking at {}", entry.path().display()))?);
         if kind.is_dir() {
             sync_tree(&path)?;
         } else if kind.is_file() {
-            sync(&path).doing(|| format!("writing {}", path.display()))?;
+            sync(&path).context(|| format!("writing {}", path.display()))?;
         }
     }
-    sync(folder).doing(|| format!("writing the folder {}", folder.display()))
+    sync(folder).context(|| format!("writing the folder {}", folder.display()))
 }
 
 fn folder_of(path: &Path) -> &Path {

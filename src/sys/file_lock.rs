@@ -37,7 +37,7 @@ impl FileLock {
     /// # Errors
     /// When the file can be neither opened nor made, or is not to be trusted.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>> {
-        Self::attempt(path, true).doing(|| format!("taking the lock {}", path.display()))
+        Self::attempt(path, true).context(|| format!("taking the lock {}", path.display()))
     }
 
     /// As [`Self::try_take`], by a descriptor that cannot write to the file: it can be given away.
@@ -45,7 +45,7 @@ impl FileLock {
     /// # Errors
     /// As [`Self::try_take`].
     pub(crate) fn try_take_read_only(path: &Path) -> Result<Option<Self>> {
-        Self::attempt(path, false).doing(|| format!("taking the lock {}", path.display()))
+        Self::attempt(path, false).context(|| format!("taking the lock {}", path.display()))
     }
 
     /// Takes the lock, and waits so long for a process that holds it.
@@ -63,7 +63,7 @@ impl FileLock {
             if left.is_zero() {
                 let message = format!("taking the lock {}: another process has held it for {} s", path.display(), limit.as_secs());
                 return Err(
-                    Error::new(message).mend(format!("`fuser -v {}` names the process; try again once it has ended", path.display()))
+                    Error::new(message).with_hint(format!("`fuser -v {}` names the process; try again once it has ended", path.display()))
                 );
             }
             std::thread::sleep(pause.min(left));
@@ -220,7 +220,7 @@ mod tests {
         let (_folder, path) = folder();
         let _lock = FileLock::try_take(&path).unwrap().unwrap();
         let error = FileLock::take_within(&path, Duration::from_millis(20)).unwrap_err();
-        assert!(error.to_string().contains("another process has held it") && error.how_to_mend().unwrap().contains("fuser"), "{error}");
+        assert!(error.to_string().contains("another process has held it") && error.hint().unwrap().contains("fuser"), "{error}");
     }
 
     #[test]

@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn every_line_carries_the_level_and_fits_a_kernel_record() {
-        let lines = lines("<4>persona: ", &format!("first\nmend: {}", "ü".repeat(900)));
+        let lines = lines("<4>persona: ", &format!("first\nhint: {}", "ü".repeat(900)));
         assert_eq!(lines[0], "<4>persona: first");
-        assert!(lines[1].starts_with("<4>persona: mend: ü") && lines[1].len() <= LONGEST_RECORD);
+        assert!(lines[1].starts_with("<4>persona: hint: ü") && lines[1].len() <= LONGEST_RECORD);
     }
 }

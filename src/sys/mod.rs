@@ -6,6 +6,8 @@ pub mod account;
 pub mod atomic;
 pub mod console;
 pub mod file_lock;
+#[cfg(test)]
+pub(crate) mod golden;
 pub mod logger;
 pub mod network;
 pub mod paths;

@@ -51,8 +51,8 @@ impl Root {
     /// # Errors
     /// When there is no `/proc`.
     pub fn open() -> Result<Self> {
-        let proc = open("/proc", FOLDER, Mode::empty()).doing(|| "opening /proc".to_owned())?;
-        let origin = identity(&stat("/").doing(|| "looking at the root directory".to_owned())?);
+        let proc = open("/proc", FOLDER, Mode::empty()).context(|| "opening /proc".to_owned())?;
+        let origin = identity(&stat("/").context(|| "looking at the root directory".to_owned())?);
         Ok(Self { proc, origin })
     }
 
@@ -62,11 +62,11 @@ impl Root {
     /// When process 1 cannot be followed.
     pub fn follow(&self) -> Result<Place> {
         let doing = || "following process 1 into the host's root file system".to_owned();
-        let root = openat(&self.proc, "1/root", FOLDER, Mode::empty()).doing(doing)?;
-        let (there, here) = (identity(&fstat(&root).doing(doing)?), identity(&stat("/").doing(doing)?));
+        let root = openat(&self.proc, "1/root", FOLDER, Mode::empty()).context(doing)?;
+        let (there, here) = (identity(&fstat(&root).context(doing)?), identity(&stat("/").context(doing)?));
         if there != here {
-            fchdir(&root).doing(doing)?;
-            std::os::unix::fs::chroot(".").doing(doing)?;
+            fchdir(&root).context(doing)?;
+            std::os::unix::fs::chroot(".").context(doing)?;
             return Ok(Place::Host);
         }
         // pivot_root(2) takes every process along.

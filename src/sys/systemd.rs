@@ -53,7 +53,7 @@ pub fn is_service() -> bool {
 /// When the service manager cannot be told, or does not read what it was told.
 pub fn keep_descriptor(name: &str, file: BorrowedFd<'_>) -> Result<bool> {
     let told = tell(&format!("FDSTORE=1\nFDNAME={name}\n"), &[file.as_raw_fd()]).and_then(|told| if told { barrier() } else { Ok(false) });
-    told.doing(|| format!("handing {name} to the service manager"))
+    told.context(|| format!("handing {name} to the service manager"))
 }
 
 /// Has the service manager close all that it keeps under a name, and waits until it has. False without a service manager.
@@ -62,7 +62,7 @@ pub fn keep_descriptor(name: &str, file: BorrowedFd<'_>) -> Result<bool> {
 /// As [`keep_descriptor`].
 pub fn close_descriptor(name: &str) -> Result<bool> {
     let told = tell(&format!("FDSTOREREMOVE=1\nFDNAME={name}\n"), &[]).and_then(|told| if told { barrier() } else { Ok(false) });
-    told.doing(|| format!("having the service manager close {name}"))
+    told.context(|| format!("having the service manager close {name}"))
 }
 
 /// The open file that the service manager has kept under a name and passed on to this process, if there is one.
@@ -73,7 +73,7 @@ pub fn passed_descriptor(name: &str) -> Result<Option<File>> {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let (pid, count, names) = (variable("LISTEN_PID"), variable("LISTEN_FDS"), variable("LISTEN_FDNAMES"));
     let number = passed_number(std::process::id(), &pid, &count, &names, name);
-    number.map(syscalls::inherited).transpose().doing(|| format!("taking {name} from the service manager"))
+    number.map(syscalls::inherited).transpose().context(|| format!("taking {name} from the service manager"))
 }
 
 /// Which descriptor has this name, by the variables of `sd_listen_fds(3)`.
@@ -118,11 +118,11 @@ fn barrier() -> io::Result<bool> {
 /// # Errors
 /// With systemd's own words, when it refuses.
 pub fn ask(arguments: &[&str], doing: &str) -> Result<String> {
-    let output = systemctl(arguments).output().doing(|| doing.to_owned())?;
+    let output = systemctl(arguments).output().context(|| doing.to_owned())?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(Error::because(doing, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    Err(Error::caused_by(doing, String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
 #[cfg(test)]

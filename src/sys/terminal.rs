@@ -24,7 +24,7 @@ pub fn is_there() -> bool {
 /// # Errors
 /// When there is no line.
 pub fn hidden_line(prompt: &str) -> Result<String> {
-    let line = if is_there() { typed(prompt) } else { piped() }.doing(|| "reading a line from standard input".into())?;
+    let line = if is_there() { typed(prompt) } else { piped() }.context(|| "reading a line from standard input".into())?;
     line.ok_or_else(|| Error::new("there is no line on standard input"))
 }
 
@@ -33,7 +33,7 @@ pub fn hidden_line(prompt: &str) -> Result<String> {
 /// # Errors
 /// When there is no line.
 pub fn line(prompt: &str) -> Result<String> {
-    let line = write!(stderr(), "{prompt}").and_then(|()| piped()).doing(|| "reading a line from standard input".into())?;
+    let line = write!(stderr(), "{prompt}").and_then(|()| piped()).context(|| "reading a line from standard input".into())?;
     line.ok_or_else(|| Error::new("there is no line on standard input"))
 }
 

@@ -107,11 +107,11 @@ impl Bench {
         said(&output.stdout)
     }
 
-    /// What it says when it cannot; always with a mend.
+    /// What it says when it cannot; always with a hint.
     pub(crate) fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let message = said(&output.stderr);
-        assert!(!output.status.success() && message.contains("mend: "), "{arguments:?}: {message}");
+        assert!(!output.status.success() && message.contains("hint: "), "{arguments:?}: {message}");
         message
     }
 

@@ -151,7 +151,7 @@ fn restoring() {
                 Err(error) => {
                     assert_eq!(error.code(), Some("restore-interrupted"), "{when}: {error}");
                     // The command that ends it.
-                    assert!(error.how_to_mend().unwrap().contains("persona cartridge restore mordor before"), "{when}: {error}");
+                    assert!(error.hint().unwrap().contains("persona cartridge restore mordor before"), "{when}: {error}");
                 }
             }
             bench.succeeds(&restore);

@@ -28,7 +28,7 @@ fn a_new_cartridge_is_whole_and_nobody_elses() {
     let bench = Bench::new();
     let wanted = bench.entry("gondor");
     assert_eq!(wanted["trouble_code"], "cartridge-missing", "what is wanted and not there");
-    assert!(wanted["mend"].as_str().unwrap().contains("persona cartridge create gondor --size 200G"), "{wanted}");
+    assert!(wanted["hint"].as_str().unwrap().contains("persona cartridge create gondor --size 200G"), "{wanted}");
     bench.succeeds(&["create", "gondor", "--size", "200G"]);
     bench.succeeds(&["create", "mordor", "--size", "1T", "--format", "raw"]);
     let gondor = bench.entry("gondor");

@@ -71,7 +71,7 @@ fn brings(fault: &str, hint: &str, change: impl FnOnce(&Tree)) {
     assert_eq!(faults(&report), [fault]);
     assert_eq!(code, Some(if fault.starts_with("broken") { 2 } else { 1 }), "{fault}");
     let finding = report["findings"].as_array().unwrap().iter().find(|finding| finding["level"] != "good").unwrap();
-    assert!(finding["mend"].as_str().unwrap().contains(hint), "{finding:#}");
+    assert!(finding["hint"].as_str().unwrap().contains(hint), "{finding:#}");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn any_card() -> impl Strategy<Value = Card> {
         Just(Emblem::Png("/owner.png".into())),
         (0..8_usize).prop_map(|index| Emblem::BuiltIn(BuiltInEmblem::ALL[index].1)),
     ];
-    let refused = prop::option::weighted(0.3, (text(160), text(160)).prop_map(|(reason, mend)| format!("{reason}\n{mend}")));
+    let refused = prop::option::weighted(0.3, (text(160), text(160)).prop_map(|(reason, hint)| format!("{reason}\n{hint}")));
     (text(60), text(200), any::<[u8; 3]>(), emblem, any::<[bool; 3]>(), refused).prop_map(
         |(title, tagline, [red, green, blue], emblem, [is_default, is_legion, is_locked], refused)| {
             let accent = Color::rgb(red, green, blue);

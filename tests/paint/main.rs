@@ -29,7 +29,7 @@ fn high_contrast_is_seven_to_one_everywhere() {
         guarded(2, countdown(6400, 10)),
         guarded(1, starting(1)),
         guarded(1, running()),
-        guarded(1, Stage::Failed { why: "The reason.\nThe mend.".into() }),
+        guarded(1, Stage::Failed { why: "The reason.\nThe hint.".into() }),
         overlaid(Overlay::Help, guarded(0, countdown(6400, 10))),
         overlaid(Overlay::Power { highlighted: 1 }, guarded(0, Stage::Waiting)),
         overlaid(Overlay::Pin { entered: 2, cursor: Some(3), answer: PinAnswer::Wait { seconds: 8 } }, guarded(1, Stage::Waiting)),

@@ -80,7 +80,7 @@ proptest! {
         }
         if !plan.refused.is_empty() {
             prop_assert!(plan.bind.is_empty() && plan.steps.is_empty());
-            prop_assert!(plan.reserve.is_empty() || plan.refused.iter().all(|refusal| refusal.reboot_mends));
+            prop_assert!(plan.reserve.is_empty() || plan.refused.iter().all(|refusal| refusal.reboot_helps));
         }
         if !machine.iommu {
             prop_assert!(taken.is_empty());

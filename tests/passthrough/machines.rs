@@ -93,8 +93,8 @@ fn where_buses_have_moved_the_hosts_card_is_not_taken_and_legions_is_found() {
         // Three controllers have that identity, so nobody can tell which it was.
         refused_because(&plan, "device-missing", "0000:0c:00.3");
     }
-    let mended = SHIPPED.replace("0000:0a:00.0", "0000:0b:00.0").replace("0000:0c:00.3", "0000:0d:00.3");
-    let plan = Plan::new(&Settings::parse(&mended, "persona.toml").unwrap(), &read(&recorded("moved")), Stage::Boot);
+    let corrected = SHIPPED.replace("0000:0a:00.0", "0000:0b:00.0").replace("0000:0c:00.3", "0000:0d:00.3");
+    let plan = Plan::new(&Settings::parse(&corrected, "persona.toml").unwrap(), &read(&recorded("moved")), Stage::Boot);
     assert_eq!((plan.refusal_text(), plan.reserve.len(), plan.display), (None, 4, Some(at("0000:0a:00.0"))));
 }
 
@@ -108,7 +108,7 @@ fn of_two_identical_cards_the_one_at_the_address_is_taken() {
     assert_eq!(boot.reserve, ["0000:0a:00.0", "0000:0a:00.1"].map(at));
     assert_eq!(boot.display, Some(at(host)));
     refused_because(&launch, "driver-hangs-on-unbind", "0000:0a:00.0");
-    assert!(launch.refused.iter().all(|refusal| refusal.reboot_mends));
+    assert!(launch.refused.iter().all(|refusal| refusal.reboot_helps));
     // The other way round, if the owner says so.
     let swapped = Plan::new(&listing(&[host]), &machine, Stage::Boot);
     assert_eq!((swapped.reserve[0], swapped.display), (at(host), Some(at(legions))));

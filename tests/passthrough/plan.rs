@@ -34,7 +34,7 @@ fn refusal(settings: &Settings, machine: &Machine) -> Refusal {
     let plan = Plan::new(settings, machine, Stage::Launch);
     assert!(plan.bind.is_empty() && plan.steps.is_empty(), "{plan:#?}");
     assert_eq!(plan.refused.len(), 1, "{:#?}", plan.refused);
-    assert!(plan.refused[0].mend.is_some(), "{:#?}", plan.refused);
+    assert!(plan.refused[0].hint.is_some(), "{:#?}", plan.refused);
     plan.refused[0].clone()
 }
 
@@ -133,14 +133,14 @@ fn a_driver_that_hangs_on_unbind_needs_a_reboot_which_reserves_in_time() {
     for driver in ["nvidia", "nouveau"] {
         let machine = machine(|machine| function(machine, CARD).driver = Some(driver.into()));
         let refusal = refusal(&listing(&[CARD]), &machine);
-        assert_eq!((refusal.code, refusal.address, refusal.reboot_mends), ("driver-hangs-on-unbind", Some(at(CARD)), true));
+        assert_eq!((refusal.code, refusal.address, refusal.reboot_helps), ("driver-hangs-on-unbind", Some(at(CARD)), true));
         assert_eq!(Plan::new(&listing(&[CARD]), &machine, Stage::Launch).reserve.len(), 4);
         let boot = Plan::new(&listing(&[CARD]), &machine, Stage::Boot);
         assert_eq!((boot.reserve.len(), boot.refused.len(), boot.notes.len()), (4, 0, 1));
         let late = settings(&format!("[[legion.passthrough]]\ndevice = \"{CARD}\"\nbind = \"launch\""));
         let refusal = self::refusal(&late, &machine);
-        assert_eq!((refusal.code, refusal.reboot_mends), ("driver-hangs-on-unbind", false));
-        assert!(refusal.mend.unwrap().contains("bind = \"boot\""), "the setting that would help");
+        assert_eq!((refusal.code, refusal.reboot_helps), ("driver-hangs-on-unbind", false));
+        assert!(refusal.hint.unwrap().contains("bind = \"boot\""), "the setting that would help");
     }
 }
 
@@ -256,7 +256,7 @@ fn steps_that_would_do_nothing_are_left_out() {
 fn a_device_that_hung_in_this_boot_is_left_alone() {
     let machine = machine(|machine| function(machine, USB).hung = true);
     let refusal = refusal(&listing(&[USB]), &machine);
-    assert_eq!((refusal.code, refusal.address, refusal.reboot_mends), ("device-hung", Some(at(USB)), true));
+    assert_eq!((refusal.code, refusal.address, refusal.reboot_helps), ("device-hung", Some(at(USB)), true));
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn what_is_detected_would_be_launched() {
         let settings = Settings::parse(&detected(&tree), name).unwrap();
         let machine = read(&tree);
         let plan = Plan::new(&settings, &machine, Stage::Launch);
-        assert!(plan.refused.iter().all(|refusal| refusal.reboot_mends), "{name}: {:#?}", plan.refused);
+        assert!(plan.refused.iter().all(|refusal| refusal.reboot_helps), "{name}: {:#?}", plan.refused);
         let proposed: Vec<String> = settings.passthrough.iter().map(|entry| entry.device.to_string()).collect();
         let expected: &[&str] = match name {
             "reference" => &["0000:0a:00.0", "0000:0c:00.3"],

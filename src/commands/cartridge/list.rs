@@ -46,7 +46,7 @@ struct Row {
     trouble: Option<String>,
     /// The same as an identifier that stays when the words change.
     trouble_code: Option<&'static str>,
-    mend: Option<String>,
+    hint: Option<String>,
 }
 
 /// What a killed command left, in `cartridge list --json`.
@@ -56,7 +56,7 @@ struct Left {
     /// A command is at work on it.
     in_work: bool,
     /// The command that clears it.
-    mend: String,
+    hint: String,
 }
 
 pub(super) fn list(paths: &Paths, settings: &Settings, output: Output, now: SystemTime, out: &mut dyn Write) -> Result<()> {
@@ -64,7 +64,7 @@ pub(super) fn list(paths: &Paths, settings: &Settings, output: Output, now: Syst
     for shelf in Shelf::all(paths, settings) {
         let (entries, leftovers) = shelf.survey()?;
         listing.cartridges.extend(entries.into_iter().map(|entry| row(&shelf, entry)));
-        listing.leftovers.extend(leftovers.into_iter().map(|Leftover { path, in_work, mend }| Left { path, in_work, mend }));
+        listing.leftovers.extend(leftovers.into_iter().map(|Leftover { path, in_work, hint }| Left { path, in_work, hint }));
     }
     match output {
         Output::Json => print_json(out, &listing),
@@ -93,7 +93,7 @@ fn row(shelf: &Shelf<'_>, entry: Entry) -> Row {
         note: entry.note,
         trouble: error.as_ref().map(|error| error.reason()),
         trouble_code: error.as_ref().map(|error| error.code().unwrap_or("cartridge-unusable")),
-        mend: error.and_then(|error| error.how_to_mend().map(str::to_owned)),
+        hint: error.and_then(|error| error.hint().map(str::to_owned)),
         name: entry.name,
     }
 }
@@ -115,7 +115,7 @@ impl Listing {
         let mut text = if rows.is_empty() { "there are no cartridges\n".to_owned() } else { line(&heads).trim_end().to_owned() + "\n" };
         for (row, cells) in self.cartridges.iter().zip(&rows) {
             let _ = writeln!(text, "{}", (line(cells) + &row.marks()).trim_end());
-            for (what, words) in [("wrong", &row.trouble), ("mend", &row.mend), ("note", &row.note)] {
+            for (what, words) in [("wrong", &row.trouble), ("hint", &row.hint), ("note", &row.note)] {
                 if let Some(words) = words {
                     let _ = writeln!(text, "  {what}: {words}");
                 }
@@ -125,7 +125,7 @@ impl Listing {
             let what = if left.in_work { "a command is at work on" } else { "a killed command left" };
             let _ = writeln!(text, "{what} {}", left.path.display());
             if !left.in_work {
-                let _ = writeln!(text, "  cleared by: {}", left.mend);
+                let _ = writeln!(text, "  cleared by: {}", left.hint);
             }
         }
         text

@@ -89,8 +89,8 @@ pub struct Snapshot {
 pub fn cartridge(paths: &Paths, command: Cartridge, now: SystemTime, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     done(paths, &settings, command, now, out).map_err(|error| match error.errno() {
-        Some(nix::libc::EACCES | nix::libc::EPERM) if error.how_to_mend().is_none() => {
-            error.mend("cartridges are root's: `sudo persona cartridge ...`")
+        Some(nix::libc::EACCES | nix::libc::EPERM) if error.hint().is_none() => {
+            error.with_hint("cartridges are root's: `sudo persona cartridge ...`")
         }
         _ => error,
     })
@@ -151,7 +151,9 @@ fn remove(shelf: &Shelf<'_>, wanted: &Remove, out: &mut dyn Write) -> Result<()>
     let name = &wanted.name;
     if !wanted.yes {
         if !terminal::is_there() {
-            return Err(Error::usage(format!("removing {name} is to be confirmed, and standard input is no terminal")).mend("add --yes"));
+            return Err(
+                Error::usage(format!("removing {name} is to be confirmed, and standard input is no terminal")).with_hint("add --yes")
+            );
         }
         let folder = shelf.folder.join(name);
         let answer = terminal::line(&format!("Remove {} and all that is in it, snapshots too? Type yes: ", folder.display()))?;
@@ -182,5 +184,5 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     if path.is_absolute() {
         return Ok(path.to_owned());
     }
-    std::env::current_dir().map(|folder| folder.join(path)).doing(|| format!("finding {}", path.display()))
+    std::env::current_dir().map(|folder| folder.join(path)).context(|| format!("finding {}", path.display()))
 }

@@ -163,9 +163,9 @@ fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, l
 
 /// Why the devices cannot be legion's, now or after a reboot.
 fn refusals(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Result<(), Vec<String>> {
-    let refused: Vec<Refusal> = plan(machine, display, devices).refused.into_iter().filter(|refusal| !refusal.reboot_mends).collect();
+    let refused: Vec<Refusal> = plan(machine, display, devices).refused.into_iter().filter(|refusal| !refusal.reboot_helps).collect();
     let told = |refusal: &Refusal| match refusal.address {
-        // Leaving it to the host, as is done here, is the mend.
+        // Leaving it to the host, as is done here, is the hint.
         Some(_) => refusal.reason.clone(),
         None => refusal.to_string(),
     };

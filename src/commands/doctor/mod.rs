@@ -6,14 +6,14 @@
 //! {
 //!   "level": "warning",
 //!   "findings": [
-//!     {"level": "good", "area": "iommu", "code": "iommu-on", "subject": "iommu", "what": "on, with 31 groups", "mend": null},
-//!     {"level": "warning", "area": "units", "code": "unit-not-enabled", "subject": "legion.path", "what": "...", "mend": "..."}
+//!     {"level": "good", "area": "iommu", "code": "iommu-on", "subject": "iommu", "what": "on, with 31 groups", "hint": null},
+//!     {"level": "warning", "area": "units", "code": "unit-not-enabled", "subject": "legion.path", "what": "...", "hint": "..."}
 //!   ]
 //! }
 //! ```
 //!
 //! `level` is `good`, `warning` or `broken`, of the whole the worst of any finding. `area` and `subject` are the same whenever the
-//! same thing is looked at, and `code` whenever the same is found; `what` and `mend` are for people, and their wording may change.
+//! same thing is looked at, and `code` whenever the same is found; `what` and `hint` are for people, and their wording may change.
 
 pub mod checks;
 
@@ -56,7 +56,7 @@ fn wants_colour() -> bool {
     std::io::stdout().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Area by area, a line for each finding and its mend below.
+/// Area by area, a line for each finding and its hint below.
 fn text(findings: &[Finding], colour: bool) -> String {
     let mut text = String::new();
     let mut area = "";
@@ -69,8 +69,8 @@ fn text(findings: &[Finding], colour: bool) -> String {
         // What has several lines stays below its first.
         let indented = |words: &str| words.replace('\n', "\n           ");
         let _ = writeln!(text, "  {}  {}", word(finding.level, colour), indented(&finding.what));
-        if let Some(mend) = &finding.mend {
-            let _ = writeln!(text, "           mend: {}", indented(mend));
+        if let Some(hint) = &finding.hint {
+            let _ = writeln!(text, "           hint: {}", indented(hint));
         }
     }
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
@@ -96,21 +96,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn areas_levels_mends_and_the_count() {
-        let finding = |level, area, what: &str, mend: Option<&str>| Finding {
+    fn areas_levels_hints_and_the_count() {
+        let finding = |level, area, what: &str, hint: Option<&str>| Finding {
             level,
             area,
             code: "code",
             subject: String::new(),
             what: what.into(),
-            mend: mend.map(str::to_owned),
+            hint: hint.map(str::to_owned),
         };
         let findings = [
             finding(Level::Good, "iommu", "on", None),
             finding(Level::Broken, "devices", "one\ntwo", Some("three")),
             finding(Level::Warning, "devices", "four", None),
         ];
-        let expected = "iommu\n  good     on\n\ndevices\n  broken   one\n           two\n           mend: three\n  warning  four\n\n1 broken, 1 warning, 1 good\n";
+        let expected = "iommu\n  good     on\n\ndevices\n  broken   one\n           two\n           hint: three\n  warning  four\n\n1 broken, 1 warning, 1 good\n";
         assert_eq!(text(&findings, false), expected);
         assert_eq!(
             text(&findings, true).replace("\x1b[32m", "").replace("\x1b[31m", "").replace("\x1b[33m", "").replace("\x1b[m", ""),

@@ -53,7 +53,7 @@ impl<'a> Follower<'a> {
         Ok(Self {
             paths,
             progress: Progress { style, out, line: None },
-            signals: signals.doing(|| "listening for signals".into())?,
+            signals: signals.context(|| "listening for signals".into())?,
             changes: changes.inspect_err(|error| log::info!("watching {}: {error}", paths.run_dir().display())).ok(),
         })
     }
@@ -65,11 +65,11 @@ impl<'a> Follower<'a> {
     pub(super) fn run(&mut self, arguments: &[&str], doing: &str) -> Result<Came> {
         // What is so already is no news.
         let mut told = or_absent(LegionState::read(self.paths));
-        let mut child = systemd::systemctl(arguments).stderr(Stdio::piped()).spawn().doing(|| doing.to_owned())?;
+        let mut child = systemd::systemctl(arguments).stderr(Stdio::piped()).spawn().context(|| doing.to_owned())?;
         let came = loop {
             // In this order: what was told before the end is read after it.
             let interrupted = self.is_interrupted();
-            let ended = child.try_wait().doing(|| doing.to_owned())?;
+            let ended = child.try_wait().context(|| doing.to_owned())?;
             let now = or_absent(LegionState::read(self.paths));
             if now != told {
                 if let Some(state) = &now {
@@ -79,7 +79,7 @@ impl<'a> Follower<'a> {
             }
             match ended {
                 Some(status) if status.success() => break Ok(Came::Done),
-                Some(_) => break Err(Error::because(doing, words(&mut child))),
+                Some(_) => break Err(Error::caused_by(doing, words(&mut child))),
                 None if interrupted => {
                     // Only the client; its end is all that it is still good for.
                     let _ = child.kill();
@@ -109,7 +109,7 @@ impl<'a> Follower<'a> {
         let timeout = if self.progress.is_counting() { PollTimeout::from(1000u16) } else { PollTimeout::NONE };
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno).doing(|| "waiting for systemd".into()),
+            Err(errno) => return Err(errno).context(|| "waiting for systemd".into()),
         }
         if let Some(changes) = &self.changes {
             while changes.read_events().is_ok_and(|events| !events.is_empty()) {}

@@ -46,9 +46,9 @@ fn to_start<'a>(paths: &Paths, settings: &'a Settings, named: Option<&'a Persona
     let Some(running) = running(paths) else { return Ok(persona) };
     let already = Error::new(format!("legion is on already, as {running}"));
     Err(if running == persona.name {
-        already.mend("`persona stop` first, if it is to start anew")
+        already.with_hint("`persona stop` first, if it is to start anew")
     } else {
-        already.mend(format!("`persona switch {}` stops it first", persona.name))
+        already.with_hint(format!("`persona switch {}` stops it first", persona.name))
     })
 }
 
@@ -82,7 +82,7 @@ pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Re
     }
     match Follower::open(paths, style, out)?.run(&["stop", LEGION], &format!("stopping {from}"))? {
         Came::Done => Ok(()),
-        Came::Interrupted => Err(Error::new(format!("interrupted: {LEGION} goes on stopping {from}")).mend(TELLS)),
+        Came::Interrupted => Err(Error::new(format!("interrupted: {LEGION} goes on stopping {from}")).with_hint(TELLS)),
     }
 }
 
@@ -100,8 +100,8 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
     let mut turn = lock.begin(deed.clone(), &who, uptime())?;
     // What runs is not stopped for one that cannot start.
     if let Some(why) = refusal(paths, &settings, persona) {
-        let (why, mend) = why.split_once('\n').unwrap_or((&why, "`persona plan` and `persona cartridge list` tell more"));
-        return Err(Error::because(format!("{} cannot start", persona.name), why.to_owned()).mend(mend));
+        let (why, hint) = why.split_once('\n').unwrap_or((&why, "`persona plan` and `persona cartridge list` tell more"));
+        return Err(Error::caused_by(format!("{} cannot start", persona.name), why.to_owned()).with_hint(hint));
     }
     let mut follower = Follower::open(paths, style, out)?;
     if let Deed::Switch { from, to } = &deed {
@@ -110,7 +110,7 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
             journal::tell(paths, &Event::Interrupted { deed: deed.clone(), by: who });
             turn.interrupted();
             let left = format!("interrupted: {LEGION} goes on stopping {from}, and nobody starts {to} after it");
-            return Err(Error::new(left).mend(format!("`persona start {to}` once it is off; `persona status` tells")));
+            return Err(Error::new(left).with_hint(format!("`persona start {to}` once it is off; `persona status` tells")));
         }
         turn.starts()?;
     }
@@ -121,7 +121,9 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
 fn to_switch(paths: &Paths, persona: &Persona) -> Result<Deed> {
     let to = persona.name.clone();
     match running(paths) {
-        Some(from) if from == to => Err(Error::new(format!("legion is {to} already")).mend("`persona stop` first, if it is to start anew")),
+        Some(from) if from == to => {
+            Err(Error::new(format!("legion is {to} already")).with_hint("`persona stop` first, if it is to start anew"))
+        }
         Some(from) => Ok(Deed::Switch { from, to }),
         None => Ok(Deed::Start { to }),
     }
@@ -134,7 +136,8 @@ fn only_legion(persona: &Persona) -> Result<()> {
     if persona.legion().is_some() {
         return Ok(());
     }
-    Err(Error::usage(format!("{} does not start legion", persona.name)).mend("pick it in the menu, or `persona next` for the next boot"))
+    Err(Error::usage(format!("{} does not start legion", persona.name))
+        .with_hint("pick it in the menu, or `persona next` for the next boot"))
 }
 
 /// What is done is done by the systemd that runs here.
@@ -142,7 +145,8 @@ fn only_live(paths: &Paths) -> Result<()> {
     if paths.is_live() {
         return Ok(());
     }
-    Err(Error::usage("legion is started and stopped by this machine's systemd, and --root names another machine").mend("leave --root out"))
+    Err(Error::usage("legion is started and stopped by this machine's systemd, and --root names another machine")
+        .with_hint("leave --root out"))
 }
 
 /// Why the menu would not start it either.
@@ -163,11 +167,11 @@ fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower
     Choice { persona: name.clone(), reason: Reason::Remote }.write(paths)?;
     let came = follower.run(&["start", LEGION], &format!("starting {name}"));
     match (or_absent(LegionState::read(paths)), came) {
-        (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} goes on starting {name}")).mend(TELLS)),
-        (Some(LegionState { phase: Phase::Failed, why: Some(why), .. }), _) => Err(Error::because(format!("starting {name}"), why)),
+        (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} goes on starting {name}")).with_hint(TELLS)),
+        (Some(LegionState { phase: Phase::Failed, why: Some(why), .. }), _) => Err(Error::caused_by(format!("starting {name}"), why)),
         (Some(LegionState { persona: other, .. }), Ok(Came::Done)) if other != *name => {
             Err(Error::new(format!("starting {name}: {other} was chosen at the same moment, and legion is that one"))
-                .mend(format!("`persona switch {name}`")))
+                .with_hint(format!("`persona switch {name}`")))
         }
         (_, came) => came.map(drop),
     }

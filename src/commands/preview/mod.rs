@@ -74,11 +74,11 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     painter.paint(&view);
     let writing = || "writing the menu's picture".to_owned();
     match &preview.out {
-        Some(file) => write_png(&painter, File::create(file).doing(|| format!("making {}", file.display()))?).doing(writing),
+        Some(file) => write_png(&painter, File::create(file).context(|| format!("making {}", file.display()))?).context(writing),
         None if std::io::stdout().is_terminal() => {
-            Err(Error::usage("a PNG does not belong on a terminal").mend("name a file with --out, redirect the output, or use --live"))
+            Err(Error::usage("a PNG does not belong on a terminal").with_hint("name a file with --out, redirect the output, or use --live"))
         }
-        None => write_png(&painter, out).doing(writing),
+        None => write_png(&painter, out).context(writing),
     }
 }
 
@@ -106,7 +106,7 @@ fn print_text(view: &View, out: &mut dyn Write) -> Result<()> {
     } else {
         lines.iter().map(|line| line.text().trim_end().to_owned() + "\n").collect::<String>().into_bytes()
     };
-    out.write_all(&bytes).doing(|| "printing".into())
+    out.write_all(&bytes).context(|| "printing".into())
 }
 
 /// Reads a screen's size such as `1920x1080`, in pixels.

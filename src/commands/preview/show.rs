@@ -66,7 +66,7 @@ impl Show {
         Ok(match self {
             Self::Kitty { painter, cells, last } => {
                 let mut png = Vec::new();
-                write_png(painter, &mut png).doing(|| "encoding the menu's picture".into())?;
+                write_png(painter, &mut png).context(|| "encoding the menu's picture".into())?;
                 let id = if *last == Some(1) { 2 } else { 1 };
                 kitty::picture(&png, *cells, id, last.replace(id)).into_bytes()
             }

@@ -59,7 +59,7 @@ impl State {
             Self::Running => Stage::Running { screen: None },
             Self::Failed => Stage::Failed { why: "QEMU ended after 2 s: the disk cannot be opened\nsee `journalctl -u legion`".into() },
             Self::Broken => {
-                Stage::Broken { why: "reading the settings /etc/persona/persona.toml: No such file or directory\n  mend: copy /usr/share/persona/persona.toml there".into() }
+                Stage::Broken { why: "reading the settings /etc/persona/persona.toml: No such file or directory\n  hint: copy /usr/share/persona/persona.toml there".into() }
             }
         }
     }

@@ -42,19 +42,21 @@ impl Terminal {
     /// When one of them is none, or the system calls fail.
     pub(super) fn open() -> Result<Self> {
         if !stdin().is_terminal() || !stdout().is_terminal() {
-            return Err(Error::usage("a live preview needs a terminal as its input and output").mend("run it in a terminal, or use --out"));
+            return Err(
+                Error::usage("a live preview needs a terminal as its input and output").with_hint("run it in a terminal, or use --out")
+            );
         }
         let doing = || "preparing the terminal".to_owned();
         let mut wanted = SigSet::empty();
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGWINCH] {
             wanted.add(signal);
         }
-        wanted.thread_block().doing(doing)?;
-        let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(doing)?;
-        let before = tcgetattr(stdin()).doing(doing)?;
+        wanted.thread_block().context(doing)?;
+        let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context(doing)?;
+        let before = tcgetattr(stdin()).context(doing)?;
         let mut raw = before.clone();
         cfmakeraw(&mut raw);
-        tcsetattr(stdin(), SetArg::TCSANOW, &raw).doing(doing)?;
+        tcsetattr(stdin(), SetArg::TCSANOW, &raw).context(doing)?;
         restore_on_panic(before.clone());
         let terminal = Self { before, signals };
         terminal.write(ENTER.as_bytes())?;
@@ -77,7 +79,7 @@ impl Terminal {
     /// When the terminal is gone.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
         let mut out = stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).doing(|| "drawing on the terminal".into())
+        out.write_all(bytes).and_then(|()| out.flush()).context(|| "drawing on the terminal".into())
     }
 
     /// Waits until something happens, at most so long.
@@ -91,7 +93,7 @@ impl Terminal {
         let at_most = at_most.map(|time| PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
         match poll(&mut fds, at_most.unwrap_or(PollTimeout::NONE)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(error) => return Err(error).doing(|| "waiting for keys".into()),
+            Err(error) => return Err(error).context(|| "waiting for keys".into()),
         }
         let mut woken = Woken::default();
         if fds[0].any() == Some(true) {

@@ -1,4 +1,4 @@
-//! One clear message for whatever is wrong in a TOML file: file, line, caret and mend.
+//! One clear message for whatever is wrong in a TOML file: file, line, caret and hint.
 
 use crate::error::Error;
 use std::ops::Range;
@@ -12,16 +12,16 @@ pub(crate) struct Problem {
     /// Bytes of the file that are wrong; none when it is about the file as a whole.
     pub(crate) span: Option<Range<usize>>,
     pub(crate) what: String,
-    pub(crate) mend: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl Problem {
     pub(crate) fn at(span: Range<usize>, what: impl Into<String>) -> Self {
-        Self { span: Some(span), what: what.into(), mend: None }
+        Self { span: Some(span), what: what.into(), hint: None }
     }
 
-    pub(crate) fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = Some(mend.into());
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
@@ -49,8 +49,8 @@ impl Problem {
             }
         };
         let error = kind(message);
-        match self.mend {
-            Some(mend) => error.mend(mend),
+        match self.hint {
+            Some(hint) => error.with_hint(hint),
             None => error,
         }
     }

@@ -29,7 +29,7 @@ pub(crate) enum Scalar {
 impl<'a> Table<'a> {
     /// The table that a whole file is.
     pub(crate) fn parse(text: &'a str) -> Checked<Self> {
-        let table = DeTable::parse(text).map_err(|error| Problem { span: error.span(), what: error.message().to_owned(), mend: None })?;
+        let table = DeTable::parse(text).map_err(|error| Problem { span: error.span(), what: error.message().to_owned(), hint: None })?;
         Ok(Self::new(table.span(), table.into_inner()))
     }
 
@@ -198,7 +198,7 @@ fn wrong_type(span: Range<usize>, found: &DeValue<'_>, expected: &str) -> Proble
 fn unknown(kind: &str, span: Range<usize>, wrong: &str, known: &[&str]) -> Problem {
     let problem = Problem::at(span, format!("unknown {kind} `{wrong}`, expected one of `{}`", known.join("`, `")));
     match nearest(wrong, known.iter().copied()) {
-        Some(near) => problem.mend(format!("did you mean `{near}`?")),
+        Some(near) => problem.with_hint(format!("did you mean `{near}`?")),
         None => problem,
     }
 }

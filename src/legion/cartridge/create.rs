@@ -52,7 +52,7 @@ impl Shelf<'_> {
         }
         if self.wants(name, |legion| legion.tpm) {
             let tpm = folder.join(TPM);
-            DirBuilder::new().mode(0o700).create(&tpm).doing(|| format!("making the folder {}", tpm.display()))?;
+            DirBuilder::new().mode(0o700).create(&tpm).context(|| format!("making the folder {}", tpm.display()))?;
         }
         Ok(())
     }
@@ -61,11 +61,11 @@ impl Shelf<'_> {
 /// Copies a small file into a new one that only root may use.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     let attempt = || partial::new_file(to)?.write_all(&fs::read(from)?);
-    attempt().doing(|| format!("copying {} to {}", from.display(), to.display()))
+    attempt().context(|| format!("copying {} to {}", from.display(), to.display()))
 }
 
 /// Keeps a file that another program has made from everybody but root.
 pub(super) fn close(path: &Path) -> Result<()> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    fs::set_permissions(path, mode).doing(|| format!("keeping {} from others", path.display()))
+    fs::set_permissions(path, mode).context(|| format!("keeping {} from others", path.display()))
 }

@@ -63,35 +63,35 @@ impl Disk {
             [] => {
                 return Err(Error::new(format!("the cartridge {} has no disk", folder.display()))
                     .with_code("cartridge-without-disk")
-                    .mend("put disk.qcow2 or disk.raw in it, or link `disk` to a block device"));
+                    .with_hint("put disk.qcow2 or disk.raw in it, or link `disk` to a block device"));
             }
             several => {
                 let files: Vec<_> = several.iter().map(|kind| kind.file_name()).collect();
                 return Err(Error::new(format!("the cartridge {} has more than one disk: {}", folder.display(), files.join(", ")))
                     .with_code("cartridge-with-several-disks")
-                    .mend("move all but one out of it"));
+                    .with_hint("move all but one out of it"));
             }
         };
         let path = folder.join(kind.file_name());
         let doing = || format!("opening the disk {}", path.display());
-        let metadata = fs::metadata(&path).doing(doing)?;
+        let metadata = fs::metadata(&path).context(doing)?;
         let is_right = if kind == DiskKind::BlockDevice { metadata.file_type().is_block_device() } else { metadata.is_file() };
         if !is_right {
             return Err(Error::new(format!("{} is not what its name says", path.display()))
                 .with_code("disk-of-another-kind")
-                .mend("`disk` links to a block device; image files are called disk.qcow2 or disk.raw"));
+                .with_hint("`disk` links to a block device; image files are called disk.qcow2 or disk.raw"));
         }
         let mut start = Vec::new();
-        File::open(&path).and_then(|file| file.take(4).read_to_end(&mut start)).doing(doing)?;
+        File::open(&path).and_then(|file| file.take(4).read_to_end(&mut start)).context(doing)?;
         if start.is_empty() {
             return Err(Error::new(format!("the disk {} is empty", path.display()))
                 .with_code("disk-empty")
-                .mend("install or restore a system into it"));
+                .with_hint("install or restore a system into it"));
         }
         if kind == DiskKind::Qcow2 && start != qcow2::MAGIC {
             return Err(Error::new(format!("{} is not a qcow2 image", path.display()))
                 .with_code("disk-of-another-kind")
-                .mend("if it is a raw image, call it disk.raw; `qemu-img info` tells"));
+                .with_hint("if it is a raw image, call it disk.raw; `qemu-img info` tells"));
         }
         let direct = OpenOptions::new().read(true).custom_flags(O_DIRECT).open(&path).is_ok();
         Ok(Self { kind, direct })
@@ -100,22 +100,22 @@ impl Disk {
     /// The disk's size as the guest sees it, in bytes. `path` is the disk's.
     pub(super) fn size(self, path: &Path) -> Result<u64> {
         let doing = || format!("measuring the disk {}", path.display());
-        let mut file = File::open(path).doing(doing)?;
+        let mut file = File::open(path).context(doing)?;
         match self.kind {
             DiskKind::Qcow2 => Ok(Header::read(&mut file, path)?.size),
-            DiskKind::Raw | DiskKind::BlockDevice => std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).doing(doing),
+            DiskKind::Raw | DiskKind::BlockDevice => std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).context(doing),
         }
     }
 
     /// The disk's first bytes, at most `length`; fewer where nothing was written. `path` is the disk's.
     pub(super) fn start(self, path: &Path, length: u64) -> Result<Vec<u8>> {
         let doing = || format!("reading the start of the disk {}", path.display());
-        let mut file = File::open(path).doing(doing)?;
+        let mut file = File::open(path).context(doing)?;
         if self.kind == DiskKind::Qcow2 {
-            return Header::read(&mut file, path)?.start(&mut file, length).doing(doing);
+            return Header::read(&mut file, path)?.start(&mut file, length).context(doing);
         }
         let mut start = Vec::new();
-        file.take(length).read_to_end(&mut start).doing(doing)?;
+        file.take(length).read_to_end(&mut start).context(doing)?;
         Ok(start)
     }
 
@@ -123,14 +123,14 @@ impl Disk {
     pub(super) fn ensure_whole(self, path: &Path) -> Result<()> {
         match self.kind {
             DiskKind::Qcow2 => {
-                let mut file = File::open(path).doing(|| format!("opening the disk {}", path.display()))?;
+                let mut file = File::open(path).context(|| format!("opening the disk {}", path.display()))?;
                 Header::read(&mut file, path)?.ensure_whole(&mut file, path)
             }
             DiskKind::Raw => match self.size(path)? % SECTOR {
                 0 => Ok(()),
                 _ => Err(Error::new(format!("the disk {} is cut short: its size is no multiple of {SECTOR} bytes", path.display()))
                     .with_code("image-damaged")
-                    .mend("restore it from a copy; `truncate -s %512` makes it readable as it is")),
+                    .with_hint("restore it from a copy; `truncate -s %512` makes it readable as it is")),
             },
             DiskKind::BlockDevice => Ok(()),
         }

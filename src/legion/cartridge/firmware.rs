@@ -105,7 +105,7 @@ impl Firmware {
             .ok_or_else(|| {
                 let what = if secure_boot { "with Secure Boot" } else { "without Secure Boot" };
                 Error::new(format!("the cartridge boots by UEFI, but there is no firmware (OVMF, the {size} build {what}) for it")).with_code("firmware-missing")
-                    .mend("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu); if it has no such build, make nvram.fd anew from its OVMF_VARS")
+                    .with_hint("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu); if it has no such build, make nvram.fd anew from its OVMF_VARS")
             })
     }
 
@@ -125,7 +125,7 @@ impl Firmware {
         best.map(|(_, template)| template).ok_or_else(|| {
             Error::new("there is no UEFI firmware (OVMF) to make a cartridge's variables from")
                 .with_code("firmware-missing")
-                .mend("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu)")
+                .with_hint("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu)")
         })
     }
 }
@@ -215,7 +215,7 @@ mod tests {
         let (_root, paths) = machine(&[("/usr/share/OVMF/OVMF_CODE.fd", &vec![0; 1_966_080])]);
         let error = Firmware::find(&paths, NVRAM_4M, false).unwrap_err();
         assert_eq!(error.code(), Some("firmware-missing"));
-        assert!(error.reason().contains("4 MiB") && error.how_to_mend().is_some_and(|hint| hint.contains("edk2-ovmf")), "{error}");
+        assert!(error.reason().contains("4 MiB") && error.hint().is_some_and(|hint| hint.contains("edk2-ovmf")), "{error}");
     }
 
     #[test]

@@ -59,14 +59,14 @@ pub(super) fn info(path: &Path, format: Option<&str>) -> Result<Info> {
     let mut arguments = vec!["info", "--output=json"];
     arguments.extend(format.iter().flat_map(|format| ["-f", format]));
     let doing = format!("looking at the image {}", path.display());
-    serde_json::from_str(&output(&doing, &arguments, &[path.as_os_str()])?).doing(|| doing)
+    serde_json::from_str(&output(&doing, &arguments, &[path.as_os_str()])?).context(|| doing)
 }
 
 /// How many bytes a copy in another format takes at most, not counting what is zero.
 pub(super) fn measure(path: &Path, format: &str, wanted: &str) -> Result<u64> {
     let doing = format!("measuring the image {}", path.display());
     let said = output(&doing, &["measure", "--output=json", "-f", format, "-O", wanted], &[path.as_os_str()])?;
-    let said: Measure = serde_json::from_str(&said).doing(|| doing)?;
+    let said: Measure = serde_json::from_str(&said).context(|| doing)?;
     Ok(said.required)
 }
 
@@ -89,9 +89,9 @@ pub(super) fn compare(from: &Path, format: &str, to: &Path, wanted: &str, progre
     watched(&doing, &["compare", "-p", "-f", format, "-F", wanted], &[from.as_os_str(), to.as_os_str()], progress)
 }
 
-/// Makes sure that a qcow2 image is sound; `mend` gives back what an interrupted change left unused.
-pub(super) fn check(path: &Path, mend: bool) -> Result<()> {
-    let arguments: &[&str] = if mend { &["check", "-q", "-f", "qcow2", "-r", "leaks"] } else { &["check", "-q", "-f", "qcow2"] };
+/// Makes sure that a qcow2 image is sound; `hint` gives back what an interrupted change left unused.
+pub(super) fn check(path: &Path, hint: bool) -> Result<()> {
+    let arguments: &[&str] = if hint { &["check", "-q", "-f", "qcow2", "-r", "leaks"] } else { &["check", "-q", "-f", "qcow2"] };
     run(&format!("checking {}", path.display()), arguments, &[path.as_os_str()])
 }
 
@@ -138,7 +138,7 @@ fn watched(doing: &str, arguments: &[&str], operands: &[&OsStr], progress: &mut 
         }
     }
     // qemu-img says little on stderr: it never waits for it to be read.
-    let output = child.wait_with_output().doing(|| doing.to_owned())?;
+    let output = child.wait_with_output().context(|| doing.to_owned())?;
     if output.status.success() { Ok(()) } else { Err(failed(doing, output.status, &output.stderr, &said)) }
 }
 
@@ -151,8 +151,8 @@ fn percent(said: &[u8]) -> Option<f64> {
 
 fn not_started(doing: &str, error: std::io::Error) -> Error {
     let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-    let error = Error::because(format!("{doing} by {PROGRAM}"), error);
-    if is_missing { error.mend("install it: qemu-img (Arch, Fedora), qemu-utils (Debian, Ubuntu)") } else { error }
+    let error = Error::caused_by(format!("{doing} by {PROGRAM}"), error);
+    if is_missing { error.with_hint("install it: qemu-img (Arch, Fedora), qemu-utils (Debian, Ubuntu)") } else { error }
 }
 
 fn failed(doing: &str, status: ExitStatus, stderr: &[u8], stdout: &[u8]) -> Error {
@@ -164,9 +164,9 @@ fn failed(doing: &str, status: ExitStatus, stderr: &[u8], stdout: &[u8]) -> Erro
     }
     let error = Error::new(message.clone());
     if message.contains("lock") {
-        error.mend("another virtual machine or tool uses the image: end that first (`fuser -v FILE` shows it)")
+        error.with_hint("another virtual machine or tool uses the image: end that first (`fuser -v FILE` shows it)")
     } else if message.contains("No space left") {
-        error.mend("make room on that file system")
+        error.with_hint("make room on that file system")
     } else {
         error
     }

@@ -30,7 +30,7 @@ impl Shelf<'_> {
     /// nothing is left then.
     pub fn import(&self, name: &str, source: &Source, progress: &mut Progress<'_>) -> Result<FirmwareKind> {
         let from = self.paths.at(&source.path);
-        let metadata = fs::metadata(&from).doing(|| format!("looking at {}", from.display()))?;
+        let metadata = fs::metadata(&from).context(|| format!("looking at {}", from.display()))?;
         let is_device = metadata.file_type().is_block_device();
         if !is_device && !metadata.is_file() {
             return Err(
@@ -43,7 +43,7 @@ impl Shelf<'_> {
         let to = partial.folder.join(source.becomes.file_name());
         if source.becomes == DiskKind::BlockDevice {
             let device = stable_name(self.paths, &source.path)?;
-            symlink(&device, &to).doing(|| format!("linking {} to {}", to.display(), device.display()))?;
+            symlink(&device, &to).context(|| format!("linking {} to {}", to.display(), device.display()))?;
         } else {
             copy(&from, is_device, source.becomes, &to, progress)?;
             close(&to)?;
@@ -68,11 +68,11 @@ fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &m
     if becomes == DiskKind::Qcow2 && needed > free {
         return Err(Error::new(format!("the copy of {} takes {}, and only {} are free", from.display(), DiskSize(needed), DiskSize(free)))
             .with_code("no-space")
-            .mend("make room, or keep cartridges elsewhere: `cartridges` in the settings"));
+            .with_hint("make room, or keep cartridges elsewhere: `cartridges` in the settings"));
     }
     image::convert(from, &format, to, wanted, &mut |share| progress(&what("copying"), share))?;
     // What is compared is what is on the disk, not only what was to be written.
-    File::open(to).and_then(|copy| copy.sync_all()).doing(|| format!("writing {}", to.display()))?;
+    File::open(to).and_then(|copy| copy.sync_all()).context(|| format!("writing {}", to.display()))?;
     image::compare(from, &format, to, wanted, &mut |share| progress(&what("comparing"), share))?;
     if becomes == DiskKind::Qcow2 { image::check(to, false) } else { Ok(()) }
 }
@@ -80,9 +80,9 @@ fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &m
 /// Keeps the host from using a block device meanwhile (`O_EXCL`, `open(2)`).
 fn claim(device: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(O_EXCL).open(device).map_err(|error| {
-        Error::because(format!("opening {} alone", device.display()), error)
+        Error::caused_by(format!("opening {} alone", device.display()), error)
             .with_code("device-in-use")
-            .mend("unmount its file systems, swap and volumes on the host (`lsblk` shows them)")
+            .with_hint("unmount its file systems, swap and volumes on the host (`lsblk` shows them)")
     })
 }
 
@@ -100,7 +100,7 @@ fn stable_name(paths: &Paths, device: &Path) -> Result<PathBuf> {
     links.min_by_key(is_number).map(|name| Path::new(BY_ID).join(name)).ok_or_else(|| {
         Error::new(format!("{} has no name of its own in {BY_ID}", device.display()))
             .with_code("device-without-stable-name")
-            .mend("name it by another stable path, such as /dev/disk/by-path/..., or copy it: leave out --link")
+            .with_hint("name it by another stable path, such as /dev/disk/by-path/..., or copy it: leave out --link")
     })
 }
 

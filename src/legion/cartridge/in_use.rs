@@ -59,13 +59,14 @@ pub(super) fn free_space(path: &Path) -> Option<u64> {
 /// Makes sure that nothing uses this image or block device, as far as one can see from outside. Whether the host uses a block
 /// device is seen by claiming it.
 pub(super) fn ensure_unused(paths: &Paths, disk: &Path) -> Result<()> {
-    let in_use =
-        |by: &str, mend: &str| Err(Error::new(format!("the disk {} is in use {by}", disk.display())).with_code("disk-in-use").mend(mend));
+    let in_use = |by: &str, hint: &str| {
+        Err(Error::new(format!("the disk {} is in use {by}", disk.display())).with_code("disk-in-use").with_hint(hint))
+    };
     if let Some(device) = loop_device(paths, disk) {
         return in_use(&format!("as /dev/{device}"), &format!("unmount it and `losetup -d /dev/{device}`"));
     }
-    let file = File::open(disk).doing(|| format!("opening the disk {}", disk.display()))?;
-    if is_locked(&file).doing(|| format!("asking for locks on {}", disk.display()))? {
+    let file = File::open(disk).context(|| format!("opening the disk {}", disk.display()))?;
+    if is_locked(&file).context(|| format!("asking for locks on {}", disk.display()))? {
         return in_use("by another virtual machine or by qemu-img", "end that first (`fuser -v` with the file's name shows it)");
     }
     // A block device is opened for writing by udev, now and then, for a moment.

@@ -26,24 +26,24 @@ pub(super) fn image(folder: &Path) -> Option<&'static str> {
 /// Copies the installation image `from` into a cartridge. On a file system that can, it is shared, not copied.
 pub(super) fn put(from: &Path, folder: &Path, progress: &mut Progress<'_>) -> Result<()> {
     let doing = || format!("copying the installation image {}", from.display());
-    let source = File::open(from).doing(doing)?;
-    let metadata = source.metadata().doing(doing)?;
+    let source = File::open(from).context(doing)?;
+    let metadata = source.metadata().context(doing)?;
     if !metadata.is_file() || metadata.len() == 0 {
         return Err(Error::new(format!("{} is not an installation image", from.display()))
             .with_code("not-an-installation-image")
-            .mend("name the ISO file that you downloaded"));
+            .with_hint("name the ISO file that you downloaded"));
     }
-    let mut copy = partial::new_file(&folder.join(IMAGE)).doing(doing)?;
+    let mut copy = partial::new_file(&folder.join(IMAGE)).context(doing)?;
     if syscalls::clone_file(&source, &copy).is_ok() {
         return Ok(());
     }
     let mut bytes = vec![0; STEP];
     let mut done = 0;
     loop {
-        match (&source).read(&mut bytes).doing(doing)? {
+        match (&source).read(&mut bytes).context(doing)? {
             0 => return Ok(()),
             length => {
-                copy.write_all(&bytes[..length]).doing(doing)?;
+                copy.write_all(&bytes[..length]).context(doing)?;
                 done += length;
             }
         }

@@ -85,10 +85,10 @@ impl Cartridge {
         match fs::metadata(&here) {
             Ok(metadata) if metadata.is_dir() => {}
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::because(format!("looking at the cartridge {}", here.display()), error));
+                return Err(Error::caused_by(format!("looking at the cartridge {}", here.display()), error));
             }
             _ => {
-                return Err(Error::new(format!("there is no cartridge `{name}`: {} is not a folder", here.display())).with_code("cartridge-missing").mend(format!(
+                return Err(Error::new(format!("there is no cartridge `{name}`: {} is not a folder", here.display())).with_code("cartridge-missing").with_hint(format!(
                     "make it (`persona cartridge create {name} --size 200G`, or `import`), or name another with `cartridge = \"...\"` (there are: {})",
                     names(paths, cartridges)
                 )));
@@ -126,7 +126,7 @@ impl Cartridge {
     pub fn ran(&self, paths: &Paths, now: SystemTime) -> Result<()> {
         let path = paths.at(self.folder.join(LAST_RUN));
         let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW).open(&path);
-        open.and_then(|file| file.set_modified(now)).doing(|| format!("remembering the run in {}", path.display()))
+        open.and_then(|file| file.set_modified(now)).context(|| format!("remembering the run in {}", path.display()))
     }
 
     /// Keeps the host from mounting the disk while the returned file is open. Only a block device can be claimed like
@@ -139,8 +139,8 @@ impl Cartridge {
         match self.disk.kind {
             DiskKind::Qcow2 | DiskKind::Raw => Ok(None),
             DiskKind::BlockDevice => OpenOptions::new().read(true).custom_flags(O_EXCL).open(&path).map(Some).map_err(|error| {
-                Error::because(format!("opening {} for legion alone", path.display()), error)
-                    .mend("unmount its file systems, swap and volumes on the host (`lsblk` shows them)")
+                Error::caused_by(format!("opening {} for legion alone", path.display()), error)
+                    .with_hint("unmount its file systems, swap and volumes on the host (`lsblk` shows them)")
             }),
         }
     }
@@ -171,9 +171,9 @@ fn nvram(folder: &Path) -> Result<Option<u64>> {
             metadata.len()
         ))
         .with_code("firmware-variables-unusable")
-        .mend("copy the OVMF_VARS file that came with your UEFI firmware there, or remove it to boot by legacy BIOS")),
+        .with_hint("copy the OVMF_VARS file that came with your UEFI firmware there, or remove it to boot by legacy BIOS")),
         Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => Ok(None),
-        Err(error) => Err(Error::because(format!("looking at {}", path.display()), error)),
+        Err(error) => Err(Error::caused_by(format!("looking at {}", path.display()), error)),
     }
 }
 

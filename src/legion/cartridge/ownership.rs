@@ -33,8 +33,8 @@ pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> R
     let us = syscalls::effective_user();
     let opened = open_folder(&folder)?;
     let doing = || format!("giving {} to legion", folder.display());
-    fchown(&opened, Some(us), Some(group)).doing(doing)?;
-    opened.set_permissions(Permissions::from_mode(0o711)).doing(doing)?;
+    fchown(&opened, Some(us), Some(group)).context(doing)?;
+    opened.set_permissions(Permissions::from_mode(0o711)).context(doing)?;
     let to = Owner { user, group };
     if cartridge.disk.kind == DiskKind::BlockDevice {
         give_device(&cartridge.disk_path(paths), user, us)?;
@@ -59,9 +59,9 @@ pub fn take_back(paths: &Paths, cartridge: &Cartridge) -> Result<()> {
     let us = syscalls::effective_user();
     let opened = open_folder(&folder)?;
     let doing = || format!("taking {} back from legion", folder.display());
-    let ours = Owner { user: us, group: opened.metadata().doing(doing)?.gid() };
+    let ours = Owner { user: us, group: opened.metadata().context(doing)?.gid() };
     // A group of root's own is not known here: the mode keeps the group out.
-    let folder_mode = opened.set_permissions(Permissions::from_mode(0o700)).and(fchown(&opened, Some(us), None)).doing(doing);
+    let folder_mode = opened.set_permissions(Permissions::from_mode(0o700)).and(fchown(&opened, Some(us), None)).context(doing);
     let disk = match cartridge.disk.kind {
         DiskKind::BlockDevice => give_device(&cartridge.disk_path(paths), us, us),
         kind => hand_over(&opened, &folder, kind.file_name(), ours, 0o600),
@@ -74,21 +74,21 @@ pub fn take_back(paths: &Paths, cartridge: &Cartridge) -> Result<()> {
 /// The folder itself may be a link: the folder above is root's.
 fn open_folder(folder: &Path) -> Result<File> {
     let flags = (OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits();
-    OpenOptions::new().read(true).custom_flags(flags).open(folder).doing(|| format!("opening the folder {}", folder.display()))
+    OpenOptions::new().read(true).custom_flags(flags).open(folder).context(|| format!("opening the folder {}", folder.display()))
 }
 
 /// A block device that a link of our own leads to. Its group, which udev gave it, stays.
 fn give_device(link: &Path, user: u32, us: u32) -> Result<()> {
     let doing = || format!("giving {} to the user {user}", link.display());
-    if fs::symlink_metadata(link).doing(doing)?.uid() != us {
+    if fs::symlink_metadata(link).context(doing)?.uid() != us {
         return Err(Error::new(format!("{}: somebody else has made the link {}", doing(), link.display()))
             .with_code("device-link-of-another-user")
-            .mend("make it anew as root: `ln -sf DEVICE` and its name"));
+            .with_hint("make it anew as root: `ln -sf DEVICE` and its name"));
     }
-    if !fs::metadata(link).doing(doing)?.file_type().is_block_device() {
+    if !fs::metadata(link).context(doing)?.file_type().is_block_device() {
         return Err(Error::new(format!("{}: it leads to no block device", doing())).with_code("disk-of-another-kind"));
     }
-    chown(link, Some(user), None).doing(doing)
+    chown(link, Some(user), None).context(doing)
 }
 
 /// Hands over a file, or a folder and all that is in it. What is not there, or is neither, is left alone.
@@ -100,24 +100,24 @@ fn hand_over(parent: &impl AsFd, place: &Path, name: &str, to: Owner, mode: u32)
     let opened: OwnedFd = match openat(parent, name, flags, Mode::empty()) {
         Ok(opened) => opened,
         Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ELOOP | nix::errno::Errno::ENXIO) => return Ok(()),
-        Err(errno) => return Err(Error::because(doing(), std::io::Error::from(errno))),
+        Err(errno) => return Err(Error::caused_by(doing(), std::io::Error::from(errno))),
     };
     let file = File::from(opened);
-    let metadata = file.metadata().doing(doing)?;
+    let metadata = file.metadata().context(doing)?;
     if metadata.is_file() && metadata.nlink() > 1 {
         return Err(Error::new(format!("{}: the file has another name elsewhere", doing()))
             .with_code("file-has-another-name")
-            .mend("make a copy in its place: `cp` to another name, then `mv` over it"));
+            .with_hint("make a copy in its place: `cp` to another name, then `mv` over it"));
     }
     if !metadata.is_file() && !metadata.is_dir() {
         return Ok(());
     }
     // First the owner: from then on the one before can neither change the mode back nor put anything into the folder.
-    fchown(&file, Some(to.user), Some(to.group)).doing(doing)?;
+    fchown(&file, Some(to.user), Some(to.group)).context(doing)?;
     let mode = if metadata.is_dir() { 0o700 } else { mode };
-    fchmod(&file, Mode::from_bits_truncate(mode)).doing(doing)?;
+    fchmod(&file, Mode::from_bits_truncate(mode)).context(doing)?;
     if metadata.is_dir() {
-        let mut folder = Dir::from_fd(file.into()).doing(doing)?;
+        let mut folder = Dir::from_fd(file.into()).context(doing)?;
         let names: Vec<_> = folder.iter().filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned)).collect();
         // One that cannot be handed over does not keep the others.
         let inside =

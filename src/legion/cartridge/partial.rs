@@ -46,12 +46,12 @@ impl Partial {
         let doing = || format!("making the folder {}", folder.display());
         loop {
             match DirBuilder::new().mode(0o700).create(&folder) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::because(doing(), error)),
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::caused_by(doing(), error)),
                 _ => {}
             }
-            if let Some(hold) = hold(&folder).map_err(|error| Error::because(doing(), error))? {
+            if let Some(hold) = hold(&folder).map_err(|error| Error::caused_by(doing(), error))? {
                 let partial = Self { place: parent.join(name), folder: folder.clone(), _hold: hold, is_done: false };
-                empty(&folder).doing(|| format!("clearing {}", folder.display()))?;
+                empty(&folder).context(|| format!("clearing {}", folder.display()))?;
                 return Ok(partial);
             }
             // Another command had it, and has just removed it or moved it to its place.
@@ -92,7 +92,7 @@ impl Partial {
     /// Removes the folder and all that is in it.
     pub(super) fn remove(mut self) -> Result<()> {
         self.is_done = true;
-        fs::remove_dir_all(&self.folder).doing(|| format!("removing {}", self.folder.display()))
+        fs::remove_dir_all(&self.folder).context(|| format!("removing {}", self.folder.display()))
     }
 }
 
@@ -118,7 +118,7 @@ pub(super) fn hold(folder: &Path) -> Result<Option<Hold>> {
     let doing = || format!("opening the folder {}", folder.display());
     let opened = match OpenOptions::new().read(true).custom_flags(O_DIRECTORY).open(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.doing(doing)?,
+        opened => opened.context(doing)?,
     };
     match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
         Ok(hold) => {
@@ -130,8 +130,8 @@ pub(super) fn hold(folder: &Path) -> Result<Option<Hold>> {
         }
         Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(format!("another `persona` is working on {}", folder.display()))
             .with_code("cartridge-busy")
-            .mend("wait until it is done; `persona cartridge list` tells")),
-        Err((_, errno)) => Err(Error::because(doing(), std::io::Error::from(errno))),
+            .with_hint("wait until it is done; `persona cartridge list` tells")),
+        Err((_, errno)) => Err(Error::caused_by(doing(), std::io::Error::from(errno))),
     }
 }
 

@@ -51,7 +51,7 @@ impl Header {
     }
 
     pub(super) fn read(file: &mut File, path: &Path) -> Result<Self> {
-        let bytes = part(file, 0, 104).doing(|| format!("reading the disk {}", path.display()))?;
+        let bytes = part(file, 0, 104).context(|| format!("reading the disk {}", path.display()))?;
         Self::parse(&bytes).ok_or_else(|| cut_short(path, "its header is none of qcow2"))
     }
 
@@ -61,9 +61,9 @@ impl Header {
         if self.is_corrupt {
             return Err(Error::new(format!("the disk {} is marked as corrupt", path.display()))
                 .with_code("image-damaged")
-                .mend("restore it from a copy, or let `qemu-img check -r all` mend what it can"));
+                .with_hint("restore it from a copy, or let `qemu-img check -r all` repair what it can"));
         }
-        let length = file.metadata().doing(|| format!("looking at the disk {}", path.display()))?.len();
+        let length = file.metadata().context(|| format!("looking at the disk {}", path.display()))?.len();
         for (offset, size) in [self.l1, self.refcounts] {
             if offset.checked_add(size).is_none_or(|end| end > length) {
                 return Err(cut_short(path, "its tables lie beyond the end of the file"));
@@ -72,7 +72,7 @@ impl Header {
         if self.l1.1 > LARGEST_L1 {
             return Err(cut_short(path, "its first table is larger than any"));
         }
-        let reaches = self.reaches(file, length).doing(|| format!("reading the disk {}", path.display()))?;
+        let reaches = self.reaches(file, length).context(|| format!("reading the disk {}", path.display()))?;
         if reaches { Ok(()) } else { Err(cut_short(path, "its data lies beyond the end of the file")) }
     }
 
@@ -119,7 +119,7 @@ fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
 fn cut_short(path: &Path, why: &str) -> Error {
     Error::new(format!("the disk {} is cut short or damaged: {why}", path.display()))
         .with_code("image-damaged")
-        .mend("restore it from a copy; `qemu-img check` tells what is missing")
+        .with_hint("restore it from a copy; `qemu-img check` tells what is missing")
 }
 
 #[cfg(test)]

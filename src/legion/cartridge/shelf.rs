@@ -88,11 +88,11 @@ impl<'a> Shelf<'a> {
         if fs::symlink_metadata(folder.join(name)).is_ok() {
             return Err(Error::new(format!("there is already a cartridge `{name}`: {}", folder.join(name).display()))
                 .with_code("cartridge-exists")
-                .mend(format!("take another name, or `persona cartridge remove {name}` first")));
+                .with_hint(format!("take another name, or `persona cartridge remove {name}` first")));
         }
         // QEMU finds its way through the folder to the cartridge that is in, and cannot list the others.
         let make = DirBuilder::new().recursive(true).mode(0o711).create(&folder);
-        make.doing(|| format!("making the folder of all cartridges, {}", folder.display()))?;
+        make.context(|| format!("making the folder of all cartridges, {}", folder.display()))?;
         Partial::begin(&folder, name)
     }
 
@@ -102,7 +102,7 @@ impl<'a> Shelf<'a> {
         partial::hold(&folder)?.ok_or_else(|| {
             Error::new(format!("there is no cartridge `{name}`: {} is not there", folder.display()))
                 .with_code("cartridge-missing")
-                .mend("`persona cartridge list` names those there are")
+                .with_hint("`persona cartridge list` names those there are")
         })
     }
 
@@ -136,13 +136,13 @@ impl<'a> Shelf<'a> {
         if metadata.is_ok_and(|metadata| metadata.is_symlink()) {
             return Err(Error::new(format!("{} is a link to a cartridge elsewhere", folder.display()))
                 .with_code("cartridge-is-link")
-                .mend("remove the link yourself: `rm`"));
+                .with_hint("remove the link yourself: `rm`"));
         }
         let hold = self.hold(name)?;
         if self.is_in_slot(name) {
             return Err(Error::new(format!("the cartridge {name} is in the slot"))
                 .with_code("cartridge-in-slot")
-                .mend("start another persona, or take it out by removing the symlink: the slot is then empty until legion starts"));
+                .with_hint("start another persona, or take it out by removing the symlink: the slot is then empty until legion starts"));
         }
         // What does not even look like a cartridge can be removed as well.
         if let Ok(cartridge) = Cartridge::inspect(self.paths, &self.folder, name) {

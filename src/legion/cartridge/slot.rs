@@ -18,13 +18,13 @@ pub fn insert(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartri
     if fs::symlink_metadata(&link).is_ok_and(|metadata| !metadata.is_symlink()) {
         return Err(Error::new(format!("the slot {} is not a symlink", link.display()))
             .with_code("slot-not-symlink")
-            .mend("move what is there out of the way"));
+            .with_hint("move what is there out of the way"));
     }
     let folder = slot.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(paths.at(folder)).doing(|| format!("making the folder of the slot {}", link.display()))?;
+    fs::create_dir_all(paths.at(folder)).context(|| format!("making the folder of the slot {}", link.display()))?;
     // A link that stays in its folder also holds on a machine looked at through --root.
     let target = cartridge.folder.strip_prefix(folder).unwrap_or(&cartridge.folder);
-    atomic::link(&link, target).map_err(|error| Error::because(format!("inserting the cartridge {}", cartridge.name), error))
+    atomic::link(&link, target).map_err(|error| Error::caused_by(format!("inserting the cartridge {}", cartridge.name), error))
 }
 
 /// The name of the cartridge that is in, if one is.
@@ -36,7 +36,7 @@ pub fn inserted(paths: &Paths, slot: &Path) -> Result<Option<String>> {
     match fs::read_link(&link) {
         Ok(target) => Ok(target.file_name().map(|name| name.to_string_lossy().into_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::because(format!("reading the slot {}", link.display()), error)),
+        Err(error) => Err(Error::caused_by(format!("reading the slot {}", link.display()), error)),
     }
 }
 
@@ -53,7 +53,7 @@ pub fn expect(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartri
             let what = inserted(paths, slot)?.map_or_else(|| "no cartridge".to_owned(), |name| format!("the cartridge {name}"));
             Err(Error::new(format!("the slot {} holds {what}, not {}", link.display(), cartridge.name))
                 .with_code("slot-holds-another")
-                .mend("`persona prepare`, which legion.service runs first, inserts the right one"))
+                .with_hint("`persona prepare`, which legion.service runs first, inserts the right one"))
         }
     }
 }

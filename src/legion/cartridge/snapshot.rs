@@ -43,7 +43,7 @@ pub(super) fn ensure_restored(folder: &Path, name: &str) -> Result<()> {
             let label = label.unwrap_or_default().to_string_lossy().into_owned();
             Err(Error::new(format!("the cartridge {name} was being restored to `{label}`, and that was interrupted"))
                 .with_code("restore-interrupted")
-                .mend(format!("restore it again: `persona cartridge restore {name} {label}`")))
+                .with_hint(format!("restore it again: `persona cartridge restore {name} {label}`")))
         }
     }
 }
@@ -61,11 +61,15 @@ impl Shelf<'_> {
         if snapshots.join(label).exists() {
             return Err(Error::new(format!("the cartridge {name} has a snapshot `{label}` already"))
                 .with_code("snapshot-exists")
-                .mend(format!("take another label, or `persona cartridge forget {name} {label}` first")));
+                .with_hint(format!("take another label, or `persona cartridge forget {name} {label}` first")));
         }
         let disk = OpenDisk { disk: cartridge.disk, path: cartridge.disk_path(self.paths) };
         disk.clear(label)?;
-        DirBuilder::new().recursive(true).mode(0o700).create(&snapshots).doing(|| format!("making the folder {}", snapshots.display()))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&snapshots)
+            .context(|| format!("making the folder {}", snapshots.display()))?;
         let partial = Partial::begin(&snapshots, label)?;
         for part in [NVRAM, TPM] {
             copy_part(&folder.join(part), &partial.folder.join(part))?;
@@ -149,9 +153,9 @@ impl Shelf<'_> {
 fn announce(marker: &Path, label: &str) -> Result<()> {
     match symlink(label, marker) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => atomic::link(marker, Path::new(label)),
-        linked => {
-            linked.and_then(|()| File::open(marker.parent().unwrap_or(marker))?.sync_all()).doing(|| format!("making {}", marker.display()))
-        }
+        linked => linked
+            .and_then(|()| File::open(marker.parent().unwrap_or(marker))?.sync_all())
+            .context(|| format!("making {}", marker.display())),
     }
 }
 
@@ -171,7 +175,7 @@ impl OpenDisk {
             DiskKind::Raw => clone(&self.path, &folder.join(self.disk.kind.file_name())),
             DiskKind::BlockDevice => Err(Error::new(format!("a block device has no snapshots: {}", self.path.display()))
                 .with_code("snapshots-unsupported")
-                .mend("copy it into an image: `persona cartridge import NAME DEVICE`; or use those of LVM")),
+                .with_hint("copy it into an image: `persona cartridge import NAME DEVICE`; or use those of LVM")),
         }
     }
 
@@ -212,19 +216,19 @@ fn no_such(folder: &Path, name: &str, label: &str) -> Error {
     let there_are = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
     Error::new(format!("the cartridge {name} has no snapshot `{label}`"))
         .with_code("snapshot-missing")
-        .mend(format!("name one that there is: {there_are}"))
+        .with_hint(format!("name one that there is: {there_are}"))
 }
 
 /// A file that shares its contents with another, until either changes.
 fn clone(from: &Path, to: &Path) -> Result<()> {
     let doing = || format!("cloning {} to {}", from.display(), to.display());
-    let (source, new) = (File::open(from).doing(doing)?, partial::new_file(to).doing(doing)?);
+    let (source, new) = (File::open(from).context(doing)?, partial::new_file(to).context(doing)?);
     syscalls::clone_file(&source, &new).map_err(|error| {
         let cannot = [Errno::EOPNOTSUPP, Errno::EXDEV, Errno::EINVAL, Errno::ENOTTY, Errno::ENOSYS];
         let cannot = error.raw_os_error().is_some_and(|errno| cannot.contains(&Errno::from_raw(errno)));
-        let error = Error::because(doing(), error);
+        let error = Error::caused_by(doing(), error);
         if cannot {
-            error.mend("raw images have snapshots on Btrfs and XFS only; a qcow2 image has them anywhere: `persona cartridge import NEW-NAME` makes one of it")
+            error.with_hint("raw images have snapshots on Btrfs and XFS only; a qcow2 image has them anywhere: `persona cartridge import NEW-NAME` makes one of it")
         } else {
             error
         }
@@ -235,7 +239,7 @@ fn clone(from: &Path, to: &Path) -> Result<()> {
 fn copy_part(from: &Path, to: &Path) -> Result<()> {
     let metadata = match fs::symlink_metadata(from) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        metadata => metadata.doing(|| format!("looking at {}", from.display()))?,
+        metadata => metadata.context(|| format!("looking at {}", from.display()))?,
     };
     if metadata.is_file() {
         copy(from, to)?;
@@ -243,9 +247,9 @@ fn copy_part(from: &Path, to: &Path) -> Result<()> {
     }
     // A TPM's state is files and folders; links and sockets are none of it.
     if metadata.is_dir() {
-        DirBuilder::new().mode(0o700).create(to).doing(|| format!("making the folder {}", to.display()))?;
-        for entry in fs::read_dir(from).doing(|| format!("reading the folder {}", from.display()))? {
-            let name = entry.doing(|| format!("reading the folder {}", from.display()))?.file_name();
+        DirBuilder::new().mode(0o700).create(to).context(|| format!("making the folder {}", to.display()))?;
+        for entry in fs::read_dir(from).context(|| format!("reading the folder {}", from.display()))? {
+            let name = entry.context(|| format!("reading the folder {}", from.display()))?.file_name();
             copy_part(&from.join(&name), &to.join(&name))?;
         }
     }
@@ -258,12 +262,12 @@ fn remove(path: &Path) -> Result<()> {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         _ => fs::remove_file(path),
     };
-    removed.doing(|| format!("removing {}", path.display()))
+    removed.context(|| format!("removing {}", path.display()))
 }
 
 fn sync(path: &Path) -> Result<()> {
     if path.is_dir() {
         return atomic::sync_tree(path);
     }
-    File::open(path).and_then(|file| file.sync_all()).doing(|| format!("writing {}", path.display()))
+    File::open(path).and_then(|file| file.sync_all()).context(|| format!("writing {}", path.display()))
 }

@@ -43,7 +43,7 @@ pub struct Leftover {
     /// Whether a command is at work on it.
     pub in_work: bool,
     /// The command that clears it.
-    pub mend: String,
+    pub hint: String,
 }
 
 impl Shelf<'_> {
@@ -57,7 +57,7 @@ impl Shelf<'_> {
         let here = self.here();
         match fs::read_dir(&here) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::because(format!("reading the folder of all cartridges, {}", here.display()), error));
+                return Err(Error::caused_by(format!("reading the folder of all cartridges, {}", here.display()), error));
             }
             _ => {}
         }
@@ -87,8 +87,8 @@ impl Shelf<'_> {
         Ok((names.into_iter().map(|name| self.entry(name, running)).collect(), leftovers))
     }
 
-    fn leftover(&self, path: PathBuf, mend: String) -> Leftover {
-        Leftover { in_work: is_held(&self.paths.at(&path)), path, mend }
+    fn leftover(&self, path: PathBuf, hint: String) -> Leftover {
+        Leftover { in_work: is_held(&self.paths.at(&path)), path, hint }
     }
 
     fn entry(&self, name: String, running: bool) -> Entry {

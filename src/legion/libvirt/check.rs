@@ -24,7 +24,7 @@ pub fn look(domain: &str, devices: &[PciAddress], slot: &Path) -> Result<Vec<Not
             code: "domain-autostart",
             address: None,
             what: format!("libvirt starts the domain {domain} by itself when it starts, before there is a choice"),
-            mend: Some(format!("virsh -c qemu:///system autostart --disable {domain}")),
+            hint: Some(format!("virsh -c qemu:///system autostart --disable {domain}")),
         });
     }
     Ok(notes)
@@ -39,17 +39,17 @@ pub(super) fn expect_off(domain: &str) -> Result<String> {
     let information = demand(&["dominfo", domain], PATIENCE)?;
     match value(&information, "State") {
         Some("shut off") if value(&information, "Managed save") == Some("yes") => {
-            Err(Error::new(format!("the domain {domain} would not boot but go on from its saved state")).with_code("domain-saved").mend(
-                format!(
+            Err(Error::new(format!("the domain {domain} would not boot but go on from its saved state"))
+                .with_code("domain-saved")
+                .with_hint(format!(
                     "virsh -c qemu:///system managedsave-remove {domain} forgets that state; or start it once by hand and shut it down"
-                ),
-            ))
+                )))
         }
         Some("shut off") => Ok(information),
         state => {
             Err(Error::new(format!("the domain {domain} is already {}: somebody else started it", state.unwrap_or("in an unknown state")))
                 .with_code("domain-not-off")
-                .mend(format!("shut it down first: virsh -c qemu:///system shutdown {domain}")))
+                .with_hint(format!("shut it down first: virsh -c qemu:///system shutdown {domain}")))
         }
     }
 }
@@ -69,7 +69,7 @@ pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Ve
     let unreadable = || {
         Error::new("libvirt's description of the domain cannot be read")
             .with_code("domain-unreadable")
-            .mend("look at it: virsh -c qemu:///system dumpxml")
+            .with_hint("look at it: virsh -c qemu:///system dumpxml")
     };
     let domain = Element::read(xml).filter(|root| root.name == "domain").ok_or_else(unreadable)?;
     let parts = domain.child("devices").ok_or_else(unreadable)?;
@@ -78,11 +78,11 @@ pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Ve
     if let Some((stranger, _)) = taken.iter().find(|(address, _)| !devices.contains(address)) {
         return Err(Error::new(format!("the domain takes {stranger}, which is not legion's"))
             .with_code("domain-takes-host-device")
-            .mend("list it as [[legion.passthrough]] in the settings, or take it out of the domain: virsh -c qemu:///system edit"));
+            .with_hint("list it as [[legion.passthrough]] in the settings, or take it out of the domain: virsh -c qemu:///system edit"));
     }
     let mut notes = Vec::new();
     for device in devices {
-        let (code, what, mend) = match taken.iter().find(|(address, _)| address == device) {
+        let (code, what, hint) = match taken.iter().find(|(address, _)| address == device) {
             None => (
                 "domain-lacks-device",
                 format!("{device} is legion's, but the domain does not have it: the guest will not see it"),
@@ -95,7 +95,7 @@ pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Ve
             ),
             Some((_, false)) => continue,
         };
-        notes.push(Note { code, address: Some(*device), what, mend: Some(mend.to_owned()) });
+        notes.push(Note { code, address: Some(*device), what, hint: Some(hint.to_owned()) });
     }
     let variables = domain.child("os").and_then(|os| os.child("nvram")).map(|nvram| (nvram.text.trim(), "nvram.fd"));
     let disks = parts.children.iter().filter(|part| part.name == "disk" && matches!(part.attribute("device"), None | Some("disk")));
@@ -106,7 +106,7 @@ pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Ve
                 code: "domain-disk-outside-slot",
                 address: None,
                 what: format!("the domain's {file} does not lie in the slot: it stays the same whichever cartridge is in"),
-                mend: Some(format!("if it is the cartridge's, write {}/{name} (virsh -c qemu:///system edit)", slot.display())),
+                hint: Some(format!("if it is the cartridge's, write {}/{name} (virsh -c qemu:///system edit)", slot.display())),
             });
         }
     }

@@ -34,7 +34,7 @@ fn a_device_that_is_not_legions_is_refused_wherever_it_hides() {
     for stranger in [&hostdev("0x0b", "0x0", "no"), interface, nvme] {
         let error = noted(&(ours.clone() + stranger)).unwrap_err();
         assert_eq!(error.code(), Some("domain-takes-host-device"), "{error}");
-        assert!(error.reason().contains("0000:0b:00.0") && error.how_to_mend().is_some(), "which one: {error}");
+        assert!(error.reason().contains("0000:0b:00.0") && error.hint().is_some(), "which one: {error}");
     }
 }
 

@@ -39,7 +39,7 @@ fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAd
 }
 
 fn golden(name: &str, machine: &Machine<'_>) {
-    crate::golden::golden(&format!("libvirt/{name}.xml"), &domain_xml(&Paths::new("/", None), machine).unwrap());
+    crate::sys::golden::golden(&format!("libvirt/{name}.xml"), &domain_xml(&Paths::new("/", None), machine).unwrap());
 }
 
 #[test]

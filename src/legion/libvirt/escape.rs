@@ -20,7 +20,7 @@ pub(super) fn escape(text: &str) -> Result<String> {
             '\n' => escaped.push_str("&#10;"),
             '\r' => escaped.push_str("&#13;"),
             '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {
-                return Err(Error::new(format!("XML cannot hold the characters of {text:?}")).mend("give it another name"));
+                return Err(Error::new(format!("XML cannot hold the characters of {text:?}")).with_hint("give it another name"));
             }
             letter => escaped.push(letter),
         }

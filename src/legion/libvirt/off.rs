@@ -30,7 +30,7 @@ pub fn ensure_off(domain: &str) -> Result<()> {
     }
     Err(Error::new(format!("the domain {domain} cannot be switched off"))
         .with_code("domain-not-off")
-        .mend(format!("virsh -c qemu:///system destroy {domain}; its devices stay the guest's until then")))
+        .with_hint(format!("virsh -c qemu:///system destroy {domain}; its devices stay the guest's until then")))
 }
 
 fn is_off(domain: &str) -> Result<bool> {

@@ -37,7 +37,7 @@ pub fn run(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str) -> R
 }
 
 fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, news: &mut News<'_>) -> Result<Ending> {
-    let signals = block_signals().doing(|| "blocking signals".to_owned())?;
+    let signals = block_signals().context(|| "blocking signals".to_owned())?;
     let _claim = launch.expect_cartridge(paths, lock)?.claim(paths)?;
     expect_off(domain)?;
     let mut domain = Domain::start(domain, Wellness::new(launch.running_well))?;
@@ -69,10 +69,10 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
             }
         }
         let doubt = domain.doubt.map(|doubt| doubt.wait(now));
-        domain.wait_for_news(&signals, rung.into_iter().chain(doubt).chain(check).min()).doing(|| "waiting for libvirt".to_owned())?;
+        domain.wait_for_news(&signals, rung.into_iter().chain(doubt).chain(check).min()).context(|| "waiting for libvirt".to_owned())?;
         // Signals first: a SIGCHLD read after its child was looked for would be the child's last word.
         let mut asked = 0_u32;
-        while let Some(signal) = signals.read_signal().doing(|| "reading signals".to_owned())? {
+        while let Some(signal) = signals.read_signal().context(|| "reading signals".to_owned())? {
             asked += match signal.ssi_signo {
                 number if number == Signal::SIGCHLD as u32 => 0,
                 // As if asked twice.
@@ -84,7 +84,7 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
         if domain.watch.was_forestalled() {
             return Err(Error::new(format!("somebody else started the domain {} at the same moment", domain.name))
                 .with_code("domain-not-ours")
-                .mend("shut it down, and choose again"));
+                .with_hint("shut it down, and choose again"));
         }
         if domain.watch.ran && stopping.is_none() {
             news.runs(None);

@@ -29,7 +29,7 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(errand: Errand, arguments: &[&str]) -> Result<Self> {
         let child = virsh::command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Ok(Self { errand, child: child.doing(|| format!("running `{}`", virsh::shell_line(arguments))).map_err(virsh::missing)? })
+        Ok(Self { errand, child: child.context(|| format!("running `{}`", virsh::shell_line(arguments))).map_err(virsh::missing)? })
     }
 
     /// The answer, if it has ended.
@@ -69,10 +69,10 @@ impl Subscription {
         let arguments = ["event", "--domain", domain, "--event", "lifecycle", "--loop"];
         let doing = || format!("running `{}`", virsh::shell_line(&arguments));
         // Its complaints go to the journal.
-        let mut child = virsh::command(&arguments).stdout(Stdio::piped()).spawn().doing(doing).map_err(virsh::missing)?;
-        let stdout = child.stdout.take().ok_or(ErrorKind::BrokenPipe).map_err(std::io::Error::from).doing(doing)?;
+        let mut child = virsh::command(&arguments).stdout(Stdio::piped()).spawn().context(doing).map_err(virsh::missing)?;
+        let stdout = child.stdout.take().ok_or(ErrorKind::BrokenPipe).map_err(std::io::Error::from).context(doing)?;
         let subscription = Self { child, stdout, line: Vec::new(), is_proven: false };
-        fcntl(&subscription.stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).doing(doing)?;
+        fcntl(&subscription.stdout, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context(doing)?;
         Ok(subscription)
     }
 

@@ -35,17 +35,17 @@ impl Answer {
         !self.done && self.words.starts_with("failed to get domain")
     }
 
-    /// The refusal as an error, with its mend.
+    /// The refusal as an error, with its hint.
     pub(super) fn into_error(self, arguments: &[&str]) -> Error {
         let is_no_domain = self.is_no_domain();
         let is_unreachable = self.words.starts_with("failed to connect");
-        let error = Error::because(format!("running `{}`", shell_line(arguments)), self.words);
+        let error = Error::caused_by(format!("running `{}`", shell_line(arguments)), self.words);
         if is_no_domain {
-            error.with_code("domain-missing").mend(
+            error.with_code("domain-missing").with_hint(
                 "define it (`persona export libvirt` prints one to begin with), or name yours with `domain = \"...\"` in the settings",
             )
         } else if is_unreachable {
-            error.with_code("libvirt-unreachable").mend(
+            error.with_code("libvirt-unreachable").with_hint(
                 "start libvirt (`systemctl enable --now libvirtd.socket`, or virtqemud.socket), and let the user legion in: `usermod -aG libvirt legion`",
             )
         } else {
@@ -73,7 +73,7 @@ pub fn shell_line(arguments: &[&str]) -> String {
 pub(super) fn missing(error: Error) -> Error {
     error
         .with_code("virsh-missing")
-        .mend("install libvirt's client: libvirt (Arch), libvirt-clients (Debian, Ubuntu), libvirt-client (Fedora)")
+        .with_hint("install libvirt's client: libvirt (Arch), libvirt-clients (Debian, Ubuntu), libvirt-client (Fedora)")
 }
 
 /// Asks, and waits for the answer.
@@ -82,7 +82,7 @@ pub(super) fn missing(error: Error) -> Error {
 /// When `virsh` cannot be run, or does not end in time.
 pub(super) fn ask(arguments: &[&str], patience: Duration) -> Result<Answer> {
     let doing = || format!("running `{}`", shell_line(arguments));
-    let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().doing(doing).map_err(missing)?;
+    let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context(doing).map_err(missing)?;
     let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else { return Err(Error::new(doing())) };
     let until = Instant::now() + patience;
     let (mut said, mut words, mut part) = (Vec::new(), Vec::new(), [0; 4096]);
@@ -93,22 +93,22 @@ pub(super) fn ask(arguments: &[&str], patience: Duration) -> Result<Answer> {
             Ok(0) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(Error::because(doing(), format!("libvirt did not answer within {} s", patience.as_secs()))
+                return Err(Error::caused_by(doing(), format!("libvirt did not answer within {} s", patience.as_secs()))
                     .with_code("libvirt-silent")
-                    .mend("see what it does: systemctl status libvirtd virtqemud"));
+                    .with_hint("see what it does: systemctl status libvirtd virtqemud"));
             }
             Err(nix::errno::Errno::EINTR) => continue,
-            ready => ready.doing(doing)?,
+            ready => ready.context(doing)?,
         };
         match stdout.read(&mut part) {
             Ok(0) => break,
             Ok(count) => said.extend_from_slice(&part[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::because(doing(), error)),
+            Err(error) => return Err(Error::caused_by(doing(), error)),
         }
     }
-    stderr.read_to_end(&mut words).doing(doing)?;
-    let status = child.wait().doing(doing)?;
+    stderr.read_to_end(&mut words).context(doing)?;
+    let status = child.wait().context(doing)?;
     Ok(Answer::new(status.success(), &said, &words))
 }
 
@@ -126,19 +126,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libvirts_words_are_one_line_with_a_mend() {
+    fn libvirts_words_are_one_line_with_a_hint() {
         let refused = |stderr: &str| Answer::new(false, b"\n", stderr.as_bytes());
         let no_domain = refused("error: failed to get domain 'legion'\n");
         assert!(no_domain.is_no_domain());
         let error = no_domain.into_error(&["dominfo", "legion"]);
         assert_eq!(error.code(), Some("domain-missing"));
         assert!(error.reason().contains("virsh --connect qemu:///system dominfo legion"), "what can be tried: {error}");
-        assert!(error.how_to_mend().is_some_and(|hint| hint.contains("persona export libvirt")), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("persona export libvirt")), "{error}");
         let denied = refused("error: failed to connect to the hypervisor\nerror: authentication unavailable: no polkit agent\n");
         assert!(!denied.is_no_domain());
         let error = denied.into_error(&["start", "legion"]);
         assert_eq!(error.code(), Some("libvirt-unreachable"));
         assert!(error.reason().ends_with("failed to connect to the hypervisor: authentication unavailable: no polkit agent"), "{error}");
-        assert!(error.how_to_mend().is_some_and(|hint| hint.contains("usermod -aG libvirt legion")), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("usermod -aG libvirt legion")), "{error}");
     }
 }

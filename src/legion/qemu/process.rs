@@ -44,13 +44,13 @@ impl Qemu {
     /// Starts it. Its threads are where the launch wants them before the guest runs.
     pub(super) fn start(paths: &Paths, launch: &Launch, lock: &LegionLock) -> Result<Self> {
         let doing = || "making QEMU's sockets".to_owned();
-        let (ours, theirs) = UnixStream::pair().doing(doing)?;
-        let qmp = Qmp::new(ours).doing(doing)?;
+        let (ours, theirs) = UnixStream::pair().context(doing)?;
+        let qmp = Qmp::new(ours).context(doing)?;
         let Pinning { vcpus, rest } = launch.pinning.clone();
         // QEMU's threads are where their supervisor is, until it has pinned those of the virtual CPUs.
         keep_to(Pid::from_raw(0), &rest)
-            .doing(|| format!("keeping legion to the host CPUs {rest:?}"))
-            .map_err(|error| error.mend("`lscpu` lists the host's CPUs; change `cpus` in the settings"))?;
+            .context(|| format!("keeping legion to the host CPUs {rest:?}"))
+            .map_err(|error| error.with_hint("`lscpu` lists the host's CPUs; change `cpus` in the settings"))?;
         let held = !vcpus.is_empty();
         let mut argv = argv::supervised(&launch.qemu, theirs.as_raw_fd(), held);
         let tap = launch.macvtap.then(|| network::open(paths)).transpose()?;
@@ -60,7 +60,7 @@ impl Qemu {
         let tpm = if launch.swtpm.is_empty() { None } else { Some(Tpm::start(paths, &launch.swtpm)?) };
         let (program, arguments) = argv.split_first().ok_or_else(|| Error::new("QEMU's command line is empty"))?;
         for inherited in [theirs.as_fd(), lock.as_fd()].into_iter().chain(tap.iter().map(AsFd::as_fd)) {
-            fcntl(inherited, FcntlArg::F_SETFD(FdFlag::empty())).doing(doing)?;
+            fcntl(inherited, FcntlArg::F_SETFD(FdFlag::empty())).context(doing)?;
         }
         let mut child = Command::new(program)
             .args(arguments)
@@ -70,13 +70,13 @@ impl Qemu {
             // Ctrl-C in a terminal is for the supervisor alone.
             .process_group(0)
             .spawn()
-            .doing(|| format!("starting {program}"))
-            .map_err(|error| error.mend("install QEMU: qemu-system-x86 (Arch, Debian), qemu-kvm (Fedora)"))?;
+            .context(|| format!("starting {program}"))
+            .map_err(|error| error.with_hint("install QEMU: qemu-system-x86 (Arch, Debian), qemu-kvm (Fedora)"))?;
         let stderr = child.stderr.take();
         let qemu =
             Self { child, qmp: Some(qmp), stderr, watch: Watch { held, ..Watch::default() }, tail: Tail::default(), vcpus, _tpm: tpm };
         if let Some(stderr) = &qemu.stderr {
-            fcntl(stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).doing(doing)?;
+            fcntl(stderr, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context(doing)?;
         }
         Ok(qemu)
     }

@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(5);
 
 fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, news: &mut News<'_>) -> Result<Ending> {
-    let signals = block_signals().doing(|| "blocking signals".to_owned())?;
+    let signals = block_signals().context(|| "blocking signals".to_owned())?;
     let _claim = launch.expect_cartridge(paths, lock)?.claim(paths)?;
     let mut qemu = Qemu::start(paths, launch, lock)?;
     let mut stopping: Option<Stopping> = None;
@@ -63,7 +63,7 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, news: &mut News<
         if qemu.watch.stalled.is_some() {
             timeout = Some(timeout.map_or(RETRY, |timeout| timeout.min(RETRY)));
         }
-        let woken = qemu.wait_for_news(&signals, agent.as_ref(), timeout).doing(|| "waiting for QEMU".to_owned())?;
+        let woken = qemu.wait_for_news(&signals, agent.as_ref(), timeout).context(|| "waiting for QEMU".to_owned())?;
         qemu.listen();
         if let Some(answered) = agent.as_mut().and_then(Agent::listen) {
             agent = None;
@@ -78,7 +78,7 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, news: &mut News<
         if !woken && qemu.watch.stalled.is_some() {
             qemu.go_on();
         }
-        while let Some(signal) = signals.read_signal().doing(|| "reading signals".to_owned())? {
+        while let Some(signal) = signals.read_signal().context(|| "reading signals".to_owned())? {
             if signal.ssi_signo != Signal::SIGCHLD as u32 {
                 if stopping.is_none() {
                     news.stops(launch.ladder.kill + GRACE);
@@ -87,7 +87,7 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, news: &mut News<
                 stopping = Some(Stopping::asked(stopping, &launch.ladder, has_a_button));
             }
         }
-        if let Some((exit, words)) = qemu.ended().doing(|| "waiting for QEMU".to_owned())? {
+        if let Some((exit, words)) = qemu.ended().context(|| "waiting for QEMU".to_owned())? {
             return Ok(Ending::conclude(&qemu.watch, stopping.as_ref().and_then(Stopping::last), exit, words));
         }
     }

@@ -37,7 +37,7 @@ pub fn argv(paths: &Paths, slot: &Path) -> Result<Vec<String>> {
     if folder.contains(',') {
         return Err(Error::new(format!("swtpm cannot keep legion's TPM in {folder}, because of the comma"))
             .with_code("slot-path-unusable")
-            .mend("choose another `slot`, or write tpm = false in the settings"));
+            .with_hint("choose another `slot`, or write tpm = false in the settings"));
     }
     // Its own filter of system calls is on unless switched off.
     let state = format!("dir={folder},mode=0600");
@@ -54,12 +54,12 @@ pub fn provide(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> R
     let doing = || format!("making the folder {} for legion's TPM", folder.display());
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        made => made.doing(doing)?,
+        made => made.context(doing)?,
     }
     // The cartridge is legion's: nothing that legion puts in the folder's place may become its own.
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
-    let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&folder).doing(doing)?;
-    fchown(&folder, Some(user), Some(group)).doing(doing)
+    let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&folder).context(doing)?;
+    fchown(&folder, Some(user), Some(group)).context(doing)
 }
 
 /// swtpm at work. Dropped, it ends.
@@ -84,8 +84,8 @@ impl Tpm {
             // Ctrl-C in a terminal is for the supervisor alone.
             .process_group(0)
             .spawn()
-            .doing(|| format!("starting {program} for legion's TPM"))
-            .map_err(|error| error.mend("install swtpm (Arch, Debian), or write tpm = false in the settings"))?;
+            .context(|| format!("starting {program} for legion's TPM"))
+            .map_err(|error| error.with_hint("install swtpm (Arch, Debian), or write tpm = false in the settings"))?;
         Ok(Self { child })
     }
 
@@ -108,10 +108,10 @@ fn listen(path: &Path) -> Result<UnixListener> {
     let doing = || format!("making the socket {} for legion's TPM", path.display());
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
-        removed => removed.doing(doing)?,
+        removed => removed.context(doing)?,
     }
-    let socket = UnixListener::bind(path).doing(doing)?;
-    fs::set_permissions(path, Permissions::from_mode(0o600)).doing(doing)?;
+    let socket = UnixListener::bind(path).context(doing)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600)).context(doing)?;
     Ok(socket)
 }
 
@@ -172,7 +172,7 @@ mod tests {
         fs::create_dir_all(paths.run_dir()).unwrap();
         let error = Tpm::start(&paths, &["no-such-swtpm".to_owned()]).unwrap_err();
         assert_eq!(error.errno(), Some(nix::libc::ENOENT));
-        assert!(error.how_to_mend().is_some_and(|hint| hint.contains("swtpm")), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("swtpm")), "{error}");
     }
 
     /// A program in swtpm's place that ignores its being asked, once it has said that it does.

@@ -29,11 +29,11 @@ impl Alone {
         let path = paths.menu_lock();
         let doing = || format!("taking the lock {}", path.display());
         let Some(mut lock) = FileLock::try_take(&path)? else {
-            let holder = fs::read_to_string(&path).doing(doing)?;
+            let holder = fs::read_to_string(&path).context(doing)?;
             let holder = holder.trim().parse().map_err(|_| Error::new(format!("{}: it is held, but does not say by whom", doing())))?;
             return Ok(Taken::Other(holder));
         };
-        lock.file().set_len(0).and_then(|()| write!(lock.file(), "{}", std::process::id())).doing(doing)?;
+        lock.file().set_len(0).and_then(|()| write!(lock.file(), "{}", std::process::id())).context(doing)?;
         Ok(Taken::Alone(Self(lock)))
     }
 }
@@ -52,7 +52,7 @@ pub fn hand_over(paths: &Paths, menu: u32) -> Result<()> {
     if let Err(error) = join_group(paths, menu) {
         log::info!("the menu stays in its control group: {error}");
     }
-    sd_notify::notify(&[NotifyState::MainPid(menu), NotifyState::Ready]).doing(|| "handing the menu over to its unit".to_owned())
+    sd_notify::notify(&[NotifyState::MainPid(menu), NotifyState::Ready]).context(|| "handing the menu over to its unit".to_owned())
 }
 
 /// Moves a process to this one's control group (`cgroups(7)`, version 2).

@@ -113,7 +113,7 @@ impl Session {
         let (paths, work) = (self.paths.clone(), self.work.clone());
         let read = sources.beside(move |reporter| reporter.tell(Report::Contents(Box::new(work.contents(&paths)))));
         if let Err(error) = read {
-            self.settle(Err(Error::because("reading the settings of the host", error)), sources);
+            self.settle(Err(Error::caused_by("reading the settings of the host", error)), sources);
         }
     }
 

@@ -183,7 +183,7 @@ impl Session {
     /// The choice is recorded, or not: why.
     pub(super) fn answer_chosen(&mut self, failed: Option<&str>) {
         for Deferred { client, name, .. } in self.take_deferred(Until::Recorded) {
-            let outcome = failed.map_or(Ok(()), |why| Err(Error::because(format!("starting {name}"), why.to_owned())));
+            let outcome = failed.map_or(Ok(()), |why| Err(Error::caused_by(format!("starting {name}"), why.to_owned())));
             self.answer(client, outcome);
         }
     }
@@ -219,11 +219,11 @@ impl Session {
                 self.perform(effects, sources);
                 Ok(())
             }
-            Err(refusal) => Err(self.because(refusal, remote)),
+            Err(refusal) => Err(self.refusal_error(refusal, remote)),
         }
     }
 
-    fn because(&self, refusal: Refusal, remote: Remote) -> Error {
+    fn refusal_error(&self, refusal: Refusal, remote: Remote) -> Error {
         let wanted = match remote {
             Remote::Choose(persona) => Some(persona),
             _ => None,
@@ -231,19 +231,19 @@ impl Session {
         match refusal {
             Refusal::Refused => {
                 let why = wanted.and_then(|persona| self.facts.refusals.get(persona).cloned().flatten()).unwrap_or_default();
-                let (why, mend) = why.split_once('\n').unwrap_or((&why, ""));
-                let error = Error::because(format!("{} cannot start", self.title(wanted)), why.to_owned());
-                if mend.is_empty() { error } else { error.mend(mend) }
+                let (why, hint) = why.split_once('\n').unwrap_or((&why, ""));
+                let error = Error::caused_by(format!("{} cannot start", self.title(wanted)), why.to_owned());
+                if hint.is_empty() { error } else { error.with_hint(hint) }
             }
             Refusal::Busy(playing) => {
                 let is_legion = |persona: Option<usize>| self.persona_at(persona).is_some_and(|persona| persona.legion().is_some());
                 let name = self.persona_at(wanted).map_or("NAME", |persona| &persona.name);
-                let mend = match (is_legion(playing), is_legion(wanted)) {
+                let hint = match (is_legion(playing), is_legion(wanted)) {
                     (true, true) => format!("`persona switch {name}` stops legion and starts it as that one"),
                     (true, false) => "`persona stop` stops legion; then choose again".to_owned(),
                     (false, _) => "wait until it runs; then choose again".to_owned(),
                 };
-                Error::new(format!("{} was chosen already", self.title(playing))).mend(mend)
+                Error::new(format!("{} was chosen already", self.title(playing))).with_hint(hint)
             }
             Refusal::NoCountdown => Error::new(match self.menu().map(Menu::stage_word) {
                 Some("waiting" | "awaiting-screen") => "nothing counts down: the menu waits for a choice already",
@@ -270,11 +270,11 @@ impl Session {
         personas.iter().position(|persona| persona.name == name).ok_or_else(|| {
             let names = || personas.iter().map(|persona| persona.name.as_str());
             let name: String = name.chars().take(40).collect();
-            let mend = match nearest(&name, names()) {
+            let hint = match nearest(&name, names()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the personas are {}", names().collect::<Vec<_>>().join(", ")),
             };
-            Error::new(format!("the menu has no persona `{name}`")).mend(mend)
+            Error::new(format!("the menu has no persona `{name}`")).with_hint(hint)
         })
     }
 
@@ -284,5 +284,5 @@ impl Session {
 }
 
 fn no_personas(why: &str) -> Error {
-    Error::because("the menu has no personas to show", why.to_owned())
+    Error::caused_by("the menu has no personas to show", why.to_owned())
 }

@@ -210,7 +210,7 @@ fn launch_of(launch: Result<Option<Launch>>, index: usize, paths: &Paths, report
     let started =
         reporter.beside(move |reporter| launch.start(is_live, &|phase, why| reporter.tell(Report::Event(news(index, phase, why)))));
     if let Err(error) = started {
-        let error = Error::because("starting the persona", error);
+        let error = Error::caused_by("starting the persona", error);
         log::error!("{error}");
         reporter.tell(Report::Event(news(index, Phase::Failed, Some(error.to_string()))));
     }

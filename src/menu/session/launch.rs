@@ -84,5 +84,5 @@ pub(super) fn power_off() -> Result<()> {
 }
 
 fn jobs(error: Error) -> Error {
-    error.mend("see `systemctl list-jobs` on the host")
+    error.with_hint("see `systemctl list-jobs` on the host")
 }

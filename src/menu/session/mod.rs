@@ -57,7 +57,7 @@ pub enum Subject {
     },
     /// There are no settings to show: why, until a key is pressed.
     Broken {
-        /// What is wrong and how to mend it.
+        /// What is wrong and how to fix it.
         why: String,
     },
 }

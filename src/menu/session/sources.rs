@@ -108,21 +108,21 @@ impl Sources {
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
             stop.add(signal);
         }
-        stop.thread_block().doing(|| "blocking signals".into())?;
+        stop.thread_block().context(|| "blocking signals".into())?;
         let signals =
-            SignalFd::with_flags(&stop, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).doing(|| "listening for signals".into())?;
-        let uevents = Uevents::subscribe().doing(|| "listening for the kernel's device events".into())?;
+            SignalFd::with_flags(&stop, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).context(|| "listening for signals".into())?;
+        let uevents = Uevents::subscribe().context(|| "listening for the kernel's device events".into())?;
         let folder = paths.run_dir();
-        std::fs::create_dir_all(&folder).doing(|| format!("making the folder {}", folder.display()))?;
-        let run_dir = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).doing(|| "watching legion".into())?;
-        run_dir.add_watch(&folder, AddWatchFlags::IN_MOVED_TO).doing(|| format!("watching {}", folder.display()))?;
+        std::fs::create_dir_all(&folder).context(|| format!("making the folder {}", folder.display()))?;
+        let run_dir = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).context(|| "watching legion".into())?;
+        run_dir.add_watch(&folder, AddWatchFlags::IN_MOVED_TO).context(|| format!("watching {}", folder.display()))?;
         let mounts = File::open(paths.mount_info()).inspect_err(|error| log::warn!("watching the mounts: {error}")).ok();
         let network = network::Changes::subscribe().inspect_err(|error| log::warn!("watching the network addresses: {error}")).ok();
-        let (rung, bell) = std::io::pipe().doing(|| "making a pipe".into())?;
+        let (rung, bell) = std::io::pipe().context(|| "making a pipe".into())?;
         let (sender, reports) = channel();
         let reporter = Reporter { sender, bell: Arc::new(bell) };
         let recorders = Threads::default();
-        let recorder = record(reporter.clone(), recorders.token()).doing(|| "starting the thread that records choices".into())?;
+        let recorder = record(reporter.clone(), recorders.token()).context(|| "starting the thread that records choices".into())?;
         let (recorder, recorders) = (Some(recorder), Some(recorders));
         Ok(Self { signals, uevents, run_dir, mounts, network, reports, reporter, rung, recorder, recorders })
     }
@@ -159,7 +159,7 @@ impl Sources {
         fds.extend(self.network.iter().map(|network| PollFd::new(network.as_fd(), PollFlags::POLLIN)));
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).doing(|| "waiting for events".into()),
+            Err(error) => return Err(error).context(|| "waiting for events".into()),
         }
         let ready: Vec<bool> = fds.iter().map(|fd| fd.any() == Some(true)).collect();
         drop(fds);

@@ -40,7 +40,7 @@ fn await_start(name: &str) -> Result<()> {
 
 fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(Phase, Option<String>)) {
     let failed = |error: Error| {
-        let error = error.mend(format!("see `systemctl status {name}`"));
+        let error = error.with_hint(format!("see `systemctl status {name}`"));
         log::error!("{}", Event::Phase { subject: name.to_owned(), phase: Phase::Failed, why: Some(error.to_string()) });
         tell(Phase::Failed, Some(error.to_string()));
     };
@@ -71,7 +71,7 @@ fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(P
                 return tell(Phase::Ended, None);
             }
             Next::Failed(why) => {
-                let words = why.map(|why| Error::because(format!("{name} failed"), why));
+                let words = why.map(|why| Error::caused_by(format!("{name} failed"), why));
                 return failed(words.or(refused).unwrap_or_else(|| Error::new(format!("{name} failed"))));
             }
         }

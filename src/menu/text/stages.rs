@@ -42,7 +42,7 @@ pub(super) fn shelf(view: &View, wide: usize, room: usize) -> Vec<Line> {
             lines.push(Line::default());
         }
     }
-    // A mend, or the end of a long reason, has no place in the list.
+    // A hint, or the end of a long reason, has no place in the list.
     if let Some(why) = highlighted(view).and_then(|card| card.refused.as_deref()) {
         let told = width::wrap(why, wide);
         if lines.len() + 1 + told.len() <= room {

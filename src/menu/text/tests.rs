@@ -49,7 +49,7 @@ fn starting() -> Stage {
     Stage::Starting { steps: steps(&[("devices", Progress::Done), ("cartridge", Progress::Busy), ("power", Progress::Pending)]) }
 }
 
-const BROKEN: &str = "/etc/persona/persona.toml, line 3: `fourty` is not a time such as \"10s\"\n  |\n3 | timeout = \"fourty\"\n  |           ^^^^^^^^\nmend: give seconds (\"10s\") or \"never\"";
+const BROKEN: &str = "/etc/persona/persona.toml, line 3: `fourty` is not a time such as \"10s\"\n  |\n3 | timeout = \"fourty\"\n  |           ^^^^^^^^\nhint: give seconds (\"10s\") or \"never\"";
 
 fn golden(name: &str, view: &View, (columns, rows): (usize, usize)) {
     let seen: String = lines(view, columns, rows).iter().map(|line| line.text().trim_end().to_owned() + "\n").collect();
@@ -73,7 +73,7 @@ fn every_stage() {
     golden("waiting", &View { notice, ..view(2, Stage::Waiting) }, USUAL);
     golden("starting", &view(1, starting()), USUAL);
     golden("running", &view(1, Stage::Running { screen: Some("RTX 2070 SUPER".into()) }), USUAL);
-    let why = "legion came to its end after 2 s: QEMU: could not open the disk\nmend: see journalctl -u legion";
+    let why = "legion came to its end after 2 s: QEMU: could not open the disk\nhint: see journalctl -u legion";
     golden("failed", &view(0, Stage::Failed { why: why.into() }), USUAL);
     golden("broken", &View::broken("moria", BROKEN.into()), USUAL);
 }

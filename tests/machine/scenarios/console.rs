@@ -35,10 +35,10 @@ fn shows_the_menu(machine: &mut Machine, head: Head, size: (usize, usize)) -> Re
 /// The menu as it is designed for a size. Only host, address and the seconds left are others.
 fn preview(artifacts: &Artifacts, machine: &Machine, size: &str) -> Result<Picture> {
     let (settings, file) = (machine.folder().join("preview.toml"), machine.folder().join("preview.png"));
-    std::fs::write(&settings, &artifacts.settings).doing(|| "keeping the settings".to_owned())?;
+    std::fs::write(&settings, &artifacts.settings).context(|| "keeping the settings".to_owned())?;
     let mut command = Command::new(&artifacts.persona);
     command.arg("--config").arg(&settings).args(["preview", "rivendale", "--size", size, "--out"]).arg(&file);
-    assert!(command.status().doing(|| "running persona preview".to_owned())?.success());
+    assert!(command.status().context(|| "running persona preview".to_owned())?.success());
     Picture::read(&file)
 }
 

@@ -94,7 +94,7 @@ fn bring(machine: &mut Machine, moment: &str) -> Result<Found> {
 /// Nothing is half done on the disk: what is remembered can be read, the slot is empty or holds a cartridge, and the override is there
 /// or not as it must be.
 fn judge(disk: &LeftDisk, moment: &str, found: Found) -> Result<()> {
-    let list: Value = serde_json::from_str(&disk.persona(&["list", "--json"])?).doing(|| "reading persona list".to_owned())?;
+    let list: Value = serde_json::from_str(&disk.persona(&["list", "--json"])?).context(|| "reading persona list".to_owned())?;
     let next: Vec<&str> = list
         .as_array()
         .unwrap()
@@ -107,7 +107,7 @@ fn judge(disk: &LeftDisk, moment: &str, found: Found) -> Result<()> {
         Found::Launched => assert_eq!(next, [""; 0], "{moment}: what was launched is not launched again"),
         Found::Between => assert!(next.is_empty() || next == ["gondor"], "{moment}: {next:?}"),
     }
-    let status: Value = serde_json::from_str(&disk.persona(&["status", "--json"])?).doing(|| "reading persona status".to_owned())?;
+    let status: Value = serde_json::from_str(&disk.persona(&["status", "--json"])?).context(|| "reading persona status".to_owned())?;
     assert!(status["settings_trouble"].is_null(), "{moment}: {status:#}");
     match disk.link("/var/lib/legion/slot") {
         None => {}
@@ -116,7 +116,7 @@ fn judge(disk: &LeftDisk, moment: &str, found: Found) -> Result<()> {
     for file in disk.files("/var/lib/persona")? {
         // Locks are empty, and what was not finished is tidied up by the next writer.
         if file.extension().is_some_and(|ending| ending == "toml") {
-            let text = std::fs::read_to_string(&file).doing(|| format!("reading {}", file.display()))?;
+            let text = std::fs::read_to_string(&file).context(|| format!("reading {}", file.display()))?;
             let is_whole = text.parse::<toml_edit::DocumentMut>().is_ok_and(|record| !record.is_empty());
             assert!(is_whole, "{moment}: {} holds {text:?}", file.display());
         }

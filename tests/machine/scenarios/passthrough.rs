@@ -277,9 +277,9 @@ pub(crate) fn races_and_losses(artifacts: &Artifacts) -> Result<()> {
     machine.run(&busy(&FIVE))?;
     for race in 1..=RACES {
         machine.log().step(format!("race {race} of {RACES}"));
-        machine.run("persona prepare").map_err(|error| Error::because(format!("race {race}"), error))?;
+        machine.run("persona prepare").map_err(|error| Error::caused_by(format!("race {race}"), error))?;
         assert_eq!(drivers(&mut machine, &FIVE)?, ["vfio-pci vfio-pci"; 5], "race {race}");
-        machine.run("persona release").map_err(|error| Error::because(format!("race {race}"), error))?;
+        machine.run("persona release").map_err(|error| Error::caused_by(format!("race {race}"), error))?;
         assert_eq!(drivers(&mut machine, &FIVE)?, AT_HOME, "race {race}");
     }
     machine.run("systemctl stop 'busy-*'; udevadm settle; rm /run/persona/legion.toml; systemctl start legion.path")?;

@@ -26,7 +26,7 @@ impl Watcher {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .doing(|| "watching over SSH".to_owned())?;
+            .context(|| "watching over SSH".to_owned())?;
         let lines = BufReader::new(ssh.stdout.take().unwrap());
         Ok(Self { ssh, lines })
     }
@@ -55,7 +55,7 @@ impl Drop for Watcher {
 
 /// What the menu says that it shows.
 fn live(machine: &Machine) -> Result<Value> {
-    let status: Value = serde_json::from_str(&machine.ssh("persona status --json")?).doing(|| "reading persona status".to_owned())?;
+    let status: Value = serde_json::from_str(&machine.ssh("persona status --json")?).context(|| "reading persona status".to_owned())?;
     Ok(status["live"].clone())
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn choose(folder: &Path, kernel: &Path, tree: &Path, emulator: &Emula
     match std::env::var("PERSONA_ACCEL").as_deref() {
         Ok("kvm") => return Ok(Accel::Kvm),
         Ok("tcg") => return Ok(Accel::Tcg),
-        Ok(other) => return Err(Error::usage(format!("PERSONA_ACCEL is {other:?}")).mend("use kvm or tcg")),
+        Ok(other) => return Err(Error::usage(format!("PERSONA_ACCEL is {other:?}")).with_hint("use kvm or tcg")),
         Err(_) => {}
     }
     let kept = folder.join("accel");
@@ -53,7 +53,7 @@ pub(crate) fn choose(folder: &Path, kernel: &Path, tree: &Path, emulator: &Emula
     }
     let accel = if nested() && trial(folder, kernel, tree, emulator)? { Accel::Kvm } else { Accel::Tcg };
     log.step(format!("QEMU runs with {} (PERSONA_ACCEL=kvm or tcg overrides)", accel.name()));
-    fs::write(&kept, accel.name()).doing(|| format!("writing {}", kept.display()))?;
+    fs::write(&kept, accel.name()).context(|| format!("writing {}", kept.display()))?;
     Ok(accel)
 }
 
@@ -71,10 +71,10 @@ fn nested() -> bool {
 fn trial(folder: &Path, kernel: &Path, tree: &Path, emulator: &Emulator) -> Result<bool> {
     let busybox = tree.join("usr/bin/busybox");
     let mut archive = Archive::default();
-    archive.file("/busybox", 0o755, &fs::read(&busybox).doing(|| format!("reading {}", busybox.display()))?);
+    archive.file("/busybox", 0o755, &fs::read(&busybox).context(|| format!("reading {}", busybox.display()))?);
     archive.file("/init", 0o755, format!("#!/busybox sh\necho {WORD}\n/busybox poweroff -f\n").as_bytes());
     let (image, serial) = (folder.join("trial.img"), folder.join("trial.log"));
-    fs::write(&image, archive.finish()).doing(|| format!("writing {}", image.display()))?;
+    fs::write(&image, archive.finish()).context(|| format!("writing {}", image.display()))?;
     let _ = fs::remove_file(&serial);
     let mut qemu = emulator
         .command()
@@ -90,7 +90,7 @@ fn trial(folder: &Path, kernel: &Path, tree: &Path, emulator: &Emulator) -> Resu
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .doing(|| "starting qemu-system-x86_64".to_owned())?;
+        .context(|| "starting qemu-system-x86_64".to_owned())?;
     let spoke = wait::until(TRIAL, || Ok(fs::read_to_string(&serial).is_ok_and(|text| text.contains(WORD)).then_some(())));
     let _ = qemu.kill();
     let _ = qemu.wait();

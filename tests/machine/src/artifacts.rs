@@ -63,18 +63,18 @@ impl Artifacts {
         let suite = Suite::from_environment()?;
         let folder = folders::output()?.join(suite.name());
         overlay::make_folder(&folder)?;
-        let lock = fs::File::create(folder.join("lock")).doing(|| format!("writing to {}", folder.display()))?;
-        let waiting = |(_, errno)| Error::because("waiting for another build of the machine", errno);
+        let lock = fs::File::create(folder.join("lock")).context(|| format!("writing to {}", folder.display()))?;
+        let waiting = |(_, errno)| Error::caused_by("waiting for another build of the machine", errno);
         let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(waiting)?;
 
         let binaries = binaries::build(log)?;
         let example = folders::repository().join("config/persona.toml");
-        let settings = settings::for_machine(&fs::read_to_string(&example).doing(|| format!("reading {}", example.display()))?)?;
+        let settings = settings::for_machine(&fs::read_to_string(&example).context(|| format!("reading {}", example.display()))?)?;
         let parsed = Settings::parse(&settings, "the machine's settings")?;
         let debian = debian::tree(&folder, suite, log)?;
         let ssh_key = ssh_key(&folder)?;
         let public = ssh_key.with_extension("pub");
-        let public = fs::read_to_string(&public).doing(|| format!("reading {}", public.display()))?;
+        let public = fs::read_to_string(&public).context(|| format!("reading {}", public.display()))?;
         let cartridges = cartridge::build(&folder, &debian, &binaries.cartridge_guest, &parsed, log)?;
         let overlay = overlay::build(&folder, suite, &binaries, &settings, &public)?;
         let inserted = overlay.join("var/lib/legion/cartridges");
@@ -126,7 +126,7 @@ impl Artifacts {
     /// When the tree cannot be read.
     pub fn versions(&self) -> Result<Versions> {
         let status = self.debian.tree.join("var/lib/dpkg/status");
-        let text = fs::read_to_string(&status).doing(|| format!("reading {}", status.display()))?;
+        let text = fs::read_to_string(&status).context(|| format!("reading {}", status.display()))?;
         let version = |package: &str| {
             let mut lines = text.lines().skip_while(|line| *line != format!("Package: {package}"));
             let version = lines.by_ref().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix("Version: "));

@@ -31,9 +31,9 @@ pub(crate) fn build(log: &Log) -> Result<Binaries> {
         .env_remove("MAKEFLAGS")
         .stdin(Stdio::null())
         .status()
-        .map_err(|error| Error::because("running make build", error))?;
+        .map_err(|error| Error::caused_by("running make build", error))?;
     if !status.success() {
-        return Err(Error::new(format!("`make build` failed ({status})")).mend("look at what it printed above"));
+        return Err(Error::new(format!("`make build` failed ({status})")).with_hint("look at what it printed above"));
     }
     let helpers = folders::programs()?;
     let helper = |name: &str| {
@@ -41,7 +41,7 @@ pub(crate) fn build(log: &Log) -> Result<Binaries> {
         if path.is_file() {
             return Ok(path);
         }
-        Err(Error::new(format!("there is no program {}", path.display())).mend("build it: cargo build -p persona-machine --bins"))
+        Err(Error::new(format!("there is no program {}", path.display())).with_hint("build it: cargo build -p persona-machine --bins"))
     };
     Ok(Binaries {
         persona: folders::target().join("x86_64-unknown-linux-gnu/release/persona"),

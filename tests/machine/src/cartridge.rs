@@ -40,7 +40,7 @@ pub(crate) fn build(output: &Path, debian: &Debian, guest: &Path, settings: &Set
     log.step("making the cartridges");
     folders::forget_recipe(&folder);
     if folder.exists() {
-        fs::remove_dir_all(&folder).doing(|| format!("removing {}", folder.display()))?;
+        fs::remove_dir_all(&folder).context(|| format!("removing {}", folder.display()))?;
     }
     let version = debian.kernel_version()?;
     let drivers = drivers(debian, &version)?;
@@ -53,11 +53,11 @@ pub(crate) fn build(output: &Path, debian: &Debian, guest: &Path, settings: &Set
         // The guest's firmware reads slowly in a nested machine, its kernel unpacks fast.
         write(&initrd, Tool::new("zstd").args(["-12", "-qc"]).arg(&initrd).bytes()?, 0o644)?;
         make_disk(&raw, &debian.kernel(&version), &cartridge)?;
-        fs::remove_file(cartridge.join("initrd")).doing(|| "tidying a cartridge".to_owned())?;
+        fs::remove_file(cartridge.join("initrd")).context(|| "tidying a cartridge".to_owned())?;
         if number == 0 {
             let convert = Tool::new("qemu-img").args(["convert", "-f", "raw", "-O", "qcow2"]);
             convert.arg(&raw).arg(cartridge.join("disk.qcow2")).run()?;
-            fs::remove_file(&raw).doing(|| "tidying a cartridge".to_owned())?;
+            fs::remove_file(&raw).context(|| "tidying a cartridge".to_owned())?;
         }
     }
     folders::keep_recipe(&folder, &recipe)?;
@@ -69,9 +69,9 @@ pub(crate) fn build(output: &Path, debian: &Debian, guest: &Path, settings: &Set
 /// # Errors
 /// When strip fails.
 pub(crate) fn stripped(program: &Path) -> Result<Vec<u8>> {
-    let stripped = tempfile::NamedTempFile::new().doing(|| format!("stripping {}", program.display()))?;
+    let stripped = tempfile::NamedTempFile::new().context(|| format!("stripping {}", program.display()))?;
     Tool::new("strip").args(["--strip-all", "-o"]).arg(stripped.path()).arg(program).run()?;
-    fs::read(stripped.path()).doing(|| format!("reading what is left of {}", program.display()))
+    fs::read(stripped.path()).context(|| format!("reading what is left of {}", program.display()))
 }
 
 fn identities(settings: &Settings) -> Vec<Identity> {
@@ -92,7 +92,7 @@ fn drivers(debian: &Debian, version: &str) -> Result<Vec<PathBuf>> {
     let folder = debian.modules(version);
     let read = |name: &str| {
         let path = folder.join(name);
-        fs::read_to_string(&path).doing(|| format!("reading {}", path.display()))
+        fs::read_to_string(&path).context(|| format!("reading {}", path.display()))
     };
     let (index, built_in) = (read("modules.dep")?, read("modules.builtin")?);
     let needs: Vec<(&str, Vec<&str>)> = index
@@ -128,7 +128,7 @@ fn unpacked(module: &Path) -> Result<Vec<u8>> {
     let unpack = match module.extension().and_then(|ending| ending.to_str()) {
         Some("xz") => "xz",
         Some("zst") => "zstd",
-        _ => return fs::read(module).doing(|| format!("reading {}", module.display())),
+        _ => return fs::read(module).context(|| format!("reading {}", module.display())),
     };
     Tool::new(unpack).args(["-dcq"]).arg(module).bytes()
 }
@@ -139,7 +139,7 @@ fn initramfs(init: &[u8], drivers: &[PathBuf], identity: &Identity) -> Result<Ve
     for folder in ["/dev", "/proc", "/sys"] {
         archive.folder(folder);
     }
-    archive.file(IDENTITY_FILE, 0o644, &serde_json::to_vec(identity).doing(|| "writing a cartridge's identity".to_owned())?);
+    archive.file(IDENTITY_FILE, 0o644, &serde_json::to_vec(identity).context(|| "writing a cartridge's identity".to_owned())?);
     for (number, driver) in drivers.iter().enumerate() {
         let name = driver.file_name().unwrap_or_default().to_string_lossy();
         let name = name.split_once(".ko").map_or(name.as_ref(), |(stem, _)| stem);
@@ -151,7 +151,7 @@ fn initramfs(init: &[u8], drivers: &[PathBuf], identity: &Identity) -> Result<Ve
 /// A FAT file system on the whole disk, with syslinux in its boot sector: nothing is mounted, nobody need be root.
 fn make_disk(disk: &Path, kernel: &Path, cartridge: &Path) -> Result<()> {
     let doing = || format!("making {}", disk.display());
-    fs::File::create(disk).doing(doing)?.set_len(u64::from(MEBIBYTES) << 20).doing(doing)?;
+    fs::File::create(disk).context(doing)?.set_len(u64::from(MEBIBYTES) << 20).context(doing)?;
     let config = cartridge.join("syslinux.cfg");
     write(&config, boot_settings(), 0o644)?;
     // 64 heads of 32 sectors make a cylinder a mebibyte.
@@ -160,6 +160,6 @@ fn make_disk(disk: &Path, kernel: &Path, cartridge: &Path) -> Result<()> {
     for (file, name) in [(kernel, "vmlinuz"), (&cartridge.join("initrd"), "initrd"), (&config, "syslinux.cfg")] {
         Tool::new("mcopy").arg("-i").arg(disk).arg(file).arg(format!("::{name}")).run()?;
     }
-    fs::remove_file(&config).doing(doing)?;
+    fs::remove_file(&config).context(doing)?;
     Tool::new("syslinux").arg("--install").arg(disk).run()
 }

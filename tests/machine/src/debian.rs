@@ -126,8 +126,8 @@ impl Debian {
         let folder = self.tree.join("usr/lib/modules");
         let doing = || format!("looking for a kernel in {}", folder.display());
         let mut versions = Vec::new();
-        for entry in std::fs::read_dir(&folder).doing(doing)? {
-            versions.push(entry.doing(doing)?.file_name().to_string_lossy().into_owned());
+        for entry in std::fs::read_dir(&folder).context(doing)? {
+            versions.push(entry.context(doing)?.file_name().to_string_lossy().into_owned());
         }
         versions.into_iter().max().ok_or_else(|| Error::new(doing()))
     }

@@ -88,15 +88,15 @@ struct Pictures {
 pub fn demo(out: &mut dyn Write) -> Result<()> {
     let artifacts = Artifacts::build(&Log::new("image"))?;
     let folder = folders::repository().join("target/demo");
-    fs::create_dir_all(&folder).doing(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(&folder).context(|| format!("making {}", folder.display()))?;
     let windows = ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(|name| std::env::var_os(name).is_some());
     let scenario = Scenario::new("demo").cmdline(COUNTDOWN).windows(windows);
     let mut machine = Machine::power_on(&artifacts, &Hardware::standard(), &scenario)?;
     let report = walk(&mut machine, &folder)?;
     let file = folder.join("report.json");
-    let text = serde_json::to_string_pretty(&report).doing(|| "writing the report".into())?;
-    fs::write(&file, text + "\n").doing(|| format!("writing {}", file.display()))?;
-    summarise(&report, &file, out).doing(|| "printing the summary".into())
+    let text = serde_json::to_string_pretty(&report).context(|| "writing the report".into())?;
+    fs::write(&file, text + "\n").context(|| format!("writing {}", file.display()))?;
+    summarise(&report, &file, out).context(|| "printing the summary".into())
 }
 
 fn walk(machine: &mut Machine, folder: &Path) -> Result<Report> {
@@ -217,7 +217,7 @@ fn claim(machine: &Machine, what: &str, is_so: bool) -> Result<()> {
         return Ok(());
     }
     let broken = machine.explain(format!("not so: {what}"));
-    Err(Error::because("the demonstration did not go as it should", broken))
+    Err(Error::caused_by("the demonstration did not go as it should", broken))
 }
 
 /// What the machine says of itself.

@@ -50,12 +50,12 @@ impl Machine {
         let file = self.folder().join("picture.ppm");
         self.dump(head, &file, "ppm")?;
         let doing = || format!("reading the picture {}", file.display());
-        let bytes = std::fs::read(&file).doing(doing)?;
+        let bytes = std::fs::read(&file).context(doing)?;
         Picture::from_ppm(&bytes).ok_or_else(|| Error::new(format!("{}: it is no PPM", doing())))
     }
 
     fn dump(&mut self, head: Head, file: &Path, format: &str) -> Result<()> {
-        let file = std::path::absolute(file).doing(|| format!("finding {}", file.display()))?;
+        let file = std::path::absolute(file).context(|| format!("finding {}", file.display()))?;
         self.qmp().execute("screendump", json!({ "filename": file, "device": head.device(), "head": head.number(), "format": format }))?;
         Ok(())
     }

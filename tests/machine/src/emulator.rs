@@ -56,10 +56,12 @@ impl Emulator {
     /// # Errors
     /// When it cannot be run.
     pub(crate) fn version(&self) -> Result<String> {
-        let output = self.command().arg("--version").output().map_err(|error| Error::because("asking QEMU for its version", error))?;
+        let output = self.command().arg("--version").output().map_err(|error| Error::caused_by("asking QEMU for its version", error))?;
         if !output.status.success() {
             let told = String::from_utf8_lossy(&output.stderr);
-            return Err(Error::new(format!("QEMU cannot be run ({}): {}", output.status, told.trim())).mend("`make setup` installs it"));
+            return Err(
+                Error::new(format!("QEMU cannot be run ({}): {}", output.status, told.trim())).with_hint("`make setup` installs it")
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned())
     }

@@ -65,7 +65,7 @@ pub(crate) fn end(name: &str, failed: bool) -> Result<(Option<String>, PathBuf)>
     let left = LEFT.take().unwrap_or_default();
     let kept = folders::output()?.join("failures").join(name);
     if failed {
-        fs::create_dir_all(&kept).doing(|| format!("making {}", kept.display()))?;
+        fs::create_dir_all(&kept).context(|| format!("making {}", kept.display()))?;
     }
     for (number, folder) in left.folders.iter().enumerate() {
         if failed {
@@ -75,7 +75,7 @@ pub(crate) fn end(name: &str, failed: bool) -> Result<(Option<String>, PathBuf)>
     }
     if let (true, Some(evidence)) = (failed, &left.evidence) {
         let path = kept.join("evidence.txt");
-        fs::write(&path, evidence).doing(|| format!("writing {}", path.display()))?;
+        fs::write(&path, evidence).context(|| format!("writing {}", path.display()))?;
     }
     Ok((left.evidence, kept))
 }
@@ -87,7 +87,7 @@ fn keep(folder: &Path, kept: &Path, number: usize) -> Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         if [".log", ".png", ".txt"].iter().any(|ending| name.ends_with(ending)) {
             let to = kept.join(format!("{number}-{name}"));
-            fs::copy(entry.path(), &to).doing(|| format!("writing {}", to.display()))?;
+            fs::copy(entry.path(), &to).context(|| format!("writing {}", to.display()))?;
         }
     }
     Ok(())

@@ -24,7 +24,7 @@ pub(crate) fn target() -> PathBuf {
 /// # Errors
 /// When the kernel does not tell which program runs.
 pub(crate) fn programs() -> Result<PathBuf> {
-    let program = std::env::current_exe().doing(|| "finding the running program".to_owned())?;
+    let program = std::env::current_exe().context(|| "finding the running program".to_owned())?;
     let folder = program.parent().unwrap_or(Path::new("/"));
     Ok(if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder }.to_owned())
 }
@@ -35,8 +35,8 @@ pub(crate) fn programs() -> Result<PathBuf> {
 /// When it cannot be made.
 pub(crate) fn output() -> Result<PathBuf> {
     let folder = target().join("machine");
-    std::fs::create_dir_all(&folder).doing(|| format!("making {}", folder.display()))?;
-    folder.canonicalize().doing(|| format!("finding {}", folder.display()))
+    std::fs::create_dir_all(&folder).context(|| format!("making {}", folder.display()))?;
+    folder.canonicalize().context(|| format!("finding {}", folder.display()))
 }
 
 /// Whether `made` was made from `recipe`: the recipe is kept beside it.
@@ -49,7 +49,7 @@ pub(crate) fn is_current(made: &Path, recipe: &str) -> bool {
 /// # Errors
 /// When the note cannot be written.
 pub(crate) fn keep_recipe(made: &Path, recipe: &str) -> Result<()> {
-    std::fs::write(recipe_of(made), recipe).doing(|| format!("noting how {} was made", made.display()))
+    std::fs::write(recipe_of(made), recipe).context(|| format!("noting how {} was made", made.display()))
 }
 
 /// Forgets how `made` was made, before it is made anew.
@@ -79,27 +79,27 @@ pub(crate) fn fingerprint(folder: &Path) -> Result<u64> {
 /// When it cannot be read.
 pub(crate) fn fingerprint_file(file: &Path) -> Result<u64> {
     let mut hash = Fnv::default();
-    hash.add(&std::fs::read(file).doing(|| format!("reading {}", file.display()))?);
+    hash.add(&std::fs::read(file).context(|| format!("reading {}", file.display()))?);
     Ok(hash.0)
 }
 
 fn add_folder(hash: &mut Fnv, folder: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let reading = || format!("reading {}", folder.display());
-    let mut entries = std::fs::read_dir(folder).doing(reading)?.collect::<std::io::Result<Vec<_>>>().doing(reading)?;
+    let mut entries = std::fs::read_dir(folder).context(reading)?.collect::<std::io::Result<Vec<_>>>().context(reading)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let path = entry.path();
-        let metadata = entry.metadata().doing(|| format!("looking at {}", path.display()))?;
+        let metadata = entry.metadata().context(|| format!("looking at {}", path.display()))?;
         hash.add(entry.file_name().as_encoded_bytes());
         hash.add(&metadata.permissions().mode().to_le_bytes());
         if metadata.is_dir() {
             add_folder(hash, &path)?;
         } else if metadata.is_symlink() {
-            let target = std::fs::read_link(&path).doing(|| format!("reading {}", path.display()))?;
+            let target = std::fs::read_link(&path).context(|| format!("reading {}", path.display()))?;
             hash.add(target.as_os_str().as_encoded_bytes());
         } else {
-            hash.add(&std::fs::read(&path).doing(|| format!("reading {}", path.display()))?);
+            hash.add(&std::fs::read(&path).context(|| format!("reading {}", path.display()))?);
         }
     }
     Ok(())

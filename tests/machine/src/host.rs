@@ -50,7 +50,9 @@ pub fn install_what_is_lacking(log: &Log) -> Result<()> {
     let debian = Tool::exists("apt-get");
     if !debian && !Tool::exists("pacman") {
         let programs: Vec<&str> = NEEDS.iter().map(|need| need.program).collect();
-        return Err(Error::new("this host has neither apt-get nor pacman").mend(format!("install these yourself: {}", programs.join(", "))));
+        return Err(
+            Error::new("this host has neither apt-get nor pacman").with_hint(format!("install these yourself: {}", programs.join(", ")))
+        );
     }
     let lacking = |need: &&Need| !is_there(need, debian);
     let packages: Vec<&str> =
@@ -94,7 +96,7 @@ fn apt_install(packages: &[&str], log: &Log) -> Result<()> {
     let version = candidate("qemu-system-x86")?;
     let utils = format!("qemu-utils={version}");
     let install: Vec<&str> = ["install", "--allow-downgrades", &utils].iter().chain(packages).copied().collect();
-    apt(&install).run().map_err(|second| Error::because(format!("installing {} ({first})", packages.join(" ")), second))
+    apt(&install).run().map_err(|second| Error::caused_by(format!("installing {} ({first})", packages.join(" ")), second))
 }
 
 /// The version of a package that apt would install.

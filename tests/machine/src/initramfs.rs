@@ -94,7 +94,7 @@ pub(crate) fn bare(output: &Path, debian: &Debian, root: &RootImage, kind: Image
 /// # Errors
 /// When an image cannot be read or packed.
 pub(crate) fn growth(with: &Path, without: &Path) -> Result<Growth> {
-    let size = |path: &Path| std::fs::metadata(path).map(|file| file.len()).doing(|| format!("measuring {}", path.display()));
+    let size = |path: &Path| std::fs::metadata(path).map(|file| file.len()).context(|| format!("measuring {}", path.display()));
     let compressed = |path: &Path| -> Result<u64> {
         let packed = path.with_extension("zst");
         Tool::new("zstd").args(["-q", "-f", "-o"]).arg(&packed).arg(path).run()?;

@@ -164,7 +164,7 @@ impl Machine {
     pub fn persona_json<T: DeserializeOwned>(&mut self, arguments: &str) -> Result<T> {
         let command = format!("persona {arguments} --json");
         let text = self.run(&command)?;
-        serde_json::from_str(&text).doing(|| format!("understanding what `{command}` printed"))
+        serde_json::from_str(&text).context(|| format!("understanding what `{command}` printed"))
     }
 
     /// `persona status --json`.

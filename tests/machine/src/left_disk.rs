@@ -19,22 +19,22 @@ impl LeftDisk {
     /// Reads the disk of a machine whose power is off: its journal is replayed in a copy, as a boot would do it.
     ///
     /// # Errors
-    /// When the file system is broken beyond what its journal mends, or a tool fails.
+    /// When the file system is broken beyond what its journal hints, or a tool fails.
     pub fn of(machine: &Machine, artifacts: &Artifacts) -> Result<Self> {
         let raw = machine.folder().join("left.raw");
         let disk = machine.folder().join("disk.qcow2");
         Tool::new("qemu-img").args(["convert", "-f", "qcow2", "-O", "raw"]).arg(&disk).arg(&raw).run()?;
         // 1: something was corrected, such as the journal.
         Tool::new("sh").args(["-c", "e2fsck -p \"$1\" || test $? -eq 1", "sh"]).arg(&raw).run()?;
-        let tree = tempfile::tempdir().doing(|| "making a folder for what the disk holds".to_owned())?;
+        let tree = tempfile::tempdir().context(|| "making a folder for what the disk holds".to_owned())?;
         for folder in FOLDERS {
             let to = tree.path().join(folder.trim_start_matches('/'));
             let above = to.parent().unwrap_or(tree.path());
-            std::fs::create_dir_all(above).doing(|| format!("making {}", above.display()))?;
+            std::fs::create_dir_all(above).context(|| format!("making {}", above.display()))?;
             let request = format!("rdump {folder} {}", above.display());
             Tool::new("debugfs").args(["-R", &request]).arg(&raw).by_root().run()?;
         }
-        std::fs::remove_file(&raw).doing(|| format!("removing {}", raw.display()))?;
+        std::fs::remove_file(&raw).context(|| format!("removing {}", raw.display()))?;
         Ok(Self { tree, persona: artifacts.persona.clone() })
     }
 
@@ -58,7 +58,7 @@ impl LeftDisk {
     /// When it cannot be read.
     pub fn files(&self, folder: &str) -> Result<Vec<PathBuf>> {
         let folder = self.at(folder);
-        let entries = std::fs::read_dir(&folder).doing(|| format!("reading {}", folder.display()))?;
+        let entries = std::fs::read_dir(&folder).context(|| format!("reading {}", folder.display()))?;
         Ok(entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect())
     }
 

@@ -42,10 +42,10 @@ impl Monitor {
     /// When there is no such output.
     pub(crate) fn connect(folder: &Path, head: Head) -> Result<Self> {
         let doing = || format!("connecting to QEMU's VNC server for {head:?}");
-        let stream = UnixStream::connect(socket(folder, head)).doing(doing)?;
-        stream.set_read_timeout(Some(PATIENCE)).doing(doing)?;
+        let stream = UnixStream::connect(socket(folder, head)).context(doing)?;
+        stream.set_read_timeout(Some(PATIENCE)).context(doing)?;
         let mut monitor = Self { stream, head };
-        monitor.shake_hands().map_err(|error| Error::because(doing(), error))?;
+        monitor.shake_hands().map_err(|error| Error::caused_by(doing(), error))?;
         Ok(monitor)
     }
 
@@ -54,7 +54,7 @@ impl Monitor {
         self.send(VERSION)?;
         let [count] = self.receive()?;
         let mut offered = vec![0; usize::from(count)];
-        self.stream.read_exact(&mut offered).doing(|| "reading what QEMU offers".to_owned())?;
+        self.stream.read_exact(&mut offered).context(|| "reading what QEMU offers".to_owned())?;
         if !offered.contains(&NO_PASSWORD) {
             return Err(Error::new(format!("QEMU wants a password; it offers the security types {offered:?}")));
         }
@@ -68,7 +68,7 @@ impl Monitor {
         let greeting = self.receive::<24>()?;
         let length = u32::from_be_bytes([greeting[20], greeting[21], greeting[22], greeting[23]]);
         let mut name = vec![0; length as usize];
-        self.stream.read_exact(&mut name).doing(|| "reading QEMU's name".to_owned())?;
+        self.stream.read_exact(&mut name).context(|| "reading QEMU's name".to_owned())?;
         let mut encodings = vec![2, 0, 0, 1];
         encodings.extend(EXTENDED_DESKTOP_SIZE.to_be_bytes());
         self.send(&encodings)
@@ -98,16 +98,16 @@ impl Monitor {
         message.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         message.extend(&size);
         message.extend([0; 4]);
-        self.send(&message).map_err(|error| Error::because(format!("changing the monitor of {:?}", self.head), error))
+        self.send(&message).map_err(|error| Error::caused_by(format!("changing the monitor of {:?}", self.head), error))
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        self.stream.write_all(bytes).doing(|| "writing to QEMU's VNC server".to_owned())
+        self.stream.write_all(bytes).context(|| "writing to QEMU's VNC server".to_owned())
     }
 
     fn receive<const LENGTH: usize>(&mut self) -> Result<[u8; LENGTH]> {
         let mut bytes = [0; LENGTH];
-        self.stream.read_exact(&mut bytes).doing(|| "reading from QEMU's VNC server".to_owned())?;
+        self.stream.read_exact(&mut bytes).context(|| "reading from QEMU's VNC server".to_owned())?;
         Ok(bytes)
     }
 }

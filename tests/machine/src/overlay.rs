@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn build(output: &Path, suite: Suite, binaries: &Binaries, settings: &str, public_key: &str) -> Result<PathBuf> {
     let overlay = output.join("overlay");
     if overlay.exists() {
-        fs::remove_dir_all(&overlay).doing(|| format!("removing {}", overlay.display()))?;
+        fs::remove_dir_all(&overlay).context(|| format!("removing {}", overlay.display()))?;
     }
     let bench = folders::bench().join("overlay");
     Tool::new("cp").args(["-r", "--preserve=mode", "-T"]).arg(bench).arg(&overlay).run()?;
@@ -30,7 +30,7 @@ pub(crate) fn build(output: &Path, suite: Suite, binaries: &Binaries, settings: 
     write(&overlay.join("etc/ssh/sshd_config.d/suite.conf"), suite.sshd_settings(), 0o644)?;
     for folder in ["root", "root/.ssh"] {
         let folder = overlay.join(folder);
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).doing(|| format!("closing {}", folder.display()))?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).context(|| format!("closing {}", folder.display()))?;
     }
     Ok(overlay)
 }
@@ -48,10 +48,10 @@ fn install_persona(overlay: &Path, binaries: &Binaries) -> Result<()> {
 pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>, mode: u32) -> Result<()> {
     let doing = || format!("writing {}", path.display());
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).doing(doing)?;
+        fs::create_dir_all(folder).context(doing)?;
     }
-    fs::write(path, contents).doing(doing)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).doing(doing)
+    fs::write(path, contents).context(doing)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).context(doing)
 }
 
 /// Makes a folder and those above it.
@@ -59,7 +59,7 @@ pub(crate) fn write(path: &Path, contents: impl AsRef<[u8]>, mode: u32) -> Resul
 /// # Errors
 /// When it cannot be made.
 pub(crate) fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).doing(|| format!("making {}", folder.display()))
+    fs::create_dir_all(folder).context(|| format!("making {}", folder.display()))
 }
 
 /// The overlay's units that ask to be enabled.
@@ -70,9 +70,9 @@ pub(crate) fn units_to_enable(overlay: &Path) -> Result<Vec<String>> {
     let folder = overlay.join("usr/lib/systemd/system");
     let doing = || format!("reading {}", folder.display());
     let mut units = Vec::new();
-    for entry in fs::read_dir(&folder).doing(doing)? {
-        let entry = entry.doing(doing)?;
-        if entry.path().is_file() && fs::read_to_string(entry.path()).doing(doing)?.contains("[Install]") {
+    for entry in fs::read_dir(&folder).context(doing)? {
+        let entry = entry.context(doing)?;
+        if entry.path().is_file() && fs::read_to_string(entry.path()).context(doing)?.contains("[Install]") {
             units.push(entry.file_name().to_string_lossy().into_owned());
         }
     }

@@ -26,10 +26,10 @@ impl Picture {
     /// When it is none.
     pub fn read(file: &Path) -> Result<Self> {
         let doing = || format!("reading the picture {}", file.display());
-        let mut reader = png::Decoder::new(BufReader::new(File::open(file).doing(doing)?)).read_info().doing(doing)?;
+        let mut reader = png::Decoder::new(BufReader::new(File::open(file).context(doing)?)).read_info().context(doing)?;
         let size = reader.output_buffer_size().ok_or_else(|| Error::new(format!("{}: too large", doing())))?;
         let mut pixels = vec![0; size];
-        let info = reader.next_frame(&mut pixels).doing(doing)?;
+        let info = reader.next_frame(&mut pixels).context(doing)?;
         let channels = info.color_type.samples();
         if channels < 3 {
             return Err(Error::new(format!("{}: it has no colours", doing())));

@@ -46,7 +46,7 @@ fn make_initramfs(artifacts: &Artifacts, scenario: &Scenario, folder: &Path) -> 
     if scenario.initramfs_files.is_empty() {
         return Ok(image);
     }
-    let mut bytes = std::fs::read(&image).doing(|| format!("reading {}", image.display()))?;
+    let mut bytes = std::fs::read(&image).context(|| format!("reading {}", image.display()))?;
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes.extend(archive(&scenario.initramfs_files));
     let path = folder.join("initramfs");
@@ -59,7 +59,7 @@ fn write_once(path: &Path, bytes: &[u8]) -> Result<()> {
     if std::fs::read(path).is_ok_and(|kept| kept == bytes) {
         return Ok(());
     }
-    std::fs::write(path, bytes).doing(|| format!("writing {}", path.display()))
+    std::fs::write(path, bytes).context(|| format!("writing {}", path.display()))
 }
 
 fn make_firmware(scenario: &Scenario, folder: &Path) -> Result<Vec<(String, PathBuf)>> {
@@ -85,7 +85,7 @@ pub(crate) fn make_folder(name: &str) -> Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = std::env::temp_dir().join(format!("persona-{}-{number}-{name}", std::process::id()));
-    std::fs::create_dir_all(&folder).doing(|| format!("making {}", folder.display()))?;
+    std::fs::create_dir_all(&folder).context(|| format!("making {}", folder.display()))?;
     Ok(folder)
 }
 
@@ -158,10 +158,10 @@ pub(crate) fn stop(qemu: &mut Child) {
 fn start_qemu(emulator: &Emulator, argv: &[String], folder: &Path) -> Result<Child> {
     let path = folder.join("qemu.log");
     let doing = || format!("writing {}", path.display());
-    let output = File::create(&path).doing(doing)?;
-    let error = output.try_clone().doing(doing)?;
+    let output = File::create(&path).context(doing)?;
+    let error = output.try_clone().context(doing)?;
     let mut command = emulator.command();
     command.args(argv).stdin(Stdio::null()).stdout(output).stderr(error);
-    let child = command.spawn().doing(|| "starting qemu-system-x86_64".to_owned());
-    child.map_err(|error| error.mend("`make setup` installs QEMU"))
+    let child = command.spawn().context(|| "starting qemu-system-x86_64".to_owned());
+    child.map_err(|error| error.with_hint("`make setup` installs QEMU"))
 }

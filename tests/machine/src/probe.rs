@@ -49,8 +49,8 @@ impl Probe {
     /// When nobody listens there.
     pub(crate) fn connect(socket: &Path) -> Result<Self> {
         let doing = || format!("connecting to the probe at {}", socket.display());
-        let writer = UnixStream::connect(socket).doing(doing)?;
-        let reader = BufReader::new(writer.try_clone().doing(doing)?);
+        let writer = UnixStream::connect(socket).context(doing)?;
+        let reader = BufReader::new(writer.try_clone().context(doing)?);
         let (sender, messages) = channel();
         std::thread::spawn(move || {
             // A machine that is switched off in the middle of a line leaves half of one.
@@ -94,8 +94,8 @@ impl Probe {
     pub(crate) fn ask(&mut self, script: &str, until: Option<Duration>) -> Result<u64> {
         self.last_id += 1;
         let request = Request { id: self.last_id, run: script.to_owned(), until_s: until.map(|limit| limit.as_secs()) };
-        let line = serde_json::to_string(&request).doing(|| "writing to the probe".to_owned())?;
-        writeln!(self.writer, "{line}").doing(|| "writing to the probe".to_owned())?;
+        let line = serde_json::to_string(&request).context(|| "writing to the probe".to_owned())?;
+        writeln!(self.writer, "{line}").context(|| "writing to the probe".to_owned())?;
         Ok(self.last_id)
     }
 

@@ -26,9 +26,9 @@ impl Qmp {
     /// When nobody listens there, or it is not QEMU.
     pub fn connect(socket: &Path) -> Result<Self> {
         let doing = || format!("connecting to QEMU's monitor {}", socket.display());
-        let writer = UnixStream::connect(socket).doing(doing)?;
-        writer.set_read_timeout(Some(PATIENCE)).doing(doing)?;
-        let reader = BufReader::new(writer.try_clone().doing(doing)?);
+        let writer = UnixStream::connect(socket).context(doing)?;
+        writer.set_read_timeout(Some(PATIENCE)).context(doing)?;
+        let reader = BufReader::new(writer.try_clone().context(doing)?);
         let mut qmp = Self { reader, writer, resets: 0 };
         qmp.receive()?;
         qmp.execute("qmp_capabilities", json!({}))?;
@@ -48,9 +48,9 @@ impl Qmp {
     /// QEMU's, or the connection's.
     pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
-        writeln!(self.writer, "{request}").doing(|| format!("asking QEMU to {command}"))?;
+        writeln!(self.writer, "{request}").context(|| format!("asking QEMU to {command}"))?;
         loop {
-            let mut answer = self.receive().map_err(|error| Error::because(format!("asking QEMU to {command}"), error))?;
+            let mut answer = self.receive().map_err(|error| Error::caused_by(format!("asking QEMU to {command}"), error))?;
             if let Some(value) = answer.get_mut("return") {
                 return Ok(value.take());
             }
@@ -62,11 +62,11 @@ impl Qmp {
 
     fn receive(&mut self) -> Result<Value> {
         let mut line = String::new();
-        let length = self.reader.read_line(&mut line).doing(|| "reading from QEMU".to_owned())?;
+        let length = self.reader.read_line(&mut line).context(|| "reading from QEMU".to_owned())?;
         if length == 0 {
             return Err(Error::new("QEMU has gone away"));
         }
-        let message: Value = serde_json::from_str(&line).doing(|| format!("understanding QEMU's {line:?}"))?;
+        let message: Value = serde_json::from_str(&line).context(|| format!("understanding QEMU's {line:?}"))?;
         if message["event"] == "RESET" {
             self.resets += 1;
         }

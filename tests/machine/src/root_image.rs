@@ -154,6 +154,6 @@ fn make_stage(debian: &Debian, overlay: &Path, stage: &Path) -> Result<()> {
 fn make_image(stage: &Path, image: &Path) -> Result<()> {
     // Made by this user, so that it stays this user's when root fills it.
     let doing = || format!("making {}", image.display());
-    File::create(image).doing(doing)?.set_len(SIZE).doing(doing)?;
+    File::create(image).context(doing)?.set_len(SIZE).context(doing)?;
     Tool::new("mke2fs").args(FILE_SYSTEM).arg(stage).arg(image).by_root().run()
 }

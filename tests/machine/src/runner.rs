@@ -72,7 +72,9 @@ pub fn run(cases: &[Case], only: &[String], out: &mut dyn Write) -> Result<bool>
         cases.iter().filter(|case| only.is_empty() || only.iter().any(|word| case.name.contains(word.as_str()))).copied().collect();
     if wanted.is_empty() {
         let names: Vec<&str> = cases.iter().map(|case| case.name).collect();
-        return Err(Error::usage(format!("no scenario is called {}", only.join(" or "))).mend(format!("there are: {}", names.join(", "))));
+        return Err(
+            Error::usage(format!("no scenario is called {}", only.join(" or "))).with_hint(format!("there are: {}", names.join(", ")))
+        );
     }
     let begin = Instant::now();
     let artifacts = Artifacts::build(&Log::new("image"))?;
@@ -101,9 +103,9 @@ pub fn run(cases: &[Case], only: &[String], out: &mut dyn Write) -> Result<bool>
     let seconds = begin.elapsed().as_secs_f64();
     let report = Report { suite: artifacts.suite.name(), host: artifacts.versions()?, lanes, seconds, scenarios };
     let file = folders::target().join("test-report.json");
-    let text = serde_json::to_string_pretty(&report).doing(|| "writing the report".into())?;
-    std::fs::write(&file, text + "\n").doing(|| format!("writing {}", file.display()))?;
-    write!(out, "{}", table(&report)).doing(|| "printing the table".into())?;
+    let text = serde_json::to_string_pretty(&report).context(|| "writing the report".into())?;
+    std::fs::write(&file, text + "\n").context(|| format!("writing {}", file.display()))?;
+    write!(out, "{}", table(&report)).context(|| "printing the table".into())?;
     Ok(report.scenarios.iter().all(|row| row.passed))
 }
 

@@ -101,9 +101,9 @@ impl Profile {
         }
         folders::forget_recipe(&saved.folder);
         if saved.folder.exists() {
-            fs::remove_dir_all(&saved.folder).doing(|| format!("removing {}", saved.folder.display()))?;
+            fs::remove_dir_all(&saved.folder).context(|| format!("removing {}", saved.folder.display()))?;
         }
-        fs::create_dir_all(&saved.folder).doing(|| format!("making {}", saved.folder.display()))?;
+        fs::create_dir_all(&saved.folder).context(|| format!("making {}", saved.folder.display()))?;
         let mut machine = match &self.origin {
             Origin::State(profile) => profile.restore(artifacts, self.name)?,
             Origin::Boot { .. } => {

@@ -18,8 +18,8 @@ impl SerialLine {
     /// When somebody has it already.
     pub(crate) fn connect(folder: &Path) -> Result<Self> {
         let doing = || "connecting to the serial line".to_owned();
-        let keys = UnixStream::connect(folder.join("serial")).doing(doing)?;
-        let mut screen = keys.try_clone().doing(doing)?;
+        let keys = UnixStream::connect(folder.join("serial")).context(doing)?;
+        let mut screen = keys.try_clone().context(doing)?;
         // QEMU keeps what is said; nobody is to wait because it is not read here.
         std::thread::spawn(move || std::io::copy(&mut screen, &mut std::io::sink()));
         Ok(Self { keys, kept: folder.join("serial.log") })
@@ -30,7 +30,7 @@ impl SerialLine {
     /// # Errors
     /// When the machine is off.
     pub fn type_in(&mut self, keys: &str) -> Result<()> {
-        self.keys.write_all(keys.as_bytes()).doing(|| "typing on the serial line".to_owned())
+        self.keys.write_all(keys.as_bytes()).context(|| "typing on the serial line".to_owned())
     }
 
     /// All that was said on the line since power-on, control characters included.
@@ -38,7 +38,7 @@ impl SerialLine {
     /// # Errors
     /// When it was not kept.
     pub fn heard(&self) -> Result<String> {
-        let bytes = std::fs::read(&self.kept).doing(|| format!("reading {}", self.kept.display()))?;
+        let bytes = std::fs::read(&self.kept).context(|| format!("reading {}", self.kept.display()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }

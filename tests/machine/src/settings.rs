@@ -11,7 +11,7 @@ use toml_edit::{Array, DocumentMut, Table, value};
 /// # Errors
 /// When the example is not what it should be.
 pub fn for_machine(example: &str) -> Result<String> {
-    let mut settings: DocumentMut = example.parse().doing(|| "reading config/persona.toml".to_owned())?;
+    let mut settings: DocumentMut = example.parse().context(|| "reading config/persona.toml".to_owned())?;
     let legion = settings["legion"].as_table_mut().ok_or_else(|| Error::new("config/persona.toml has no [legion]"))?;
     legion["memory"] = value("384M");
     legion["cpus"] = value(1);

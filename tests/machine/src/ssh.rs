@@ -44,8 +44,8 @@ impl Ssh {
             .args(&argv[1..])
             .arg(command)
             .output()
-            .doing(|| format!("running ssh for `{command}`"))
-            .map_err(|error| error.mend("`make setup` installs the ssh client"))?;
+            .context(|| format!("running ssh for `{command}`"))
+            .map_err(|error| error.with_hint("`make setup` installs the ssh client"))?;
         Ok(Output {
             status: output.status.code().unwrap_or(255),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -65,6 +65,6 @@ impl Ssh {
 /// A TCP port of this host that nobody uses now.
 pub(crate) fn free_port() -> Result<u16> {
     let doing = || "finding a free TCP port".to_owned();
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).doing(doing)?;
-    listener.local_addr().map(|address| address.port()).map_err(|error| Error::because(doing(), error))
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(doing)?;
+    listener.local_addr().map(|address| address.port()).map_err(|error| Error::caused_by(doing(), error))
 }

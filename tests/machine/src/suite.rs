@@ -31,7 +31,7 @@ impl Suite {
     fn named(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|suite| suite.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            Error::usage(format!("SUITE is {name:?}, which the test machine does not know")).mend(format!("use one of: {names}"))
+            Error::usage(format!("SUITE is {name:?}, which the test machine does not know")).with_hint(format!("use one of: {names}"))
         })
     }
 

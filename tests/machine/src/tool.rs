@@ -71,12 +71,12 @@ impl Tool {
         command.args(&self.args).stdin(Stdio::null());
         let name = Path::new(&self.program).file_name().unwrap_or(&self.program).to_string_lossy().into_owned();
         let output = command.output().map_err(|error| {
-            let mend = match error.kind() {
+            let hint = match error.kind() {
                 ErrorKind::NotFound if by_sudo => "run this as root, or install sudo",
                 ErrorKind::NotFound => "`make setup` installs what the test machine needs",
                 _ => "look at the program named above",
             };
-            Error::because(format!("running {name}"), error).mend(mend)
+            Error::caused_by(format!("running {name}"), error).with_hint(hint)
         })?;
         if output.status.success() {
             return Ok(output.stdout);

@@ -17,10 +17,10 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
     }
     // The IOMMU and vfio-pci have areas of their own, which know more.
     for refusal in plan.refused.iter().filter(|refusal| refusal.address.is_some()) {
-        area.tell(Level::Broken, refusal.code, &subject(refusal.address), refusal.reason.clone(), refusal.mend.clone());
+        area.tell(Level::Broken, refusal.code, &subject(refusal.address), refusal.reason.clone(), refusal.hint.clone());
     }
     for note in &plan.notes {
-        area.tell(Level::Warning, note.code, &subject(note.address), note.what.clone(), note.mend.clone());
+        area.tell(Level::Warning, note.code, &subject(note.address), note.what.clone(), note.hint.clone());
     }
     for closure in &plan.closures {
         let is_member = |address| closure.members.iter().any(|member| member.address == address);
@@ -28,11 +28,11 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
         let refusals = || plan.refused.iter().filter(is_about);
         match standing(case, closure, images) {
             Standing::Well(how) if refusals().next().is_none() => summary(closure, machine, &how, &mut area),
-            Standing::Fault { function, code, what, mend } => area.warning(code, &function.to_string(), what, mend),
+            Standing::Fault { function, code, what, hint } => area.warning(code, &function.to_string(), what, hint),
             Standing::Well(_) | Standing::Unasked => {}
         }
         companions(closure, settings, machine, &mut area);
-        if refusals().all(|refusal| refusal.reboot_mends) {
+        if refusals().all(|refusal| refusal.reboot_helps) {
             health::check(case, closure, &mut area);
         }
     }

@@ -25,8 +25,8 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
         area.good("iommu-not-needed", SUBJECT, "off, and no device is listed that would need it");
     } else {
         let firmware = Firmware::read(case.paths);
-        let (code, why, mend) = missing(&firmware, case.host.cpu("vendor_id"), &case.host.command_line);
-        area.broken(code, SUBJECT, format!("off: {why}"), mend);
+        let (code, why, hint) = missing(&firmware, case.host.cpu("vendor_id"), &case.host.command_line);
+        area.broken(code, SUBJECT, format!("off: {why}"), hint);
     }
     area
 }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_cause_has_its_own_mend() {
+    fn each_cause_has_its_own_hint() {
         let intel = Some("GenuineIntel");
         let amd = Some("AuthenticAMD");
         // What the hint must name: the option to write or to remove, the switch in the firmware, or where to look.

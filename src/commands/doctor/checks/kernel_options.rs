@@ -82,7 +82,7 @@ fn parse_ids(list: &str) -> Vec<PciId> {
 fn ids(case: &Case<'_>, place: &str, list: &str, area: &mut Area) {
     let subject = if place.starts_with('/') { place } else { "vfio-pci.ids" };
     let ids = parse_ids(list);
-    let mend = format!("remove the IDs from {place}: Persona reserves by address, and rebuild the initramfs");
+    let hint = format!("remove the IDs from {place}: Persona reserves by address, and rebuild the initramfs");
     let is_legions = |address| case.plan.as_ref().is_none_or(|plan| plan.members().any(|member| member.address == address));
     let functions = case.machine.iter().flat_map(|machine| machine.functions.values());
     let strangers: Vec<&Function> = functions.filter(|function| ids.contains(&function.id) && !is_legions(function.address)).collect();
@@ -92,21 +92,21 @@ fn ids(case: &Case<'_>, place: &str, list: &str, area: &mut Area) {
             "vfio-ids-took-host-device",
             subject,
             format!("vfio-pci takes the host's {} by its ID, as {place} says", names.join(" and ")),
-            mend,
+            hint,
         );
     } else if strangers.is_empty() {
         area.warning(
             "vfio-ids-set",
             subject,
             format!("vfio-pci takes every device with the IDs {list}, wherever it is, as {place} says"),
-            mend,
+            hint,
         );
     } else {
         area.warning(
             "vfio-ids-may-take-host-device",
             subject,
             format!("vfio-pci may take the host's {} by its ID, as {place} says", names.join(" and ")),
-            mend,
+            hint,
         );
     }
 }

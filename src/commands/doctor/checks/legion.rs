@@ -71,13 +71,13 @@ fn programs(case: &Case<'_>, area: &mut Area) {
         if is_program(case.paths, SWTPM) {
             area.good("swtpm-installed", SWTPM, "swtpm is there");
         } else {
-            let mend = "install swtpm, or write tpm = false in the settings".to_owned();
+            let hint = "install swtpm, or write tpm = false in the settings".to_owned();
             area.tell(
                 case.without(persona),
                 "swtpm-missing",
                 SWTPM,
                 format!("there is no swtpm for the TPM of {}", persona.name),
-                Some(mend),
+                Some(hint),
             );
         }
     }

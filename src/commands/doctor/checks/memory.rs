@@ -38,9 +38,9 @@ pub(super) fn check(case: &Case<'_>, memory: &Memory, area: &mut Area) {
     let mut is_well = memory.total.is_some();
     for (persona, legion) in case.legions() {
         let faults = [enough(memory, persona, legion, case.without(persona)), huge_pages(case.paths, memory, persona, legion)];
-        for (level, code, what, mend) in faults.into_iter().flatten() {
+        for (level, code, what, hint) in faults.into_iter().flatten() {
             is_well = false;
-            area.tell(level, code, &persona.name, what, Some(mend));
+            area.tell(level, code, &persona.name, what, Some(hint));
         }
     }
     if is_well && let Some((total, most)) = memory.total.zip(case.legions().map(|(_, legion)| legion.memory.mebibytes()).max()) {
@@ -53,12 +53,12 @@ type Fault = (Level, &'static str, String, String);
 fn enough(memory: &Memory, persona: &Persona, legion: &Legion, without: Level) -> Option<Fault> {
     const GIBIBYTE: u64 = 1 << 20;
     let (total, wanted) = (memory.total?, legion.memory.mebibytes() << 10);
-    let mend = "give it less: `memory` in the settings".to_owned();
+    let hint = "give it less: `memory` in the settings".to_owned();
     let has = format!("{} has {} of memory", persona.name, told(wanted));
     if wanted > total {
-        Some((without, "memory-too-large", format!("{has}, more than all of the host's {}", told(total)), mend))
+        Some((without, "memory-too-large", format!("{has}, more than all of the host's {}", told(total)), hint))
     } else if total - wanted < GIBIBYTE {
-        Some((Level::Warning, "memory-leaves-little", format!("{has}, which leaves the host {}", told(total - wanted)), mend))
+        Some((Level::Warning, "memory-leaves-little", format!("{has}, which leaves the host {}", told(total - wanted)), hint))
     } else {
         None
     }
@@ -67,7 +67,7 @@ fn enough(memory: &Memory, persona: &Persona, legion: &Legion, without: Level) -
 /// Without them legion has ordinary memory, so that it is never worse than a warning.
 fn huge_pages(paths: &Paths, memory: &Memory, persona: &Persona, legion: &Legion) -> Option<Fault> {
     let shortage = legion.hugepages.then(|| memory::huge_pages(paths, legion.memory, memory.legion_runs).err()).flatten()?;
-    Some((Level::Warning, shortage.code, format!("{} gets ordinary memory: {}", persona.name, shortage.what), shortage.mend))
+    Some((Level::Warning, shortage.code, format!("{} gets ordinary memory: {}", persona.name, shortage.what), shortage.hint))
 }
 
 fn told(kibibytes: u64) -> String {

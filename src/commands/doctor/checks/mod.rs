@@ -1,4 +1,4 @@
-//! The machine against the settings: what `persona doctor` finds, each fault with its mend.
+//! The machine against the settings: what `persona doctor` finds, each fault with its hint.
 //!
 //! Each area's `check` reads what it needs below the root, changes nothing, and leaves the judgement to pure functions. What
 //! cannot be seen is never guessed: it is a warning that says how to look. A fault is [`Level::Broken`] if the default persona,
@@ -65,7 +65,7 @@ pub struct Finding {
     /// What was found, a sentence without a full stop.
     pub what: String,
     /// What the owner can do.
-    pub mend: Option<String>,
+    pub hint: Option<String>,
 }
 
 /// The findings of one area.
@@ -79,24 +79,24 @@ impl Area {
         Self { name, findings: Vec::new() }
     }
 
-    fn tell(&mut self, level: Level, code: &'static str, subject: &str, what: impl Into<String>, mend: Option<String>) {
-        self.findings.push(Finding { level, area: self.name, code, subject: subject.to_owned(), what: what.into(), mend });
+    fn tell(&mut self, level: Level, code: &'static str, subject: &str, what: impl Into<String>, hint: Option<String>) {
+        self.findings.push(Finding { level, area: self.name, code, subject: subject.to_owned(), what: what.into(), hint });
     }
 
     fn good(&mut self, code: &'static str, subject: &str, what: impl Into<String>) {
         self.tell(Level::Good, code, subject, what, None);
     }
 
-    fn warning(&mut self, code: &'static str, subject: &str, what: impl Into<String>, mend: impl Into<String>) {
-        self.tell(Level::Warning, code, subject, what, Some(mend.into()));
+    fn warning(&mut self, code: &'static str, subject: &str, what: impl Into<String>, hint: impl Into<String>) {
+        self.tell(Level::Warning, code, subject, what, Some(hint.into()));
     }
 
-    fn broken(&mut self, code: &'static str, subject: &str, what: impl Into<String>, mend: impl Into<String>) {
-        self.tell(Level::Broken, code, subject, what, Some(mend.into()));
+    fn broken(&mut self, code: &'static str, subject: &str, what: impl Into<String>, hint: impl Into<String>) {
+        self.tell(Level::Broken, code, subject, what, Some(hint.into()));
     }
 
     fn error(&mut self, level: Level, code: &'static str, subject: &str, error: &Error) {
-        self.tell(level, code, subject, error.reason(), error.how_to_mend().map(str::to_owned));
+        self.tell(level, code, subject, error.reason(), error.hint().map(str::to_owned));
     }
 }
 

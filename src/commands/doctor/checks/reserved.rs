@@ -12,7 +12,7 @@ pub(super) enum Standing {
     /// As planned, and in which way.
     Well(String),
     /// A function was not reserved.
-    Fault { function: PciAddress, code: &'static str, what: String, mend: String },
+    Fault { function: PciAddress, code: &'static str, what: String, hint: String },
     /// Nothing is reserved because something is refused, which is told elsewhere.
     Unasked,
 }
@@ -31,15 +31,15 @@ pub(super) fn standing(case: &Case<'_>, closure: &Closure, images: &Initramfs) -
     }
     let mut late = early().filter_map(|(_, function, state)| Some((function, state.fault()?)));
     if let Some((function, fault)) = late.next() {
-        if plan.refused.iter().any(|refusal| !refusal.reboot_mends) {
+        if plan.refused.iter().any(|refusal| !refusal.reboot_helps) {
             return Standing::Unasked;
         }
         let more = match late.count() {
             0 => String::new(),
             count => format!(" (and {count} more of its functions)"),
         };
-        let (code, why, mend) = why_not(case, images);
-        return Standing::Fault { function: function.address, code, what: format!("{function} {fault}{more}: {why}"), mend };
+        let (code, why, hint) = why_not(case, images);
+        return Standing::Fault { function: function.address, code, what: format!("{function} {fault}{more}: {why}"), hint };
     }
     let built_in: Vec<String> = early()
         .filter_map(|(_, function, state)| match state {
@@ -96,7 +96,7 @@ fn is_built_in(case: &Case<'_>, function: &Function) -> bool {
 }
 
 fn why_not(case: &Case<'_>, images: &Initramfs) -> (&'static str, String, String) {
-    let reboot = |mend: &str| format!("{mend}, and reboot");
+    let reboot = |hint: &str| format!("{hint}, and reboot");
     if KernelCommandLine::parse(&case.host.command_line).off {
         return ("not-reserved-persona-off", "persona=off is on the kernel command line".into(), "boot without persona=off".into());
     }
@@ -111,7 +111,7 @@ fn why_not(case: &Case<'_>, images: &Initramfs) -> (&'static str, String, String
         NextBoot::Unknown => (
             "not-reserved-cause-unknown",
             "no initramfs image could be looked into, which would say why".into(),
-            "mend what the area initramfs tells; the kernel log may say why too: `dmesg | grep persona`".into(),
+            "fix what the area initramfs tells; the kernel log may say why too: `dmesg | grep persona`".into(),
         ),
     }
 }

@@ -50,14 +50,14 @@ fn passed_over(case: &Case<'_>, default: &str, area: &mut Area) {
     let counts = match StartCounts::read(case.paths) {
         Ok(counts) => counts.unwrap_or_default(),
         Err(error) => {
-            let mend = format!("remove {}: what was started in vain is counted anew", case.paths.starts().display());
-            return area.warning("starts-unreadable", "starts", error.reason(), mend);
+            let hint = format!("remove {}: what was started in vain is counted anew", case.paths.starts().display());
+            return area.warning("starts-unreadable", "starts", error.reason(), hint);
         }
     };
     let next = Override::read(case.paths).ok().flatten().map(|next| next.persona);
     for (subject, name) in [("default", Some(default)), ("override", next.as_deref())] {
         if let Some((name, why)) = name.and_then(|name| Some((name, counts.passed_over(name)?))) {
-            area.warning("persona-skipped", subject, format!("{why}; the menu waits for a person"), StartCounts::mend(name));
+            area.warning("persona-skipped", subject, format!("{why}; the menu waits for a person"), StartCounts::hint(name));
         }
     }
 }

@@ -47,7 +47,7 @@ fn line(machine: &Machine<'_>) -> Vec<String> {
 
 /// A command line, one argument a line.
 fn golden(name: &str, machine: &Machine<'_>) {
-    crate::golden::golden(&format!("argv/{name}"), &(line(machine).join("\n") + "\n"));
+    crate::sys::golden::golden(&format!("argv/{name}"), &(line(machine).join("\n") + "\n"));
 }
 
 #[test]

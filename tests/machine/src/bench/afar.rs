@@ -35,7 +35,7 @@ pub(super) fn measure_status(artifacts: &Artifacts) -> Result<Vec<String>> {
         let mut command = Command::new(&artifacts.persona);
         command.arg("--root").arg(folder.path()).arg("status").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let start = Instant::now();
-        let status = command.status().doing(|| "running persona status".to_owned())?;
+        let status = command.status().context(|| "running persona status".to_owned())?;
         seconds.push(start.elapsed().as_secs_f64());
         if !status.success() {
             return Err(Error::new(format!("persona status: {status}")));

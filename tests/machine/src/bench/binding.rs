@@ -63,7 +63,7 @@ pub(super) fn hardware() -> Hardware {
 /// # Errors
 /// When the settings are not what they should be.
 pub(super) fn settings(text: &str) -> Result<String> {
-    let mut settings: DocumentMut = text.parse().doing(|| "reading the machine's settings".to_owned())?;
+    let mut settings: DocumentMut = text.parse().context(|| "reading the machine's settings".to_owned())?;
     let passthrough = settings["legion"]["passthrough"].as_array_of_tables_mut();
     let passthrough = passthrough.ok_or_else(|| Error::new("the machine's settings have no [[legion.passthrough]]"))?;
     passthrough.retain(|device| device["device"].as_str() == Some(address::CARD));

@@ -53,7 +53,7 @@ fn boot(artifacts: &Artifacts, kind: ImageKind, with: bool) -> Result<f64> {
     machine.wait_for_ssh()?;
     let script = "journalctl -b -o short-monotonic | sed -n 's/^\\[ *\\([0-9.]*\\)\\].*Server listening on 0.0.0.0.*/\\1/p'";
     let said = machine.wait_until("the journal knows of it", &format!("{script} | grep ."), STEP)?;
-    let taken = said.trim().parse().doing(|| format!("understanding the time `{}`", said.trim()))?;
+    let taken = said.trim().parse().context(|| format!("understanding the time `{}`", said.trim()))?;
     // Which of the two it was, and that nothing was left out.
     // A second one is the unit's, which finds the first and goes. The brackets keep the shell from finding itself.
     let menus = machine.run("pgrep -fc '[p]ersona menu' || :")?;

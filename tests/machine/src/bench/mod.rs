@@ -37,10 +37,12 @@ pub fn bench(only: &[String], out: &mut dyn Write) -> Result<()> {
     ];
     let names: Vec<&str> = BESIDE.into_iter().chain(ON_THE_MACHINE.map(|(name, _)| name)).collect();
     if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(Error::new(format!("there is nothing called `{unknown}` to measure")).mend(format!("one of: {}", names.join(", "))));
+        return Err(
+            Error::new(format!("there is nothing called `{unknown}` to measure")).with_hint(format!("one of: {}", names.join(", ")))
+        );
     }
     let wanted = |name: &str| only.is_empty() || only.iter().any(|word| word == name);
-    let mut say = |lines: Vec<String>| writeln!(out, "{}\n", lines.join("\n")).doing(|| "printing the figures".into());
+    let mut say = |lines: Vec<String>| writeln!(out, "{}\n", lines.join("\n")).context(|| "printing the figures".into());
 
     let artifacts = Artifacts::build(&Log::new("image"))?;
     for name in BESIDE.into_iter().filter(|name| wanted(name)) {
@@ -96,7 +98,7 @@ virsh --quiet --connect qemu:///system nodedev-list --cap pci"#;
 
 /// A folder that is gone when it is dropped. In memory, as sysfs is, wherever that can be had.
 fn temporary_folder() -> Result<tempfile::TempDir> {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).doing(|| "making a folder for temporary files".into())
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).context(|| "making a folder for temporary files".into())
 }
 
 /// What a contender said last, in the machine.
@@ -109,7 +111,7 @@ fn timed(machine: &mut Machine, commands: &str) -> Result<f64> {
          echo $((${{end/./}} - ${{start/./}}))'"
     );
     let text = machine.run(&script)?;
-    let microseconds: f64 = text.trim().parse().doing(|| format!("understanding the time `{}`", text.trim()))?;
+    let microseconds: f64 = text.trim().parse().context(|| format!("understanding the time `{}`", text.trim()))?;
     Ok(microseconds / 1e6)
 }
 

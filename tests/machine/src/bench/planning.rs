@@ -73,7 +73,7 @@ fn plan(settings: &Settings, paths: &Paths) -> Result<()> {
 /// Looks for every device's attributes and links, reads those that are there, and does nothing else.
 fn bare_reads(paths: &Paths) -> Result<()> {
     let folder = paths.pci_devices();
-    for device in fs::read_dir(&folder).doing(|| format!("reading {}", folder.display()))?.flatten() {
+    for device in fs::read_dir(&folder).context(|| format!("reading {}", folder.display()))?.flatten() {
         let device = device.path();
         ATTRIBUTES.iter().for_each(|attribute| drop(black_box(fs::read(device.join(attribute)))));
         LINKS.iter().for_each(|link| drop(black_box(fs::read_link(device.join(link)))));

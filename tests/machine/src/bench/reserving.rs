@@ -46,11 +46,11 @@ pub(super) fn measure(artifacts: &Artifacts) -> Result<Vec<String>> {
         let contenders = [(persona(), true), (busybox(&["sh", "-c", HOOK]), true), (busybox(&["true"]), false)];
         for ((mut command, reserves), seconds) in contenders.into_iter().zip(&mut seconds) {
             for file in overrides(root) {
-                fs::write(&file, "(null)\n").doing(|| format!("writing {}", file.display()))?;
+                fs::write(&file, "(null)\n").context(|| format!("writing {}", file.display()))?;
             }
             let taken = timed(command.current_dir(root))?;
             if reserves {
-                all_are_reserved(root).map_err(|error| Error::because(format!("running {command:?}"), error))?;
+                all_are_reserved(root).map_err(|error| Error::caused_by(format!("running {command:?}"), error))?;
             }
             if round > 0 {
                 seconds.push(taken);
@@ -75,14 +75,14 @@ fn overrides(root: &Path) -> [PathBuf; 4] {
 fn timed(command: &mut Command) -> Result<f64> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
-    let status = command.status().doing(|| format!("running {command:?}"))?;
+    let status = command.status().context(|| format!("running {command:?}"))?;
     let taken = start.elapsed().as_secs_f64();
     if status.success() { Ok(taken) } else { Err(Error::new(format!("{command:?}: {status}"))) }
 }
 
 fn all_are_reserved(root: &Path) -> Result<()> {
     for file in overrides(root) {
-        let text = fs::read_to_string(&file).doing(|| format!("reading {}", file.display()))?;
+        let text = fs::read_to_string(&file).context(|| format!("reading {}", file.display()))?;
         if text != "vfio-pci\n" {
             return Err(Error::new(format!("{} is `{}`", file.display(), text.trim())));
         }

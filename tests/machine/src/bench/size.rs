@@ -12,7 +12,7 @@ const LARGEST_BINARY: u64 = 4 << 20;
 /// # Errors
 /// When the initramfs without Persona cannot be made.
 pub(super) fn measure(artifacts: &Artifacts) -> Result<Vec<String>> {
-    let size = std::fs::metadata(&artifacts.persona).doing(|| format!("measuring {}", artifacts.persona.display()))?.len();
+    let size = std::fs::metadata(&artifacts.persona).context(|| format!("measuring {}", artifacts.persona.display()))?.len();
     let mut lines = vec![
         "static binary".to_owned(),
         format!("  persona        {size} bytes   {:.3} of the limit of 4 MiB", size as f64 / LARGEST_BINARY as f64),

@@ -17,6 +17,7 @@ help:
 	@echo 'make bench     how fast and how small, against stated rivals'
 	@echo 'make bless     recorded machines and golden files anew, to be looked at before they are committed'
 	@echo 'make build     the static binary: $(BINARY)'
+	@echo 'make manual    man pages, in target/manual'
 	@echo 'make install   every file in its place below DESTDIR'
 	@echo 'make lint      formatting, clippy, rustdoc'
 
@@ -24,12 +25,25 @@ help:
 build:
 	cargo rustc --release --locked --bin persona -- -C linker-features=-lld -C link-arg=-Wl,--fatal-warnings
 
-install: build
+# Man pages, made from the definition of the command line.
+.PHONY: manual
+manual:
+	cargo run --quiet --locked --example manual -- target/manual
+
+install: build manual
 	$(MAKE) install-files
 
-# The files alone, for those who have built already.
-.PHONY: install-files
-install-files:
+# The files alone, after `make build manual`.
+.PHONY: install-files install-program install-manual
+install-files: install-program install-manual
+
+install-manual:
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' target/manual/*.1
+	install -Dm644 config/completions/persona.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/persona'
+	install -Dm644 config/completions/persona.zsh '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_persona'
+	install -Dm644 config/completions/persona.fish '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/persona.fish'
+
+install-program:
 	install -Dm755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/persona'
 	install -Dm644 config/persona.toml '$(DESTDIR)$(PREFIX)/share/persona/persona.toml'
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' systemd/*.service systemd/*.path
@@ -39,10 +53,8 @@ install-files:
 	install -Dm644 systemd/persona.modules-load '$(DESTDIR)$(PREFIX)/lib/modules-load.d/persona.conf'
 	install -Dm644 initcpio/install/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/install/persona'
 	install -Dm644 initcpio/hooks/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/hooks/persona'
-	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona' README.md docs/legion.md docs/control.md docs/json.md
-	install -Dm644 config/completions/persona.bash '$(DESTDIR)$(PREFIX)/share/bash-completion/completions/persona'
-	install -Dm644 config/completions/persona.zsh '$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_persona'
-	install -Dm644 config/completions/persona.fish '$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/persona.fish'
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona' README.md
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona/docs' docs/guide.md docs/legion.md docs/design.md docs/control.md docs/json.md
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/licenses/persona' LICENSE-MIT LICENSE-APACHE
 
 # What QEMU, the guest images and the tests need and this machine lacks.
@@ -79,8 +91,9 @@ test: setup small
 # Recorded machines and golden files anew, as the code is now. Look at what `git diff` shows before you commit it.
 .PHONY: bless
 bless:
-	PERSONA_BLESS=1 cargo test --locked --test passthrough
-	PERSONA_BLESS=1 cargo test --locked --test doctor --test paint
+	PERSONA_BLESS=1 cargo test --locked --test host passthrough
+	PERSONA_BLESS=1 cargo test --locked --test host doctor
+	PERSONA_BLESS=1 cargo test --locked --test paint
 	PERSONA_BLESS=1 cargo test --locked --lib
 
 bench: setup build

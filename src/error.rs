@@ -3,10 +3,10 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What a caller of `Result` gets when nothing more special is meant.
+/// The default `Result` type.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Whose fault it was, which decides the exit code.
+/// The kind of an error, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// It could not be done: exit code 1.
@@ -15,9 +15,9 @@ pub enum Kind {
     Usage,
 }
 
-/// An error a person can act on. Displays as `DOING: WHY` and, if there is one, a second line `hint: MEND`.
+/// An error a person can act on. Displays as `CONTEXT: CAUSE` and, if there is one, a second line `hint: HINT`.
 ///
-/// A pointer to its parts: results are moved about everywhere, and errors are rare.
+/// A boxed pointer: results are moved everywhere, and errors are rare.
 #[derive(Debug)]
 pub struct Error(Box<Parts>);
 
@@ -67,14 +67,14 @@ impl Error {
         self
     }
 
-    /// Adds an identifier of what went wrong, for programs: kebab-case, and it stays when the words change.
+    /// Adds an identifier of the error, for programs: kebab-case, and it stays when the text changes.
     #[must_use]
     pub fn with_code(mut self, code: &'static str) -> Self {
         self.0.code = Some(code);
         self
     }
 
-    /// The identifier of what went wrong, if it has one: the outermost of the chain.
+    /// The identifier of the error, if it has one: the outermost of the chain.
     pub fn code(&self) -> Option<&'static str> {
         let inner = || self.0.cause.as_ref()?.downcast_ref::<Self>()?.code();
         self.0.code.or_else(inner)
@@ -100,7 +100,7 @@ impl Error {
         self.0.hint.as_deref().or_else(inner)
     }
 
-    /// Whose fault it was.
+    /// The kind of the error.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
@@ -142,7 +142,7 @@ impl StdError for Error {
     }
 }
 
-/// Adds "what was being done" to a foreign error.
+/// Adds context to an error of another type.
 pub trait Context<T> {
     /// Wraps the error, if any, as the cause of a failed `doing`.
     fn context(self, doing: impl FnOnce() -> String) -> Result<T>;

@@ -1,16 +1,17 @@
-//! The `persona` command: reads the command line, does what it says, tells what went wrong.
+//! The `persona` command: reads the command line, runs it, and reports errors.
 
-use persona::cli::{parse, width};
+use clap::Parser;
+use persona::cli::Cli;
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A reader that has gone away (`persona list | head`) is told nothing; it would not read it.
-    let cli = match parse(std::env::args_os().skip(1)) {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(wrong) => {
-            let _ = write!(stderr(), "{}", wrong.text(width(stderr())));
-            return ExitCode::from(2);
+        Err(error) => {
+            // Standard output may be closed early (`persona --help | head`); that is no error.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
     match cli.run(&mut stdout().lock()) {

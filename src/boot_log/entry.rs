@@ -3,26 +3,26 @@
 use serde_json::Value;
 use std::time::Duration;
 
-/// What Persona told at one moment.
+/// One of Persona's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The boot's ID.
     pub boot: String,
     /// When, since the kernel started.
     pub at: Duration,
-    /// The same as the time of day, since 1970.
+    /// The same as wall-clock time, since 1970.
     pub wall: Duration,
-    /// As syslog(3) has it: 3 is an error, 4 a warning, 6 the usual.
+    /// As in syslog(3): 3 is an error, 4 a warning, 6 informational.
     pub priority: u8,
-    /// In words.
+    /// The message.
     pub message: String,
 }
 
 impl Entry {
-    /// The entries in the journal's output. Lines that are no entries are left out: some of a story is better than none.
+    /// The entries in the journal's output. Lines that are no entries are skipped: a partial log is better than none.
     pub fn read(output: &str) -> Vec<Self> {
         let mut entries: Vec<Self> = output.lines().filter_map(Self::parse).collect();
-        // journald files what the kernel log kept of the initramfs later than what it heard itself meanwhile.
+        // journald stores the entries that the kernel log kept from the initramfs after entries that it received itself.
         let mut boots: Vec<String> = Vec::new();
         for entry in &entries {
             if !boots.contains(&entry.boot) {
@@ -38,11 +38,11 @@ impl Entry {
         let fields: Value = serde_json::from_str(line).ok()?;
         let micros = |name: &str| fields.get(name)?.as_str()?.parse().ok().map(Duration::from_micros);
         let heard = micros("__MONOTONIC_TIMESTAMP")?;
-        // The kernel's own time, if it comes from its log: journald has read it later.
+        // The kernel's own time stamp for an entry of its log, which journald has read later.
         let at = micros("_SOURCE_MONOTONIC_TIMESTAMP").filter(|at| *at <= heard).unwrap_or(heard);
         let message = match fields.get("MESSAGE")? {
             Value::String(text) => text.clone(),
-            // What is not printable UTF-8 comes as bytes.
+            // Text that is not printable UTF-8 is an array of bytes.
             Value::Array(bytes) => {
                 let bytes: Option<Vec<u8>> = bytes.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
                 String::from_utf8_lossy(&bytes?).into_owned()
@@ -54,7 +54,7 @@ impl Entry {
             at,
             wall: micros("__REALTIME_TIMESTAMP")?.saturating_sub(heard - at),
             priority: fields.get("PRIORITY").and_then(|priority| priority.as_str()?.parse().ok()).unwrap_or(6),
-            // It goes to a terminal.
+            // It is printed on a terminal.
             message: message.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect(),
         })
     }
@@ -64,7 +64,7 @@ impl Entry {
         self.priority <= 4
     }
 
-    /// The time of day at which the kernel started.
+    /// The wall-clock time at which the kernel started.
     pub(super) fn began(&self) -> Duration {
         self.wall.saturating_sub(self.at)
     }

@@ -1,11 +1,11 @@
-//! The lines of the log that are both written and read: one for each decision, each in one shape.
+//! The log lines that are both written and parsed: one for each decision, each with a fixed form.
 
 use crate::config::document::Word;
-use crate::state::operation::Deed;
+use crate::state::operation::Operation;
 use crate::state::{Phase, Reason};
 use std::fmt;
 
-/// What a line of the log tells, for people and for [`super::Story`]. `Display` writes it, [`Event::parse`] reads it.
+/// The content of a log line, for people and for [`super::BootLog`]. `Display` writes it, [`Event::parse`] reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// `reserved 4 devices in 12 ms`: before coldplug.
@@ -15,9 +15,9 @@ pub enum Event {
         /// How long it took, in milliseconds.
         took_ms: u64,
     },
-    /// `first frame after 812 ms on Virtual-1 1920x1080`: the menu can be seen.
+    /// `first frame after 812 ms on Virtual-1 1920x1080`: the menu is on a screen.
     FirstFrame {
-        /// How old the menu's process was, in milliseconds.
+        /// The age of the menu's process, in milliseconds.
         after_ms: u64,
         /// The outputs.
         outputs: String,
@@ -26,23 +26,23 @@ pub enum Event {
     Choice {
         /// The persona's name.
         persona: String,
-        /// Why it.
+        /// Why it was chosen.
         reason: Reason,
-        /// On whose word, if it was not the menu's or the clock's.
+        /// The caller, if it was made neither at the menu nor by the countdown.
         by: Option<String>,
     },
     /// `asked to stop gondor, by frodo from 192.0.2.7`.
     Asked {
-        /// What for.
-        deed: Deed,
-        /// By whom.
+        /// The operation.
+        operation: Operation,
+        /// The caller.
         by: String,
     },
-    /// `interrupted: to switch gondor to mordor, by frodo from 192.0.2.7`: legion is off, and nobody starts it.
+    /// `interrupted: to switch gondor to mordor, by frodo from 192.0.2.7`: legion is off, and nothing starts it.
     Interrupted {
-        /// What was to be done.
-        deed: Deed,
-        /// Who had asked for it.
+        /// The operation.
+        operation: Operation,
+        /// The caller.
         by: String,
     },
     /// `decision: no menu, ...`: anything else that makes this boot differ from others.
@@ -51,18 +51,18 @@ pub enum Event {
     Phase {
         /// legion's persona, or the unit that a persona starts.
         subject: String,
-        /// Where it is now.
+        /// The new phase.
         phase: Phase,
-        /// What there is to say about it.
+        /// The reason, if there is one.
         why: Option<String>,
     },
 }
 
 impl Event {
-    /// What a line tells; nothing if it is none of these.
+    /// Parses a line; nothing if it is none of these.
     pub fn parse(line: &str) -> Option<Self> {
         let event = Self::read(line)?;
-        // A line that only looks like one of ours is somebody else's.
+        // A line that only looks like an event was written by something else.
         (event.to_string() == line).then_some(event)
     }
 
@@ -82,12 +82,12 @@ impl Event {
             return Some(Self::Choice { persona: persona.to_owned(), reason: word(reason)?, by });
         }
         for (prefix, make) in [
-            ("asked to ", (|deed, by| Self::Asked { deed, by }) as fn(Deed, String) -> Self),
-            ("interrupted: to ", |deed, by| Self::Interrupted { deed, by }),
+            ("asked to ", (|operation, by| Self::Asked { operation, by }) as fn(Operation, String) -> Self),
+            ("interrupted: to ", |operation, by| Self::Interrupted { operation, by }),
         ] {
             if let Some(rest) = line.strip_prefix(prefix) {
-                let (deed, by) = rest.split_once(", by ")?;
-                return Some(make(deed.parse().ok()?, by.to_owned()));
+                let (operation, by) = rest.split_once(", by ")?;
+                return Some(make(operation.parse().ok()?, by.to_owned()));
             }
         }
         if let Some(words) = line.strip_prefix("decision: ") {
@@ -113,8 +113,8 @@ impl fmt::Display for Event {
             Self::FirstFrame { after_ms, outputs } => write!(f, "first frame after {after_ms} ms on {outputs}"),
             Self::Choice { persona, reason, by: None } => write!(f, "choice: {persona} ({reason})"),
             Self::Choice { persona, reason, by: Some(by) } => write!(f, "choice: {persona} ({reason}), by {by}"),
-            Self::Asked { deed, by } => write!(f, "asked to {deed}, by {by}"),
-            Self::Interrupted { deed, by } => write!(f, "interrupted: to {deed}, by {by}"),
+            Self::Asked { operation, by } => write!(f, "asked to {operation}, by {by}"),
+            Self::Interrupted { operation, by } => write!(f, "interrupted: to {operation}, by {by}"),
             Self::Decision(words) => write!(f, "decision: {words}"),
             Self::Phase { subject, phase, why: None } => write!(f, "{subject}: {phase}"),
             Self::Phase { subject, phase, why: Some(why) } => write!(f, "{subject}: {phase}: {why}"),
@@ -137,10 +137,10 @@ mod tests {
             (Event::FirstFrame { after_ms: 812, outputs: "DP-1, HDMI-A-1".into() }, "first frame after 812 ms on DP-1, HDMI-A-1"),
             (Event::Choice { persona: to(), reason: Reason::Picked, by: None }, "choice: mordor (picked)"),
             (Event::Choice { persona: to(), reason: Reason::Remote, by: Some(by()) }, "choice: mordor (remote), by frodo from 192.0.2.7"),
-            (Event::Asked { deed: Deed::Start { to: to() }, by: by() }, "asked to start mordor, by frodo from 192.0.2.7"),
-            (Event::Asked { deed: Deed::Stop { from: from() }, by: by() }, "asked to stop gondor, by frodo from 192.0.2.7"),
+            (Event::Asked { operation: Operation::Start { to: to() }, by: by() }, "asked to start mordor, by frodo from 192.0.2.7"),
+            (Event::Asked { operation: Operation::Stop { from: from() }, by: by() }, "asked to stop gondor, by frodo from 192.0.2.7"),
             (
-                Event::Interrupted { deed: Deed::Switch { from: from(), to: to() }, by: by() },
+                Event::Interrupted { operation: Operation::Switch { from: from(), to: to() }, by: by() },
                 "interrupted: to switch gondor to mordor, by frodo from 192.0.2.7",
             ),
             (Event::Decision("no menu".into()), "decision: no menu"),

@@ -1,4 +1,4 @@
-//! systemd's journal: what a command tells it, and what Persona has told it before.
+//! systemd's journal: writes events of commands, and reads Persona's earlier entries.
 
 use crate::boot_log::Event;
 use crate::error::{Context, Error, Result};
@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 /// The name that all of Persona's lines have in the journal.
 pub const IDENTIFIER: &str = "persona";
 
-/// Tells the journal of something that a command does for a person, whose standard error is the terminal, not the journal. Without a
-/// journal there is nobody to tell.
+/// Logs to the journal what a command does for a user; its standard error is the terminal, not the journal. Without a journal it does
+/// nothing.
 pub fn tell(paths: &Paths, event: &Event) {
     // systemd's native protocol (JOURNAL_NATIVE_PROTOCOL): a field on each line, and a text with a newline would end there.
     let message: String = event.to_string().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
@@ -26,14 +26,14 @@ pub fn tell(paths: &Paths, event: &Event) {
 pub enum Boots {
     /// This one (0) or one before it (-1 is the last one).
     One(i64),
-    /// All that the journal knows.
+    /// All boots in the journal.
     All,
 }
 
 /// Persona's entries, a JSON object on each line, oldest first.
 ///
 /// # Errors
-/// When there is no journal to be read, or not that of this boot.
+/// When the journal, or this boot in it, cannot be read.
 pub fn entries(paths: &Paths, boots: Boots) -> Result<String> {
     let boot = match boots {
         Boots::One(number) => Some(format!("--boot={number}")),
@@ -49,10 +49,10 @@ pub fn entries(paths: &Paths, boots: Boots) -> Result<String> {
     })
 }
 
-/// The boots that the journal knows, as `journalctl --list-boots` prints them.
+/// The boots in the journal, as `journalctl --list-boots` prints them.
 ///
 /// # Errors
-/// When there is no journal to be read.
+/// When the journal cannot be read.
 pub fn boots(paths: &Paths) -> Result<String> {
     journalctl(paths, &["--quiet", "--no-pager", "--list-boots"])
 }

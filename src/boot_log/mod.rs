@@ -1,7 +1,7 @@
-//! The story of a boot, from what Persona told the journal: what was chosen, why, how long each step took, how it ended.
+//! The log of a boot, from what Persona wrote to the journal: what was chosen, why, how long each step took, how it ended.
 //!
-//! [`Event`] is what the log's lines say, written and read in one place; [`entry`] reads the journal's JSON, [`Story`] makes sense of
-//! a boot's entries, [`text`] prints it. All of it is pure.
+//! [`Event`] writes and parses the lines of the log; [`entry`] reads the journal's JSON, [`BootLog`] interprets a boot's entries, [`text`]
+//! prints it. All of that is pure.
 
 pub mod entry;
 mod event;
@@ -17,16 +17,16 @@ use crate::state::Phase;
 use serde::Serialize;
 use std::time::Duration;
 
-/// The story of one boot.
+/// The log of one boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Story {
+pub struct BootLog {
     /// The boot's ID (`journalctl --list-boots`).
     pub boot: String,
-    /// 0 for this boot, -1 for the one before, as `journalctl --boot` counts; absent if the journal does not tell.
+    /// 0 for this boot, -1 for the one before, as `journalctl --boot` counts; absent if the journal does not report it.
     pub number: Option<i64>,
-    /// When the kernel started: the time of day in UTC, as RFC 3339 has it.
+    /// When the kernel started: date and time in UTC, in the format of RFC 3339.
     pub began: String,
-    /// What legion was, one after the other, and what else was started.
+    /// The personas that legion ran, in order, and the other units that were started.
     pub runs: Vec<Run>,
     /// What happened, in order.
     pub lines: Vec<Line>,
@@ -37,7 +37,7 @@ pub struct Story {
 pub struct Line {
     /// When, in milliseconds since the kernel started.
     pub at_ms: u64,
-    /// How long it took until then, in milliseconds, if that is a step's.
+    /// The duration of the step that ended then, in milliseconds, if it is a step.
     pub took_ms: Option<u64>,
     /// In words.
     pub what: String,
@@ -45,48 +45,48 @@ pub struct Line {
     pub trouble: bool,
 }
 
-impl Story {
-    /// The stories in the journal's entries, one for each boot, in the order in which the boots begin there. `numbers` are the
+impl BootLog {
+    /// The logs in the journal's entries, one for each boot, in the order in which the boots begin there. `numbers` are the
     /// boots' numbers by their IDs.
     pub fn all(entries: &[Entry], numbers: &[(i64, String)]) -> Vec<Self> {
-        let mut stories: Vec<Teller> = Vec::new();
+        let mut logs: Vec<Builder> = Vec::new();
         for entry in entries {
-            let index = stories.iter().position(|teller| teller.story.boot == entry.boot).unwrap_or_else(|| {
-                stories.push(Teller::new(entry, numbers));
-                stories.len() - 1
+            let index = logs.iter().position(|builder| builder.log.boot == entry.boot).unwrap_or_else(|| {
+                logs.push(Builder::new(entry, numbers));
+                logs.len() - 1
             });
-            stories[index].hear(entry);
+            logs[index].ingest(entry);
         }
-        stories.into_iter().map(Teller::end).collect()
+        logs.into_iter().map(Builder::end).collect()
     }
 
-    /// Whether it is the boot that goes on.
+    /// Whether it is the current boot.
     pub fn is_now(&self) -> bool {
         self.number == Some(0)
     }
 }
 
-/// Makes a story of one entry after the other.
-struct Teller {
-    story: Story,
-    /// When the menu could be seen; the choice takes its time from there.
+/// Builds a log from entries, one by one.
+struct Builder {
+    log: BootLog,
+    /// When the menu was first on a screen; the time to choose counts from there.
     seen: Option<Duration>,
     last: Duration,
 }
 
-impl Teller {
+impl Builder {
     fn new(first: &Entry, numbers: &[(i64, String)]) -> Self {
         let number = numbers.iter().find(|(_, boot)| *boot == first.boot).map(|(number, _)| *number);
         let began = text::moment(first.began());
-        let story = Story { boot: first.boot.clone(), number, began, runs: Vec::new(), lines: Vec::new() };
-        Self { story, seen: None, last: Duration::ZERO }
+        let log = BootLog { boot: first.boot.clone(), number, began, runs: Vec::new(), lines: Vec::new() };
+        Self { log, seen: None, last: Duration::ZERO }
     }
 
     fn tell(&mut self, at: Duration, took: Option<Duration>, what: String, trouble: bool) {
-        self.story.lines.push(Line { at_ms: millis(at), took_ms: took.map(millis), what, trouble });
+        self.log.lines.push(Line { at_ms: millis(at), took_ms: took.map(millis), what, trouble });
     }
 
-    fn hear(&mut self, entry: &Entry) {
+    fn ingest(&mut self, entry: &Entry) {
         let at = entry.at;
         self.last = at;
         match Event::parse(&entry.message) {
@@ -102,14 +102,14 @@ impl Teller {
                 let by = by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
                 self.tell(at, took, format!("choice: {persona}, {}{by}", text::why(reason)), false);
                 let by = by.strip_prefix(" by ").map(str::to_owned);
-                match self.story.runs.last_mut().filter(|run| run.may_have_been_chosen(&persona)) {
+                match self.log.runs.last_mut().filter(|run| run.may_have_been_chosen(&persona)) {
                     Some(run) => run.was_chosen(reason, by, at),
-                    None => self.story.runs.push(Run::chosen(persona, reason, by, at)),
+                    None => self.log.runs.push(Run::chosen(persona, reason, by, at)),
                 }
             }
-            Some(Event::Asked { deed, by }) => self.tell(at, None, format!("{by} asked to {deed}"), false),
-            Some(Event::Interrupted { deed, by }) => {
-                self.tell(at, None, format!("{by} asked to {deed}, and that was interrupted on the way"), true);
+            Some(Event::Asked { operation, by }) => self.tell(at, None, format!("{by} asked to {operation}"), false),
+            Some(Event::Interrupted { operation, by }) => {
+                self.tell(at, None, format!("{by} asked to {operation}, which was interrupted"), true);
             }
             Some(Event::Decision(words)) => self.tell(at, None, words, false),
             Some(Event::Phase { subject, phase, why }) => self.phase(at, subject, phase, why),
@@ -118,33 +118,33 @@ impl Teller {
         }
     }
 
-    /// What is wrong is told once; how to fix it belongs to it.
+    /// Adds an error once; a hint is appended to its error.
     fn trouble(&mut self, at: Duration, message: &str) {
         let message = message.trim();
         if message.starts_with("hint: ")
-            && let Some(line) = self.story.lines.last_mut().filter(|line| line.trouble)
+            && let Some(line) = self.log.lines.last_mut().filter(|line| line.trouble)
         {
             line.what += &format!("; {message}");
-        } else if !self.story.lines.iter().any(|line| line.trouble && line.what.contains(message)) {
+        } else if !self.log.lines.iter().any(|line| line.trouble && line.what.contains(message)) {
             self.tell(at, None, message.to_owned(), true);
         }
     }
 
     fn phase(&mut self, at: Duration, subject: String, phase: Phase, why: Option<String>) {
-        let run = Run::of(&mut self.story.runs, &subject, phase, at);
+        let run = Run::of(&mut self.log.runs, &subject, phase, at);
         let Some(step) = run.step(at, phase, why.as_deref()) else { return };
-        // The reason may have been told as an error before.
-        let told = |why: &String| self.story.lines.iter().any(|line| line.trouble && line.what.contains(why.as_str()));
+        // The reason may already be in the log as an error.
+        let told = |why: &String| self.log.lines.iter().any(|line| line.trouble && line.what.contains(why.as_str()));
         let what = step.why.filter(|why| !told(why)).map_or_else(|| step.what.clone(), |why| format!("{}: {why}", step.what));
         self.tell(at, step.took, what, step.trouble);
     }
 
-    fn end(mut self) -> Story {
-        let is_now = self.story.is_now();
-        for run in &mut self.story.runs {
+    fn end(mut self) -> BootLog {
+        let is_now = self.log.is_now();
+        for run in &mut self.log.runs {
             run.settle(self.last, is_now);
         }
-        self.story
+        self.log
     }
 }
 

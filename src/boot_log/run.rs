@@ -1,18 +1,18 @@
-//! What became of one choice.
+//! The result of one choice.
 
 use super::millis;
 use crate::state::{Phase, Reason};
 use serde::Serialize;
 use std::time::Duration;
 
-/// A choice and what became of it. Times of day are milliseconds since the kernel started.
+/// A choice and its result. Points in time are milliseconds since the kernel started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Run {
     /// The persona's name; the unit's if no choice is known.
     pub persona: String,
-    /// Why it; absent if systemd was asked without a choice.
+    /// Why it was chosen; absent if systemd started it without a choice.
     pub reason: Option<Reason>,
-    /// On whose word, if it was not the menu's or the clock's.
+    /// The caller, if it was made neither at the menu nor by the countdown.
     pub by: Option<String>,
     /// When it was chosen.
     pub chosen_ms: Option<u64>,
@@ -20,9 +20,9 @@ pub struct Run {
     pub devices_took_ms: Option<u64>,
     /// How long it took to insert the cartridge.
     pub cartridge_took_ms: Option<u64>,
-    /// How long it took from there until QEMU said that the guest runs.
+    /// How long it took from there until QEMU reported that the guest runs.
     pub qemu_took_ms: Option<u64>,
-    /// When the guest or the unit ran.
+    /// When the guest or the unit started to run.
     pub ran_from_ms: Option<u64>,
     /// How long it ran, or has run so far.
     pub ran_ms: Option<u64>,
@@ -38,22 +38,22 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum End {
-    /// It is on, or on its way.
+    /// It runs or is starting.
     GoesOn,
-    /// The choice was the host as it is: there is nothing that could end.
+    /// The choice was the bare host: there is nothing that could end.
     Nothing,
-    /// To a good end.
+    /// It ended without an error.
     Ended,
-    /// It did not start, or came to a bad end.
+    /// It did not start, or ended with an error.
     Failed,
-    /// The boot ended first, and nobody told: the power was cut, or the kernel died.
+    /// The boot ended first and the end was not recorded, as after a power cut or a kernel crash.
     Unknown,
 }
 
-/// What a phase means for the story.
+/// What a phase adds to the log.
 pub(super) struct Step {
     pub(super) what: String,
-    /// What of the reason is news.
+    /// The reason, if it was not reported before.
     pub(super) why: Option<String>,
     pub(super) took: Option<Duration>,
     pub(super) trouble: bool,
@@ -77,18 +77,18 @@ impl Run {
         }
     }
 
-    /// Whether the choice of this persona may be this run's, although it is heard of later: journald files what comes to it by different
-    /// ways in the order in which it looks.
+    /// Whether the choice of this persona may belong to this run, although its entry comes later: journald stores entries from different
+    /// sources in the order in which it reads them.
     pub(super) fn may_have_been_chosen(&self, persona: &str) -> bool {
         self.persona == persona && self.reason.is_none() && self.end == End::GoesOn && !self.has(Phase::Inserting)
     }
 
-    /// The choice that this run came of.
+    /// Sets the choice that started this run.
     pub(super) fn was_chosen(&mut self, reason: Reason, by: Option<String>, at: Duration) {
         (self.reason, self.by, self.chosen_ms) = (Some(reason), by, Some(millis(at)));
     }
 
-    /// The run that a phase belongs to: the last one, unless that is over or somebody else's.
+    /// The run that a phase belongs to: the last one, unless it has ended or is of another persona.
     pub(super) fn of<'a>(runs: &'a mut Vec<Self>, subject: &str, phase: Phase, at: Duration) -> &'a mut Self {
         // A persona has no dot in its name; a unit, which a persona starts, has.
         let is_unit = subject.contains('.');
@@ -110,7 +110,7 @@ impl Run {
         self.begun.iter().find(|(begun, _)| *begun == phase).map(|(_, begun)| at.saturating_sub(*begun))
     }
 
-    /// Goes on to a phase; nothing if there is nothing new about that.
+    /// Enters a phase; nothing if that is not new.
     pub(super) fn step(&mut self, at: Duration, phase: Phase, why: Option<&str>) -> Option<Step> {
         let is_new = !self.has(phase);
         if is_new {
@@ -162,7 +162,7 @@ impl Run {
         }
     }
 
-    /// The boot's entries end at `last`, because it goes on or is over.
+    /// The boot's entries end at `last`: it is still running, or it has ended.
     pub(super) fn settle(&mut self, last: Duration, is_now: bool) {
         if self.end != End::GoesOn {
             return;

@@ -11,8 +11,8 @@ const BOOTS: &str = "IDX BOOT ID                          FIRST ENTRY           
     -1 22222222222222222222222222222222 Mon 2026-11-23 13:02:18 UTC—Mon 2026-11-23 13:04:01 UTC\n  \
      0 33333333333333333333333333333333 Mon 2026-11-23 14:02:18 UTC Mon 2026-11-23 14:03:41 UTC\n";
 
-fn stories() -> Vec<Story> {
-    Story::all(&Entry::read(JOURNAL), &entry::numbers(BOOTS))
+fn stories() -> Vec<BootLog> {
+    BootLog::all(&Entry::read(JOURNAL), &entry::numbers(BOOTS))
 }
 
 #[test]
@@ -42,13 +42,13 @@ fn what_the_initramfs_told_comes_first_although_the_journal_heard_it_later() {
 
 #[test]
 fn a_journal_that_does_not_count_boots_is_told_all_the_same() {
-    let stories = Story::all(&Entry::read(JOURNAL), &entry::numbers("No journal files were found.\n"));
+    let stories = BootLog::all(&Entry::read(JOURNAL), &entry::numbers("No journal files were found.\n"));
     assert!(stories.len() == 3 && stories.iter().all(|story| story.number.is_none()));
     assert!(
         text::full(&stories[0], Style::PLAIN)
             .starts_with("Boot 11111111111111111111111111111111, which began on 2026-11-22 14:02:11 UTC\n")
     );
-    assert_eq!(stories[2].runs[1].end, End::Unknown, "nobody knows that this boot goes on");
+    assert_eq!(stories[2].runs[1].end, End::Unknown, "the journal does not say that this boot goes on");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_choice_that_is_heard_of_after_its_first_step_belongs_to_it() {
     };
     let heard =
         [(9, "gondor: preparing"), (10, "choice: gondor (remote), by sam"), (11, "gondor: inserting"), (12, "choice: gondor (picked)")];
-    let stories = Story::all(&heard.map(entry), &[]);
+    let stories = BootLog::all(&heard.map(entry), &[]);
     let runs: Vec<_> = stories[0].runs.iter().map(|run| (run.reason, run.by.as_deref(), run.devices_took_ms)).collect();
     use crate::state::Reason;
     assert_eq!(runs, [(Some(Reason::Remote), Some("sam"), Some(2000)), (Some(Reason::Picked), None, None)]);

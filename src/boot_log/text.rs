@@ -1,12 +1,12 @@
-//! A story for people.
+//! A boot log as text.
 
-use super::{End, Run, Story};
+use super::{BootLog, End, Run};
 use crate::state::Reason;
 use crate::sys::style::{Cell, Style, Tone, columns};
 use std::time::Duration;
 
-/// The story of a boot in full: when, how long it took, what.
-pub fn full(story: &Story, style: Style) -> String {
+/// The full log of a boot: when, how long it took, what.
+pub fn full(story: &BootLog, style: Style) -> String {
     let which = match story.number {
         Some(0) => "This boot".to_owned(),
         Some(-1) => "The boot before this one".to_owned(),
@@ -32,7 +32,7 @@ pub fn full(story: &Story, style: Style) -> String {
     format!("{title}\n{}{last}", columns(&rows, style))
 }
 
-/// What the lines leave open at the end of a story.
+/// The state at the end of a log, if its lines do not show it.
 fn last(run: &Run) -> String {
     match run.end {
         End::GoesOn if run.ran_from_ms.is_some() => format!("{} runs.\n", run.persona),
@@ -41,10 +41,10 @@ fn last(run: &Run) -> String {
     }
 }
 
-const UNKNOWN: &str = "nobody told how it ended: the power was cut, or the host died";
+const UNKNOWN: &str = "end not recorded";
 
-/// Many stories, a line for each run.
-pub fn summary(stories: &[Story], style: Style) -> String {
+/// Many logs, one line for each run.
+pub fn summary(stories: &[BootLog], style: Style) -> String {
     let head = ["boot", "began", "persona", "why", "ran", "end"].map(|title| (title.to_owned(), Some(Tone::Faint)));
     let mut rows: Vec<Vec<Cell>> = vec![head.into()];
     for story in stories {
@@ -69,7 +69,7 @@ fn plain(text: impl Into<String>) -> Cell {
 
 fn of_run(run: &Run) -> Vec<Cell> {
     let by = run.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
-    let reason = run.reason.map_or_else(|| "systemd was asked".to_owned(), |reason| format!("{}{by}", why(reason)));
+    let reason = run.reason.map_or_else(|| "started by systemd".to_owned(), |reason| format!("{}{by}", why(reason)));
     let why = run.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let end = match run.end {
         End::GoesOn if run.ran_from_ms.is_some() => ("runs".to_owned(), Some(Tone::Good)),
@@ -82,18 +82,18 @@ fn of_run(run: &Run) -> Vec<Cell> {
     vec![plain(run.persona.clone()), plain(reason), plain(run.ran_ms.map(said).unwrap_or_default()), end]
 }
 
-/// Why a persona was chosen, as it goes on after `chosen`.
+/// Why a persona was chosen, as a phrase.
 pub(crate) fn why(reason: Reason) -> &'static str {
     match reason {
         Reason::Picked => "picked in the menu",
-        Reason::Timeout => "nobody picked",
-        Reason::Override => "set beforehand",
-        Reason::Remote => "from afar",
-        Reason::Fallback => "instead of another",
+        Reason::Timeout => "default",
+        Reason::Override => "override",
+        Reason::Remote => "remote",
+        Reason::Fallback => "fallback",
     }
 }
 
-/// A time as people say it: `12 ms`, `1.8 s`, `3 min 20 s`, `2 h 5 min`.
+/// A duration in readable form: `12 ms`, `1.8 s`, `3 min 20 s`, `2 h 5 min`.
 pub fn said(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
@@ -104,16 +104,16 @@ pub fn said(ms: u64) -> String {
     }
 }
 
-/// A moment without its seconds' fraction: `2026-11-23 14:02:11 UTC`.
+/// A time stamp for people: `2026-11-23 14:02:11 UTC`.
 fn clock(moment: &str) -> String {
     moment.replacen('T', " ", 1).replacen('Z', " UTC", 1)
 }
 
-/// A moment since 1970 as RFC 3339 has it, in UTC: `2026-11-23T14:02:11Z`.
+/// A time since 1970 in the format of RFC 3339, in UTC: `2026-11-23T14:02:11Z`.
 pub(super) fn moment(since_1970: Duration) -> String {
     let seconds = since_1970.as_secs();
     let (days, seconds) = (seconds / 86400, seconds % 86400);
-    // The proleptic Gregorian calendar in years that begin in March, so that the leap day is a year's last: 400 years have 146097
+    // The proleptic Gregorian calendar with years that begin in March, so that the leap day is the last of a year: 400 years have 146097
     // days, and 1970 began 719468 days after the first of March of the year 0.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);

@@ -1,41 +1,52 @@
-//! What a shell offers on Tab, from the table and the names that the settings and cartridges have.
+//! What a shell offers on Tab: from the definition of the command line, and the names in the settings and cartridge folders.
+//!
+//! The shells' scripts (`config/completions`) run `persona complete -- WORD...`. clap_complete has such an engine, but it calls
+//! `getpwuid_r`, which a static program must not.
 
-use super::commands::PERSONA;
-use super::help::shown;
-use super::table::{Choice, Entry, Takes, Then};
+use super::Cli;
 use crate::config::Settings;
 use crate::legion::cartridge::{Shelf, snapshot};
 use crate::sys::paths::Paths;
+use clap::{Arg, ArgAction, Command, CommandFactory, ValueHint};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// What stands in the place of any file: shells know better which there are. No name has capitals.
+/// Stands for any file: shells know better which there are. No name has capitals.
 const FILE: &str = "FILE";
 
 /// A word, and what it means.
 type Offer = (String, String);
 
-/// What names there are on this machine, asked only for what may come next.
+/// The names on this machine, read only when they may come next.
 trait Names {
     fn personas(&self) -> Vec<Offer>;
     fn cartridges(&self) -> Vec<Offer>;
     fn snapshots(&self, cartridge: &str) -> Vec<Offer>;
 }
 
-/// What may stand in the place of the last word, a line for each: the word, and after a tab what it means.
+/// The words that may stand in place of the last one, a line for each: the word, and after a tab its meaning.
 pub(super) fn lines(words: &[OsString]) -> String {
-    let typed = Typed::read(words);
-    let machine = Machine { root: typed.value("--root").unwrap_or("/").into(), config: typed.value("--config").map(PathBuf::from) };
+    let definition = definition();
+    let typed = Typed::read(&definition, words);
+    let machine = Machine { root: typed.value("root").unwrap_or("/").into(), config: typed.value("config").map(PathBuf::from) };
     let line = |(word, meaning): Offer| if meaning.is_empty() { word + "\n" } else { format!("{word}\t{meaning}\n") };
     typed.offers(&machine).into_iter().map(line).collect()
 }
 
-/// The words before the last one, as far as they make sense, and the last one.
+/// The command line, with the options of all commands in each of them.
+fn definition() -> Command {
+    let mut definition = Cli::command();
+    definition.build();
+    definition
+}
+
+/// The words before the last one, as far as they are valid, and the last one.
 struct Typed<'a> {
-    path: Vec<&'static Entry>,
-    given: Vec<(&'static str, &'a str)>,
-    /// The option whose value the last word is, or is to be.
-    value_of: Option<&'static Choice>,
+    path: Vec<&'a Command>,
+    /// Arguments by their identifiers.
+    given: Vec<(&'a str, &'a str)>,
+    /// The option whose value the last word is.
+    value_of: Option<&'a Arg>,
     /// What comes before the value in the last word: `--size=`.
     before: String,
     /// After `--` there are no options.
@@ -44,12 +55,12 @@ struct Typed<'a> {
 }
 
 impl<'a> Typed<'a> {
-    fn read(words: &'a [OsString]) -> Self {
-        // What is not UTF-8 completes nothing, and is nothing that can be asked for.
+    fn read(definition: &'a Command, words: &'a [OsString]) -> Self {
+        // A word that is not UTF-8 completes nothing.
         let words: Vec<&str> = words.iter().map(|word| OsStr::to_str(word).unwrap_or("\u{fffd}")).collect();
         let (last, words) = words.split_last().map_or(("", &[][..]), |(last, words)| (*last, words));
         let mut typed =
-            Self { path: vec![&PERSONA], given: Vec::new(), value_of: None, before: String::new(), only_arguments: false, last };
+            Self { path: vec![definition], given: Vec::new(), value_of: None, before: String::new(), only_arguments: false, last };
         words.iter().for_each(|word| typed.take(word));
         if let Some((name, value)) = last.split_once('=').filter(|_| typed.value_of.is_none() && !typed.only_arguments)
             && let Some(option) = typed.option(name)
@@ -61,40 +72,50 @@ impl<'a> Typed<'a> {
 
     fn take(&mut self, word: &'a str) {
         if let Some(option) = self.value_of.take() {
-            return self.given.push((option.name, word));
+            return self.given.push((option.get_id().as_str(), word));
         }
         if word == "--" && !self.only_arguments {
             self.only_arguments = true;
         } else if word.starts_with('-') && !self.only_arguments {
             let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
             let Some(option) = self.option(name) else { return };
-            match (option.takes, value) {
-                (Takes::Value(_), None) => self.value_of = Some(option),
-                (_, value) => self.given.push((option.name, value.unwrap_or_default())),
+            let takes_next = option.get_action().takes_values() && !option.is_require_equals_set();
+            match value {
+                None if takes_next => self.value_of = Some(option),
+                value => self.given.push((option.get_id().as_str(), value.unwrap_or_default())),
             }
-        } else if let Some(command) = self.entry().commands().find(|command| command.name == word) {
+        } else if let Some(command) = self.command().find_subcommand(word) {
             self.path.push(command);
-        } else if let Some(argument) = self.entry().arguments.iter().find(|argument| self.value(argument.name).is_none()) {
-            self.given.push((argument.name, word));
+        } else if let Some(argument) = self.next_argument() {
+            self.given.push((argument.get_id().as_str(), word));
         }
     }
 
-    fn entry(&self) -> &'static Entry {
-        self.path.last().copied().unwrap_or(&PERSONA)
+    fn command(&self) -> &'a Command {
+        self.path[self.path.len() - 1]
     }
 
-    fn options(&self) -> impl Iterator<Item = &'static Choice> + use<> {
-        let own = if self.path.len() > 1 { self.entry().options } else { &[] };
-        own.iter().chain(PERSONA.options)
+    fn options(&self) -> impl Iterator<Item = &'a Arg> + use<'a> {
+        self.command().get_arguments().filter(|argument| !argument.is_positional() && !argument.is_hide_set())
     }
 
-    fn option(&self, name: &str) -> Option<&'static Choice> {
-        let short = name.strip_prefix('-').and_then(|letter| letter.parse().ok());
-        self.options().find(|option| option.name == name || (short.is_some() && option.short == short))
+    fn option(&self, name: &str) -> Option<&'a Arg> {
+        let short = name.strip_prefix('-').and_then(|letter| letter.parse::<char>().ok());
+        self.options().find(|option| {
+            option.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long)) || (short.is_some() && option.get_short() == short)
+        })
     }
 
-    fn value(&self, name: &str) -> Option<&'a str> {
-        self.given.iter().find(|(given, _)| *given == name).map(|(_, value)| *value)
+    fn next_argument(&self) -> Option<&'a Arg> {
+        self.command().get_positionals().find(|argument| !self.has(argument))
+    }
+
+    fn value(&self, id: &str) -> Option<&'a str> {
+        self.given.iter().find(|(given, _)| *given == id).map(|(_, value)| *value)
+    }
+
+    fn has(&self, argument: &Arg) -> bool {
+        self.value(argument.get_id().as_str()).is_some()
     }
 
     fn offers(&self, names: &dyn Names) -> Vec<Offer> {
@@ -110,50 +131,63 @@ impl<'a> Typed<'a> {
         offers
     }
 
-    /// The options that are not there yet and go with those that are.
+    /// The options that are not given yet and go with those that are.
     fn free_options(&self) -> Vec<Offer> {
-        let has = |name: &str| self.value(name).is_some();
-        let is_free = |option: &&Choice| {
-            let excluded = option.not_with.iter().any(|other| has(other))
-                || self.options().any(|other| has(other.name) && other.not_with.contains(&option.name));
-            !excluded && (option.takes == Takes::Again || !has(option.name))
+        let is_free = |option: &&Arg| {
+            let excluded = self.options().any(|other| {
+                let excludes =
+                    |one: &Arg, two: &Arg| self.command().get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == two.get_id());
+                self.has(other) && (excludes(other, option) || excludes(option, other))
+            });
+            !excluded && (matches!(option.get_action(), ArgAction::Count) || !self.has(option))
         };
-        self.options().filter(is_free).map(|option| (option.name.to_owned(), option.help.to_owned())).collect()
+        let offer = |option: &Arg| Some((format!("--{}", option.get_long()?), help(option)));
+        self.options().filter(is_free).filter_map(offer).collect()
     }
 
-    fn values(&self, option: &Choice, names: &dyn Names) -> Vec<Offer> {
-        if let Some(words) = option.words {
-            return words().into_iter().map(|(word, meaning)| (word.to_owned(), meaning.to_owned())).collect();
+    /// Values of an option or argument.
+    fn values(&self, argument: &Arg, names: &dyn Names) -> Vec<Offer> {
+        let possible = argument.get_possible_values();
+        if !possible.is_empty() {
+            let offer = |value: &clap::builder::PossibleValue| {
+                (value.get_name().to_owned(), value.get_help().map(ToString::to_string).unwrap_or_default())
+            };
+            return possible.iter().map(offer).collect();
         }
-        match option.takes {
-            Takes::Value("FILE" | "DIR" | "ISO") => vec![(FILE.to_owned(), String::new())],
-            Takes::Value("NAME") => names.personas(),
-            _ => option.default.map(|value| (value.to_owned(), String::new())).into_iter().collect(),
+        if matches!(argument.get_value_hint(), ValueHint::FilePath | ValueHint::DirPath) {
+            return vec![(FILE.to_owned(), String::new())];
+        }
+        let of_cartridges = self.path.get(1).is_some_and(|command| command.get_name() == "cartridge");
+        match argument.get_id().as_str() {
+            "name" if of_cartridges => names.cartridges(),
+            "name" if self.command().get_name() == "default" => {
+                let last = ("last".to_owned(), "the one that last ran well".to_owned());
+                names.personas().into_iter().chain([last]).collect()
+            }
+            "name" | "check" => names.personas(),
+            "label" => self.value("name").map(|cartridge| names.snapshots(cartridge)).unwrap_or_default(),
+            _ => argument.get_default_values().iter().map(|value| (value.to_string_lossy().into_owned(), String::new())).collect(),
         }
     }
 
     /// A command where one is due, and an argument after it.
     fn words(&self, names: &dyn Names) -> Vec<Offer> {
-        let entry = self.entry();
-        if let Then::One(_) = entry.then {
-            return shown(entry).map(|command| (command.name.to_owned(), command.about.to_owned())).collect();
+        let command = self.command();
+        if command.has_subcommands() {
+            let is_shown = |command: &&Command| !command.is_hide_set() && (self.path.len() == 1 || command.get_name() != "help");
+            let shown = command.get_subcommands().filter(is_shown);
+            let about = |command: &Command| command.get_about().map(ToString::to_string).unwrap_or_default();
+            return shown.map(|command| (command.get_name().to_owned(), about(command))).collect();
         }
-        let Some(argument) = entry.arguments.iter().find(|argument| self.value(argument.name).is_none()) else { return Vec::new() };
-        let of_cartridges = self.path.get(1).is_some_and(|command| command.name == "cartridge");
-        match argument.name {
-            "NAME" if of_cartridges => names.cartridges(),
-            "NAME" if entry.name == "default" => {
-                let last = ("last".to_owned(), "the one that last ran well".to_owned());
-                names.personas().into_iter().chain([last]).collect()
-            }
-            "NAME" => names.personas(),
-            "LABEL" => self.value("NAME").map(|cartridge| names.snapshots(cartridge)).unwrap_or_default(),
-            _ => vec![(FILE.to_owned(), String::new())],
-        }
+        self.next_argument().map(|argument| self.values(argument, names)).unwrap_or_default()
     }
 }
 
-/// What cannot be read has no names: Tab is no place for messages.
+fn help(argument: &Arg) -> String {
+    argument.get_help().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Files that cannot be read have no names: completion prints no messages.
 struct Machine {
     root: PathBuf,
     config: Option<PathBuf>,
@@ -220,7 +254,7 @@ mod tests {
     /// What is offered for the last word of a line; a line that ends with a space has an empty one.
     fn offered(line: &str) -> Vec<String> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        Typed::read(&words).offers(&Known).into_iter().map(|(word, _)| word).collect()
+        Typed::read(&definition(), &words).offers(&Known).into_iter().map(|(word, _)| word).collect()
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `persona default`: the persona that starts when nobody picks.
+//! `persona default`: the persona that starts when no choice is made.
 
 use super::{find_persona, or_absent, print};
 use crate::boot_log::Event;
@@ -11,7 +11,7 @@ use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
 use std::io::Write;
 
-/// Tells which one it is.
+/// Shows the default.
 ///
 /// # Errors
 /// When the settings cannot be read.
@@ -26,13 +26,12 @@ pub fn show(paths: &Paths, out: &mut dyn Write) -> Result<()> {
     }
 }
 
-/// Changes it in the settings file, and nothing else there. Whoever names a persona wants it tried, however often it was started
-/// in vain.
+/// Changes it in the settings file, and nothing else there. A persona named explicitly is tried again, whatever its number of failed boots.
 ///
 /// # Errors
-/// When there is no such persona, when it may not start unattended, or when the file cannot be changed; it is as it was then.
+/// When there is no such persona, when it may not start unattended, or when the file cannot be changed; it is unchanged then.
 pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
-    // From the first look at the file to its rename.
+    // Held from reading the file to its rename.
     let lock = FileLock::take_within(&paths.settings_lock(), LOCK_TIMEOUT)?;
     let settings = Settings::load(paths)?;
     let file = paths.settings();
@@ -42,13 +41,13 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let changed = with_default(&text, name, &file.display().to_string())?;
     if changed != text {
         atomic::rewrite(&file, changed.as_bytes())?;
-        journal::tell(paths, &Event::Decision(format!("{name} is the default from now on, by {}", crate::sys::who::asks())));
+        journal::tell(paths, &Event::Decision(format!("{name} is the default from now on, by {}", crate::sys::identity::of_caller())));
     }
     drop(lock);
     StartCounts::reset(paths, name)?;
     let told = format!(
-        "{}: {title} starts when nobody picks.\nThe initramfs need not be made again for that: the menu reads the settings once more when the \
-         real root is there.\n",
+        "{}: {title} starts when no choice is made.\nThe initramfs need not be rebuilt for that: the menu reads the settings again \
+         when the real root is there.\n",
         file.display()
     );
     print(out, &told)
@@ -59,8 +58,8 @@ fn may_be_default<'a>(settings: &'a Settings, name: &str) -> Result<&'a crate::c
     if persona.starts_unattended() {
         return Ok(persona);
     }
-    Err(Error::usage(format!("{} has a PIN, so it may not start with nobody there to give it", persona.name))
-        .with_hint("write `unattended = true` below its name in the settings, or take another default"))
+    Err(Error::usage(format!("{} has a PIN, so it may not start without a person to enter it", persona.name))
+        .with_hint("write `unattended = true` below its name in the settings, or choose another default"))
 }
 
 #[cfg(test)]
@@ -90,7 +89,7 @@ mod tests {
 
         assert_eq!(said(|out| show(&paths, out)), "a\n");
         let told = said(|out| set(&paths, "beta", out));
-        assert!(told.contains("persona.toml: Beta starts when nobody picks."), "{told}");
+        assert!(told.contains("persona.toml: Beta starts when no choice is made."), "{told}");
         assert_eq!(fs::read_to_string(&real).unwrap(), SETTINGS.replace("\"a\" #", "\"beta\" #"));
         assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o7777, 0o640);
         assert!(paths.settings().is_symlink());

@@ -1,4 +1,4 @@
-//! `persona export`: legion in other programs' words. Changes nothing.
+//! `persona export`: exports the VM definition. Changes nothing.
 
 use super::{find_persona, launch_plan, or_absent, print};
 use crate::config::Settings;
@@ -9,8 +9,8 @@ use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::io::Write;
 
-/// Prints a persona's libvirt domain, the default's if none is named: the machine that QEMU's command line makes, with the
-/// devices that a launch would bind now.
+/// Prints a persona's libvirt domain, the default's if none is named: the machine of QEMU's command line, with the devices that a launch
+/// would bind now.
 ///
 /// # Errors
 /// When settings, machine or cartridge cannot be read, the persona does not start legion, or legion would stay off.

@@ -1,4 +1,4 @@
-//! `persona list`: the personas, and which of them is what.
+//! `persona list`: the personas and their states.
 
 use super::{Output, or_absent, print, print_json};
 use crate::config::{Persona, Settings, Starts};
@@ -20,24 +20,24 @@ struct Row<'a> {
     tagline: &'a str,
     /// `legion`, `host` or a unit's name.
     starts: &'a str,
-    /// It starts when nobody picks.
+    /// It starts when no choice is made.
     default: bool,
     /// It is set for the next boot.
     next: bool,
     /// It is running now.
     running: bool,
-    /// In how many boots in a row it was started and did not run well.
+    /// The number of consecutive boots in which it was started and did not run well.
     boots_in_vain: u32,
-    /// These are so many that only a person starts it.
+    /// After this many, it is only started by a person.
     passed_over: bool,
     /// Its cartridge's name, if it starts legion.
     cartridge: Option<&'a str>,
-    /// The same in words, if nothing is wrong with it.
+    /// Its cartridge's state as text, if nothing is wrong with it.
     #[serde(skip)]
     cartridge_state: Option<String>,
-    /// Why the cartridge cannot be used; absent if it can.
+    /// Why the cartridge cannot be used; absent if it can be used.
     cartridge_trouble: Option<String>,
-    /// The same as an identifier that stays when the words change.
+    /// The same as an identifier that stays when the text changes.
     cartridge_trouble_code: Option<&'static str>,
 }
 
@@ -75,12 +75,12 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
     };
     let legion = persona.legion();
     let trouble = legion.and_then(|legion| Cartridge::examine(paths, legion).err());
-    // Cartridges are root's to look into: that somebody else may not is nothing that is wrong with them.
+    // Only root may read cartridges: another user's lack of access is not a fault.
     let denied = trouble.as_ref().is_some_and(|error| error.errno() == Some(nix::libc::EACCES));
     let trouble = trouble.filter(|_| !denied);
     let state = legion.map(|legion| match slot::inserted(paths, &legion.slot).ok().flatten() {
         Some(name) if name == legion.cartridge => "its cartridge is in",
-        _ if denied => "its cartridge is root's to look at",
+        _ if denied => "its cartridge is readable by root only",
         _ => "its cartridge is ready",
     });
     Row {
@@ -100,7 +100,7 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
     }
 }
 
-/// The persona that runs: legion's, or the chosen one that is none of legion's business.
+/// The running persona: legion's, or the chosen one if it does not start legion.
 fn running(paths: &Paths, settings: &Settings) -> Option<String> {
     let legion = or_absent(LegionState::read(paths)).filter(|state| state.phase == Phase::Running).map(|state| state.persona);
     let runs = |persona: &&Persona| match &persona.starts {
@@ -114,13 +114,12 @@ fn running(paths: &Paths, settings: &Settings) -> Option<String> {
 
 fn table(rows: &[Row<'_>], style: Style) -> String {
     let cells = |row: &Row<'_>| -> Vec<Cell> {
-        let marks: Vec<&str> =
-            [(row.default, "default"), (row.next, "next boot"), (row.running, "running"), (row.passed_over, "passed over")]
-                .into_iter()
-                .filter_map(|(is, mark)| is.then_some(mark))
-                .collect();
+        let marks: Vec<&str> = [(row.default, "default"), (row.next, "next boot"), (row.running, "running"), (row.passed_over, "skipped")]
+            .into_iter()
+            .filter_map(|(is, mark)| is.then_some(mark))
+            .collect();
         let cartridge = match &row.cartridge_trouble {
-            // What is wrong; `persona plan` says how to fix it.
+            // The fault; `persona plan` says how to fix it.
             Some(trouble) => (trouble.lines().next().unwrap_or_default().to_owned(), Some(Tone::Bad)),
             None => (row.cartridge_state.clone().unwrap_or_default(), None),
         };

@@ -1,15 +1,15 @@
-//! `persona menu`: the menu on the display card, until legion and the host have no more use for it.
+//! `persona menu`: the menu on the display card, until neither legion nor the host needs it.
 
 use crate::boot_log::Event;
 use crate::config::MenuSettings;
 use crate::config::kernel_command_line::KernelCommandLine;
 use crate::error::Result;
-use crate::menu::contents::Contents;
+use crate::menu::data::MenuData;
 use crate::menu::facts::Facts;
-use crate::menu::session::alone::{Alone, Taken, hand_over};
 use crate::menu::session::beep;
+use crate::menu::session::instance::{Instance, InstanceLock, hand_over};
 use crate::menu::session::monitors::Monitors;
-use crate::menu::session::{Arrival, Session, Subject};
+use crate::menu::session::{RootTransition, Session, Subject};
 use crate::menu::text::getty;
 use crate::passthrough::{Machine, menu_cards};
 use crate::sys::atomic;
@@ -18,48 +18,48 @@ use crate::sys::paths::Paths;
 use crate::sys::systemd;
 use persona_paint::Gallery;
 
-/// Runs the menu, in the initramfs or in the running system. Where one runs already, that one becomes the main process of the unit
-/// that started this one.
+/// Runs the menu, in the initramfs or in the running system. If one already runs, that one becomes the main process of the unit that
+/// started this one.
 ///
 /// # Errors
-/// When the kernel denies what no menu can do without.
+/// When the kernel refuses what the menu cannot work without.
 pub fn menu(paths: &Paths) -> Result<()> {
     if KernelCommandLine::read(paths).off {
         log::info!("{}", Event::Decision("no menu: persona=off on the kernel command line".to_owned()));
         systemd::ready();
         return Ok(());
     }
-    let _alone = match Alone::take(paths)? {
-        Taken::Alone(alone) => alone,
-        Taken::Other(menu) => return hand_over(paths, menu),
+    let _alone = match InstanceLock::take(paths)? {
+        Instance::First(alone) => alone,
+        Instance::AlreadyRunning(menu) => return hand_over(paths, menu),
     };
-    let arrival = Arrival::begin(paths)?;
-    let contents = if arrival.is_over() { Contents::read(paths) } else { Contents::read_early(paths) };
+    let transition = RootTransition::begin(paths)?;
+    let contents = if transition.is_over() { MenuData::read(paths) } else { MenuData::read_early(paths) };
     match contents {
-        Ok(contents) if arrival.is_in_initramfs() && !contents.settings.menu.early => {
+        Ok(contents) if transition.is_in_initramfs() && !contents.settings.menu.early => {
             log::info!("{}", Event::Decision("no menu in the initramfs: `early = false` in the settings".to_owned()));
             systemd::ready();
             Ok(())
         }
-        Ok(Contents { settings, menu, facts, displays, gallery }) => {
+        Ok(MenuData { settings, menu, facts, displays, gallery }) => {
             let monitors = Monitors::new(paths, displays, gallery, &settings.menu);
             let subject = Subject::Personas { settings: Box::new(settings), menu: Box::new(menu) };
-            Session::new(paths, subject, facts, monitors, arrival).run()
+            Session::new(paths, subject, facts, monitors, transition).run()
         }
         Err(error) => {
             log::error!("{error}");
-            // Without settings no card is legion's.
+            // Without settings no card is known to be legion's.
             let cards = Machine::read(paths).inspect_err(|error| log::error!("{error}")).as_ref().map(menu_cards).unwrap_or_default();
             let monitors = Monitors::new(paths, cards, Gallery::default(), &MenuSettings::default());
-            Session::new(paths, Subject::Broken { why: error.to_string() }, Facts::of_host(paths), monitors, arrival).run()
+            Session::new(paths, Subject::Broken { why: error.to_string() }, Facts::of_host(paths), monitors, transition).run()
         }
     }
 }
 
-/// Gives the console back after a menu that was killed.
+/// Restores the console after a menu that was killed.
 ///
 /// # Errors
-/// None: what is not there needs nothing.
+/// None: missing parts need nothing.
 pub fn restore_console(paths: &Paths) -> Result<()> {
     // No virtual terminal, nothing to restore.
     let _ = console::restore(paths);
@@ -68,10 +68,10 @@ pub fn restore_console(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// Tells a menu that began in the initramfs that the host's file systems are there.
+/// Notifies a menu that began in the initramfs that the host's file systems are mounted.
 ///
 /// # Errors
-/// When it cannot be told.
+/// When the notification fails.
 pub fn host_is_there(paths: &Paths) -> Result<()> {
     std::fs::create_dir_all(paths.run_dir()).ok();
     atomic::write(&paths.host_is_there(), b"")

@@ -32,7 +32,7 @@ use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
-/// For whom the data is.
+/// The audience of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     /// For people.
@@ -44,7 +44,7 @@ pub enum Output {
 /// The persona of that name.
 ///
 /// # Errors
-/// When there is none; the message names those there are.
+/// When there is none; the message names the existing ones.
 pub fn find_persona<'a>(settings: &'a Settings, name: &str) -> Result<&'a Persona> {
     settings.persona(name).ok_or_else(|| {
         let names: Vec<_> = settings.personas.iter().map(|persona| persona.name.as_str()).collect();
@@ -55,7 +55,7 @@ pub fn find_persona<'a>(settings: &'a Settings, name: &str) -> Result<&'a Person
     })
 }
 
-/// The plan for launching now. The functions get names only if there is something to tell about them: the list is long.
+/// The plan for launching now. The functions get names only if there is something to report about them: `pci.ids` is long.
 fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
     let mut machine = Machine::read(paths)?;
     let plan = Plan::new(settings, &machine, Stage::Launch);
@@ -66,7 +66,7 @@ fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
     Ok(Plan::new(settings, &machine, Stage::Launch))
 }
 
-/// How long ago something was, as people say it.
+/// A time span in the past as text.
 fn ago(time: Duration) -> String {
     let seconds = time.as_secs();
     let (number, unit) = match seconds {
@@ -80,7 +80,7 @@ fn ago(time: Duration) -> String {
 
 fn print(out: &mut dyn Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()) {
-        // A reader that has seen enough is no error.
+        // A closed pipe is not an error.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed.context(|| "printing".into()),
     }

@@ -10,16 +10,16 @@ use crate::sys::paths::Paths;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Who asks for an override, and when.
+/// The caller of an override, and the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// As [`crate::sys::who`] tells.
+    /// As [`crate::sys::identity`] tells.
     pub by: String,
     /// The clock's time.
     pub at: SystemTime,
 }
 
-/// Sets the override. Whoever names a persona wants it tried, however often it was started in vain.
+/// Sets the override. A persona named explicitly is tried again, whatever its number of failed boots.
 ///
 /// # Errors
 /// When there is no such persona, or the override cannot be stored.
@@ -34,7 +34,7 @@ pub fn set(paths: &Paths, name: &str, until_cleared: bool, asked: &Asked, out: &
     print(out, &format!("{} starts {}.\n", persona.title, how_long(until_cleared)))
 }
 
-/// Tells which override is set.
+/// Shows the override.
 ///
 /// # Errors
 /// When there is one that cannot be read.
@@ -54,18 +54,18 @@ pub fn show(paths: &Paths, now: SystemTime, out: &mut dyn Write) -> Result<()> {
     print(out, &format!("{} {}{set}{unknown}\n", next.persona, how_long(next.until_cleared)))
 }
 
-/// Clears the override, and tells which one that was.
+/// Clears the override, and shows what it was.
 ///
 /// # Errors
 /// When it cannot be removed.
 pub fn clear(paths: &Paths, out: &mut dyn Write) -> Result<()> {
     let cleared = match Override::clear(paths)? {
         Cleared::Override(next) => {
-            journal::tell(paths, &Event::Decision(format!("{} is set for the next boot no more", next.persona)));
+            journal::tell(paths, &Event::Decision(format!("{} is no longer set for the next boot", next.persona)));
             let when = if next.until_cleared { "for every boot" } else { how_long(false) };
             format!("Cleared: {} {when}. ", next.persona)
         }
-        Cleared::Unreadable => "Cleared what could not be read. ".to_owned(),
+        Cleared::Unreadable => "Cleared an unreadable override. ".to_owned(),
         Cleared::Nothing => "No override was set. ".to_owned(),
     };
     print(out, &format!("{cleared}Without one, {}\n", usual(paths)))
@@ -118,10 +118,7 @@ mod tests {
             StartCounts::count(&paths, &choice).unwrap();
         }
         let told = said(|out| clear(&paths, out));
-        assert!(
-            told.starts_with("Cleared: lab for every boot. Without one, the menu waits at the next boot: gondor is passed over"),
-            "{told}"
-        );
+        assert!(told.starts_with("Cleared: lab for every boot. Without one, the menu waits at the next boot: gondor is skipped"), "{told}");
         StartCounts::reset(&paths, "gondor").unwrap();
         std::fs::remove_file(paths.boot_id()).unwrap();
         let choice = Choice { persona: "mordor".into(), reason: Reason::Timeout };
@@ -143,7 +140,7 @@ mod tests {
         std::fs::write(paths.override_file(), "persona = ").unwrap();
         assert_eq!(
             said(|out| clear(&paths, out)),
-            "Cleared what could not be read. Without one, the next boot starts the default, gondor.\n"
+            "Cleared an unreadable override. Without one, the next boot starts the default, gondor.\n"
         );
     }
 }

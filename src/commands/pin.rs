@@ -1,4 +1,4 @@
-//! `persona pin`: a PIN for the settings, and whether one is right.
+//! `persona pin`: creates a PIN for the settings, or checks one.
 
 use super::{find_persona, print};
 use crate::config::Settings;
@@ -12,21 +12,21 @@ use std::io::Write;
 /// Asks for a PIN, twice at a terminal, and prints its line for the settings.
 ///
 /// # Errors
-/// When there is no PIN to be had.
+/// When no PIN can be read.
 pub fn make(out: &mut dyn Write) -> Result<()> {
     let digits = terminal::hidden_line("New PIN: ")?;
     let salt = syscalls::random().context(|| "getting random bytes from the kernel".into())?;
     let pin = Pin::hash(&digits, &salt).map_err(Error::usage)?;
-    if terminal::is_there() && !pin.verify(&terminal::hidden_line("The same again: ")?) {
+    if terminal::is_there() && !pin.verify(&terminal::hidden_line("Again: ")?) {
         return Err(Error::new("the two PINs are not the same").with_hint("run `persona pin` again"));
     }
     print(out, &format!("pin = \"{pin}\"\n"))
 }
 
-/// Asks for the PIN of the persona called `name`, and says so if it is right.
+/// Asks for the PIN of the persona called `name`, and reports if it is right.
 ///
 /// # Errors
-/// When it is wrong, and when there is no such persona or PIN.
+/// When it is wrong, or when there is no such persona or PIN.
 pub fn check(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let persona = find_persona(&settings, name)?;

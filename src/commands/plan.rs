@@ -25,17 +25,17 @@ struct Plan {
     cartridge: Option<String>,
     /// Addresses reserved before coldplug, in order.
     reserve: Vec<String>,
-    /// What legion gets, in order.
+    /// legion's devices, in order.
     bind: Vec<Bind>,
     /// Why legion stays off; empty if it may start.
     refused: Vec<Told>,
-    /// What differs from the settings without being refused.
+    /// Deviations from the settings that are not refused.
     notes: Vec<Told>,
     /// All steps from power-on to the guest's end, in order.
     steps: Vec<String>,
     /// QEMU's command line; empty unless Persona itself starts legion and the cartridge can be used.
     qemu: Vec<String>,
-    /// Whether that lacks a descriptor of the macvtap.
+    /// Whether a descriptor of the macvtap is missing from it.
     #[serde(skip)]
     macvtap: bool,
 }
@@ -50,7 +50,7 @@ struct Bind {
 struct Told {
     /// What it is, the same in every run.
     code: &'static str,
-    /// The device it is about, if it is about one.
+    /// The device it is about, if any.
     address: Option<String>,
     reason: String,
     /// What can be done about it.
@@ -64,7 +64,7 @@ fn told(code: &'static str, address: Option<PciAddress>, reason: &str, hint: Opt
 /// Prints the plan of a persona, the default if none is named.
 ///
 /// # Errors
-/// When the settings or the machine cannot be read, or there is no such persona. A refusal is no error: it is the plan.
+/// When the settings or the machine cannot be read, or there is no such persona. A refusal is not an error: it is part of the plan.
 pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let last = or_absent(Last::read(paths)).map(|last| last.persona);
@@ -118,7 +118,7 @@ impl Plan {
             launch.refused.iter().map(|refusal| told(refusal.code, refusal.address, &refusal.reason, refusal.hint.as_deref())).collect();
         let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
         let found = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).and_then(|cartridge| {
-            // libvirt's domain brings its own firmware.
+            // libvirt's domain has its own firmware setting.
             if legion.backend == Backend::Libvirt {
                 return Ok((Vec::new(), Vec::new()));
             }
@@ -138,9 +138,9 @@ impl Plan {
         }
         if legion.backend == Backend::Libvirt {
             let looks = [&["dominfo", &legion.domain][..], &["dumpxml", &legion.domain, "--inactive"]].map(libvirt::shell_line);
-            self.steps.push(format!("see that the domain is off and takes none but legion's devices: {}", looks.join("; ")));
+            self.steps.push(format!("check that the domain is off and takes only legion's devices: {}", looks.join("; ")));
         }
-        // On a machine that has not booted with these settings yet, the overrides of boot are still to come.
+        // On a machine that has not booted with these settings yet, the boot overrides are not set yet.
         let comes_at_boot = |step: &&Step| matches!(step, Step::Override(address) if launch.reserve.contains(address));
         self.steps.extend(launch.steps.iter().filter(|step| !comes_at_boot(step)).map(ToString::to_string));
         let slot = slot::inserted(paths, &legion.slot).ok().flatten();
@@ -165,7 +165,7 @@ impl Plan {
         let back: Vec<String> =
             launch.bind.iter().filter(|(_, at)| *at == BindTime::Launch).map(|(address, _)| address.to_string()).collect();
         if !back.is_empty() {
-            self.steps.push(format!("after the guest's end: give {} back to the host", back.join(", ")));
+            self.steps.push(format!("after the guest's end: return {} to the host", back.join(", ")));
         }
         self.steps.push(match legion.on_poweroff {
             OnPoweroff::Menu => "after the guest's power-off: back to the menu".into(),

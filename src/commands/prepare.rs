@@ -1,4 +1,4 @@
-//! `persona prepare`: what root does before legion starts. Binds and proves the devices, inserts the cartridge.
+//! `persona prepare`: root's part before legion starts. Binds and verifies the devices, inserts the cartridge.
 
 use super::{find_persona, launch_plan, or_absent};
 use crate::config::{Backend, Legion, Settings};
@@ -13,11 +13,10 @@ use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::os::unix::fs::chown;
 
-/// Whether the choice is legion's business, as an exit code for the unit's `ExecCondition=`.
+/// Whether the choice starts legion, as an exit code for the unit's `ExecCondition=`.
 ///
 /// # Errors
-/// When the choice starts something else. Settings that cannot be read are no reason to skip: `prepare` will say what
-/// is wrong with them.
+/// When the choice starts something else. Unreadable settings are no reason to skip: `prepare` reports what is wrong with them.
 pub fn is_wanted(paths: &Paths) -> Result<()> {
     let (Ok(settings), Some(choice)) = (Settings::load(paths), or_absent(Choice::read(paths))) else { return Ok(()) };
     match settings.persona(&choice.persona) {
@@ -26,12 +25,12 @@ pub fn is_wanted(paths: &Paths) -> Result<()> {
     }
 }
 
-/// Gets everything ready for the chosen persona, or leaves everything as it was and says why.
+/// Prepares everything for the chosen persona, or leaves everything unchanged and reports why.
 ///
 /// # Errors
-/// When legion has to stay off; the reason is in `persona status` too, unless that tells of a legion that is on.
+/// When legion has to stay off; the reason is in `persona status` too, unless that shows a legion that is on.
 pub fn prepare(paths: &Paths) -> Result<()> {
-    // First of all: without it, what is recorded and what is chosen may be another legion's.
+    // First of all: without the lock, the record and the choice may belong to another legion.
     let lock = LegionLock::take_for_service(paths).inspect_err(|error| refused(paths, error))?;
     let choice = Choice::read(paths)?.ok_or_else(|| {
         Error::new("nothing was chosen in this boot").with_hint("pick a persona in the menu; legion.path then starts legion.service")
@@ -40,11 +39,11 @@ pub fn prepare(paths: &Paths) -> Result<()> {
     prepare_chosen(paths, &choice, &lock).inspect_err(|error| failed(paths, &choice.persona, error))
 }
 
-/// Says why legion stays off, if nothing else is known of it. What a running legion has recorded stays: it is still so. Nothing was
-/// done yet, so there is nothing for `release` to undo.
+/// Records why legion stays off, if nothing else is recorded. A running legion's record stays: it is still valid. Nothing was done yet, so
+/// there is nothing for `release` to undo.
 fn refused(paths: &Paths, error: &Error) {
     if let Some(state) = or_absent(LegionState::read(paths)).filter(LegionState::is_on) {
-        return log::warn!("nothing is prepared: legion is {} ({}), which goes on", state.persona, state.phase);
+        return log::warn!("nothing is prepared: legion is {} ({}), which keeps running", state.persona, state.phase);
     }
     let Some(choice) = or_absent(Choice::read(paths)) else { return };
     let state =
@@ -59,9 +58,9 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     let persona = find_persona(&settings, &choice.persona)?;
     let legion = persona.legion().ok_or_else(|| Error::new(format!("{} does not start legion", persona.title)))?;
     let account = Account::of_legion(paths)?;
-    // Before anything that could fail, or take the machine down.
+    // Before anything that could fail or crash the machine.
     StartCounts::count(paths, choice)?;
-    // What needs nothing to be undone is checked first.
+    // Checks without side effects come first.
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
     let _hold = cartridge.ensure_free(paths)?;
     kvm::ensure(paths)?;
@@ -72,12 +71,12 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
         Backend::Libvirt => Launch::of_domain(&persona.name, legion, &cartridge, &libvirt::look(&legion.domain, &devices, &legion.slot)?),
     };
     launch.notes.iter().for_each(|note| log::warn!("{note}"));
-    // Recorded first: `release` gives back what was taken even if this process does not live to say so.
+    // Recorded first: `release` returns what was taken even if this process is killed.
     plan.bound_devices().write(paths)?;
     passthrough::bind(paths, &plan, &Kernel::default())?;
     passthrough::give_groups_to(paths, &plan.groups(), account.uid, account.gid)?;
     announce(paths, &LegionState::new(Phase::Inserting, &choice.persona))?;
-    // For `release` again.
+    // Again for `release`.
     launch.write(paths)?;
     if legion.backend == Backend::Qemu {
         network::attach(paths, &legion.network, &cartridge.name, account.uid)?;
@@ -89,7 +88,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     insert(lock, paths, legion, &cartridge)?;
     Override::use_up(paths, choice)?;
     announce(paths, &LegionState::new(Phase::Starting, &choice.persona))?;
-    // From here on the supervisor, which is not root, tells where legion is.
+    // From here on the supervisor, which is not root, reports legion's state.
     let state = paths.legion_state();
     chown(&state, Some(account.uid), Some(account.gid)).context(|| format!("giving {} to legion", state.display()))
 }
@@ -100,7 +99,7 @@ fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartrid
     Ok(())
 }
 
-/// Leaves the reason for `release`, which publishes it once whatever was done is undone.
+/// Leaves the reason for `release`, which publishes it once everything is undone.
 pub(super) fn failed(paths: &Paths, persona: &str, error: &Error) {
     let state = LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Stopping, persona) };
     if let Err(error) = announce(paths, &state) {

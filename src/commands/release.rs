@@ -1,4 +1,4 @@
-//! `persona release`: what root does after legion, however it ended. Gives devices back and tells the menu.
+//! `persona release`: root's part after legion, however it ended. Returns devices and notifies the menu.
 
 use super::or_absent;
 use crate::boot_log::Event;
@@ -12,24 +12,24 @@ use crate::sys::paths::Paths;
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Gives launch-time devices back to the host and publishes how legion ended, which brings the menu back.
+/// Returns launch-time devices to the host and publishes how legion ended, which brings the menu back.
 ///
 /// # Errors
-/// When a device did not go back to its host driver; the others do. When it was called by hand and legion runs.
+/// When a device did not return to its host driver; the others do. When it was called by hand while legion runs.
 pub fn release(paths: &Paths) -> Result<()> {
     let lock = match right_to_release(paths) {
         Ok(lock) => lock,
-        // systemd calls it after a start that was refused, too.
+        // systemd calls it after a refused start, too.
         Err(error) if is_called_by_systemd() => {
-            log::warn!("nothing is given back, because this start has prepared nothing: {}", error.reason());
+            log::warn!("nothing is returned, because this start has prepared nothing: {}", error.reason());
             return Ok(());
         }
-        Err(error) => return Err(Error::caused_by("giving legion's devices back", error)),
+        Err(error) => return Err(Error::caused_by("returning legion's devices", error)),
     };
     let launch = or_absent(Launch::last(paths));
     let state = or_absent(LegionState::read(paths));
     let given_back = take_down(paths, launch.as_ref(), state.as_ref()).and_then(|()| give_back(paths, launch.as_ref()));
-    // Free before anybody is told that legion is over.
+    // Released before the end of legion is published.
     if let Err(error) = LegionLock::give_back() {
         log::warn!("{error}");
     }
@@ -47,7 +47,7 @@ pub fn release(paths: &Paths) -> Result<()> {
         log::warn!("{error}");
     }
     let power_off = launch.as_ref().is_some_and(|launch| takes_the_machine_along(launch, &state));
-    // Last of all: from here on the menu takes the next choice.
+    // Last of all: from here on the menu accepts the next choice.
     announce(paths, &state)?;
     if power_off {
         log::info!("{}", Event::Decision("the guest powered itself off, and so does the machine".to_owned()));
@@ -56,19 +56,18 @@ pub fn release(paths: &Paths) -> Result<()> {
     given_back
 }
 
-/// Makes sure that no other legion runs: systemd holds the lock that the `prepare` of this very start took, or it is free, and taken
-/// here.
+/// Makes sure that no other legion runs: systemd holds the lock that this start's `prepare` took, or it is free, and taken here.
 fn right_to_release(paths: &Paths) -> Result<Option<LegionLock>> {
     if LegionLock::is_of_this_start(paths) { Ok(None) } else { LegionLock::take(paths).map(Some) }
 }
 
-/// By the variable that systemd sets for the commands of `ExecStop=` and `ExecStopPost=` only (systemd.exec(5)).
+/// By the variable that systemd sets only for the commands of `ExecStop=` and `ExecStopPost=` (systemd.exec(5)).
 fn is_called_by_systemd() -> bool {
     std::env::var_os("SERVICE_RESULT").is_some()
 }
 
-/// What the next boot is to know of how the persona ran. The state is the user legion's word, and counts for the persona that
-/// root has launched only.
+/// Records for the next boot how the persona ran. The state is written by the user legion, so it counts only for the persona that root has
+/// launched.
 fn remember(paths: &Paths, launch: Option<&Launch>, state: &LegionState) -> Result<()> {
     match state.outcome {
         _ if launch.is_none_or(|launch| launch.persona != state.persona) => Ok(()),
@@ -78,8 +77,8 @@ fn remember(paths: &Paths, launch: Option<&Launch>, state: &LegionState) -> Resu
     }
 }
 
-/// Whether the machine powers off too, as the persona's `on_poweroff` says. Doubt keeps it on: a guest that cannot boot and gives up must
-/// not take away, at every power-on, the host that somebody wants to fix it from.
+/// Whether to power off the machine too, according to the persona's `on_poweroff`. If in doubt it stays on: a guest that cannot boot and
+/// powers off must not switch off, at every power-on, the host that is needed to fix it.
 fn takes_the_machine_along(launch: &Launch, state: &LegionState) -> bool {
     let asked = launch.persona == state.persona && launch.on_poweroff == OnPoweroff::Poweroff;
     let ended_so = state.phase == Phase::Ended && state.outcome == Some(Outcome::GuestPoweroff);
@@ -89,14 +88,14 @@ fn takes_the_machine_along(launch: &Launch, state: &LegionState) -> bool {
     asked && ended_so && state.runs_well
 }
 
-/// libvirt's QEMU outlives a supervisor that was killed, or that could not watch it any longer. What `prepare` recorded nothing of
-/// has started nothing.
+/// libvirt's QEMU outlives a supervisor that was killed, or that could not watch it any longer. Without a record by `prepare`, nothing was
+/// started.
 fn take_down(paths: &Paths, launch: Option<&Launch>, state: Option<&LegionState>) -> Result<()> {
     let may_run = state.is_some_and(|state| matches!(state.outcome, None | Some(Outcome::Failure))) && paths.bound_devices().exists();
     launch.and_then(|launch| launch.domain.as_ref()).filter(|_| may_run).map_or(Ok(()), |domain| libvirt::ensure_off(domain))
 }
 
-/// The cartridge remembers that it ran, and forgets what it was installed from once the guest has finished with it.
+/// Records the run in the cartridge, and removes its installation image once the guest is installed.
 fn it_ran(paths: &Paths, launch: &Launch, state: &LegionState) -> Result<()> {
     let cartridge = launch.cartridge(paths)?;
     if state.outcome == Some(Outcome::GuestPoweroff) && cartridge.end_installation(paths)? {
@@ -107,7 +106,7 @@ fn it_ran(paths: &Paths, launch: &Launch, state: &LegionState) -> Result<()> {
 
 fn give_back(paths: &Paths, launch: Option<&Launch>) -> Result<()> {
     let bound = BoundDevices::read(paths)?.unwrap_or_default();
-    // Neither keeps the other from being given back.
+    // A failure of one does not stop the other.
     let tap = network::detach(paths);
     let released = passthrough::release(paths, &bound, &Kernel::default());
     let nodes = passthrough::take_groups_back(paths, &bound);
@@ -116,7 +115,7 @@ fn give_back(paths: &Paths, launch: Option<&Launch>) -> Result<()> {
     atomic::remove(&paths.bound_devices()).and(nodes).and(tap).and(cartridge)
 }
 
-/// How it ended, once and for all: a supervisor that did not live to say so was killed.
+/// The final ending: a supervisor that did not report one was killed.
 fn over(state: LegionState) -> LegionState {
     let phase = match (state.phase, state.outcome) {
         (Phase::Failed, _) | (_, Some(Outcome::Failure)) => Phase::Failed,

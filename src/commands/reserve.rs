@@ -8,7 +8,7 @@ use crate::passthrough::{self, Machine, Plan, Stage};
 use crate::sys::paths::Paths;
 use std::time::Instant;
 
-/// Writes the overrides. What is in doubt is left to the host, and the boot goes on either way.
+/// Writes the overrides. If in doubt, a device is left to the host, and the boot continues in any case.
 ///
 /// # Errors
 /// When the settings cannot be used or an override cannot be written; nothing is reserved then.
@@ -23,7 +23,7 @@ pub fn reserve(paths: &Paths) -> Result<()> {
         passthrough::reserve(paths, &plan)
     };
     let began = Instant::now();
-    // Nobody reads an exit message in an initramfs; the log is read later.
+    // Exit messages are not visible in an initramfs; the log is read later.
     let reserved = reserve().inspect_err(|error| log::error!("nothing is reserved: {error}"))?;
     if !reserved.is_empty() {
         log::info!("{}", Event::Reserved { devices: reserved.len(), took_ms: began.elapsed().as_millis() as u64 });

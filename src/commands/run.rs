@@ -12,11 +12,11 @@ use crate::sys::systemd;
 /// Runs what `prepare` has prepared, with the lock that it took.
 ///
 /// # Errors
-/// When legion did not run or came to a bad end; the reason is in `persona status` too.
+/// When legion did not run or ended badly; the reason is in `persona status` too.
 pub fn run(paths: &Paths) -> Result<()> {
     let prepared = LegionLock::from_service(paths).and_then(|lock| Ok((Launch::read(paths)?, lock)));
     let (launch, lock) = prepared.inspect_err(|error| {
-        // A process that systemd has not started follows no `prepare`: what the record tells of is another's legion.
+        // A process that systemd has not started follows no `prepare`: the record belongs to another legion.
         if systemd::is_service()
             && let Some(state) = or_absent(LegionState::read(paths))
         {

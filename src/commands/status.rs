@@ -1,4 +1,4 @@
-//! `persona status`: what was chosen and why, what the devices are bound to, what legion does or why it does not.
+//! `persona status`: the choice and its reason, the devices' drivers, what legion does or why it does not run.
 
 use super::{Output, or_absent, print, print_json};
 use crate::boot_log;
@@ -8,7 +8,7 @@ use crate::control::shown::in_words;
 use crate::control::{self, Asked, Request};
 use crate::error::{Context, Result};
 use crate::legion::Launch;
-use crate::state::operation::{Deed, Doing, Stage, uptime};
+use crate::state::operation::{Operation, OperationRecord, Stage, uptime};
 use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override, StartCount, StartCounts};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
@@ -20,7 +20,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::time::Duration;
 
-/// How long the menu may take to tell what it shows now.
+/// How long the menu may take to report what it shows.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// `status --json`.
@@ -32,16 +32,16 @@ pub(super) struct Status {
     choice: Option<Choice>,
     /// The persona set for the next boot.
     next: Option<Override>,
-    /// What was started and did not run well, in how many boots in a row.
+    /// The personas with failed boots, and how many in a row.
     in_vain: Vec<InVain>,
     /// What the menu shows.
     menu: Option<MenuState>,
-    /// What it shows now, if it answers: the state of the control socket's protocol.
+    /// What it shows now, if it answers: the state in the control socket's protocol.
     live: Option<Value>,
     legion: Legion,
-    /// What somebody does to legion with `start`, `stop` or `switch`, or did when they were interrupted.
+    /// The current or interrupted `start`, `stop` or `switch` of legion.
     switch: Option<Switch>,
-    /// The chosen persona's own unit, if it starts one; absent when systemd does not answer.
+    /// The unit of the chosen persona, if it starts one; absent when systemd does not answer.
     unit: Option<OwnUnit>,
     devices: Vec<Device>,
 }
@@ -50,17 +50,17 @@ pub(super) struct Status {
 struct InVain {
     persona: String,
     boots: u32,
-    /// Why only a person starts it any more; absent while something else does.
+    /// Why it is only started by a person; absent while it is also started otherwise.
     passed_over: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Switch {
     #[serde(flatten)]
-    doing: Doing,
-    /// Whether it goes on; if not, its process is gone, and nobody goes on with it.
+    doing: OperationRecord,
+    /// Whether it is still running; if not, its process has ended, and the operation is not resumed.
     goes_on: bool,
-    /// Since when, in words.
+    /// The time since its start, as text.
     #[serde(skip)]
     told: String,
 }
@@ -68,7 +68,7 @@ struct Switch {
 #[derive(Serialize)]
 struct OwnUnit {
     name: String,
-    /// `active`, `reloading`, `activating`, `deactivating`, `inactive` or `failed`, as systemd says.
+    /// `active`, `reloading`, `activating`, `deactivating`, `inactive` or `failed`, as systemd reports it.
     state: String,
     /// Why it failed or cannot be started.
     why: Option<String>,
@@ -82,15 +82,15 @@ struct Legion {
     persona: Option<String>,
     /// Why it ended or failed, or how it is being stopped.
     why: Option<String>,
-    /// How the run came out, once it is over: `guest-poweroff`, `stopped` or `failure`.
+    /// The outcome of the run, once it has ended: `guest-poweroff`, `stopped` or `failure`.
     outcome: Option<&'static str>,
-    /// How long the guest ran, in seconds, once it is over.
+    /// How long the guest ran, in seconds, once it has ended.
     ran_s: Option<u64>,
-    /// Whether it runs well, or ran well, as the settings' `running_well` has it.
+    /// Whether it runs well, or ran well, as defined by `running_well` in the settings.
     runs_well: bool,
-    /// What is not as the settings want it, without keeping legion off.
+    /// Deviations from the settings that do not keep legion off.
     notes: Vec<String>,
-    /// The cartridge that is in.
+    /// The inserted cartridge.
     slot: Option<String>,
 }
 
@@ -100,16 +100,16 @@ struct Device {
     /// `vendor:device`.
     id: Option<String>,
     label: Option<String>,
-    /// The driver it has now.
+    /// Its current driver.
     driver: Option<String>,
-    /// The driver it had before legion; absent unless it is legion's now.
+    /// Its driver before legion; absent unless it is legion's now.
     driver_before: Option<String>,
 }
 
 /// Prints the state of this boot.
 ///
 /// # Errors
-/// When it cannot be printed; what cannot be read is part of the state.
+/// When it cannot be printed; unreadable parts are reported in the state.
 pub fn status(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
     let asked = Asked { request: Request::State, who: None };
     let live = control::ask(paths, &asked, PATIENCE).unwrap_or_else(|error| {
@@ -124,7 +124,7 @@ pub fn status(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) 
 }
 
 impl Status {
-    /// What there is to tell, with what the menu says that it shows.
+    /// The complete state, with what the menu reports that it shows.
     pub(super) fn read(paths: &Paths, live: Option<Value>) -> Self {
         let (settings, trouble) = match Settings::load(paths) {
             Ok(settings) => (Some(settings), None),
@@ -165,12 +165,12 @@ impl Status {
     pub(super) fn line(&self) -> Result<String> {
         let mut pretty = Vec::new();
         print_json(&mut pretty, self)?;
-        // By way of a value: a second way of writing all this would make the program larger.
+        // Serialised to a value first: a second serialiser would make the program larger.
         let value: Value = serde_json::from_slice(&pretty).context(|| "printing".into())?;
         Ok(format!("{value}\n"))
     }
 
-    /// For people: what runs stands first.
+    /// As text: what runs comes first.
     pub(super) fn text(&self, style: Style) -> String {
         let mut text = String::new();
         let mut line = |what: &str, value: &str, tone: Option<Tone>| {
@@ -213,7 +213,7 @@ impl Status {
         for vain in &self.in_vain {
             let counted = || format!("{} did not run well in the last {}", vain.persona, boots(vain.boots));
             let tone = if vain.passed_over.is_some() { Tone::Bad } else { Tone::Busy };
-            line("in vain", &vain.passed_over.clone().unwrap_or_else(counted), Some(tone));
+            line("failures", &vain.passed_over.clone().unwrap_or_else(counted), Some(tone));
         }
         match &self.menu {
             None => line("menu", "not started", None),
@@ -237,7 +237,7 @@ impl Status {
     }
 }
 
-/// The hint goes with the reason.
+/// The error with its hint.
 fn in_vain(paths: &Paths) -> Vec<InVain> {
     let starts = or_absent(StartCounts::read(paths)).unwrap_or_default();
     let passed_over = |persona: &str| starts.passed_over(persona).map(|why| format!("{why}\n{}", StartCounts::hint(persona)));
@@ -249,7 +249,7 @@ fn boots(count: u32) -> String {
     if count == 1 { "boot".to_owned() } else { format!("{count} boots") }
 }
 
-/// Of legion's states and of a unit's.
+/// For legion's states and a unit's.
 fn tone_of(state: &str) -> Option<Tone> {
     match state {
         "running" | "active" => Some(Tone::Good),
@@ -260,25 +260,25 @@ fn tone_of(state: &str) -> Option<Tone> {
 }
 
 impl Switch {
-    /// What goes on, or was interrupted and left legion off; a choice made since then has overtaken it.
+    /// The current operation, or an interrupted one that left legion off; a later choice supersedes it.
     fn read(paths: &Paths) -> Option<Self> {
-        let doing = or_absent(Doing::read(paths))?;
+        let doing = or_absent(OperationRecord::read(paths))?;
         let goes_on = doing.goes_on(paths);
         if goes_on {
             return Some(Self { told: doing.told(uptime()), doing, goes_on });
         }
         let written = |path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
         let overtaken = written(paths.choice()).zip(written(paths.switch())).is_some_and(|(choice, record)| choice > record);
-        let Deed::Switch { from, to } = &doing.what else { return None };
+        let Operation::Switch { from, to } = &doing.what else { return None };
         if overtaken || doing.stage != Stage::Stopping {
             return None;
         }
-        let told = format!("from {from} to {to}: {} was interrupted, and nobody starts {to}\n  hint: persona start {to}", doing.who);
+        let told = format!("from {from} to {to}: {} was interrupted, and {to} is not started\n  hint: persona start {to}", doing.who);
         Some(Self { told, doing, goes_on })
     }
 }
 
-/// What the launch that legion is in had to do without.
+/// What the current launch of legion had to do without.
 fn notes(paths: &Paths, legion: &LegionState) -> Vec<String> {
     let launch = or_absent(Launch::last(paths)).filter(|launch| launch.persona == legion.persona);
     launch.map(|launch| launch.notes).unwrap_or_default()
@@ -301,7 +301,7 @@ impl OwnUnit {
     }
 }
 
-/// The devices of the settings, and whatever else `prepare` has bound with them.
+/// The devices of the settings, and everything else that `prepare` has bound with them.
 fn devices(paths: &Paths, settings: Option<&Settings>) -> Vec<Device> {
     let bound = or_absent(BoundDevices::read(paths)).unwrap_or_default().devices;
     let listed = settings.map(|settings| settings.passthrough.as_slice()).unwrap_or_default();

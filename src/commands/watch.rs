@@ -1,5 +1,5 @@
-//! `persona status --watch`: the state of this boot, told again whenever it changes. It sleeps until the menu, one of the
-//! small files or the terminal has news.
+//! `persona status --watch`: the state of this boot, printed again whenever it changes. It sleeps until the menu, one of the small files or
+//! the terminal changes.
 
 use super::status::Status;
 use super::{Output, print};
@@ -22,10 +22,10 @@ use std::time::{Duration, Instant};
 /// How long the menu may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Prints the state of this boot, and again at every change, until nobody reads it any more.
+/// Prints the state of this boot, and again at every change, until its output is closed.
 ///
 /// # Errors
-/// When the kernel does not tell of changes.
+/// When the kernel does not report changes.
 pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
     let doing = || "watching for changes".to_owned();
     let mut files = Files::watch(paths).context(|| format!("watching {} for changes", paths.at("/run").display()))?;
@@ -56,13 +56,13 @@ pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -
         }
         let standard_output = stdout();
         let mut fds = vec![
-            // It says by itself when nobody reads any more.
+            // The kernel reports when the output is closed.
             PollFd::new(standard_output.as_fd(), PollFlags::empty()),
             PollFd::new(files.changes.as_fd(), PollFlags::POLLIN),
             PollFd::new(resized.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(menu.iter().map(|menu: &Caller| PollFd::new(menu.as_fd(), PollFlags::POLLIN)));
-        // A menu that is there and does not let us in may do so later.
+        // A menu that exists and refuses the connection may accept one later.
         let timeout = if is_silent { PollTimeout::from(1000u16) } else { PollTimeout::NONE };
         match poll(&mut fds, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
@@ -83,7 +83,7 @@ pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -
     }
 }
 
-/// A connection to the menu, and what it shows; nothing if there is none.
+/// A connection to the menu, and what it shows; nothing if there is no menu.
 fn subscribe(paths: &Paths) -> Result<Option<(Caller, Value)>> {
     let ends = Instant::now() + PATIENCE;
     let Some(mut caller) = Caller::connect(paths, ends)? else { return Ok(None) };
@@ -91,7 +91,7 @@ fn subscribe(paths: &Paths) -> Result<Option<(Caller, Value)>> {
     Ok(state.map(|state| (caller, state)))
 }
 
-/// Watches the folder of small files; before there is one, the folder in which it will be.
+/// Watches the folder of small files; before it exists, its parent folder.
 struct Files {
     changes: Inotify,
     is_there: bool,
@@ -114,24 +114,24 @@ impl Files {
         self.is_there
     }
 
-    /// Takes in what woke us up.
+    /// Reads the pending events.
     fn settle(&mut self, paths: &Paths) {
         while self.changes.read_events().is_ok_and(|events| !events.is_empty()) {}
         self.look(paths);
     }
 }
 
-/// What was told last.
+/// What was printed last.
 #[derive(Default)]
 struct Page {
     told: String,
     columns: usize,
-    /// How wide each of its lines is.
+    /// The width of each of its lines.
     widths: Vec<usize>,
 }
 
 impl Page {
-    /// For programs: one line for each change.
+    /// As JSON: one line for each change.
     fn line(&mut self, status: &Status, out: &mut dyn Write) -> Result<()> {
         let line = status.line()?;
         if line == self.told {
@@ -141,7 +141,7 @@ impl Page {
         print(out, &self.told)
     }
 
-    /// For people: a terminal shows the newest, anything else gets one below the other.
+    /// As text: a terminal shows only the newest, any other output gets all of them in order.
     fn text(&mut self, text: &str, out: &mut dyn Write) -> Result<()> {
         let size = if stdout().is_terminal() { syscalls::window_size(stdout().as_fd()).ok() } else { None };
         let (columns, rows) = size.map_or((0, 0), |size| (usize::from(size.columns), usize::from(size.rows)));
@@ -157,9 +157,9 @@ impl Page {
         print(out, &self.again(columns, rows))
     }
 
-    /// What writes it over what is on a terminal of so many columns and rows.
+    /// The bytes that write it over the previous text on a terminal of this many columns and rows.
     fn again(&mut self, columns: usize, rows: usize) -> String {
-        // A terminal that has become narrower has wrapped what was there.
+        // A terminal that has become narrower has wrapped the previous text.
         let above: usize = self.widths.iter().map(|width| width.div_ceil(columns).max(1)).sum();
         let mut written = if above == 0 { String::new() } else { format!("\x1b[{}A\r", above.min(rows.saturating_sub(1)).max(1)) };
         let lines: Vec<(String, usize)> = self.told.lines().take(rows.saturating_sub(1).max(1)).map(|line| fit(line, columns)).collect();
@@ -172,14 +172,14 @@ impl Page {
     }
 }
 
-/// As much of a line as there are columns, and how many it takes. Colours take none.
+/// As much of a line as fits in the columns, and its width. Colours have no width.
 fn fit(line: &str, columns: usize) -> (String, usize) {
     let (mut fitting, mut width) = (String::new(), 0);
     let mut letters = line.chars();
     while let Some(letter) = letters.next() {
         if letter == '\u{1b}' {
             fitting.push(letter);
-            // ECMA-48, 5.4: from `[` to the first letter. Anything that is no colour becomes one, and does no harm.
+            // ECMA-48, 5.4: from `[` to the first letter. Other sequences are treated as colours, which does no harm.
             fitting.extend(letters.by_ref().take_while(|letter| !letter.is_ascii_alphabetic()));
             fitting.push('m');
             continue;

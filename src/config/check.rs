@@ -1,4 +1,4 @@
-//! From the shape of the file to settings that can be acted on.
+//! Converts the parsed file to checked settings.
 
 use super::value::{Audio, Color, Cpus, MemorySize, NAMES, Network, Rotation, RunningWell, is_name, time};
 use super::{
@@ -58,7 +58,7 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
     })
 }
 
-/// "auto" is none.
+/// "auto" becomes `None`.
 fn scale(value: &Spanned<Scalar>) -> Checked<Option<f32>> {
     let scale = match value.get_ref() {
         Scalar::Text(word) if word == "auto" => return Ok(None),
@@ -72,7 +72,7 @@ fn scale(value: &Spanned<Scalar>) -> Checked<Option<f32>> {
     Err(Problem::at(value.span(), "scale is \"auto\" or a number from 0.5 to 3").with_hint("1.5 makes all text half as large again"))
 }
 
-/// "auto" is none.
+/// "auto" becomes `None`.
 fn rotation(value: &Spanned<Scalar>) -> Checked<Option<Rotation>> {
     let rotation = match value.get_ref() {
         Scalar::Text(word) if word == "auto" => return Ok(None),
@@ -117,7 +117,7 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
         .iter()
         .map(|entry| {
             let name = file_name(&entry.name, "a persona's name")?;
-            // "last" is what menu.default calls the remembered one.
+            // In menu.default, "last" means the remembered persona.
             if name == "last" {
                 return Err(Problem::at(entry.name.span(), "a persona cannot be called `last`")
                     .with_hint("menu.default = \"last\" means the remembered one; take another name"));
@@ -164,7 +164,7 @@ fn starts(entry: &file::Persona, common: &file::Machine, name: &str) -> Checked<
     }
     let own = &entry.machine;
     let guest = entry.guest.unwrap_or(Guest::Linux);
-    // Windows 11 asks for both.
+    // Windows 11 requires both.
     let wants = |asked: Option<bool>| asked.unwrap_or(guest == Guest::Windows);
     Ok(Starts::Legion(Box::new(Legion {
         cartridge: entry.cartridge.as_ref().map_or(Ok(name.to_owned()), |cartridge| file_name(cartridge, "a cartridge's name"))?,
@@ -193,7 +193,7 @@ fn duration(text: &Spanned<String>) -> Checked<Duration> {
     time(text.get_ref()).map_err(|wrong| Problem::at(text.span(), wrong))
 }
 
-/// The rungs must come one after the other, and QEMU must have time to flush the disk before it is killed.
+/// The rungs must follow each other, and QEMU must have time to flush the disk before it is killed.
 fn stop(given: &file::Stop) -> Checked<Ladder> {
     let usual = Ladder::default();
     let at = |key: &Option<Spanned<String>>, usual| key.as_ref().map_or(Ok(usual), duration);
@@ -220,8 +220,8 @@ fn file_name(name: &Spanned<String>, what: &str) -> Checked<String> {
     if is_name(text) { Ok(text.clone()) } else { Err(Problem::at(name.span(), format!("`{text}` cannot be {what}")).with_hint(NAMES)) }
 }
 
-/// libvirt itself forbids little, but `virsh` takes a word of digits for a running domain's number, and a word with a dash in
-/// front for an option.
+/// libvirt itself allows almost any name, but `virsh` reads a number as a running domain's ID, and a word that starts with a dash as an
+/// option.
 fn domain_name(name: &Spanned<String>) -> Checked<String> {
     let text = name.get_ref();
     let harmless = (1..=64).contains(&text.len())
@@ -275,7 +275,7 @@ fn arguments(words: &[Spanned<String>]) -> Checked<Vec<String>> {
     words.iter().map(argument).collect()
 }
 
-/// systemd's rule for unit names (`systemd.unit(5)`), with the suffixes that can be started by hand.
+/// systemd's rule for unit names (`systemd.unit(5)`), with the suffixes of units that can be started by hand.
 fn is_unit_name(name: &str) -> bool {
     let Some((prefix, suffix)) = name.rsplit_once('.') else { return false };
     (1..256).contains(&name.len())

@@ -5,11 +5,11 @@ use crate::config::document::{Checked, Table, quoted};
 use crate::error::{Error, Result};
 use std::ops::Range;
 
-/// The text of a settings file with another `menu.default`: `last`, or the name of a persona. All else stays as it is, byte by
+/// The text of a settings file with another `menu.default`: `last`, or the name of a persona. Everything else stays unchanged, byte by
 /// byte: comments, order, spaces, line endings. `file` is its name for messages.
 ///
 /// # Errors
-/// When the text is no settings, or is written in a way in which the default cannot be changed without touching more.
+/// When the text is not valid settings, or is written in a way in which the default cannot be changed without touching more.
 pub fn with_default(text: &str, name: &str, file: &str) -> Result<String> {
     let before = Settings::parse(text, file)?;
     let (place, with) = change(text, name).map_err(|problem| problem.into_error(Error::usage, text, file))?;
@@ -17,7 +17,7 @@ pub fn with_default(text: &str, name: &str, file: &str) -> Result<String> {
     let default = if name == "last" { DefaultPersona::Last } else { DefaultPersona::Named(name.to_owned()) };
     let mut expected = before;
     expected.menu.default = default;
-    // The proof that nothing else has changed its meaning.
+    // Verifies that nothing else has changed its meaning.
     match Settings::parse(&changed, file) {
         Ok(after) if after == expected => Ok(changed),
         _ => Err(Error::new(format!("the default cannot be changed in {file} without touching more of it"))
@@ -25,7 +25,7 @@ pub fn with_default(text: &str, name: &str, file: &str) -> Result<String> {
     }
 }
 
-/// Which bytes become what.
+/// Which bytes are replaced by what.
 fn change(text: &str, name: &str) -> Checked<(Range<usize>, String)> {
     let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let value = quoted(name);
@@ -110,17 +110,17 @@ mod tests {
     fn what_is_no_settings_or_no_persona_is_refused() {
         assert_eq!(with_default("[menu]\n", "b", "x").unwrap_err().exit_code(), 2);
         let error = with_default(PERSONAS, "nobody", "x").unwrap_err();
-        assert!(error.to_string().contains("default = \"nobody\""), "what could not be written: {error}");
+        assert!(error.to_string().contains("default = \"nobody\""), "the line that could not be written: {error}");
     }
 
-    /// Lines that mean nothing, between those that do.
+    /// Lines without meaning, between those with one.
     fn noise() -> impl Strategy<Value = String> {
         let line = prop::sample::select(vec!["\n", "   \n", "# default = \"x\"\n", "\t# [menu]\n", "# \u{e9} \" '''\n", "#\n"]);
         prop::collection::vec(line, 0..3).prop_map(|lines| lines.concat())
     }
 
     proptest! {
-        /// All lines but the default's own stay, byte by byte; where there was no table for it, all is as it was before it.
+        /// All lines except the default's own stay, byte by byte; if there was no table for it, it is appended.
         #[test]
         fn every_other_line_stays(
             noises in prop::collection::vec(noise(), 5),

@@ -1,4 +1,4 @@
-//! The shape of the settings file, before anything in it is checked for meaning.
+//! The structure of the settings file, before its values are checked.
 
 use super::{Backend, BindTime, DiskBus, Guest, GuestDisplay, OnPoweroff};
 use crate::config::document::{Checked, Scalar, Table, Word};
@@ -8,7 +8,7 @@ use toml::Spanned;
 pub(super) struct File {
     pub(super) menu: Menu,
     pub(super) passthrough: Vec<Passthrough>,
-    /// What holds for all personas that say nothing else.
+    /// The values for all personas that do not set their own.
     pub(super) machine: Machine,
     pub(super) personas: Vec<Persona>,
 }

@@ -1,4 +1,4 @@
-//! The stop ladder: from asking the guest nicely to killing QEMU.
+//! The stop ladder: from asking the guest to shut down to killing QEMU.
 
 use crate::config::document::{Checked, Lines, Record, Table};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::Duration;
 /// How long after the request to stop each rung is taken. A unit's stop time must be longer than `kill`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ladder {
-    /// The power button a second time: Windows ignores the first while it sleeps or nobody is logged in.
+    /// The power button a second time: Windows ignores the first while it sleeps or no user is logged in.
     pub again: Duration,
     /// QMP `quit`: the guest loses power, its disk is flushed.
     pub quit: Duration,
@@ -63,7 +63,7 @@ impl fmt::Display for Rung {
 pub enum Step {
     /// Take this rung.
     Take(Rung),
-    /// Nothing for so long.
+    /// Nothing, for this long.
     Wait(Duration),
     /// Nothing more can be done.
     Top,

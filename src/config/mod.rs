@@ -1,4 +1,4 @@
-//! The owner's settings, read from TOML and checked: whatever gets past [`Settings::parse`] can be acted on.
+//! The owner's settings, read from TOML and checked: everything that [`Settings::parse`] accepts can be executed.
 //!
 //! `file` holds the shape of the file, `check` turns it into the types here or says in one message which line is
 //! wrong and how to fix it, [`value`] reads single values such as `"24G"` or `"4-15"`, `edit` changes the file.
@@ -38,19 +38,19 @@ pub struct Settings {
 /// `[menu]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MenuSettings {
-    /// How long the menu waits for a person before it takes the default.
+    /// How long the menu waits for a choice before it starts the default.
     pub timeout: Timeout,
-    /// What it takes then.
+    /// The default.
     pub default: DefaultPersona,
-    /// The card that draws.
+    /// The card that draws the menu.
     pub display: Display,
-    /// Whether the menu is there from the initramfs on; if not, once the host's file systems are.
+    /// Whether the menu starts in the initramfs; if not, it starts once the host's file systems are mounted.
     pub early: bool,
-    /// Whether anything glides; if not, the picture jumps.
+    /// Whether transitions are animated; if not, the picture jumps.
     pub motion: bool,
-    /// How large text is, 1.0 as designed for the screen's height; by the screen's physical size if the owner left it open.
+    /// The text scale, 1.0 as designed for the screen's height; chosen by the screen's physical size if not set.
     pub scale: Option<f32>,
-    /// How the picture is turned; as the panel's driver says if the owner left it open.
+    /// The rotation of the picture; as the panel's driver reports it if not set.
     pub rotation: Option<Rotation>,
     /// Plain black and white with the accent as the only colour.
     pub high_contrast: bool,
@@ -61,7 +61,7 @@ pub struct MenuSettings {
 }
 
 impl Default for MenuSettings {
-    /// What holds for every key that the owner left out; the default persona is the remembered one.
+    /// The values of omitted keys; the default persona is the remembered one.
     fn default() -> Self {
         Self {
             timeout: Timeout::After(Duration::from_secs(10)),
@@ -99,19 +99,19 @@ pub enum Display {
 /// An entry of `[[legion.passthrough]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passthrough {
-    /// One function of the device; its closure comes along.
+    /// One function of the device; its closure goes with it.
     pub device: PciAddress,
-    /// What must be found at that address, if the owner pinned it.
+    /// The IDs expected at that address, if set.
     pub id: Option<PciId>,
-    /// What the maker of its board must have written on it, if the owner pinned that too: it tells two cards with one chip apart.
+    /// The expected subsystem IDs, if set: they distinguish two cards with the same chip.
     pub subsystem: Option<PciId>,
     /// The owner's name for it.
     pub label: Option<String>,
-    /// When it is taken from the host; by its class if the owner left it open.
+    /// When it is taken from the host; by its class if not set.
     pub bind: Option<BindTime>,
-    /// Whether the guest sees the card's option ROM; as QEMU does it if the owner left it open.
+    /// Whether the guest sees the card's option ROM; QEMU's default if not set.
     pub rombar: Option<bool>,
-    /// An image that takes the place of the card's own option ROM, as the machine names it (not below `--root`).
+    /// An image that replaces the card's own option ROM, as a path on the machine (not below `--root`).
     pub romfile: Option<PathBuf>,
 }
 
@@ -128,19 +128,19 @@ pub enum BindTime {
 /// An entry of `[[persona]]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Persona {
-    /// What commands and files call it: `[a-z0-9-]`.
+    /// Its name in commands and files: `[a-z0-9-]`.
     pub name: String,
-    /// What the menu calls it.
+    /// Its name in the menu.
     pub title: String,
     /// A line of description; may be empty.
     pub tagline: String,
-    /// Its colour.
+    /// Its accent colour.
     pub accent: Color,
-    /// Its picture.
+    /// Its emblem.
     pub emblem: Emblem,
     /// What picking it starts.
     pub starts: Starts,
-    /// Asked for when it is picked at the menu, if the owner locked it.
+    /// Its PIN, asked for when it is picked at the menu, if it is locked.
     pub pin: Option<Pin>,
     /// Whether the countdown may start it although it is locked.
     pub unattended: bool,
@@ -157,7 +157,7 @@ pub enum Starts {
     Unit(String),
 }
 
-/// legion as one persona wants it: `[legion]` with the persona's own keys over it.
+/// legion as one persona configures it: `[legion]` overlaid with the persona's own keys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Legion {
     /// The cartridge's name: a folder in `cartridges`.
@@ -170,17 +170,17 @@ pub struct Legion {
     pub memory: MemorySize,
     /// Virtual CPUs.
     pub cpus: Cpus,
-    /// Whether memory comes from huge pages.
+    /// Whether memory uses huge pages.
     pub hugepages: bool,
     /// The virtual network card's peer.
     pub network: Network,
-    /// What the disk is attached to.
+    /// The bus that the disk is attached to.
     pub disk: DiskBus,
     /// Where the virtual sound card plays.
     pub audio: Audio,
-    /// What is shown beside the passthrough cards' screens.
+    /// The emulated display next to the passthrough cards' screens.
     pub display: GuestDisplay,
-    /// Whether UEFI checks what it boots.
+    /// Whether UEFI uses Secure Boot.
     pub secure_boot: bool,
     /// Whether there is a TPM 2.0, whose state is in the cartridge.
     pub tpm: bool,
@@ -188,17 +188,16 @@ pub struct Legion {
     pub cartridges: PathBuf,
     /// The symlink that says which cartridge is in.
     pub slot: PathBuf,
-    /// How a stop goes.
+    /// The stop ladder.
     pub stop: Ladder,
-    /// When it counts as one that runs: an earlier end brings the menu back, whatever [`Legion::on_poweroff`] says, so that a
-    /// guest that cannot boot never takes the host off; and in three boots in a row it has the persona passed over
-    /// (`StartCounts`).
+    /// When it counts as running well: an earlier end brings the menu back, whatever [`Legion::on_poweroff`] says, so that a guest that
+    /// cannot boot never powers the host off; three such boots in a row make the menu skip the persona (`StartCounts`).
     pub running_well: RunningWell,
-    /// Handed to QEMU as they are.
+    /// Passed to QEMU unchanged.
     pub extra_args: Vec<String>,
     /// Who starts QEMU.
     pub backend: Backend,
-    /// The libvirt domain that legion is, with [`Backend::Libvirt`].
+    /// legion's libvirt domain, with [`Backend::Libvirt`].
     pub domain: String,
 }
 
@@ -281,9 +280,9 @@ impl Settings {
         self.personas.iter().find(|persona| persona.name == name)
     }
 
-    /// The persona that starts when nobody picks; `last` is the name of the one that last ran well. A name that no longer
-    /// exists falls back to the first of the menu, and a persona that may not start unattended to the first that may. If there
-    /// is none, nothing starts by itself, and what is returned is only the first to be shown.
+    /// The persona that starts when no choice is made; `last` is the name of the one that last ran well. A name that no longer exists falls
+    /// back to the first of the menu, and a persona that may not start unattended to the first that may. If there is none, nothing starts
+    /// by itself, and the returned persona is only the first to be shown.
     pub fn default_persona<'a>(&'a self, last: Option<&str>) -> &'a Persona {
         let name = match &self.menu.default {
             DefaultPersona::Last => last,
@@ -295,7 +294,7 @@ impl Settings {
 }
 
 impl Persona {
-    /// Whether it may start with nobody there to give its PIN.
+    /// Whether it may start without a person to enter its PIN.
     pub fn starts_unattended(&self) -> bool {
         self.pin.is_none() || self.unattended
     }

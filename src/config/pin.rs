@@ -1,7 +1,7 @@
-//! A persona's PIN: its hash as it stands in the settings, and the pace of wrong tries.
+//! A persona's PIN: its hash as stored in the settings, and the delay after wrong attempts.
 //!
-//! A PIN keeps the wrong person from picking a persona at the menu. It keeps nothing from root, and few digits are soon
-//! guessed by who has the hash: it is no substitute for encrypting what the cartridge holds.
+//! A PIN prevents others from picking a persona at the menu. It protects nothing from root, and a short PIN is soon guessed by anyone who
+//! has the hash: it does not replace encryption of the cartridge.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64ct::{Base64Unpadded, Encoding};
@@ -13,8 +13,8 @@ use std::time::Duration;
 /// How many digits a PIN may have.
 pub const LENGTH: RangeInclusive<usize> = 4..=12;
 
-/// The most that verifying a PIN may cost: memory in KiB, passes over it, lanes. `persona pin` asks for 19 MiB and two
-/// passes, as OWASP's Password Storage Cheat Sheet does; other tools ask for up to 64 MiB.
+/// The maximum cost of verifying a PIN: memory in KiB, number of passes, lanes. `persona pin` uses 19 MiB and two passes, as OWASP's
+/// Password Storage Cheat Sheet does; other tools use up to 64 MiB.
 const MOST: (u32, u32, u32) = (64 * 1024, 8, 8);
 
 /// The salt's length in bytes that the specification recommends (RFC 9106, 3.1), and what others may use.
@@ -54,7 +54,7 @@ impl Pin {
         self.hash_of(digits).is_some_and(|hash| differs(hash) == 0)
     }
 
-    /// As long as the hash is.
+    /// The same length as the stored hash.
     fn hash_of(&self, digits: &str) -> Option<Vec<u8>> {
         let mut hash = vec![0; self.hash.len()];
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
@@ -105,13 +105,13 @@ impl fmt::Display for Pin {
 }
 
 impl fmt::Debug for Pin {
-    /// Without the hash: it would end in logs.
+    /// Without the hash, which would end up in logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pin(..)")
     }
 }
 
-/// The pace of tries: two are free, then each wrong one makes the next wait twice as long, from a second to five minutes.
+/// The delay between attempts: two are free, then each wrong one doubles the wait, from a second to five minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tries {
     wrong: u32,
@@ -122,7 +122,7 @@ impl Tries {
     const FREE: u32 = 2;
     const LONGEST: Duration = Duration::from_secs(300);
 
-    /// A try was wrong, at `now`.
+    /// A wrong attempt, at `now`.
     pub fn wrong(&mut self, now: Duration) {
         self.wrong = self.wrong.saturating_add(1);
         let doublings = self.wrong.checked_sub(Self::FREE);
@@ -130,12 +130,12 @@ impl Tries {
         self.next_at = now + wait.min(Self::LONGEST);
     }
 
-    /// A try was right: the next wrong one is the first again.
+    /// A right attempt: resets the count.
     pub fn right(&mut self) {
         *self = Self::default();
     }
 
-    /// How long the next try must still wait; none if it need not.
+    /// How long the next attempt must still wait; none if it need not.
     pub fn wait(&self, now: Duration) -> Option<Duration> {
         self.next_at.checked_sub(now).filter(|wait| !wait.is_zero())
     }

@@ -27,7 +27,7 @@ impl FromStr for Timeout {
     }
 }
 
-/// The longest time that a setting can be: a day keeps every later sum of instants far from overflow, and nobody means more.
+/// The longest time that a setting can be: a day keeps every later sum of instants far from overflow.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads `10s`, `1m30s`, `1500ms`, `2min` and `0s`.
@@ -60,10 +60,10 @@ pub fn time(text: &str) -> Result<Duration, String> {
     if total > LONGEST { Err(format!("`{text}` is longer than a day")) } else { Ok(total) }
 }
 
-/// When a guest counts as one that runs.
+/// When a guest counts as running well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunningWell {
-    /// Once it has run for so long.
+    /// After it has run for this long.
     After(Duration),
     /// Once its guest agent answers.
     Agent,
@@ -95,18 +95,18 @@ impl fmt::Display for RunningWell {
     }
 }
 
-/// Whether this can be the name of a persona, a cartridge or a snapshot. Names become file names, unit arguments and words to
-/// type: they are kept to what is harmless in all of these.
+/// Whether this can be the name of a persona, a cartridge or a snapshot. Names become file names, unit arguments and command-line
+/// arguments: only characters that are safe in all of these are allowed.
 pub fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && !text.starts_with('-')
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
-/// How a name that is none is corrected.
+/// The hint for an invalid name.
 pub const NAMES: &str = "use a-z, 0-9 and \"-\" only, at most 64 of them, not \"-\" first";
 
-/// How far a picture is turned clockwise on its panel.
+/// The clockwise rotation of the picture on its panel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rotation {
     /// Not at all.
@@ -121,7 +121,7 @@ pub enum Rotation {
 }
 
 impl Rotation {
-    /// By so many degrees, if they are a multiple of 90 below 360.
+    /// The rotation by this many degrees, if they are a multiple of 90 below 360.
     pub fn from_degrees(degrees: i64) -> Option<Self> {
         Some(match degrees {
             0 => Self::None,
@@ -183,7 +183,7 @@ impl FromStr for MemorySize {
 /// Virtual CPUs, and where they run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cpus {
-    /// So many, wherever the host schedules them.
+    /// This many, wherever the host schedules them.
     Count(u16),
     /// One pinned to each of these host CPUs, in ascending order.
     Pinned(Vec<u16>),
@@ -199,7 +199,7 @@ impl Cpus {
     }
 }
 
-/// The most CPUs QEMU's q35 machine takes.
+/// The maximum number of CPUs of QEMU's q35 machine.
 const MOST_CPUS: u16 = 1024;
 
 impl Cpus {
@@ -249,7 +249,7 @@ pub enum Network {
     None,
     /// A bridge of the host.
     Bridge(String),
-    /// A network interface of the host, with an address of legion's own on its wire.
+    /// A network interface of the host, with legion's own MAC address (macvtap).
     Macvtap(String),
 }
 
@@ -269,8 +269,7 @@ impl FromStr for Network {
     }
 }
 
-/// The kernel's own rule for interface names (`dev_valid_name`), less what the options of `ip` and QEMU would take for
-/// something else.
+/// The kernel's own rule for interface names (`dev_valid_name`), without characters that are special in options of `ip` and QEMU.
 fn is_interface_name(name: &str) -> bool {
     (1..16).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -282,9 +281,9 @@ fn is_interface_name(name: &str) -> bool {
 pub enum Audio {
     /// There is no virtual sound card.
     None,
-    /// An ALSA device of the host, by name. Not `default`, which mixes in a process of its own: QEMU may start none.
+    /// An ALSA device of the host, by name. Not `default`, which mixes in a separate process: QEMU may not start any.
     Alsa(String),
-    /// A PulseAudio server (or PipeWire, which speaks the same), by the address of its socket.
+    /// A PulseAudio server (or PipeWire, which has the same protocol), by the address of its socket.
     Pulse(String),
 }
 
@@ -292,7 +291,7 @@ impl FromStr for Audio {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // What libasound and libpulse make of the rest is theirs to say.
+        // The rest is interpreted by libasound and libpulse.
         let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_control);
         match text.split_once(':') {
             None if text == "none" => Ok(Self::None),

@@ -1,4 +1,4 @@
-//! A command's end of the socket: it waits, but never for longer than it was told to.
+//! A command's end of the socket. It may block, but not beyond its deadline.
 
 use super::request::Asked;
 use super::{is_trusted, reply};
@@ -17,10 +17,10 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Longer lines are no answers of a menu.
+/// No answer of a menu is longer.
 const LONGEST_ANSWER: usize = 1 << 20;
 
-/// Asks the menu on the screen, and returns what it shows then; nothing if there is no menu. All of it takes at most `patience`.
+/// Sends a request to the menu, and returns what it shows then; nothing if there is no menu. Takes at most `patience`.
 ///
 /// # Errors
 /// When the menu refuses, or does not answer in time.
@@ -28,7 +28,7 @@ pub fn ask(paths: &Paths, asked: &Asked, patience: Duration) -> Result<Option<Va
     let ends = Instant::now() + patience;
     loop {
         let Some(mut caller) = Caller::connect(paths, ends)? else { return Ok(None) };
-        // One that was sent away to make room for others was not heard.
+        // The menu dropped this client to make room for others: its request was not read.
         if let Some(state) = caller.ask(asked, ends)? {
             return Ok(Some(state));
         }
@@ -39,7 +39,7 @@ pub fn ask(paths: &Paths, asked: &Asked, patience: Duration) -> Result<Option<Va
 #[derive(Debug)]
 pub struct Caller {
     stream: UnixStream,
-    /// Of a line that is not complete yet.
+    /// The start of a line that is not complete yet.
     bytes: Vec<u8>,
     lines: VecDeque<Vec<u8>>,
 }
@@ -48,12 +48,12 @@ impl Caller {
     /// Connects to the menu; nothing if there is none. Waits until `ends` at most.
     ///
     /// # Errors
-    /// When there is one that does not let us in.
+    /// When there is one that does not accept the connection.
     pub fn connect(paths: &Paths, ends: Instant) -> Result<Option<Self>> {
         let path = paths.menu_socket();
         match connect_to(&path, ends) {
             Ok(stream) => Ok(Some(Self { stream, bytes: Vec::new(), lines: VecDeque::new() })),
-            // The second is what a menu leaves that was killed.
+            // The second is what a killed menu leaves.
             Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ECONNREFUSED) => Ok(None),
             Err(Errno::EACCES) => Err(refused(&path, Errno::EACCES).with_hint("become root: `sudo persona ...`")),
             Err(Errno::EAGAIN) => Err(busy()),
@@ -61,12 +61,12 @@ impl Caller {
         }
     }
 
-    /// Asks, and returns what the menu shows then; nothing if the menu let go of us before it heard that.
+    /// Sends a request, and returns what the menu shows then; nothing if the menu closed the connection before it read the request.
     ///
     /// # Errors
     /// When it refuses, or does not answer in time.
     pub fn ask(&mut self, asked: &Asked, ends: Instant) -> Result<Option<Value>> {
-        // Where nobody hears it any more, there may be an answer all the same: that we may not ask.
+        // The menu may have closed the connection, but there may still be an answer: that we may not ask.
         let _ = self.stream.write_all(asked.line().as_bytes());
         loop {
             if let Some(line) = self.lines.pop_front() {
@@ -84,7 +84,7 @@ impl Caller {
         }
     }
 
-    /// The newest state that a subscriber was told, if there is news, and whether more can come. Does not wait.
+    /// The newest state that was sent to this subscriber, if there is a new one, and whether more can follow. Does not block.
     ///
     /// # Errors
     /// When the menu says something that cannot be understood.
@@ -124,14 +124,14 @@ impl AsFd for Caller {
     }
 }
 
-/// Waits for room among those that wait to be let in, but not for longer than until `ends`.
+/// Waits for room in the backlog of the socket, until `ends` at most.
 fn connect_to(path: &Path, ends: Instant) -> nix::Result<UnixStream> {
     let caller = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // None at all would be for ever.
+    // Zero would mean no limit.
     let left = ends.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     setsockopt(&caller, SendTimeout, &TimeVal::microseconds(left.as_micros() as i64))?;
     connect(caller.as_raw_fd(), &UnixAddr::new(path)?)?;
-    // The folder is also legion's to write to, and what a guest that broke out says is nothing to go by.
+    // legion can write to this folder too: the socket of a guest that broke out must not be trusted.
     let user = getsockopt(&caller, PeerCredentials)?.uid();
     if is_trusted(user, syscalls::effective_user()) { Ok(caller.into()) } else { Err(Errno::EPERM) }
 }

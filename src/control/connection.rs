@@ -6,38 +6,37 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-/// How much may be on its way to a client that does not read, in bytes, before it is dropped.
+/// How many bytes may be queued for a client that does not read before it is dropped.
 const LONGEST_QUEUE: usize = 64 << 10;
 
-/// How much is read at once, in bytes: a client that floods the menu is heard no more often than the others, and between two
-/// keys.
+/// How many bytes are read at once: a client that floods the menu gets no more turns than the others, and does not delay keys.
 const READ: usize = 1024;
 
 /// A connected client. Nothing here blocks.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// Tells it from every other client there ever was.
+    /// Unique among all clients of this menu, past and present.
     pub(super) number: u64,
     stream: UnixStream,
     lines: Lines,
-    /// What the socket did not take yet.
+    /// Output that the socket has not accepted yet.
     queue: Vec<u8>,
-    /// The newest state, for a subscriber that has not taken the one before.
+    /// The newest state, for a subscriber that has not read the one before.
     news: Option<String>,
-    /// Greater than those of all that were silent for longer.
+    /// Order of the last request: greater means more recent.
     pub(super) heard: u64,
     /// How many of its requests are not answered yet.
     pub(super) waiting: usize,
     pub(super) subscribes: bool,
-    /// It says no more, but may listen.
+    /// It sends nothing more, but may still read.
     ended: bool,
     gone: bool,
-    /// What epoll was last told to look for.
+    /// The events that epoll watches for.
     pub(super) watched: EpollFlags,
 }
 
 impl Connection {
-    /// A client that has said nothing; `stream` does not block.
+    /// A client that has sent nothing yet; `stream` is non-blocking.
     pub(super) fn new(number: u64, stream: UnixStream) -> Self {
         Self {
             number,
@@ -58,7 +57,7 @@ impl Connection {
     pub(super) fn hear(&mut self) -> Vec<Line> {
         let mut bytes = [0; READ];
         match self.stream.read(&mut bytes) {
-            // A line that was cut off is no request.
+            // An incomplete line is no request.
             Ok(0) => self.ended = true,
             Ok(count) => return self.lines.feed(&bytes[..count]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
@@ -67,7 +66,7 @@ impl Connection {
         Vec::new()
     }
 
-    /// Says a line, now or as soon as the client reads.
+    /// Sends a line, now or as soon as the client reads.
     pub(super) fn say(&mut self, line: &str) {
         self.queue.extend_from_slice(line.as_bytes());
         self.flush();
@@ -77,13 +76,13 @@ impl Connection {
         }
     }
 
-    /// Says to a subscriber what the menu shows now. One that is slow gets the newest only.
+    /// Sends a subscriber what the menu shows now. A slow one only gets the newest state.
     pub(super) fn tell(&mut self, line: &str) {
         self.news = Some(line.to_owned());
         self.flush();
     }
 
-    /// Hands on what the socket takes.
+    /// Writes as much as the socket accepts.
     pub(super) fn flush(&mut self) {
         loop {
             if self.queue.is_empty() {
@@ -104,12 +103,12 @@ impl Connection {
         }
     }
 
-    /// Its end of the connection is closed for good.
+    /// The client has closed both directions of the connection.
     pub(super) fn hung_up(&mut self) {
         self.gone |= self.ended;
     }
 
-    /// What epoll is to look for besides the end.
+    /// The events that epoll must watch for, besides the hang-up.
     pub(super) fn wanted(&self) -> EpollFlags {
         let mut wanted = EpollFlags::empty();
         wanted.set(EpollFlags::EPOLLIN, !self.ended);
@@ -117,7 +116,7 @@ impl Connection {
         wanted
     }
 
-    /// Whether nothing can come of it any more.
+    /// Whether the client is finished and can be dropped.
     pub(super) fn is_over(&self) -> bool {
         self.gone || (self.ended && !self.subscribes && self.waiting == 0 && self.queue.is_empty())
     }

@@ -1,8 +1,8 @@
-//! Lines out of bytes, as they come.
+//! Splits incoming bytes into lines.
 
 use super::LONGEST_LINE;
 
-/// A line, or that there was one too long to be kept.
+/// A line, or the fact that one was too long.
 pub(super) type Line = Result<Vec<u8>, TooLong>;
 
 /// A line had more than [`LONGEST_LINE`] bytes.
@@ -17,7 +17,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Takes the next bytes, and gives the lines that they complete, without their ends; blank ones are left out.
+    /// Takes the next bytes, and returns the lines that they complete, without line ends; blank lines are skipped.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {

@@ -1,18 +1,18 @@
-//! What the menu says. Pure.
+//! The replies of the menu. Pure.
 
 use super::{Shown, VERSION};
 use crate::error::{Context, Error, Result};
 use serde_json::{Value, json};
 
-/// The code of an answer that means nothing.
+/// The code of an answer that cannot be understood.
 const UNREADABLE: &str = "answer-unreadable";
 
-/// The line that says that it was done, and what the menu shows now.
+/// The line for a request that was done, with what the menu shows now.
 pub fn done(shown: &Shown) -> String {
     format!("{}\n", json!({ "v": VERSION, "ok": true, "state": shown.to_json() }))
 }
 
-/// The line that says that nothing was done, why, and what can be done about it.
+/// The line for a request that was refused: the reason and the hint.
 pub fn refused(error: &Error) -> String {
     let mut line = json!({ "v": VERSION, "ok": false, "error": error.reason() });
     if let Some(code) = error.code() {
@@ -24,15 +24,15 @@ pub fn refused(error: &Error) -> String {
     format!("{line}\n")
 }
 
-/// The line that says to a subscriber what the menu shows from now on.
+/// The line that tells a subscriber what the menu shows from now on.
 pub fn changed(shown: &Shown) -> String {
     format!("{}\n", json!({ "v": VERSION, "changed": true, "state": shown.to_json() }))
 }
 
-/// What the menu shows, by a line of it.
+/// Reads what the menu shows from one of its lines.
 ///
 /// # Errors
-/// What the menu says when it refused, with its hint; or that the line means nothing.
+/// The refusal of the menu, with its hint; or that the line cannot be understood.
 pub fn read(line: &[u8]) -> Result<Value> {
     let mut line: Value = serde_json::from_slice(line)
         .context(|| "understanding the menu's answer".to_owned())
@@ -40,7 +40,7 @@ pub fn read(line: &[u8]) -> Result<Value> {
     if line["v"] != VERSION {
         return Err(Error::new("the menu speaks another version of the protocol")
             .with_code("version-unknown")
-            .with_hint("restart the menu, or reboot: it is another Persona's"));
+            .with_hint("restart the menu, or reboot: it belongs to another version of Persona"));
     }
     if line["ok"] == false {
         let word = |name: &str| line[name].as_str().map(str::to_owned);
@@ -55,7 +55,7 @@ pub fn read(line: &[u8]) -> Result<Value> {
     }
     match line["state"].take() {
         state @ Value::Object(_) => Ok(state),
-        _ => Err(Error::new("the menu's answer tells no state").with_code(UNREADABLE)),
+        _ => Err(Error::new("the menu's answer contains no state").with_code(UNREADABLE)),
     }
 }
 

@@ -1,17 +1,17 @@
-//! What can be asked of the menu. Pure.
+//! The requests to the menu. Pure.
 
 use super::VERSION;
 use crate::config::document::nearest;
 use crate::error::{Context, Error, Result};
 use serde_json::{Map, Value, json};
 
-/// How much of a name of who asks is kept, in letters: it is for a line on the screen.
+/// How many characters of the caller's name are kept: it is shown in one line on the screen.
 const LONGEST_WHO: usize = 64;
 
-/// The requests' names, for who mistypes one.
+/// The names of the requests, for the hint after a mistyped one.
 const NAMES: [&str; 6] = ["state", "choose", "hold", "move", "console", "subscribe"];
 
-/// What the menu is to do.
+/// What the menu must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Tell what it shows.
@@ -28,29 +28,29 @@ pub enum Request {
     Subscribe,
 }
 
-/// Where the highlight is to go.
+/// Where the highlight moves to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
     /// To the persona of this name.
     To(String),
-    /// So many personas on, or back.
+    /// By this many personas forwards, or backwards if negative.
     By(i32),
 }
 
-/// A request, and on whose word.
+/// A request and its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// What is asked.
     pub request: Request,
-    /// Who asks, for people to read, such as `frodo from 192.0.2.7`.
+    /// The caller in readable form, such as `frodo from 192.0.2.7`.
     pub who: Option<String>,
 }
 
 impl Asked {
-    /// The request of a line, without its end.
+    /// Parses the request in a line without its line end.
     ///
     /// # Errors
-    /// When it is none, or not wholly understood: then nothing is to be done about it.
+    /// When it is not a request, or only partly understood: then nothing must be done.
     pub fn parse(line: &[u8]) -> Result<Self> {
         let value: Value = serde_json::from_slice(line)
             .context(|| "understanding the request".to_owned())
@@ -80,7 +80,7 @@ impl Asked {
         }
     }
 
-    /// Its line, end included.
+    /// Its line, including the line end.
     pub fn line(&self) -> String {
         let mut fields = match &self.request {
             Request::State => json!({ "request": "state" }),
@@ -136,12 +136,12 @@ fn missing(field: &str) -> Error {
     Error::new(format!("the field `{field}` is missing")).with_code("field-missing")
 }
 
-/// As much of it as a message needs.
+/// Shortened for a message.
 fn short(text: &str) -> String {
     text.chars().take(LONGEST_WHO).collect()
 }
 
-/// What can be put on a screen and into a log, if anything is left of it.
+/// The text without what must not go to a screen or a log; none if nothing is left.
 fn readable(who: &str) -> Option<String> {
     let letters: String = who.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST_WHO).collect();
     (!letters.is_empty()).then_some(letters)
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_said() {
-        // What a person who types it must see: the nearest request, or all of them, or the field.
+        // What a user who types it must see: the nearest request, or all of them, or the field.
         for (line, code, says) in [
             ("state", "request-unreadable", ""),
             ("[1]", "request-unreadable", ""),

@@ -17,26 +17,26 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How many clients there may be. When there are more, the one that was silent longest makes room, unless it subscribes.
+/// How many clients there may be. Beyond that the client that was idle longest is dropped, unless it is a subscriber.
 pub(super) const MOST_CLIENTS: usize = 32;
 
-/// How many of them may subscribe.
+/// How many of them may be subscribers.
 pub(super) const MOST_SUBSCRIBERS: usize = 16;
 
-/// How many may wait to be let in; more wait in `connect`.
+/// The backlog of the socket; more clients block in `connect`.
 const WAITING: i32 = 64;
 
-/// How many are let in, and how many are heard, before the menu looks after its keys again.
+/// How many connections are accepted, and how many clients are read, before the menu handles its keys again.
 const LET_IN: usize = 8;
 const HEARD: usize = 16;
 
-/// How long nobody is let in after the kernel had no descriptor or no memory for one more.
-const SHORTAGE: Duration = Duration::from_secs(1);
+/// How long no connection is accepted after the kernel was out of descriptors or memory.
+const ACCEPT_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The listening socket among the numbers of clients.
 const DOOR: u64 = 0;
 
-/// Who asked. Answers to one that has gone meanwhile go nowhere.
+/// The client that asked. Answers to one that has disconnected are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(u64);
 
@@ -46,22 +46,22 @@ pub struct Server {
     epoll: Epoll,
     door: UnixListener,
     path: PathBuf,
-    /// Device and inode of the socket, which tell it from that of another menu.
+    /// Device and inode of the socket, to distinguish it from that of another menu.
     identity: (u64, u64),
     clients: Vec<Connection>,
-    /// Counts clients, and what they say.
+    /// Counts clients and requests.
     count: u64,
-    /// What subscribers know.
+    /// The state that was last sent to subscribers.
     known: Option<Shown>,
-    /// When clients are let in again, if there was no room for any in the kernel.
+    /// When connections are accepted again, after the kernel was out of resources.
     opens_at: Option<Instant>,
 }
 
 impl Server {
-    /// Makes the socket, in place of one that a dead menu has left.
+    /// Makes the socket, replacing one that a killed menu has left.
     ///
     /// # Errors
-    /// When there can be none.
+    /// When it cannot be made.
     pub fn open(paths: &Paths) -> Result<Self> {
         let path = paths.menu_socket();
         let doing = || format!("opening the control socket {}", path.display());
@@ -73,8 +73,8 @@ impl Server {
         Ok(Self { epoll, door, path, identity, clients: Vec::new(), count: DOOR, known: None, opens_at: None })
     }
 
-    /// What clients have asked since, as far as it is their turn, and what they said that was no request. Each is to be
-    /// answered, in this order.
+    /// The new requests of clients, as many as fit in this turn, and errors for lines that are no requests. The caller
+    /// must answer each, in this order.
     pub fn hear(&mut self) -> Vec<(Client, Result<Asked>)> {
         let mut asked = Vec::new();
         if self.opens_at.is_some_and(|opens| Instant::now() >= opens) {
@@ -90,7 +90,7 @@ impl Server {
         }
         self.sweep();
         if events[..ready].iter().any(|event| event.data() == DOOR) {
-            self.let_in(&mut asked);
+            self.accept(&mut asked);
             self.sweep();
         }
         asked
@@ -115,28 +115,28 @@ impl Server {
         }
     }
 
-    fn let_in(&mut self, asked: &mut Vec<(Client, Result<Asked>)>) {
+    fn accept(&mut self, asked: &mut Vec<(Client, Result<Asked>)>) {
         for _ in 0..LET_IN {
             let is_full = self.clients.len() >= MOST_CLIENTS;
-            let makes_room = self.silent_longest().filter(|_| is_full);
+            let makes_room = self.longest_idle().filter(|_| is_full);
             if is_full && makes_room.is_none() {
                 return;
             }
             match self.door.accept() {
                 Ok((stream, _)) => {
                     makes_room.map(|index| self.clients.remove(index));
-                    if let Some(number) = self.greet(stream) {
-                        // It may be told to go by those that come after it: what it has said already is heard before.
+                    if let Some(number) = self.handshake(stream) {
+                        // Later connections may displace it: what it has already sent is read first.
                         self.hear_one(number, EpollFlags::EPOLLIN, asked);
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
                 Err(error) => {
-                    // It would be said for ever, and the menu has more to do; a shortage passes.
-                    log::warn!("nobody is let in at {} for {} s: {error}", self.path.display(), SHORTAGE.as_secs());
+                    // The event would repeat without end and block the menu; the shortage is temporary.
+                    log::warn!("no connections are accepted at {} for {} s: {error}", self.path.display(), ACCEPT_BACKOFF.as_secs());
                     self.watch_door(EpollFlags::empty());
-                    self.opens_at = Some(Instant::now() + SHORTAGE);
+                    self.opens_at = Some(Instant::now() + ACCEPT_BACKOFF);
                     return;
                 }
             }
@@ -147,13 +147,13 @@ impl Server {
         let _ = self.epoll.modify(&self.door, &mut EpollEvent::new(events, DOOR));
     }
 
-    /// When to [`Self::hear`] although nobody said anything.
+    /// When to [`Self::hear`] even if no client sent anything.
     pub fn deadline(&self) -> Option<Instant> {
         self.opens_at
     }
 
-    /// Takes a client in, if it is one that may ask.
-    fn greet(&mut self, stream: UnixStream) -> Option<u64> {
+    /// Adds a client, if it is authorised.
+    fn handshake(&mut self, stream: UnixStream) -> Option<u64> {
         let user = getsockopt(&stream, PeerCredentials).ok()?.uid();
         stream.set_nonblocking(true).ok()?;
         self.count += 1;
@@ -168,8 +168,8 @@ impl Server {
         Some(self.count)
     }
 
-    /// The index of who was silent longest of those to whom nothing is owed.
-    fn silent_longest(&self) -> Option<usize> {
+    /// The index of the client that was idle longest, of those without a pending answer.
+    fn longest_idle(&self) -> Option<usize> {
         let idle = self.clients.iter().enumerate().filter(|(_, client)| !client.subscribes && client.waiting == 0);
         idle.min_by_key(|(_, client)| client.heard).map(|(index, _)| index)
     }
@@ -183,10 +183,10 @@ impl Server {
         self.sweep();
     }
 
-    /// Has a client told of every change of what is `shown` now, of which its answer tells.
+    /// Makes a client a subscriber of all changes after `shown`, which its answer contains.
     ///
     /// # Errors
-    /// When too many are told already.
+    /// When there are too many subscribers already.
     pub fn subscribe(&mut self, client: Client, shown: &Shown) -> Result<()> {
         if self.clients.iter().filter(|other| other.subscribes && other.number != client.0).count() >= MOST_SUBSCRIBERS {
             return Err(Error::new(format!("{MOST_SUBSCRIBERS} clients subscribe already")).with_hint("end one of them"));
@@ -198,12 +198,12 @@ impl Server {
         Ok(())
     }
 
-    /// Whether anybody wants to know of changes.
+    /// Whether there are subscribers.
     pub fn has_subscribers(&self) -> bool {
         self.clients.iter().any(|client| client.subscribes)
     }
 
-    /// Tells subscribers what is shown, if they do not know yet.
+    /// Sends subscribers what is shown, if it has changed.
     pub fn publish(&mut self, shown: &Shown) {
         let news = Some(shown.clone().by_the_second());
         if self.known == news {
@@ -215,7 +215,7 @@ impl Server {
         self.sweep();
     }
 
-    /// Lets go of clients that are gone, and has the others watched for what they are to be watched for.
+    /// Drops clients that are finished, and updates what epoll watches for the others.
     fn sweep(&mut self) {
         self.clients.retain(|client| !client.is_over());
         for client in &mut self.clients {
@@ -236,7 +236,7 @@ impl AsFd for Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Another menu may have put its own there meanwhile.
+        // Another menu may have put its own socket there.
         let there = std::fs::symlink_metadata(&self.path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
         if there == Some(self.identity) {
             let _ = std::fs::remove_file(&self.path);
@@ -251,8 +251,8 @@ pub(super) fn unfinished(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// A socket that listens at `path`: made beside it and renamed, so that there is none that nobody listens at, and none with
-/// other permissions than it is to have.
+/// A socket that listens at `path`: made beside it and renamed, so that the path never leads to a socket that does not listen yet, or that
+/// has the wrong permissions.
 fn listen_at(path: &Path) -> std::io::Result<UnixListener> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;

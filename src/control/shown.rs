@@ -1,4 +1,4 @@
-//! What the menu shows, as it is told over the socket. Pure.
+//! What the menu shows, as sent over the socket. Pure.
 
 use crate::state::{Phase, Reason};
 use serde_json::{Value, json};
@@ -9,23 +9,23 @@ use std::time::Duration;
 pub struct Shown {
     /// `awaiting-screen`, `countdown`, `waiting`, `chosen`, `starting`, `running`, `failed`, `console` or `broken`.
     pub stage: &'static str,
-    /// How far a start is.
+    /// The phase of a start.
     pub phase: Option<Phase>,
-    /// What is left of the countdown, and how long it is, while one runs.
+    /// The time left of the countdown and its length, while one runs.
     pub countdown: Option<(Duration, Duration)>,
     /// The highlighted persona's name.
     pub highlighted: Option<String>,
-    /// The name of the one that starts when nobody picks, if any may.
+    /// The name of the persona that starts when no choice is made, if there is one.
     pub default: Option<String>,
-    /// The name of the one that was last chosen here, or heard of.
+    /// The name of the persona that was last chosen here, or reported.
     pub playing: Option<String>,
     /// The personas in menu order.
     pub personas: Vec<ShownPersona>,
-    /// Who stopped the countdown, while the menu waits for that reason.
+    /// The caller that stopped the countdown, while the menu waits for that reason.
     pub held: Option<String>,
     /// The choice of this boot.
     pub choice: Option<ShownChoice>,
-    /// What lies over all that: `help`, `power` or `pin`.
+    /// The overlay: `help`, `power` or `pin`.
     pub over: Option<&'static str>,
     /// Why it failed, or what is wrong with the settings.
     pub why: Option<String>,
@@ -55,14 +55,14 @@ pub struct ShownPersona {
 pub struct ShownChoice {
     /// The persona's name.
     pub persona: String,
-    /// Why it.
+    /// Why it was chosen.
     pub reason: Reason,
-    /// On whose word, if it came over the socket.
+    /// The caller, if it came over the socket.
     pub who: Option<String>,
 }
 
 impl Shown {
-    /// For other programs. Keys are never left out.
+    /// The JSON form. Keys are never left out.
     pub fn to_json(&self) -> Value {
         let milliseconds = |time: Duration| time.as_millis() as u64;
         let persona = |persona: &ShownPersona| json!({ "name": persona.name, "title": persona.title, "locked": persona.locked, "refused": persona.refused });
@@ -86,7 +86,7 @@ impl Shown {
         })
     }
 
-    /// The same with the countdown in whole seconds, rounded up, as a person sees it: what differs in this is news.
+    /// The same with the countdown in whole seconds, rounded up, as on the screen: only a difference in this form is sent.
     pub fn by_the_second(mut self) -> Self {
         if let Some((left, _)) = &mut self.countdown {
             *left = Duration::from_secs(left.as_millis().div_ceil(1000) as u64);
@@ -95,7 +95,7 @@ impl Shown {
     }
 }
 
-/// A state as a person would say it, in one line: `Rivendale starts in 8 s`.
+/// A state as one readable line: `Rivendale starts in 8 s`.
 pub fn in_words(state: &Value) -> String {
     let text = |key: &str| state[key].as_str();
     let title = |name: Option<&str>| {
@@ -105,7 +105,7 @@ pub fn in_words(state: &Value) -> String {
     };
     let by = |who: Option<&str>| who.map(|who| format!(", by {who}")).unwrap_or_default();
     match text("stage").unwrap_or_default() {
-        "awaiting-screen" => "no screen yet; nothing counts down before there is one".to_owned(),
+        "awaiting-screen" => "no screen yet: the countdown begins when there is one".to_owned(),
         "countdown" => {
             let seconds = state["left_ms"].as_u64().unwrap_or(0).div_ceil(1000);
             format!("{} starts in {seconds} s", title(text("default")))

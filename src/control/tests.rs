@@ -1,4 +1,4 @@
-//! Both ends of a real socket. Where only the server's turn matters, one thread plays both.
+//! Both ends of a real socket. Where only the server's turn matters, one thread runs both.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::server::{MOST_CLIENTS, MOST_SUBSCRIBERS};
@@ -15,7 +15,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Nothing takes so long.
+/// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn machine() -> (TempDir, Paths) {
@@ -38,7 +38,7 @@ fn asked(request: Request) -> Asked {
     Asked { request, who: None }
 }
 
-/// A menu's turn: everything is answered with what it shows, and a choice is what it shows then.
+/// A menu's turn: every request is answered with what it shows, and a choice changes what it shows.
 fn turn(server: &mut Server, shows: &mut Shown) {
     for (client, asked) in server.hear() {
         let outcome = asked.and_then(|asked| match asked.request {
@@ -56,7 +56,7 @@ fn turn(server: &mut Server, shows: &mut Shown) {
     server.publish(shows);
 }
 
-/// Turns until nobody has anything more to say.
+/// Turns until no client has anything more to say.
 fn turns(server: &mut Server, shows: &mut Shown) {
     let is_ready = |server: &Server| {
         let mut fds = [PollFd::new(server.as_fd(), PollFlags::POLLIN)];
@@ -120,7 +120,7 @@ fn what_a_dead_menu_left_is_replaced_and_what_another_one_made_is_left() {
     std::fs::create_dir_all(paths.run_dir()).unwrap();
     drop(UnixListener::bind(paths.menu_socket()).unwrap());
     drop(UnixListener::bind(super::server::unfinished(&paths.menu_socket())).unwrap());
-    assert!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().is_none(), "nobody listens there");
+    assert!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().is_none(), "no process listens there");
     let first = Server::open(&paths).unwrap();
     beside_a_menu(&paths, || {
         drop(first);
@@ -201,7 +201,7 @@ fn a_thousand_connections_do_not_keep_anybody_from_an_answer() {
         let mut crowd = VecDeque::new();
         for number in 0..1000 {
             let mut stream = connect(&paths);
-            // Those that were sent away already cannot be written to.
+            // Clients that were already dropped cannot be written to.
             let _ = stream.write_all([&b"{\"v\":1,"[..], b"\xff\n\n[", b""][number % 3]);
             crowd.push_back(stream);
             if crowd.len() > 300 {
@@ -229,7 +229,7 @@ fn the_one_that_was_silent_longest_makes_room() {
     turns(&mut server, &mut shows);
     let is_gone = |client: &mut UnixStream| {
         client.set_nonblocking(true).unwrap();
-        // The answer to the first one's garbage is to be read before.
+        // The answer to the first one's garbage must be read first.
         match client.read(&mut [0; 4096]) {
             Ok(count) => count == 0,
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
@@ -280,7 +280,7 @@ fn a_slow_subscriber_gets_the_newest_state_and_costs_one_line() {
     let newest = format!("p{}", changes - 1);
     let mut bytes = Vec::new();
     while heard.last() != Some(&newest) {
-        // It reads, and the menu goes on.
+        // It reads, and the menu continues.
         let mut piece = [0; 4096];
         let count = slow.read(&mut piece).unwrap();
         assert!(count > 0, "it was dropped");

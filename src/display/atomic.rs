@@ -9,7 +9,7 @@ use persona_paint::Rect;
 use std::io;
 use std::rc::Rc;
 
-/// The plane property `rotation`: not turned (DRM_MODE_ROTATE_0). Panels that are mounted turned are turned for in the picture.
+/// The plane property `rotation`: not turned (DRM_MODE_ROTATE_0). For panels that are mounted rotated, the picture is rotated instead.
 const UPRIGHT: u64 = 1;
 
 /// A CRTC, its primary plane and its connector.
@@ -18,13 +18,13 @@ pub(super) struct Pipe {
     crtc: Properties,
     plane: Properties,
     connector: Properties,
-    /// Whatever else has to do with this CRTC and this connector now: it is switched off.
+    /// Other objects that use this CRTC or this connector now: they are switched off.
     others: Vec<Setting>,
     mode: Mode,
     mode_blob: Blob,
 }
 
-/// A property, what it is to be, and what it was.
+/// A property, its new value, and its old value.
 #[derive(Clone, Copy)]
 struct Setting {
     object: RawResourceHandle,
@@ -34,7 +34,7 @@ struct Setting {
     before: u64,
 }
 
-/// What was on the outputs before: to be put back.
+/// The previous state of the outputs, to restore.
 pub(super) struct Before {
     card: Rc<Card>,
     settings: Vec<Setting>,
@@ -46,7 +46,7 @@ impl Pipe {
     /// The objects for showing on `connector` by `crtc`; `taken` planes are left alone.
     ///
     /// # Errors
-    /// When one has not got the properties that it must have.
+    /// When one lacks a required property.
     pub(super) fn find(
         card: &Rc<Card>,
         resources: &ResourceHandles,
@@ -77,7 +77,7 @@ impl Pipe {
     pub(super) fn set_mode(&mut self, framebuffer: framebuffer::Handle) -> io::Result<()> {
         self.test(framebuffer)?;
         self.card.atomic_commit(AtomicCommitFlags::ALLOW_MODESET, request(&self.settings(Some(framebuffer))?))?;
-        // They are out of the way, and may belong to another output by the time this one is woken.
+        // They are off now, and may belong to another output when this one is woken.
         self.others.clear();
         Ok(())
     }
@@ -95,12 +95,12 @@ impl Pipe {
         self.card.atomic_commit(AtomicCommitFlags::NONBLOCK | AtomicCommitFlags::PAGE_FLIP_EVENT, request(&settings))
     }
 
-    /// Switches the output off without forgetting its mode.
+    /// Switches the output off and keeps its mode.
     pub(super) fn blank(&self) -> io::Result<()> {
         self.card.atomic_commit(AtomicCommitFlags::ALLOW_MODESET, request(&[setting(&self.crtc, "ACTIVE", 0)?]))
     }
 
-    /// Switches the output off and lets its CRTC and connector go.
+    /// Switches the output off and releases its CRTC and connector.
     pub(super) fn switch_off(&self) -> io::Result<()> {
         let off = [
             setting(&self.connector, "CRTC_ID", 0)?,
@@ -124,7 +124,7 @@ impl Pipe {
         Ok(Before { card: Rc::clone(&self.card), settings, _modes: modes })
     }
 
-    /// All that has to be set to show a framebuffer.
+    /// All properties that must be set to show a framebuffer.
     fn settings(&self, framebuffer: Option<framebuffer::Handle>) -> io::Result<Vec<Setting>> {
         let (width, height) = (u64::from(self.mode.size().0), u64::from(self.mode.size().1));
         let crtc: u64 = u32::from(self.crtc.object()).into();
@@ -159,14 +159,15 @@ impl Pipe {
 }
 
 impl Before {
-    /// Puts back what was there.
+    /// Restores the previous state.
     pub(super) fn restore(&self) -> io::Result<()> {
         let back: Vec<Setting> = self.settings.iter().map(|setting| Setting { value: setting.before, ..*setting }).collect();
         self.card.atomic_commit(AtomicCommitFlags::ALLOW_MODESET, request(&back))
     }
 }
 
-/// The primary plane of a CRTC. A driver may let planes wander: best the one that is there now, else one that is nowhere.
+/// The primary plane of a CRTC. Some drivers can assign a plane to several CRTCs: prefer the one that is on this CRTC now, else one that is
+/// unused.
 fn primary_plane(card: &Card, resources: &ResourceHandles, crtc: crtc::Handle, taken: &[RawResourceHandle]) -> io::Result<Properties> {
     let mut found: Option<(u8, Properties)> = None;
     for handle in card.plane_handles()? {
@@ -184,8 +185,8 @@ fn primary_plane(card: &Card, resources: &ResourceHandles, crtc: crtc::Handle, t
     found.map(|(_, plane)| plane).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOENT))
 }
 
-/// What has to go for a connector and a CRTC to have only each other: other connectors and planes on the CRTC, and the
-/// CRTC that drove the connector before, if it drives no other.
+/// What must be switched off so that a connector and a CRTC drive only each other: other connectors and planes on the
+/// CRTC, and the CRTC that drove the connector before, if it drives no other.
 fn others(
     card: &Card,
     resources: &ResourceHandles,

@@ -2,7 +2,7 @@
 
 use super::card::Card;
 use super::damage::Damage;
-use super::turn::Turn;
+use super::transform::Transform;
 use drm::buffer::DrmFourcc;
 use drm::control::dumbbuffer::{DumbBuffer, DumbMapping};
 use drm::control::{Device, framebuffer};
@@ -15,7 +15,7 @@ pub(super) struct Buffers {
     all: Vec<Buffer>,
     front: usize,
     damage: Damage,
-    turn: Turn,
+    turn: Transform,
 }
 
 struct Buffer {
@@ -31,8 +31,8 @@ impl Buffers {
     /// Buffers for a mode of `size` pixels.
     ///
     /// # Errors
-    /// When the card has no memory even for one; with one alone there is no flipping.
-    pub(super) fn new(card: &Rc<Card>, size: (u32, u32), turn: Turn) -> io::Result<Self> {
+    /// When the card has no memory for even one; with only one there are no page flips.
+    pub(super) fn new(card: &Rc<Card>, size: (u32, u32), turn: Transform) -> io::Result<Self> {
         let mut all = vec![Buffer::new(card, size)?];
         all.extend(Buffer::new(card, size).ok());
         let damage = Damage::all(all.len(), turn.picture());
@@ -68,7 +68,7 @@ impl Buffers {
         (self.all[back].framebuffer, damage)
     }
 
-    /// What was drawn last is on the screen now, or will be.
+    /// The buffer that was drawn last is on the screen now, or will be.
     pub(super) fn swap(&mut self) {
         self.front = self.back();
     }
@@ -103,7 +103,7 @@ impl Buffer {
             let _ = card.destroy_dumb_buffer(memory);
         };
         let framebuffer = card.add_framebuffer(&memory, 24, 32).inspect_err(|_| destroy())?;
-        // The mapping borrows a description of the buffer, a few words that are given away for it to last.
+        // The mapping borrows the description of the buffer: a few words, leaked so that it lives long enough.
         let map = card.map_dumb_buffer(Box::leak(Box::new(memory))).inspect_err(|_| {
             let _ = card.destroy_framebuffer(framebuffer);
             destroy();

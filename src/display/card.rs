@@ -16,12 +16,12 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// Opens a node, without waiting for anything, now or later.
+    /// Opens a node in non-blocking mode.
     pub(super) fn open(node: &Path) -> Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(node);
         let mut card = Self { file: file.context(|| format!("opening the display card {}", node.display()))?, is_atomic: false };
-        // With this come all planes, primary ones included.
+        // This makes the kernel list all planes, including primary ones.
         card.is_atomic = card.set_client_capability(ClientCapability::Atomic, true).is_ok();
         Ok(card)
     }
@@ -75,7 +75,7 @@ pub(super) struct Properties {
 }
 
 impl Properties {
-    /// Whose they are.
+    /// The object they belong to.
     pub(super) fn object(&self) -> drm::control::RawResourceHandle {
         self.object
     }

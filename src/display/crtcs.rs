@@ -1,10 +1,10 @@
 //! Which CRTC drives which connector.
 
-/// Gives each connector one of the CRTCs it can have (best first), as many connectors as possible, the first ones
-/// before the others. `None` is left over. A connector's best is its present one, so that nothing moves without need.
+/// Gives each connector one of the CRTCs it can have (best first), as many connectors as possible, earlier ones first.
+/// `None`: no CRTC is left. The best CRTC is the present one, so that nothing moves without need.
 pub(super) fn assign<C: Copy + PartialEq>(wishes: &[Vec<C>]) -> Vec<Option<C>> {
     let mut given = vec![None; wishes.len()];
-    // All bests that nobody else wants first: nothing has to move for them.
+    // First every preferred CRTC that no other connector has taken: nothing has to move for these.
     for (index, wish) in wishes.iter().enumerate() {
         given[index] = wish.first().copied().filter(|best| !given.contains(&Some(*best)));
     }
@@ -16,7 +16,7 @@ pub(super) fn assign<C: Copy + PartialEq>(wishes: &[Vec<C>]) -> Vec<Option<C>> {
     given
 }
 
-/// Finds a CRTC for a connector: a free one, else one whose holder can move to another (an augmenting path).
+/// Finds a CRTC for a connector: a free one, else one whose connector can move to another (an augmenting path).
 fn find<C: Copy + PartialEq>(index: usize, wishes: &[Vec<C>], given: &mut Vec<Option<C>>, tried: &mut Vec<C>) -> bool {
     if let Some(free) = wishes[index].iter().find(|crtc| !given.contains(&Some(**crtc))) {
         given[index] = Some(*free);

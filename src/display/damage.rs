@@ -1,8 +1,8 @@
-//! What each buffer of an output has missed of the picture.
+//! The parts of the picture that each buffer of an output has not received yet.
 
 use persona_paint::Rect;
 
-/// More parts than this are put into one: copying a little too much is cheaper than telling every part.
+/// More parts than this are merged: copying a little too much is cheaper than listing every part.
 const PARTS: usize = 16;
 
 /// The damaged parts of the picture, per buffer.
@@ -12,7 +12,7 @@ pub(super) struct Damage {
 }
 
 impl Damage {
-    /// So many buffers, all without any of a picture of `width` by `height`.
+    /// For this many empty buffers and a picture of `width` by `height`.
     pub(super) fn all(buffers: usize, (width, height): (u32, u32)) -> Self {
         Self { missed: vec![vec![Rect { x: 0, y: 0, width, height }]; buffers] }
     }
@@ -33,7 +33,7 @@ impl Damage {
         }
     }
 
-    /// What a buffer has missed; it is brought up to date now.
+    /// The missing parts of a buffer, which count as drawn from now on.
     pub(super) fn take(&mut self, buffer: usize) -> Vec<Rect> {
         self.missed.get_mut(buffer).map(std::mem::take).unwrap_or_default()
     }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever draws what he takes, in any order of drawing and changing, has the picture of the last change.
+        /// A buffer that is drawn as `take` says has the current picture, in any order of draws and changes.
         #[test]
         fn a_buffer_that_draws_what_it_missed_is_up_to_date(
             steps in prop::collection::vec((0..3_usize, 0..12_u32, 0..12_u32, 1..9_u32, 1..9_u32), 1..60),

@@ -9,12 +9,12 @@ mod buffers;
 mod card;
 mod crtcs;
 mod damage;
-mod flight;
-mod head;
+mod driven_connector;
 mod monitor;
 mod nodes;
 mod output;
-mod turn;
+mod pending_flip;
+mod transform;
 
 pub use nodes::{Node, card_module, card_node, pick};
 pub use output::Output;
@@ -59,8 +59,8 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Looks at what is connected now. Outputs without a monitor go, those with another one begin anew under another
-    /// [`Output::id`], all others go on undisturbed.
+    /// Detects what is connected now. Outputs without a monitor are removed, those with a different one are set up
+    /// again with a new [`Output::id`], all others continue undisturbed.
     ///
     /// # Errors
     /// When the card is gone. An output that cannot be used is only logged.
@@ -107,9 +107,9 @@ impl Screen {
         &self.outputs
     }
 
-    /// Copies the damaged parts of a picture (upright; B,G,R,X bytes, rows of exactly four times the output's width) to the
-    /// output with this id and has them shown. Returns at once; an output that is not ready remembers the damage and wants
-    /// to be called again. An output that cannot show its mode begins anew with another, under another id.
+    /// Copies the damaged parts of a picture (upright; B,G,R,X bytes, rows of exactly four times the output's width) to the output with
+    /// this id and has them shown. Returns at once; an output that is not ready remembers the damage and needs another call. An output that
+    /// cannot show its mode is set up again with another mode and a new id.
     ///
     /// # Errors
     /// When the card is gone; the caller then closes the screen and opens it again.
@@ -129,12 +129,12 @@ impl Screen {
         self.update()
     }
 
-    /// Somebody waits for the output to be ready: [`Screen::deadline`] and, if it is worth polling, [`Screen::fd`] tell when.
+    /// The caller waits for the output to be ready: [`Screen::deadline`] and, if there is something to poll, [`Screen::fd`] tell when.
     pub fn wait_for(&mut self, id: u64) {
         self.outputs.iter_mut().filter(|output| output.id() == id).for_each(Output::wait);
     }
 
-    /// Takes note of the frames that are on the screen now, and of those that will never be.
+    /// Registers the frames that have reached the screen, and those that never will.
     pub fn dispatch(&mut self, now: Duration) {
         let flipped = self.card.flipped();
         for output in &mut self.outputs {
@@ -145,12 +145,12 @@ impl Screen {
         }
     }
 
-    /// The card, readable when there is something for [`Screen::dispatch`]; only while somebody waits for that.
+    /// The card, readable when there is something for [`Screen::dispatch`]; only while the caller waits for an output.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.outputs.iter().any(Output::awaits_event).then(|| self.card.as_fd())
     }
 
-    /// When an output that somebody waits for is ready, or [`Screen::dispatch`] gives it up.
+    /// When an output that the caller waits for is ready, or [`Screen::dispatch`] gives it up.
     pub fn deadline(&self) -> Option<Duration> {
         self.outputs.iter().filter_map(Output::deadline).min()
     }
@@ -169,8 +169,8 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // Outputs restore what they showed, which needs the master lock: they go first, the last first, because each
-        // found what the ones before it had left.
+        // Outputs restore their previous state, which needs the master lock: they are dropped first, in reverse order,
+        // because each saved what the earlier ones had left.
         while self.outputs.pop().is_some() {}
         if let Err(error) = self.card.release_master_lock() {
             log::debug!("releasing the display card: {error}");

@@ -1,4 +1,4 @@
-//! What is connected to an output, as its connector tells.
+//! What is connected to an output, as its connector reports.
 
 use super::card::{Card, Properties};
 use crate::config::value::Rotation;
@@ -17,13 +17,13 @@ pub(super) struct Monitor {
     pub(super) rotation: Rotation,
     /// The CRTCs that can drive it, the one that does so now first.
     pub(super) crtcs: Vec<crtc::Handle>,
-    /// Whether the driver has lost the link and wants the mode to be set again.
+    /// Whether the driver has lost the link and needs the mode to be set again.
     pub(super) link_is_bad: bool,
     is_certain: bool,
 }
 
 impl Monitor {
-    /// What must stay the same for an output to go on as it is.
+    /// What must stay the same for an output to continue unchanged.
     pub(super) fn key(&self) -> (connector::Handle, Option<Mode>, Option<(u32, u32)>, Rotation) {
         (self.connector, self.modes.first().copied(), self.millimetres, self.rotation)
     }
@@ -36,7 +36,7 @@ impl Monitor {
         }
         let properties = card.properties(handle).ok();
         let value = |name| properties.as_ref().and_then(|properties| properties.value(name));
-        // A headset is no place for a menu.
+        // The menu is not shown on VR headsets.
         if value("non-desktop") == Some(1) {
             return None;
         }

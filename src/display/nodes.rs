@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
-/// A DRM device that is there.
+/// An existing DRM device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// Its node, such as `/dev/dri/card1`.
@@ -15,8 +15,8 @@ pub struct Node {
     pub connected: bool,
 }
 
-/// The node of the graphics card at a PCI address, if a driver has made one. Until the card's own driver does, that is
-/// simpledrm's, which draws where the firmware did.
+/// The node of the graphics card at a PCI address, if a driver has made one. Until the card's own driver is loaded,
+/// this is the node of simpledrm, which draws on the firmware's framebuffer.
 pub fn card_node(paths: &Paths, address: PciAddress) -> Option<Node> {
     let nodes: Vec<(PathBuf, Node)> = nodes(paths).collect();
     let found = |is: &dyn Fn(&Path) -> bool| nodes.iter().find(|(device, _)| is(device)).map(|(_, node)| node.clone());
@@ -26,7 +26,7 @@ pub fn card_node(paths: &Paths, address: PciAddress) -> Option<Node> {
     let is_boot_card = || read_to_string(paths.pci_device(address).join("boot_vga")).is_ok_and(|text| text.trim() == "1");
     found(&|device| below(device) && !is_firmware(device))
         .or_else(|| found(&|device| below(device)))
-        // Older kernels do not say whose memory the firmware's framebuffer is in; it is in the card that the firmware used.
+        // Older kernels do not report which device has the firmware's framebuffer; it is the card that the firmware used.
         .or_else(|| found(&|device| is_firmware(device) && device.iter().any(|part| part == "platform")).filter(|_| is_boot_card()))
 }
 
@@ -65,10 +65,10 @@ fn nodes(paths: &Paths) -> impl Iterator<Item = (PathBuf, Node)> {
     })
 }
 
-/// Where to draw: the nodes that there are, the best first, and the one that is drawn on now, if one is, with whether it
-/// has monitors. The best with monitors, also if its driver came later than another's; without any, what is drawn on stays.
+/// Picks the card to draw on, from the nodes, the best first, and the one that is drawn on now, if any, with whether it has monitors. The
+/// best one with monitors is picked, even if its driver loaded later than another's; if none has monitors, the present one stays.
 pub fn pick(nodes: &[Node], current: Option<(&Path, bool)>) -> Option<PathBuf> {
-    // Of the one that is drawn on more is known than what its driver saw last.
+    // For the present card the given state is newer than what its driver saw last.
     let is_connected = |node: &&Node| match current {
         Some((path, has_monitors)) if path == node.path => has_monitors,
         _ => node.connected,

@@ -1,11 +1,11 @@
-//! One connected output: a mode, buffers to draw into, and the frame that is on its way.
+//! One connected output: a mode, buffers to draw into, and the pending frame.
 
 use super::buffers::Buffers;
 use super::card::{Card, is_lost};
-use super::flight::Flight;
-use super::head::Head;
+use super::driven_connector::DrivenConnector;
 use super::monitor::Monitor;
-use super::turn::Turn;
+use super::pending_flip::PendingFlip;
+use super::transform::Transform;
 use crate::config::value::Rotation;
 use crate::error::{Error, Result};
 use drm::control::{Mode, RawResourceHandle, ResourceHandles, connector, crtc};
@@ -20,22 +20,22 @@ pub struct Output {
     name: String,
     key: Key,
     millimetres: Option<u32>,
-    turn: Turn,
-    // The head goes before its buffers: it puts something else on the screen.
-    head: Head,
+    turn: Transform,
+    // The connector is dropped before the buffers: it restores what the screen showed.
+    head: DrivenConnector,
     buffers: Buffers,
-    flight: Flight,
+    flight: PendingFlip,
     flips: bool,
     is_lit: bool,
     /// Whether the screen does not show the newest picture.
     is_stale: bool,
-    /// Whether somebody waits for it to be ready.
+    /// Whether the caller waits for it to be ready.
     is_awaited: bool,
 }
 
 type Key = (connector::Handle, Option<Mode>, Option<(u32, u32)>, Rotation);
 
-/// What other outputs have already.
+/// What other outputs already use.
 #[derive(Default)]
 pub(super) struct Taken {
     pub(super) crtcs: Vec<crtc::Handle>,
@@ -58,27 +58,27 @@ impl Output {
         let mut last_error = None;
         for mode in monitor.modes.iter().filter(|mode| !refused.contains(&(monitor.connector, **mode))) {
             let size = (u32::from(mode.size().0), u32::from(mode.size().1));
-            let turn = Turn::on_panel(rotation, size);
+            let turn = Transform::on_panel(rotation, size);
             let buffers = match Buffers::new(card, size, turn) {
                 Ok(buffers) => buffers,
-                // A card with little memory may have no room for its monitor's best mode.
+                // A card with little memory may not have enough for its monitor's best mode.
                 Err(error) => {
                     last_error = Some(error);
                     continue;
                 }
             };
-            let head = Head::new(card, resources, (monitor.connector, crtc), *mode, &monitor.name, &taken.planes);
+            let head = DrivenConnector::new(card, resources, (monitor.connector, crtc), *mode, &monitor.name, &taken.planes);
             let is_accepted = head.accepts(buffers.front());
             let output = Self {
                 id,
                 name: monitor.name.clone(),
                 key: monitor.key(),
-                millimetres: monitor.millimetres.map(|(width, height)| Turn::on_panel(rotation, (width, height)).picture().1),
+                millimetres: monitor.millimetres.map(|(width, height)| Transform::on_panel(rotation, (width, height)).picture().1),
                 turn,
                 head,
                 flips: buffers.can_flip(),
                 buffers,
-                flight: Flight::default(),
+                flight: PendingFlip::default(),
                 is_lit: false,
                 is_stale: true,
                 is_awaited: false,
@@ -95,7 +95,7 @@ impl Output {
         })
     }
 
-    /// A number that no other output of this screen has, or had: an output whose monitor changes is another.
+    /// A number that no other output of this screen has or had: an output whose monitor changes gets a new one.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -110,12 +110,12 @@ impl Output {
         self.turn.picture()
     }
 
-    /// Height of the upright picture in mm, if the monitor tells.
+    /// Height of the upright picture in mm, if the monitor reports it.
     pub fn millimetres(&self) -> Option<u32> {
         self.millimetres
     }
 
-    /// Whether it can show a picture now: the last is on the screen, and was not just put there.
+    /// Whether it can show a picture now: the last one is on the screen, and for long enough.
     pub fn is_ready(&self, now: Duration) -> bool {
         self.flight.is_ready(now)
     }
@@ -125,7 +125,7 @@ impl Output {
         self.is_lit
     }
 
-    pub(super) fn head(&self) -> &Head {
+    pub(super) fn head(&self) -> &DrivenConnector {
         &self.head
     }
 
@@ -137,12 +137,12 @@ impl Output {
         self.head.abandon();
     }
 
-    /// If somebody waits for it to be ready: when it will be, or when the event that tells is overdue.
+    /// If the caller waits for it to be ready: when it will be, or when its event is overdue.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.flight.deadline().filter(|_| self.is_awaited)
     }
 
-    /// Whether the event that its frame is shown is waited for.
+    /// Whether it waits for the event that its frame is on the screen.
     pub(super) fn awaits_event(&self) -> bool {
         self.is_awaited && self.flight.is_flying()
     }
@@ -155,10 +155,10 @@ impl Output {
         self.flight.land();
     }
 
-    /// A card that does not tell when a frame is on the screen is not asked again.
+    /// A card that does not send flip events gets no further flips.
     pub(super) fn watch(&mut self, now: Duration) {
         if self.flight.is_overdue(now) {
-            log::warn!("the output {} has not told for a second that its frame is shown: it goes on in one buffer", self.name);
+            log::warn!("the output {} has not confirmed its frame for a second: it continues with one buffer", self.name);
             self.flips = false;
             self.flight.land();
         }
@@ -199,7 +199,7 @@ impl Output {
             }
             Err(error) if is_lost(&error) => return Err(error),
             Err(error) => {
-                log::info!("the output {} does not flip pages ({error}): it goes on in one buffer", self.name);
+                log::info!("the output {} does not flip pages ({error}): it continues with one buffer", self.name);
                 self.flips = false;
             }
         }
@@ -224,7 +224,7 @@ impl Output {
         }
     }
 
-    /// What is being done when showing fails, for an error.
+    /// The context of an error while showing a picture.
     pub(super) fn showing(&self) -> String {
         let (width, height) = self.head.mode().size();
         format!("showing a picture of {width}x{height} on the output {}", self.name)

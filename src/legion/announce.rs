@@ -1,4 +1,4 @@
-//! Where legion is, for everybody who asks: the menu and `persona status` by its record, `persona log` by the journal.
+//! Publishes legion's state: to the menu and `persona status` by its record, to `persona log` by the journal.
 
 use crate::boot_log::Event;
 use crate::error::Result;

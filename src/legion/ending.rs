@@ -1,4 +1,4 @@
-//! Why it is over.
+//! Why legion ended.
 
 use crate::config::ladder::Rung;
 use crate::legion::qemu::watch::{Shutdown, Watch};
@@ -11,13 +11,13 @@ use std::process::ExitStatus;
 pub enum Ending {
     /// The guest powered itself off.
     GuestPoweroff,
-    /// The guest reset itself, which the owner's `extra_args` made an end (`-no-reboot`).
+    /// The guest reset itself, and the owner's `extra_args` make that end QEMU (`-no-reboot`).
     GuestReset,
     /// The guest's kernel panicked.
     GuestPanic,
     /// It was asked to stop and did, after this rung of the ladder.
     Stopped(Rung),
-    /// Somebody else told QEMU to quit.
+    /// QEMU was told to quit, not by Persona.
     Quit,
     /// It did not stop in time and was killed.
     Killed,
@@ -25,18 +25,18 @@ pub enum Ending {
     Crashed(Death),
     /// QEMU ended before the guest ran.
     NeverRan(Death),
-    /// libvirt did not start the domain; its words.
+    /// libvirt did not start the domain; its message.
     NotStarted(String),
-    /// The domain came to a bad end, a sentence without a full stop.
+    /// The domain ended abnormally, a sentence without a full stop.
     Domain(String),
 }
 
-/// A process that ended badly.
+/// A process that ended abnormally.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Death {
-    /// How, such as `exit status: 1`.
+    /// Its exit status, such as `exit status: 1`.
     pub how: String,
-    /// Its last words on stderr, oldest line first.
+    /// Its last lines on stderr, oldest first.
     pub words: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for Death {
         if self.words.is_empty() {
             return f.write_str("; QEMU said nothing");
         }
-        // QEMU begins its lines with its own name.
+        // QEMU starts its lines with its own name.
         let words: Vec<_> = self.words.iter().map(|line| line.strip_prefix("qemu-system-x86_64: ").unwrap_or(line)).collect();
         write!(f, "; QEMU said: {}", words.join(" / "))
     }
@@ -59,7 +59,7 @@ impl fmt::Display for Ending {
             Self::GuestReset => f.write_str("the guest reset itself, and QEMU was told to end then"),
             Self::GuestPanic => f.write_str("the guest's kernel panicked"),
             Self::Stopped(rung) => write!(f, "it was stopped by {rung}"),
-            Self::Quit => f.write_str("somebody told QEMU to quit"),
+            Self::Quit => f.write_str("QEMU was told to quit"),
             Self::Killed => f.write_str("it did not stop in time and was killed; the guest may find its file systems dirty"),
             Self::Crashed(death) => write!(f, "QEMU died while the guest ran: {death}"),
             Self::NeverRan(death) => write!(f, "QEMU did not start the guest: {death}"),
@@ -70,7 +70,7 @@ impl fmt::Display for Ending {
 }
 
 impl Ending {
-    /// Draws the conclusion from what QMP told, the last rung taken to stop it, how the process exited and what it said.
+    /// Determines the ending from what QMP reported, the last rung taken to stop it, the exit status and stderr.
     pub fn conclude(watch: &Watch, stop: Option<Rung>, exit: ExitStatus, words: Vec<String>) -> Self {
         let death = |how: String| Death { how, words };
         if stop == Some(Rung::Kill) && exit.signal() == Some(nix::libc::SIGKILL) {
@@ -79,7 +79,7 @@ impl Ending {
         if watch.panicked || watch.shutdown == Some(Shutdown::GuestPanic) {
             return Self::GuestPanic;
         }
-        // QEMU obeys a SIGTERM that comes very early by dying of it.
+        // QEMU dies of a SIGTERM that comes very early, as requested.
         if let (Some(rung), Some(nix::libc::SIGTERM)) = (stop, exit.signal()) {
             return Self::Stopped(rung);
         }
@@ -98,7 +98,7 @@ impl Ending {
         }
     }
 
-    /// Whether it is an end that somebody wanted.
+    /// Whether it is an end that was requested.
     pub fn is_good(&self) -> bool {
         match self {
             Self::GuestPoweroff | Self::GuestReset | Self::Stopped(_) | Self::Quit => true,
@@ -135,7 +135,7 @@ mod tests {
             (Some(Shutdown::Host), None, Ending::Quit),
             (Some(Shutdown::Guest), Some(Rung::PowerButton), Ending::Stopped(Rung::PowerButton)),
             (Some(Shutdown::Host), Some(Rung::Quit), Ending::Stopped(Rung::Quit)),
-            // Killed at the very moment it quit by itself.
+            // Killed at the moment when it quit by itself.
             (Some(Shutdown::Host), Some(Rung::Kill), Ending::Stopped(Rung::Kill)),
             (None, Some(Rung::Quit), Ending::Stopped(Rung::Quit)),
         ] {
@@ -157,7 +157,7 @@ mod tests {
         let never_ran: fn(&Ending) -> bool = |ending| matches!(ending, Ending::NeverRan(_));
         let panicked: fn(&Ending) -> bool = |ending| *ending == Ending::GuestPanic;
         let killed: fn(&Ending) -> bool = |ending| *ending == Ending::Killed;
-        // The words are the system's and QEMU's own.
+        // The text comes from the system and from QEMU.
         for (watch, stop, exit, is_expected, words) in [
             (watch(false, None), None, exit(1), never_ran, "exit status: 1"),
             (watch(false, None), None, exit(1), never_ran, "vfio 0000:0a:00.0: Permission denied"),

@@ -1,20 +1,19 @@
-//! What a guest takes for its machine's identity: the same whenever the same cartridge is in, so that licences, leases
-//! and interface names stay.
+//! The machine identity that a guest sees: the same whenever the same cartridge is inserted, so that licences, leases and interface names
+//! stay valid.
 
-/// Bytes for one purpose made from a cartridge's name.
+/// Bytes for one purpose, derived from a cartridge's name.
 fn bytes_for(purpose: &str, cartridge: &str) -> [u8; 16] {
     fnv(purpose.bytes().chain([0]).chain(cartridge.bytes())).to_be_bytes()
 }
 
-/// The FNV-1a hash with 128 bits (the Internet draft `draft-eastlake-fnv`): stable, and nobody has to be kept from
-/// finding two names with the same hash.
+/// The FNV-1a hash with 128 bits (the Internet draft `draft-eastlake-fnv`): stable. Collision resistance is not needed.
 fn fnv(bytes: impl Iterator<Item = u8>) -> u128 {
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     const BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     bytes.fold(BASIS, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME))
 }
 
-/// A UUID of version 8, the one for other people's rules (RFC 9562).
+/// A UUID of version 8, for custom schemes (RFC 9562).
 pub(crate) fn uuid(cartridge: &str) -> String {
     let mut bytes = bytes_for("persona uuid", cartridge);
     bytes[6] = bytes[6] & 0x0f | 0x80;
@@ -31,7 +30,7 @@ pub(crate) fn mac(cartridge: &str) -> String {
     format!("02:{}", tail.join(":"))
 }
 
-/// A disk's serial number, of which virtio-blk and NVMe both show 20 letters.
+/// A disk's serial number; virtio-blk and NVMe both show 20 characters of it.
 pub(crate) fn serial(cartridge: &str) -> String {
     bytes_for("persona disk", cartridge)[6..].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,7 +1,6 @@
-//! KVM: there before QEMU asks for it.
+//! KVM: loads its module before QEMU needs it.
 //!
-//! udev loads the processor's module during coldplug, but an override starts legion as soon as the menu is up, which
-//! may be before that.
+//! udev loads the processor's module during coldplug, but an override starts legion as soon as the menu is up, which may be earlier.
 
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
@@ -13,14 +12,14 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Makes sure that `/dev/kvm` is there and open to its group.
+/// Makes sure that `/dev/kvm` exists and is open to its group.
 ///
 /// # Errors
-/// When the processor cannot, the firmware forbids it, or there is no module for it.
+/// When the processor does not support it, the firmware disables it, or there is no module for it.
 pub fn ensure(paths: &Paths) -> Result<()> {
     let node = paths.kvm();
     if !node.exists() {
-        let cpu = std::fs::read_to_string(paths.cpu_info()).context(|| "reading what the processor can".into())?;
+        let cpu = std::fs::read_to_string(paths.cpu_info()).context(|| "reading the processor's features".into())?;
         let module = module(&cpu).ok_or_else(|| {
             Error::new("this processor's virtualisation is missing or switched off")
                 .with_hint("switch on SVM (AMD) or VT-x (Intel) in the firmware setup")
@@ -28,15 +27,16 @@ pub fn ensure(paths: &Paths) -> Result<()> {
         log::info!("loading {module}");
         let status = Command::new("modprobe").arg(module).status().context(|| format!("loading {module}"))?;
         if !status.success() || !node.exists() {
-            return Err(Error::new(format!("there is no {} after loading {module} ({status})", node.display()))
-                .with_hint(format!("see what the kernel says: dmesg | grep {module}; the firmware setup may forbid virtualisation")));
+            return Err(Error::new(format!("there is no {} after loading {module} ({status})", node.display())).with_hint(format!(
+                "see the kernel's messages: dmesg | grep {module}; virtualisation may be disabled in the firmware setup"
+            )));
         }
     }
     let deadline = Instant::now() + PATIENCE;
     while !group_may_open(&node)? {
         if Instant::now() >= deadline {
-            // QEMU's own words tell if that matters.
-            log::warn!("{} is not open to its group: udev has not seen it", node.display());
+            // QEMU's own message follows if that matters.
+            log::warn!("{} is not open to its group: udev has not set it up", node.display());
             break;
         }
         std::thread::sleep(LOOK);

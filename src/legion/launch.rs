@@ -1,7 +1,7 @@
-//! What `prepare` decides and `run` does, as data: `/run/persona/launch.toml`.
+//! The interface between `prepare`, which decides, and `run`, which executes: `/run/persona/launch.toml`.
 //!
-//! `run` is not root, and whoever breaks out of the guest becomes what `run` is: it reads this record and its own cartridge, never
-//! the settings.
+//! `run` is not root, and a guest that escapes QEMU gets the privileges of `run`: it reads this record and its own cartridge, never the
+//! settings.
 
 use crate::config::document::{Checked, Lines, Record, Table, Word};
 use crate::config::ladder::Ladder;
@@ -15,7 +15,7 @@ use crate::legion::machine::Machine;
 use crate::legion::qemu::argv::argv;
 use crate::legion::qemu::tpm;
 use crate::legion::topology::Pinning;
-use crate::passthrough::Note;
+use crate::passthrough::Warning;
 use crate::state::record;
 use crate::sys::paths::Paths;
 use std::path::PathBuf;
@@ -23,13 +23,13 @@ use std::path::PathBuf;
 /// One launch of legion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
-    /// The persona it is, for messages and state.
+    /// The persona, for messages and state.
     pub persona: String,
-    /// The name of the cartridge that has been inserted.
+    /// The name of the inserted cartridge.
     pub cartridge: String,
-    /// The folder of all cartridges, as the machine names it.
+    /// The folder of all cartridges, as a path on the machine (not below `--root`).
     pub cartridges: PathBuf,
-    /// The slot, as the machine names it.
+    /// The slot, as a path on the machine (not below `--root`).
     pub slot: PathBuf,
     /// libvirt's domain, if libvirt runs legion.
     pub domain: Option<String>,
@@ -37,7 +37,7 @@ pub struct Launch {
     pub qemu: Vec<String>,
     /// swtpm's command line, program first; empty without a TPM.
     pub swtpm: Vec<String>,
-    /// Whether QEMU is to be given the macvtap that `prepare` made.
+    /// Whether QEMU gets the macvtap that `prepare` created.
     pub macvtap: bool,
     /// Where QEMU's threads run.
     pub pinning: Pinning,
@@ -45,9 +45,9 @@ pub struct Launch {
     pub ladder: Ladder,
     /// What happens after the guest powers itself off.
     pub on_poweroff: OnPoweroff,
-    /// When it runs well, which it must for that: an earlier end brings the menu back.
+    /// When it counts as running well; an earlier end brings the menu back.
     pub running_well: RunningWell,
-    /// What is not as the settings want it, without keeping legion off.
+    /// Deviations from the settings that do not prevent the launch.
     pub notes: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ impl Record for Launch {
         })
     }
 
-    /// Paths are text here, as they are in the settings that they come from.
+    /// Paths are text here, as in the settings that they come from.
     fn write(&self, lines: &mut Lines) {
         lines.text("persona", &self.persona);
         lines.text("cartridge", &self.cartridge);
@@ -94,7 +94,7 @@ impl Launch {
     /// The launch of a persona with this machine.
     ///
     /// # Errors
-    /// When swtpm cannot be told where its state is.
+    /// When swtpm's command line cannot express its state folder.
     pub fn new(paths: &Paths, persona: &str, machine: &Machine<'_>) -> Result<Self> {
         let Machine { legion, cartridge, .. } = machine;
         let launch = Self {
@@ -108,8 +108,8 @@ impl Launch {
         Ok(Self { notes: machine.notes.iter().map(|note| note.what.clone()).chain(space).collect(), ..launch })
     }
 
-    /// The launch of a persona as libvirt's domain, of which there is this to tell.
-    pub fn of_domain(persona: &str, legion: &Legion, cartridge: &Cartridge, notes: &[Note]) -> Self {
+    /// The launch of a persona as libvirt's domain, with these notes.
+    pub fn of_domain(persona: &str, legion: &Legion, cartridge: &Cartridge, notes: &[Warning]) -> Self {
         let notes = notes.iter().map(|note| note.what.clone()).collect();
         Self { domain: Some(legion.domain.clone()), notes, ..Self::of(persona, legion, cartridge) }
     }
@@ -135,14 +135,14 @@ impl Launch {
     /// What `prepare` has prepared.
     ///
     /// # Errors
-    /// When there is nothing, or it cannot be read.
+    /// When nothing was prepared, or the record cannot be read.
     pub fn read(paths: &Paths) -> Result<Self> {
         record::read_toml(&paths.launch())?.ok_or_else(|| {
             Error::new("nothing was prepared in this boot").with_hint("start legion.service, which runs `persona prepare` first")
         })
     }
 
-    /// The launch under way or the last one, if there was one.
+    /// The current or last launch, if there was one.
     ///
     /// # Errors
     /// When there is a record that cannot be read.
@@ -150,7 +150,7 @@ impl Launch {
         record::read_toml(&paths.launch())
     }
 
-    /// Hands it to `run`.
+    /// Writes it for `run`.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -166,10 +166,10 @@ impl Launch {
         Cartridge::inspect(paths, &self.cartridges, &self.cartridge)
     }
 
-    /// The cartridge, which is in the slot: what was prepared is what runs.
+    /// The cartridge, which must be in the slot: what was prepared is what runs.
     ///
     /// # Errors
-    /// When it is not, or cannot be used.
+    /// When it is not in the slot, or cannot be used.
     pub fn expect_cartridge(&self, paths: &Paths, lock: &LegionLock) -> Result<Cartridge> {
         let cartridge = self.cartridge(paths)?;
         slot::expect(lock, paths, &self.slot, &cartridge)?;

@@ -1,4 +1,4 @@
-//! The lock that makes legion the only one.
+//! The lock that allows only one legion at a time.
 
 use crate::error::{Context, Error, Result};
 use crate::sys::file_lock::{FileLock, is_at};
@@ -10,18 +10,18 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-/// What systemd keeps it under.
+/// The name under which systemd keeps it.
 const NAME: &str = "legion-lock";
 
-/// The proof that legion does not run, or is ours: without it the slot cannot be moved and QEMU not started.
+/// The proof that no legion runs, or that it is ours: without it the slot cannot be moved and QEMU cannot be started.
 ///
-/// An flock(2) on `/run/persona/legion.lock`, which only root can open: a user who can open it can hold it, and keep legion off.
-/// `prepare` takes it and hands the open file to systemd, which passes it on to `run`; QEMU inherits it from there. A lock belongs to
-/// the open file, not to a process, so it is held from `prepare` until `release` is done and QEMU is gone, however they end. A
-/// lock that cannot be had means somebody else's legion: nothing is touched.
+/// An flock(2) on `/run/persona/legion.lock`, which only root can open: a user who can open it could hold it, and keep legion off.
+/// `prepare` takes it and passes the open file to systemd, which passes it on to `run`; QEMU inherits it from there. A lock belongs to the
+/// open file, not to a process, so it is held from `prepare` until `release` is done and QEMU is gone, however they end. If the lock is
+/// held by another process, another legion runs: nothing is touched.
 ///
-/// The file holds the invocation ID of the start of the unit that took it last, by which `release` knows whether it follows the
-/// `prepare` that has the lock.
+/// The file holds the invocation ID of the unit start that took it last. From it, `release` knows whether it follows the `prepare` that has
+/// the lock.
 #[derive(Debug)]
 pub struct LegionLock(FileLock);
 
@@ -32,21 +32,21 @@ impl LegionLock {
     /// When legion runs or is being prepared, or the lock file cannot be made.
     pub fn take(paths: &Paths) -> Result<Self> {
         let path = paths.legion_lock();
-        // A program that breaks out of the guest has what QEMU inherits: it must not be able to write to the file.
+        // A guest that escapes QEMU gets the inherited descriptor: it must not be writable.
         FileLock::try_take_read_only(&path)?.map(Self).ok_or_else(|| {
             Error::new(format!("legion is running or being prepared: {} is held", path.display()))
                 .with_hint("`systemctl stop legion` ends it")
         })
     }
 
-    /// Takes the lock for this start of the unit, and has systemd keep it for `run` and until `release` is done. Without
-    /// systemd it is this process' only.
+    /// Takes the lock for this start of the unit, and has systemd keep it for `run` until `release` is done. Without systemd only this
+    /// process holds it.
     ///
     /// # Errors
-    /// As [`Self::take`], and when systemd cannot be told.
+    /// As [`Self::take`], and when systemd cannot be notified.
     pub fn take_for_service(paths: &Paths) -> Result<Self> {
-        // systemd still has that of the last start if this one was asked for before the last one was over. A legion that still runs has
-        // a copy of its own.
+        // systemd still has the descriptor of the last start if this start was requested before the last one ended. A legion that still
+        // runs has its own copy.
         Self::give_back()?;
         let mut lock = Self::take(paths)?;
         lock.sign(paths).context(|| format!("writing to {}", paths.legion_lock().display()))?;
@@ -59,19 +59,19 @@ impl LegionLock {
     /// The lock that `prepare` took and systemd passed on to this process.
     ///
     /// # Errors
-    /// When systemd did not, when the file is not legion's lock, or when another process holds that.
+    /// When systemd passed none, when the file is not legion's lock, or when another process holds it.
     pub fn from_service(paths: &Paths) -> Result<Self> {
         let path = paths.legion_lock();
         let file = systemd::passed_descriptor(NAME)?.ok_or_else(|| {
-            Error::new("legion's lock was not handed to this process").with_hint(
+            Error::new("legion's lock was not passed to this process").with_hint(
                 "start legion.service, which does that: `systemctl start legion`. If it was started so, `systemctl cat legion` must show \
                  NotifyAccess=exec and FileDescriptorStoreMax=1",
             )
         })?;
         let doing = || format!("taking over the lock {}", path.display());
         if !is_at(&path, &file.metadata().context(doing)?).context(doing)? {
-            return Err(Error::new(format!("what was handed to this process is not the lock {}", path.display()))
-                .with_hint("`systemctl restart legion` makes it anew"));
+            return Err(Error::new(format!("the descriptor passed to this process is not the lock {}", path.display()))
+                .with_hint("`systemctl restart legion` recreates it"));
         }
         FileLock::shared(file).context(doing)?.map(Self).ok_or_else(|| {
             Error::new(format!("another legion is running or being prepared: {} is held", path.display()))
@@ -79,15 +79,15 @@ impl LegionLock {
         })
     }
 
-    /// Has systemd close its copy: the lock is free as soon as this unit's processes are gone.
+    /// Makes systemd close its copy: the lock is free as soon as this unit's processes are gone.
     ///
     /// # Errors
-    /// When systemd cannot be told.
+    /// When systemd cannot be notified.
     pub fn give_back() -> Result<()> {
         systemd::close_descriptor(NAME).map(drop)
     }
 
-    /// Whether the lock was last taken by this start of the unit.
+    /// Whether this start of the unit was the last to take the lock.
     pub fn is_of_this_start(paths: &Paths) -> bool {
         let holder = fs::read_to_string(paths.legion_lock()).unwrap_or_default();
         invocation().is_some_and(|ours| ours == holder)
@@ -104,7 +104,7 @@ impl LegionLock {
     }
 }
 
-/// What tells this start of the unit from every other (systemd.exec(5)).
+/// The ID that distinguishes this start of the unit from every other (systemd.exec(5)).
 fn invocation() -> Option<String> {
     std::env::var("INVOCATION_ID").ok().filter(|id| !id.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What makes legion this persona's machine, found on this host.
+//! Collects what this persona's machine consists of on this host.
 
 use crate::config::{Legion, Passthrough};
 use crate::error::{Context, Error, Result};
@@ -6,44 +6,43 @@ use crate::legion::cartridge::Cartridge;
 use crate::legion::cartridge::firmware::Firmware;
 use crate::legion::memory::{self, HugePages};
 use crate::legion::topology::Processors;
-use crate::passthrough::Note;
+use crate::passthrough::Warning;
 use crate::state::{LegionState, Phase};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::fs;
 use std::path::Path;
 
-/// Everything that [`crate::legion::qemu::argv()`] is made from.
+/// The input of [`crate::legion::qemu::argv()`].
 #[derive(Debug, Clone)]
 pub struct Machine<'a> {
-    /// legion as the persona wants it.
+    /// The persona's settings for legion.
     pub legion: &'a Legion,
-    /// The cartridge that is in the slot.
+    /// The inserted cartridge.
     pub cartridge: &'a Cartridge,
     /// The PCI functions to pass through, closures included.
     pub devices: &'a [PciAddress],
-    /// What the owner wants to be different about some of them.
+    /// The owner's settings for individual functions.
     pub passthrough: &'a [Passthrough],
-    /// The image of a CD to install from, as the machine names it: booted while the disk cannot be.
+    /// The image of a CD to install from, as a path on the machine: booted while the disk cannot boot.
     pub iso: Option<&'a Path>,
     /// UEFI firmware, for a cartridge with UEFI variables.
     pub firmware: Option<Firmware>,
     /// Its processors.
     pub processors: Processors,
-    /// What its memory is made of; ordinary pages if none.
+    /// The pages its memory is made of; ordinary pages if none.
     pub hugepages: Option<HugePages>,
-    /// Where it is not what the owner asked for.
-    pub notes: Vec<Note>,
+    /// Deviations from the settings.
+    pub notes: Vec<Warning>,
 }
 
 impl<'a> Machine<'a> {
-    /// Looks for all that it takes. Changes nothing.
+    /// Collects all of it. Changes nothing.
     ///
-    /// Huge pages and Secure Boot that cannot be had are left out with a note: legion runs without them, and without them
-    /// nothing is in danger.
+    /// Huge pages and Secure Boot are left out with a note if they are not available: legion runs without them safely.
     ///
     /// # Errors
-    /// When firmware, a host CPU or a file that the settings name is not there.
+    /// When firmware, a host CPU or a file that the settings name is missing.
     pub fn find(
         paths: &Paths,
         legion: &'a Legion,
@@ -55,7 +54,7 @@ impl<'a> Machine<'a> {
         let mut processors = Processors::find(paths, &legion.cpus)?;
         let mut notes = std::mem::take(&mut processors.notes);
         let mut note =
-            |code: &'static str, what: String, hint: &str| notes.push(Note { code, address: None, what, hint: Some(hint.to_owned()) });
+            |code: &'static str, what: String, hint: &str| notes.push(Warning { code, address: None, what, hint: Some(hint.to_owned()) });
         for Passthrough { device, romfile, .. } in passthrough.iter().filter(|entry| devices.contains(&entry.device)) {
             if let Some(file) = romfile {
                 let hint = "correct or remove this `romfile` in the settings";
@@ -66,8 +65,8 @@ impl<'a> Machine<'a> {
         if legion.secure_boot && firmware.is_none() {
             note(
                 "secure-boot-without-uefi",
-                format!("the cartridge {} boots by legacy BIOS, which knows no Secure Boot", cartridge.name),
-                "write secure_boot = false in the settings, or make its nvram.fd from an OVMF_VARS file",
+                format!("the cartridge {} boots by legacy BIOS, which does not support Secure Boot", cartridge.name),
+                "write secure_boot = false in the settings, or create its nvram.fd from an OVMF_VARS file",
             );
         }
         let state = LegionState::read(paths).ok().flatten();
@@ -84,7 +83,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Makes sure that there is such a file.
+/// Checks that the file exists.
 fn is_file(paths: &Paths, file: &Path, doing: impl Fn() -> String) -> Result<()> {
-    if fs::metadata(paths.at(file)).context(&doing)?.is_file() { Ok(()) } else { Err(Error::caused_by(doing(), "it is no file")) }
+    if fs::metadata(paths.at(file)).context(&doing)?.is_file() { Ok(()) } else { Err(Error::caused_by(doing(), "it is not a file")) }
 }

@@ -1,10 +1,10 @@
-//! Huge pages: whether legion can have them.
+//! Huge pages: checks whether legion can have them.
 
 use crate::config::value::MemorySize;
 use crate::sys::paths::Paths;
 use std::fs;
 
-/// The size of the pages that legion's memory is made of, where it is not the ordinary one.
+/// The size of the pages of legion's memory, if they are not ordinary ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HugePages {
     /// 2 MiB.
@@ -14,10 +14,10 @@ pub enum HugePages {
 }
 
 impl HugePages {
-    /// The larger first: fewer of them are looked up.
+    /// The larger first: they need fewer page table lookups.
     const ALL: [Self; 2] = [Self::Gibibyte, Self::TwoMebibytes];
 
-    /// The size of one, in MiB.
+    /// The size of one page, in MiB.
     pub const fn mebibytes(self) -> u64 {
         match self {
             Self::TwoMebibytes => 2,
@@ -26,12 +26,12 @@ impl HugePages {
     }
 }
 
-/// Why there are no huge pages, and how there would be.
+/// Why there are no huge pages, and how to get them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
-    /// What is lacking, as an identifier that stays when the words change.
+    /// What is missing, as an identifier that stays when the text changes.
     pub code: &'static str,
-    /// What is lacking.
+    /// What is missing.
     pub what: String,
     /// What the owner can do.
     pub hint: String,
@@ -41,21 +41,21 @@ pub struct Shortage {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Pool {
     all: u64,
-    /// Those that nobody has and nobody was promised.
+    /// Pages that are neither used nor reserved.
     free: u64,
 }
 
-/// Finds pages for that much memory. `legion_runs`: those that are taken now are legion's own, and count as free.
+/// Finds pages for that much memory. `legion_runs`: pages now in use by legion itself count as free.
 ///
-/// Pages that the kernel would only make when asked (`nr_overcommit_hugepages`) do not count: it may fail to.
+/// Pages that the kernel would only allocate on demand (`nr_overcommit_hugepages`) do not count: that may fail.
 ///
 /// # Errors
-/// When there are too few, in which case ordinary memory serves.
+/// When there are too few; ordinary memory is used then.
 pub fn huge_pages(paths: &Paths, memory: MemorySize, legion_runs: bool) -> Result<HugePages, Shortage> {
     choose(memory, HugePages::ALL.map(|size| (size, pool(paths, size))), legion_runs)
 }
 
-/// None at all if the kernel has none of this size.
+/// None if the kernel has no pages of this size.
 fn pool(paths: &Paths, size: HugePages) -> Pool {
     let folder = paths.huge_pages().join(format!("hugepages-{}kB", size.mebibytes() << 10));
     let number = |file: &str| fs::read_to_string(folder.join(file)).ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
@@ -73,7 +73,7 @@ fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) 
     let [_, (size, pool)] = pools;
     let wanted = memory.mebibytes().div_ceil(size.mebibytes());
     if !memory.mebibytes().is_multiple_of(size.mebibytes()) {
-        let what = format!("{memory} of memory are no whole number of huge pages of 2 MiB");
+        let what = format!("{memory} of memory is not a multiple of the huge page size, 2 MiB");
         return Err(Shortage {
             code: "huge-pages-not-even",
             what,
@@ -81,14 +81,14 @@ fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) 
         });
     }
     if pool.all >= wanted {
-        let what = format!("{wanted} huge pages of 2 MiB are wanted, and only {} of {} are free", pool.free, pool.all);
+        let what = format!("{wanted} huge pages of 2 MiB are needed, and only {} of {} are free", pool.free, pool.all);
         return Err(Shortage {
             code: "huge-pages-taken",
             what,
-            hint: "see who has them: `grep -i huge /proc/*/smaps_rollup`; or reserve more".to_owned(),
+            hint: "see which processes use them: `grep -i huge /proc/*/smaps_rollup`; or reserve more".to_owned(),
         });
     }
-    let what = format!("{wanted} huge pages of 2 MiB are wanted, and there are {}", pool.all);
+    let what = format!("{wanted} huge pages of 2 MiB are needed, and there are {}", pool.all);
     let hint =
         format!("write vm.nr_hugepages = {wanted} to /etc/sysctl.d/90-persona.conf and reboot, or hugepages = false in the settings");
     Err(Shortage { code: "huge-pages-missing", what, hint })

@@ -1,13 +1,14 @@
-//! The one virtual machine: cartridge, slot, QEMU's command line, and QEMU under supervision.
+//! The one virtual machine: its cartridge, QEMU or a libvirt domain that runs it, and supervision.
 //!
-//! `prepare` takes the [`LegionLock`], puts a [`Cartridge`] into the [`slot`], computes the [`argv()`] and records all of it as a
-//! [`Launch`]. `run` takes the lock again and hands the record to [`supervise::run`], whose loop is an edge around QEMU's
-//! process and pure parts: [`qmp`] reads what QEMU says, [`watch`] draws from it what happened, [`ladder`] decides what a stop does next, and
-//! [`ending`] says why it is over.
+//! `prepare` takes the [`LegionLock`], inserts a [`Cartridge`] into the slot ([`cartridge::slot`]), computes QEMU's command line
+//! ([`qemu::argv()`]) and records all of it as a [`Launch`]. `run` gets the lock from systemd and passes the record to
+//! [`qemu::supervise::run`] or [`libvirt`]. Their pure parts: [`qemu::qmp`] parses QEMU's messages, [`qemu::watch`] determines from them
+//! what happened, [`crate::config::ladder`] decides the next step of a stop, and [`ending`] says why the run ended.
 
 mod announce;
 pub mod cartridge;
 pub mod ending;
+mod health;
 mod identity;
 pub mod kvm;
 pub mod launch;
@@ -16,11 +17,10 @@ pub mod lock;
 pub mod machine;
 pub mod memory;
 pub mod network;
-mod news;
 pub mod qemu;
+mod status_reporter;
 mod stopping;
 pub mod topology;
-mod wellness;
 
 pub use announce::announce;
 pub use cartridge::{Cartridge, Disk, DiskKind};

@@ -1,4 +1,4 @@
-//! legion's way into the host's network: a tap or a macvtap that root makes and QEMU, without any privilege, uses.
+//! legion's access to the host's network: a tap or a macvtap that root creates and QEMU uses without privileges.
 
 use crate::config::value::Network;
 use crate::error::{Context, Error, Result};
@@ -13,11 +13,11 @@ use std::process::Command;
 /// The name of the tap or macvtap.
 pub const TAP: &str = "legion0";
 
-/// Makes what the user that QEMU runs as enters the host's network by: a tap in a bridge, or a macvtap with the address of
-/// the cartridge's network card. Other networks need nothing. One that is left over is made anew.
+/// Creates the interface through which the unprivileged QEMU accesses the host's network: a tap in a bridge, or a macvtap with the address
+/// of the cartridge's network card. Other networks need nothing. A leftover interface is recreated.
 ///
 /// # Errors
-/// When there is no such bridge or interface, or iproute2's `ip` is missing or refuses.
+/// When there is no such bridge or interface, or iproute2's `ip` is missing or fails.
 pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> Result<()> {
     let missing = |what: String| {
         Error::new(what).with_code("network-missing").with_hint("set it up on the host, or write `network = \"user\"` in the settings")
@@ -37,7 +37,7 @@ pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> R
                 return Err(missing(format!("there is no network interface {interface} for legion's network card")));
             }
             detach(paths)?;
-            // The wire's packets are sorted by address: it has to be the guest's.
+            // The macvtap receives packets by address: it must be the guest's.
             ip(&["link", "add", "link", interface, "name", TAP, "address", &mac(cartridge), "type", "macvtap", "mode", "bridge"])?;
             ip(&["link", "set", "dev", TAP, "up"])?;
             let node = node(paths)?;
@@ -46,27 +46,27 @@ pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> R
     }
 }
 
-/// Opens the macvtap for QEMU, which cannot by itself.
+/// Opens the macvtap for QEMU, which cannot open it itself.
 ///
 /// # Errors
-/// When `prepare` has not made it, or this is not the user it was made for.
+/// When `prepare` has not created it, or it was created for another user.
 pub fn open(paths: &Paths) -> Result<File> {
     let node = node(paths)?;
     let open = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(&node);
     open.context(|| format!("opening legion's network card {}", node.display()))
 }
 
-/// The macvtap's node, which bears the number of the interface (`drivers/net/macvtap.c`).
+/// The macvtap's node, named after the interface index (`drivers/net/macvtap.c`).
 fn node(paths: &Paths) -> Result<PathBuf> {
     let file = paths.network_interfaces().join(TAP).join("ifindex");
-    let index = fs::read_to_string(&file).context(|| format!("looking for legion's network card in {}", file.display()))?;
+    let index = fs::read_to_string(&file).context(|| format!("reading the index of legion's network card from {}", file.display()))?;
     Ok(paths.tap(index.trim()))
 }
 
-/// Removes the tap; none is fine.
+/// Removes the tap; a missing one is fine.
 ///
 /// # Errors
-/// When it is there and stays.
+/// When it exists and cannot be removed.
 pub fn detach(paths: &Paths) -> Result<()> {
     if paths.network_interfaces().join(TAP).exists() { ip(&["link", "delete", "dev", TAP]) } else { Ok(()) }
 }

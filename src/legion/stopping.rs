@@ -1,14 +1,14 @@
-//! A stop under way, and the signals that ask for one.
+//! A stop in progress, and the signals that request one.
 
 use crate::config::ladder::{Ladder, Rung, Step};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::time::{Duration, Instant};
 
-/// Asks for a stop without a power button: QEMU is told to quit at once (`persona stop --force`).
+/// Requests a stop without a power button: QEMU is told to quit at once (`persona stop --force`).
 pub(super) const PLUG: Signal = Signal::SIGUSR1;
 
-/// SIGTERM and SIGINT, which ask for a stop, [`PLUG`], and SIGCHLD. Blocked before a child is started, so that not one is missed; std gives
+/// SIGTERM and SIGINT, which request a stop, [`PLUG`], and SIGCHLD. Blocked before a child is started, so that none is missed; std gives
 /// the child an empty mask.
 pub(super) fn block_signals() -> nix::Result<SignalFd> {
     let mut mask = SigSet::empty();
@@ -19,17 +19,17 @@ pub(super) fn block_signals() -> nix::Result<SignalFd> {
     SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)
 }
 
-/// A stop under way.
+/// A stop in progress.
 #[derive(Debug)]
 pub(super) struct Stopping {
     since: Instant,
-    /// How much of the ladder's time counts as gone, because its first rungs make no sense.
+    /// How much of the ladder's time counts as elapsed, because its first rungs make no sense.
     skipped: Duration,
     last: Option<Rung>,
 }
 
 impl Stopping {
-    /// A guest that does not run has no power button, and who asks twice is in a hurry.
+    /// A guest that does not run has no power button, and a second request means a faster stop.
     pub(super) fn asked(before: Option<Self>, ladder: &Ladder, ran: bool) -> Self {
         match before {
             None if ran => Self { since: Instant::now(), skipped: Duration::ZERO, last: None },
@@ -38,7 +38,7 @@ impl Stopping {
         }
     }
 
-    /// What to do now; a rung that is to be taken counts as taken.
+    /// What to do now; a returned rung counts as taken.
     pub(super) fn step(&mut self, ladder: &Ladder) -> Step {
         let step = ladder.step(self.last, self.since.elapsed() + self.skipped);
         if let Step::Take(rung) = step {

@@ -1,27 +1,27 @@
-//! The host's processors, and virtual ones that match those they are pinned to.
+//! The host's processors, and virtual processors that match the ones they are pinned to.
 //!
-//! A guest's scheduler does well if it knows which of its processors share a core and which an L3 cache. QEMU makes an L3
-//! cache for each die (`target/i386/cpu.c`), so every L3 cache of the host becomes a die: on a Ryzen a CCX, which Linux
-//! and Windows then see as what it is.
+//! A guest's scheduler works better if it knows which of its processors share a core and which an L3 cache. QEMU creates an L3 cache for
+//! each die (`target/i386/cpu.c`), so every L3 cache of the host becomes a die: on a Ryzen that is a CCX, which Linux and Windows then
+//! recognise as such.
 
 use crate::config::document::{Checked, Lines, Record, Table};
 use crate::config::value::Cpus;
 use crate::error::{Error, Result};
-use crate::passthrough::Note;
+use crate::passthrough::Warning;
 use crate::sys::paths::Paths;
 use std::fs;
 use std::path::Path;
 
-/// Virtual processors as QEMU's `-smp` counts them: each number is per one of what is before it.
+/// Virtual processors as QEMU's `-smp` counts them: each number is per unit of the level above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Topology {
     /// Packages.
     pub sockets: usize,
-    /// L3 caches of a package.
+    /// L3 caches per package.
     pub dies: usize,
-    /// Cores of an L3 cache.
+    /// Cores per L3 cache.
     pub cores: usize,
-    /// Threads of a core.
+    /// Threads per core.
     pub threads: usize,
 }
 
@@ -45,25 +45,25 @@ impl Record for Pinning {
     }
 }
 
-/// Virtual processors, and what of the host's they show.
+/// Virtual processors, and which of the host's features they show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Processors {
-    /// How they are arranged.
+    /// Their topology.
     pub topology: Topology,
-    /// Where they run.
+    /// Their host CPUs.
     pub pinning: Pinning,
-    /// Whether the host's are AMD's, which tell guests about threads and dies by an extension that QEMU leaves out unless asked.
+    /// Whether the host's CPUs are AMD's, which report threads and dies by an extension that QEMU omits by default.
     pub amd: bool,
-    /// Whether the host's own description of its caches is true for the guest: the arrangement is the host's, and all of
-    /// the host's cores are of one kind, so that it does not matter where QEMU looks.
+    /// Whether the host's own description of its caches is true for the guest: the topology is the host's, and all of the host's cores are
+    /// of one kind, so that it does not matter on which CPU QEMU reads it.
     pub host_caches: bool,
-    /// Whether Hyper-V in the guest can use Intel's enlightened VMCS: the host's KVM nests by VMX.
+    /// Whether Hyper-V in the guest can use Intel's enlightened VMCS: the host's KVM supports nesting by VMX.
     pub evmcs: bool,
-    /// What the owner should know.
-    pub notes: Vec<Note>,
+    /// Warnings for the owner.
+    pub notes: Vec<Warning>,
 }
 
-/// A CPU of the host. What shares something has the same number for it.
+/// A CPU of the host. CPUs that share a unit have the same number for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct HostCpu {
     number: u16,
@@ -73,10 +73,10 @@ struct HostCpu {
 }
 
 impl Processors {
-    /// Reads the host and arranges the virtual processors.
+    /// Reads the host's topology and arranges the virtual processors.
     ///
     /// # Errors
-    /// When they are pinned to host CPUs that are not there or offline.
+    /// When they are pinned to host CPUs that are missing or offline.
     pub fn find(paths: &Paths, cpus: &Cpus) -> Result<Self> {
         let info = fs::read_to_string(paths.cpu_info()).unwrap_or_default();
         let amd = info.contains("AuthenticAMD") || info.contains("HygonGenuine");
@@ -91,16 +91,16 @@ impl Processors {
         }
     }
 
-    /// Whether there is something that only AMD's extension of the topology tells.
+    /// Whether there is anything that only AMD's extension of the topology reports.
     pub(super) fn wants_topoext(&self) -> bool {
         self.amd && (self.topology.threads > 1 || self.topology.dies > 1)
     }
 }
 
-/// The performance counters of Intel's small cores, there if there are large ones too.
+/// The performance counters of Intel's small cores, present if there are large ones too.
 const HYBRID: &str = "/sys/devices/cpu_atom";
 
-/// The host's CPUs that are online; empty if that is not to be seen.
+/// The host's CPUs that are online; empty if that is unknown.
 fn host(paths: &Paths) -> Vec<HostCpu> {
     let folder = paths.cpus();
     let online = list(&folder.join("online"));
@@ -112,7 +112,7 @@ fn host(paths: &Paths) -> Vec<HostCpu> {
         HostCpu {
             number,
             package: first(&cpu.join("topology/physical_package_id")).unwrap_or(0),
-            // Those without one are together in having none.
+            // CPUs without an L3 cache form one group.
             cache: first(&cache.join("shared_cpu_list")).filter(|_| is_l3).unwrap_or(u16::MAX),
             core: first(&cpu.join("topology/thread_siblings_list")).unwrap_or(number),
         }
@@ -120,7 +120,7 @@ fn host(paths: &Paths) -> Vec<HostCpu> {
     online.into_iter().map(describe).collect()
 }
 
-/// A list of CPUs in sysfs; empty for what is none.
+/// Parses a list of CPUs in sysfs; empty if it is invalid.
 fn list(file: &Path) -> Vec<u16> {
     match fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()) {
         Some(Cpus::Pinned(list)) => list,
@@ -128,18 +128,18 @@ fn list(file: &Path) -> Vec<u16> {
     }
 }
 
-/// Arranges one virtual processor for each `wanted` host CPU. Doubt makes every one of them a core of its own.
+/// Arranges one virtual processor for each `wanted` host CPU. If anything is unclear, each one becomes a core of its own.
 fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors> {
     let mut notes = Vec::new();
     let mut note =
-        |code: &'static str, what: String, hint: &str| notes.push(Note { code, address: None, what, hint: Some(hint.to_owned()) });
+        |code: &'static str, what: String, hint: &str| notes.push(Warning { code, address: None, what, hint: Some(hint.to_owned()) });
     let unseen: Vec<HostCpu> = wanted.iter().map(|&number| HostCpu { number, package: 0, cache: 0, core: number }).collect();
     let seen = !host.is_empty();
     let host = if !seen {
         note(
             "host-cpus-unknown",
-            "cannot tell which CPUs the host has: legion gets them as cores of one processor".to_owned(),
-            "`lscpu -e` tells",
+            "cannot tell which CPUs the host has: legion gets its CPUs as cores of one processor".to_owned(),
+            "`lscpu -e` shows them",
         );
         &unseen[..]
     } else {
@@ -147,7 +147,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     };
     let absent: Vec<u16> = wanted.iter().copied().filter(|cpu| host.iter().all(|host| host.number != *cpu)).collect();
     if !absent.is_empty() {
-        return Err(Error::new(format!("legion is pinned to host CPUs that are not there or offline: {}", told(&absent)))
+        return Err(Error::new(format!("legion is pinned to host CPUs that are missing or offline: {}", told(&absent)))
             .with_code("pinned-cpus-missing")
             .with_hint("`lscpu -e` lists the host's CPUs; correct `cpus` in the settings"));
     }
@@ -166,13 +166,13 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     if !split.is_empty() {
         note(
             "core-shared-with-host",
-            format!("the host CPUs {}, which are left for the host, are second threads of legion's cores", told(&split)),
-            "give legion whole cores: `lscpu -e` shows which CPUs are one; correct `cpus` in the settings",
+            format!("the host CPUs {}, which are left for the host, are sibling threads of legion's cores", told(&split)),
+            "give legion whole cores: `lscpu -e` shows which CPUs share a core; correct `cpus` in the settings",
         );
     } else if threads.is_none() {
         note(
             "cores-of-several-kinds",
-            "legion's cores have different numbers of threads: the guest takes every thread for a core".to_owned(),
+            "legion's cores have different numbers of threads: the guest sees every thread as a core".to_owned(),
             "give legion cores of one kind: `lscpu -e` shows them; correct `cpus` in the settings",
         );
     }
@@ -182,8 +182,8 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     if die.is_none() {
         note(
             "caches-uneven",
-            "legion has more of the cores at one L3 cache than at another: the guest takes them for one".to_owned(),
-            "give legion as many of each: `lscpu -e` shows them; correct `cpus` in the settings",
+            "legion has more cores at one L3 cache than at another: the guest sees a single cache".to_owned(),
+            "give legion the same number of each: `lscpu -e` shows them; correct `cpus` in the settings",
         );
     }
     let die = die.unwrap_or(socket);
@@ -196,7 +196,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     Ok(Processors { topology, pinning, amd: false, host_caches, evmcs: false, notes })
 }
 
-/// How many there are of each kind, if it is as many of each. Those of a kind are neighbours.
+/// How many units there are of each kind, if the number is uniform. Members of a unit are adjacent.
 fn even<K: PartialEq>(cpus: &[HostCpu], kind: impl Fn(&HostCpu) -> K) -> Option<usize> {
     let mut sizes = cpus.chunk_by(|a, b| kind(a) == kind(b)).map(<[_]>::len);
     let first = sizes.next()?;
@@ -217,7 +217,7 @@ mod tests {
     struct Host(tempfile::TempDir);
 
     impl Host {
-        /// `cpus` gives the siblings and the CPUs at the same L3 cache of every CPU, as the kernel lists them.
+        /// `cpus` gives for every CPU its siblings and the CPUs at the same L3 cache, as the kernel lists them.
         fn new(count: u16, cpus: impl Fn(u16) -> (String, Option<String>)) -> Self {
             let host = Self(tempfile::tempdir().unwrap());
             host.write("online", &format!("0-{}", count - 1));
@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Twelve cores in four CCXs of three, with an L3 cache each; threads 12 to 23 are the cores' second ones.
+    /// Twelve cores in four CCXs of three, with an L3 cache each; threads 12 to 23 are the cores' second threads.
     fn ryzen_3900x() -> Host {
         Host::new(24, |cpu| {
             let (core, first) = (cpu % 12, cpu % 12 / 3 * 3);
@@ -277,10 +277,10 @@ mod tests {
         assert_eq!((shape(&three), three.host_caches, three.notes.len()), ((1, 3, 3, 2), true, 0));
         let expected = [3, 15, 4, 16, 5, 17, 6, 18, 7, 19, 8, 20, 9, 21, 10, 22, 11, 23];
         assert_eq!(pinning(&three), (&expected[..], &[0, 1, 2, 12, 13, 14][..]));
-        // Of each of two caches two cores: the cache's own description counts three.
+        // Two cores of each of two caches: the cache's own description counts three.
         let part = host.pin("4,5,16,17,7,8,19,20");
         assert_eq!((shape(&part), part.host_caches), ((1, 2, 2, 2), false));
-        // At one cache alone its description holds all the same.
+        // With one cache only, its description is valid all the same.
         assert!(host.pin("4,5,16,17").host_caches);
         let uneven = host.pin("2-5,14-17");
         assert_eq!(shape(&uneven), (1, 1, 4, 2));

@@ -18,17 +18,17 @@ pub struct Facts {
     pub address: Option<String>,
     /// One line of warning.
     pub notice: Option<String>,
-    /// Why this boot opened as it did ([`crate::menu::opening`]), until a person decides otherwise.
+    /// The notice of [`crate::menu::startup_policy`] for this boot, until a user picks something else.
     pub opening: Option<String>,
-    /// The card whose screen legion draws on, for people.
+    /// The card whose screen legion draws on, as shown to the user.
     pub screen: Option<String>,
-    /// Per persona why it cannot start now; nothing is known of those that are missing here.
+    /// Why a persona cannot start now, by name; a persona without an entry may start.
     pub refusals: Vec<Option<String>>,
 }
 
 impl Facts {
-    /// Looks at the machine, and says also which cards can draw the menu, the best first. What cannot be found out forbids
-    /// nothing: the launch looks again, and says why it stays off.
+    /// Inspects the machine, and also returns the cards that can draw the menu, the best first. What cannot be determined blocks nothing:
+    /// the launch checks again, and reports why it does not start.
     pub fn gather(paths: &Paths, settings: &Settings) -> (Self, Vec<PciAddress>) {
         let machine = Machine::read(paths).inspect_err(|error| log::warn!("{error}")).ok();
         let plan = machine.as_ref().map(|machine| Plan::new(settings, machine, Stage::Launch));

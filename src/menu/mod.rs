@@ -1,13 +1,13 @@
-//! The menu: how it opens ([`opening`]), a pure state machine ([`state`]), what it shows ([`view`]), the painter that turns that into pixels
-//! ([`persona_paint`]) or into letters ([`text`]), and around them the edges: [`gallery`], [`facts`], [`monitors`],
-//! [`input`] and the loop that joins them ([`session`]).
+//! The menu: how it opens ([`startup_policy`]), a pure state machine and what it shows ([`model`]), the output as pixels
+//! ([`persona_paint`]) or as text ([`text`]), the inputs ([`input`], [`data`], [`facts`], [`gallery`]), and the event loop that
+//! joins them ([`session`]).
 
-pub mod contents;
+pub mod data;
 pub mod facts;
 pub mod gallery;
 pub mod input;
 pub mod model;
-pub mod opening;
 pub mod session;
+pub mod startup_policy;
 pub mod text;
 mod threads;

@@ -1,16 +1,16 @@
-//! What the menu does beside its loop, in threads: nothing that may block is done in the loop.
+//! Worker threads of the menu: nothing that may block runs in the event loop.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-/// Threads that are waited for at the end of the menu, for a limited time.
+/// Threads that the end of the menu waits for, for a limited time.
 #[derive(Debug)]
 pub struct Threads {
     token: Sender<()>,
     ended: Receiver<()>,
 }
 
-/// What such a thread has as long as it works.
+/// Held by such a thread as long as it works.
 #[derive(Debug, Clone)]
 pub struct Token(#[expect(dead_code, reason = "held, not used")] Sender<()>);
 
@@ -22,7 +22,7 @@ impl Default for Threads {
 }
 
 impl Threads {
-    /// For one more thread, to be dropped at its end.
+    /// A token for one more thread, which drops it at its end.
     pub fn token(&self) -> Token {
         Token(self.token.clone())
     }
@@ -35,10 +35,10 @@ impl Threads {
     }
 }
 
-/// Starts a thread. Boxed, there is one kind of thread for all kinds of work: small programs have few.
+/// Starts a thread. The work is boxed to compile this code once, not once per closure type.
 ///
 /// # Errors
-/// When there is none to be had; the work is dropped then.
+/// When the thread cannot be created; the work is dropped then.
 pub(super) fn spawn(name: &str, work: Box<dyn FnOnce() + Send>) -> std::io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }

@@ -5,14 +5,14 @@ use super::view::Appearance;
 impl Appearance {
     /// The scale for a picture of `height_px` pixels on a monitor that says it is `height_mm` millimetres high.
     ///
-    /// The picture is composed for its height, and what is 1080 units high is easily read on whatever stands on a desk or
-    /// hangs on a wall. On a panel of 7 inches it is not: the countdown's words have capitals of 24 units, and these are
-    /// made 3 mm high, which is what an arm's length asks for (ISO 9241-303 wants 16 to 22 minutes of arc; 3 mm at 55 cm
-    /// are 19). Larger monitors and televisions, looked at from further away, stay at 1.0; the smallest get 1.6.
+    /// The layout scales with the height of the picture: with 1080 units of height, text is easy to read on a desk
+    /// monitor or a wall screen. On a panel of 7 inches it is not: the capitals of the countdown's text have 24 units,
+    /// and are made 3 mm high, for reading at arm's length (ISO 9241-303 asks for 16 to 22 minutes of arc; 3 mm at 55
+    /// cm are 19). Larger monitors and televisions, viewed from further away, stay at 1.0; the smallest get 1.6.
     ///
-    /// Sizes come from EDID, which is often wrong. Not believed are: none or 0 (projectors), less than 40 mm (an aspect
-    /// such as 16 by 9), and exactly 90 or 100 mm with 720 lines or more: the aspect again, in centimetres, as
-    /// televisions have it. In doubt the scale is 1.0.
+    /// Sizes come from EDID, which is often wrong. Ignored are: none or 0 (projectors), less than 40 mm (an aspect
+    /// ratio such as 16 by 9), and exactly 90 or 100 mm with 720 lines or more (the aspect ratio in centimetres, as
+    /// some televisions report it). If the size is unknown, the scale is 1.0.
     pub fn scale_for(height_px: u32, height_mm: Option<u32>) -> f32 {
         const UNITS: f32 = 1080.0;
         const CAPITALS: f32 = 24.0;

@@ -48,7 +48,7 @@ impl Art {
     /// Draws it as large as it fits into `place`, in its own proportions.
     pub(super) fn draw(&self, canvas: &mut Target, place: Area) {
         let scale = (place.width / self.canvas.width as f32).min(place.height / self.canvas.height as f32);
-        // Bilinear sampling sees two pixels each way: what is to become much smaller is halved first.
+        // Bilinear sampling uses two pixels in each direction: a picture that becomes much smaller is halved first.
         let mut halved = None;
         let mut remaining = scale;
         while remaining <= 0.5 {
@@ -63,7 +63,7 @@ impl Art {
     }
 }
 
-/// The colour between the centres of four pixels, in proportion; beyond the edge it goes on as it is there.
+/// The colour between the centres of four pixels, in proportion; beyond the edge, the edge pixel repeats.
 fn sample(from: &Canvas, x: f32, y: f32) -> [f32; PIXEL] {
     let (x, y) = (x.clamp(0.0, from.width as f32 - 1.0), y.clamp(0.0, from.height as f32 - 1.0));
     let (right, down) = (x.fract(), y.fract());

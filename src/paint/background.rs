@@ -1,7 +1,7 @@
 //! The dark field behind everything: a vertical gradient and soft lights in the accent colour, dithered.
 //!
-//! A light is the product of how it falls off across and down, so that a pixel costs one multiplication a channel and
-//! light. It ends above and below: while it moves or changes its colour, the rest of the picture stays as it is.
+//! A light is the product of a horizontal and a vertical falloff, so that a pixel costs one multiplication per channel
+//! and light. Its height is limited: while it moves or changes its colour, the rest of the picture is unchanged.
 
 use super::canvas::PIXEL;
 use super::color::Color;
@@ -73,7 +73,7 @@ impl Background {
         Field { background: self, height: height as f32, across }
     }
 
-    /// What of a picture differs between two backgrounds.
+    /// The part of a picture that differs between two backgrounds.
     pub(super) fn difference(old: &Self, new: &Self, bounds: Rect) -> Area {
         let (width, height) = (bounds.width as f32, bounds.height as f32);
         if old.brightness != new.brightness {

@@ -1,4 +1,4 @@
-//! A cartridge on its way into or out of the light: between two sprites, at any size and at fractions of a pixel.
+//! A cartridge while its highlight changes: blended from two sprites, at any size and at fractional pixel positions.
 
 use super::canvas::{Canvas, PIXEL};
 use super::cartridge::{MARGIN, WIDTH};
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// Fixed point: bits after the point.
 const BITS: u32 = 16;
-/// How far around the body there are edges to be seen, in units of the drawing; beyond is only light and shadow.
+/// How far around the body there are visible edges, in units of the drawing; beyond that is only light and shadow.
 const RIM: f32 = 12.0;
 
 /// A pixel with room for products.
@@ -50,7 +50,7 @@ struct Source<'a> {
     sprite: &'a Canvas,
     across: Axis,
     down: Axis,
-    /// A row between two of its rows, its columns at their own places.
+    /// A row interpolated between two of its rows, in its own columns.
     row: Vec<Wide>,
 }
 
@@ -111,7 +111,7 @@ pub(super) fn draw(target: &mut Target, sprites: [(&Canvas, f32); 2], body: Area
     let across = [dark.across, lit.across];
     let light = (light * 256.0) as u16;
     let shares = Shares::new(fade, seen.x, seen.width);
-    // Light and shadow are smooth: the nearest pixel does.
+    // Light and shadow are smooth: the nearest pixel is good enough.
     let nearest: Vec<[usize; 2]> = (seen.x..seen.x + seen.width).map(|x| across.map(|axis| axis.nearest(x))).collect();
     let columns: Vec<Column> = (rim.x..rim.x + rim.width).map(|x| Column::new(x, across, light)).collect();
     let read = columns.first().zip(columns.last()).map(|(first, last)| [0, 1].map(|i| first.at[i]..last.at[i] + 2));

@@ -52,7 +52,7 @@ impl Canvas {
         Target::new(&mut self.data[rows], self.width, clip)
     }
 
-    /// Takes the colour out of everything, by a share of 0.0 to 1.0, and darkens it; `keep` of 256 is left.
+    /// Desaturates everything by a share of 0.0 to 1.0, and darkens it to `keep` of 256.
     pub(super) fn drain(&mut self, keep: u32, share: f32) {
         let share = (share * 256.0) as u32;
         for pixel in pixels_mut(&mut self.data) {

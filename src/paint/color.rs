@@ -1,4 +1,4 @@
-//! Colours, and how people write them.
+//! Colours and their notation.
 
 use std::str::FromStr;
 

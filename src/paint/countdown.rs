@@ -80,7 +80,7 @@ fn place(scene: &mut Scene, view: &View, row: &Row) {
     let Row { middle: (middle, y), radius, words: style, .. } = *row;
     let gap = 0.36 * radius + 0.27 * style.size;
     let words = |title: &str, time: &str| format!("{title} starts {time}");
-    // Places are reserved for the longest time, or the words would jump when the seconds lose a digit.
+    // The width is reserved for the longest time, or the words would jump when the seconds lose a digit.
     let widest = match remaining {
         Duration::ZERO => spoken(0),
         _ => spoken(seconds(total)).chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect(),

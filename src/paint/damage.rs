@@ -13,7 +13,7 @@ pub(super) fn damage(old: &Scene, new: &Scene, bounds: Rect) -> Vec<Rect> {
     if old.background != new.background {
         areas.push(Background::difference(&old.background, &new.background, bounds));
     }
-    // What is in both in the same order stays; the rest has gone or come.
+    // Items that are in both scenes in the same order are unchanged; the others were removed or added.
     let same = |a: &Item, b: &Item| a == b && (old.edges == new.edges || !matches!(a, Item::Cartridge { .. }));
     let reach = |placed: &Placed| placed.item.reach();
     let mut left = old.items.as_slice();

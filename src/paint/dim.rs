@@ -1,4 +1,4 @@
-//! The whole picture on its way to black.
+//! Fades the whole picture to black.
 
 use super::canvas::{Canvas, PIXEL};
 use super::geometry::Rect;
@@ -6,12 +6,12 @@ use super::geometry::Rect;
 /// A darker copy of the frame.
 pub(super) struct Dimmed {
     pub(super) data: Vec<u8>,
-    /// How much of the frame's light is left, of 256.
+    /// The remaining brightness, of 256.
     share: u16,
 }
 
-/// Brings the darker copy up to date, whose frame has changed in `damage`: none at full `brightness`. Returns what has
-/// changed of what is shown.
+/// Updates the darker copy after the frame has changed in `damage`; there is no copy at full `brightness`. Returns the
+/// changed parts of the shown picture.
 pub(super) fn show(dimmed: &mut Option<Dimmed>, frame: &Canvas, brightness: f32, damage: Vec<Rect>) -> Vec<Rect> {
     let share = (brightness.clamp(0.0, 1.0) * 256.0) as u16;
     let before = dimmed.as_ref().map_or(256, |dimmed| dimmed.share);

@@ -17,9 +17,9 @@ use super::text::Glyphs;
 use std::sync::Mutex;
 use std::thread;
 
-/// More pixels than this are drawn by two threads; to start one takes as long as to draw a twentieth of them.
+/// More pixels than this are drawn by two threads; starting one takes as long as drawing a twentieth of them.
 const LARGE: u32 = 1 << 19;
-/// Into so many strips a large part is cut, that neither thread waits long for the other.
+/// Into how many strips a large part is cut, so that neither thread waits long for the other.
 const STRIPS: u32 = 8;
 
 /// Draws the sprites and glyphs that a scene needs and that are new.
@@ -44,7 +44,7 @@ pub(super) fn ready(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs) {
     }
 }
 
-/// Draws one sprite that a scene has no need of until the highlight moves. Whether there was one.
+/// Draws one sprite that is needed only when the highlight moves. Returns whether there was one.
 pub(super) fn prepare(scene: &Scene, sprites: &mut Sprites, glyphs: &mut Glyphs) -> bool {
     let looks = scene.items.iter().filter_map(|placed| match &placed.item {
         Item::Cartridge { look, .. } => Some(look),

@@ -1,4 +1,4 @@
-//! How a row of pixels is laid over another: all of it, or less of it by opacity and towards the picture's edges.
+//! Blends a row of pixels over another, with an opacity and a fade towards the picture's edges.
 
 use super::canvas::PIXEL;
 use super::target::over;
@@ -32,7 +32,7 @@ impl Fade {
 /// The same for some columns of a picture, worked out.
 pub(super) struct Shares {
     shares: Vec<u32>,
-    /// The columns that are seen whole.
+    /// The columns without fade.
     whole: Range<usize>,
 }
 
@@ -59,7 +59,7 @@ impl Shares {
         to[first..last].copy_from_slice(&from[first..last]);
         for soft in [start..first, last..end] {
             for (to, from) in to[soft.clone()].iter_mut().zip(&from[soft]) {
-                // As one word, or the compiler reads it byte by byte.
+                // As one word: otherwise the compiler reads it byte by byte.
                 let from = u32::from_le_bytes(*from);
                 match from >> 24 {
                     0 => {}

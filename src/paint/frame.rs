@@ -1,7 +1,8 @@
 //! The picture that a scene is made for: how large things are on it, and at what heights they stand.
 //!
-//! Distances are in units: the composition is made for at least 1200 by 1080 of them, and larger pictures only add space.
-//! Text grows by the appearance's scale, what is large already by half as much; the cartridges get what is left.
+//! Distances are in units: the composition is made for at least 1200 by 1080 of them, and larger pictures only add
+//! space. Text grows by the scale of the appearance, large text by half as much; the cartridges get the remaining
+//! space.
 
 use super::cartridge::HEIGHT;
 use super::color::Color;
@@ -43,7 +44,7 @@ pub(super) struct Frame {
     pub(super) cartridge: f32,
     /// Where the cartridges stand, in pixels from the top.
     pub(super) floor: f32,
-    /// The colour of the highlighted persona, bright enough to be seen.
+    /// The colour of the highlighted persona, lightened until it is visible on the dark background.
     pub(super) accent: Color,
     pub(super) palette: &'static Palette,
 }

@@ -18,11 +18,11 @@ const RISE: f32 = 46.0;
 
 /// How far the insertion is, 0.0 to 1.0.
 pub(super) fn share(view: &View) -> f32 {
-    // A comparison with what is no number is false.
+    // A comparison with NaN is false.
     if view.pose.insertion > 0.0 { view.pose.insertion.min(1.0) } else { 0.0 }
 }
 
-/// The part of the way that is gone at `share` if it starts at `start` and ends at `end`.
+/// The progress at `share` of a movement from `start` to `end`.
 fn part(share: f32, start: f32, end: f32) -> f32 {
     ((share - start) / (end - start)).clamp(0.0, 1.0)
 }
@@ -32,7 +32,7 @@ fn smooth(share: f32) -> f32 {
 }
 
 /// The cartridges and the slot: the others fade while the chosen one is lifted to the middle and the slot rises below
-/// it; then it falls in, and the lamp goes on.
+/// it; then it drops in, and the lamp lights up.
 pub(super) fn scene(scene: &mut Scene, frame: &Frame, view: &View) {
     let share = share(view);
     let (aside, up, down) = (smooth(part(share, 0.0, 0.5)), smooth(part(share, 0.0, 0.45)), part(share, 0.5, 0.86).powi(2));
@@ -46,7 +46,7 @@ pub(super) fn scene(scene: &mut Scene, frame: &Frame, view: &View) {
     if let Some(body) = shelf.bodies.get_mut(view.highlighted) {
         body.y += units((DEPTH + LIFT) * down - LIFT * up);
     }
-    // Faint words have no place in high contrast: there the others go altogether.
+    // High contrast allows no faint text: there the others are not drawn at all.
     cartridges(scene, frame, view, &shelf, 1.0 - if plain { 1.0 } else { 0.8 } * aside);
     let light = &mut scene.background.lights[0].center.0;
     *light += (shelf.at - *light) / 2.0 * (1.0 - aside);

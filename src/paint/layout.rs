@@ -1,7 +1,7 @@
-//! Where everything is on a picture: the scene that is drawn, told as data.
+//! Where everything is on a picture: the drawn scene, as data.
 //!
-//! A layout is read off the scene itself, so what it says is what the painter draws. What is written on a cartridge is
-//! told as well: the sprite is drawn from the same list.
+//! A layout is derived from the scene itself, so it is what the painter draws. It includes the text on a cartridge: the
+//! sprite is drawn from the same list.
 
 use super::cartridge::{MARGIN, WIDTH};
 use super::geometry::Area;

@@ -107,8 +107,8 @@ impl Painter {
         dim::show(&mut self.dimmed, &self.frame, view.pose.brightness, damage)
     }
 
-    /// Draws one of the sprites that a key would need and that has not been drawn yet: for the time in which there is
-    /// nothing to do, or the first frame after the key would have to wait for it. Whether there may be more of them.
+    /// Draws one of the sprites that a key would need and that has not been drawn yet: call it in idle time, otherwise
+    /// the first frame after the key has to wait for it. Returns whether there may be more.
     pub fn prepare(&mut self) -> bool {
         self.scene.as_ref().is_some_and(|scene| draw::prepare(scene, &mut self.sprites, &mut self.glyphs))
     }

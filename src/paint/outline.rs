@@ -73,7 +73,7 @@ impl Outline {
     }
 
     fn circle(&mut self, center: Point, radius: f32) {
-        // Half as long: every chord lies inside, and many small circles are drawn.
+        // Half as long: every chord lies inside, and most circles are small.
         let pieces = 2 * pieces(radius * TAU).max(8);
         let angles = (0..=pieces).map(|piece| piece as f32 / pieces as f32 * TAU);
         self.lines.push(angles.map(|angle| (center.0 + radius * angle.cos(), center.1 + radius * angle.sin())).collect());
@@ -141,12 +141,12 @@ fn beside(inside: f32, across: (f32, f32)) -> f32 {
     0.5 + half.copysign(inside)
 }
 
-/// Into how many pieces a curve of `length` pixels is cut: the eye does not see pieces of two pixels.
+/// Into how many pieces a curve of `length` pixels is cut: pieces of two pixels are not visible.
 fn pieces(length: f32) -> usize {
     ((length / 2.0).ceil() as usize).clamp(1, 500)
 }
 
-/// How much of each pixel is covered, while it is being found out.
+/// Accumulates how much of each pixel is covered.
 struct Cover {
     left: f32,
     top: f32,

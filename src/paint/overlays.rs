@@ -1,4 +1,4 @@
-//! What lies over the menu: the power menu and the PIN. What is behind is dimmed; a countdown goes on in a line of words.
+//! The overlays: the power menu and the PIN. The menu behind them is dimmed; a countdown continues as a line of text.
 
 use super::countdown;
 use super::frame::Frame;
@@ -194,7 +194,7 @@ fn pin(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, (entered, cur
     let name = title.cut(&card.title, panel.room() - title.width(ending));
     scene.text(ElementKind::PanelTitle, panel.centered(panel.down(154.0), title, format!("{name}{ending}")));
 
-    // As many places as most PINs have; more as they are used, as many as the panel has room for.
+    // As many places as most PINs have; more as digits are entered, as many as the panel has room for.
     let places = entered.clamp(4, 16);
     let pitch = panel.px(44.0);
     let first = middle - pitch * (places - 1) as f32 / 2.0;

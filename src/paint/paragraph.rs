@@ -4,7 +4,7 @@ use super::layout::ElementKind;
 use super::scene::Scene;
 use super::text::{Face, Line, Style};
 
-/// Wrapped text: smaller if there is much of it, cut if there is too much.
+/// Wrapped text: a smaller font for long text, cut if it still does not fit.
 pub(super) struct Paragraph {
     pub(super) style: Style,
     pub(super) lines: Vec<String>,
@@ -14,7 +14,7 @@ impl Paragraph {
     /// From one baseline to the next, in em.
     pub(super) const LEADING: f32 = 1.42;
 
-    /// Lines that are worth making even.
+    /// Up to how many lines the widths are balanced.
     const FEW: usize = 4;
 
     /// `text` within a width and a height in pixels.
@@ -37,7 +37,7 @@ impl Paragraph {
         Self { style, lines }
     }
 
-    /// The same number of lines, narrower if they can be: no word stands alone on the last one.
+    /// The same number of lines, narrower if possible, to avoid a single word on the last line.
     fn evened(style: Style, text: &str, mut width: f32, mut lines: Vec<String>) -> Vec<String> {
         let whole = |lines: &[String]| lines.iter().all(|line| !line.ends_with('…'));
         if lines.len() < 2 || !whole(&lines) {

@@ -1,5 +1,5 @@
-//! What is where: a view laid out on a picture of some size, as a list of things to draw. Pure, and cheap enough to be
-//! made anew for every frame; the painter compares it with the last one.
+//! The scene: a view laid out on a picture of some size, as a list of things to draw. Pure, and cheap enough to build
+//! again for every frame; the painter compares it with the last one.
 
 use super::background::{Background, Light};
 use super::cartridge::Look;
@@ -82,7 +82,7 @@ impl Scene {
 
     /// The stage and what lies over it: words are either below the shelf or on the overlay.
     fn stage(&mut self, frame: &Frame, view: &View, card: &Card) {
-        // On black nothing is dimmed: what must not be read is left out.
+        // On black nothing is dimmed: hidden parts are left out.
         if !frame.palette.plain || view.overlay.is_none() {
             match &view.stage {
                 Stage::Countdown { .. } | Stage::Waiting | Stage::Failed { .. } => stages::shelf(self, frame, view),
@@ -151,7 +151,7 @@ fn shelf_hints<'a>(view: &View, card: &Card) -> Vec<Hint<'a>> {
 /// Where the highlight is on the shelf, in cartridges.
 pub(super) fn position(view: &View) -> f32 {
     let last = view.cards.len().saturating_sub(1) as f32;
-    // A comparison with what is no number is false.
+    // A comparison with NaN is false.
     if view.pose.shelf >= 0.0 { view.pose.shelf.min(last) } else { 0.0 }
 }
 

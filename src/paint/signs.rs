@@ -1,4 +1,4 @@
-//! Small signs: what is meant must be seen without colour.
+//! Small signs: their meaning must be visible without colour.
 
 use super::color::Color;
 use super::geometry::Area;
@@ -18,7 +18,7 @@ pub(super) enum Sign {
     Disc,
     /// It asks for a PIN.
     Padlock,
-    /// It cannot be.
+    /// It cannot start.
     Barred,
     /// Something is wrong.
     Exclamation,

@@ -32,7 +32,7 @@ impl Gallery {
     }
 }
 
-/// More than nearly all screens show at a time.
+/// More than almost any screen shows at a time.
 const MOST_KEPT: usize = 32;
 
 /// A picture with the columns of each row that are known to be opaque.
@@ -62,7 +62,7 @@ fn solid(row: &[[u8; PIXEL]]) -> Range<u32> {
     (left.len() - before) as u32..(left.len() + after) as u32
 }
 
-/// What of a look a sprite shows.
+/// The part of a look that a sprite shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// The whole cartridge.
@@ -71,7 +71,7 @@ pub(super) enum Part {
     Emblem,
 }
 
-/// The sprites drawn so far, the ones wanted last at the end.
+/// The sprites drawn so far, the most recently used at the end.
 pub(super) struct Sprites {
     gallery: Gallery,
     drawn: Vec<(Look, Part, Sprite)>,
@@ -87,7 +87,7 @@ impl Sprites {
         self.drawn.len() < MOST_KEPT
     }
 
-    /// Draws `part` of what looks like `look` if it is new. Whether it was.
+    /// Draws `part` of `look` if it is new. Returns whether it was.
     pub(super) fn ready(&mut self, look: &Look, part: Part, glyphs: &mut Glyphs) -> bool {
         if let Some(index) = self.position(look, part) {
             self.drawn[index..].rotate_left(1);

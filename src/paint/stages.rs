@@ -40,7 +40,7 @@ pub(super) fn shelf(scene: &mut Scene, frame: &Frame, view: &View) {
         return insertion::scene(scene, frame, view);
     }
     cartridges(scene, frame, view, &shelf, 1.0);
-    // The light leans towards the highlighted one.
+    // The light moves towards the highlighted one.
     let light = &mut scene.background.lights[0].center.0;
     *light = (*light + shelf.at) / 2.0;
     let (width, height) = (frame.px(34.0), frame.px(17.0));

@@ -9,7 +9,7 @@ use super::text::{CAPITAL, Face, Line};
 use super::theme::{BLACK, NIGHT, WHITE, mix};
 use super::view::{Progress, Step};
 
-/// The steps around `middle`, joined by lines: hollow, dotted, ticked. Of too many those around the busy one are shown.
+/// The steps around `middle`, joined by lines: hollow, dotted, ticked. If there are too many, those around the busy one are shown.
 pub(super) fn place(scene: &mut Scene, frame: &Frame, steps: &[Step], y: f32) {
     let palette = frame.palette;
     let units = |units: f32| units * frame.text;

@@ -65,7 +65,7 @@ impl Style {
         self.advances(text).map(|(_, _, advance)| advance).sum::<f32>()
     }
 
-    /// Every glyph with the pen's way to it (kerning) and past it.
+    /// Every glyph with the pen's advance before it (kerning) and after it.
     fn advances<'a>(&self, text: &'a str) -> impl Iterator<Item = (u16, f32, f32)> + use<'a> {
         let Self { size, tracking, face, .. } = *self;
         let font = face.font();
@@ -164,7 +164,7 @@ impl Line {
         Area::new(self.x, self.baseline - ASCENT * size, self.style.width(&self.text), (ASCENT + DESCENT) * size)
     }
 
-    /// What no letter is drawn beyond: some faces have letters that are taller than they should be.
+    /// The clip of all letters: some faces have letters that are taller than their metrics.
     pub(super) fn reach(&self) -> Area {
         self.area().outset(0.5 * self.style.size)
     }
@@ -177,7 +177,7 @@ pub(super) struct Glyphs {
 }
 
 impl Glyphs {
-    /// Draws a line. Text too small to be seen is left out.
+    /// Draws a line. Text that is too small to be visible is not drawn.
     pub(super) fn draw(&mut self, target: &mut Target, line: &Line) {
         self.ready(line);
         self.lay(target, line);
@@ -213,7 +213,7 @@ impl Glyphs {
         }
     }
 
-    /// Lets go of the glyphs if there are very many.
+    /// Drops the glyphs if there are very many.
     pub(super) fn tidy(&mut self) {
         const MOST_KEPT: usize = 2000;
         if self.drawn.len() > MOST_KEPT {

@@ -78,14 +78,14 @@ pub(super) fn brightness(color: Color) -> f32 {
     (0.2126 * f32::from(color.red) + 0.7152 * f32::from(color.green) + 0.0722 * f32::from(color.blue)) / 255.0
 }
 
-/// The accent, lightened as far as it needs to stand out from the dark background: an owner may choose black.
+/// The accent, lightened until it stands out from the dark background: the settings may name black.
 pub(super) fn vivid(accent: Color) -> Color {
     const ENOUGH: f32 = 0.5;
     let lacking = (ENOUGH - brightness(accent)).max(0.0);
     mix(accent, WHITE, lacking / (1.0 - brightness(accent)).max(0.1))
 }
 
-/// What is left of a colour that is told by its brightness alone.
+/// A colour reduced to its brightness.
 pub(super) fn grey(color: Color) -> Color {
     let part = (brightness(color) * 255.0) as u8;
     Color::rgb(part, part, part)

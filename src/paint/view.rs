@@ -14,7 +14,7 @@ pub struct View {
     pub highlighted: usize,
     /// What is going on.
     pub stage: Stage,
-    /// What lies over it, if anything does.
+    /// The overlay, if there is one.
     pub overlay: Option<Overlay>,
     /// The machine's name.
     pub host: String,
@@ -22,7 +22,7 @@ pub struct View {
     pub address: Option<String>,
     /// One quiet line of warning, if there is one.
     pub notice: Option<String>,
-    /// How far what moves has come.
+    /// The animated values.
     pub pose: Pose,
 }
 
@@ -50,7 +50,7 @@ pub struct Card {
     pub accent: Color,
     /// Its picture.
     pub emblem: Emblem,
-    /// Whether it is what starts when nobody picks.
+    /// Whether it starts when no choice is made.
     pub is_default: bool,
     /// Whether it is legion, whose picture is on another screen.
     pub is_legion: bool,
@@ -81,7 +81,7 @@ pub enum Stage {
         /// The whole countdown (for a ring or bar); never less than `remaining`.
         total: Duration,
     },
-    /// Nothing starts until a person picks.
+    /// Nothing starts until the user picks.
     Waiting,
     /// The highlighted persona was chosen and is on its way.
     Starting {
@@ -125,7 +125,7 @@ pub enum Progress {
     Done,
 }
 
-/// What lies over the menu until it is answered or left.
+/// An overlay of the menu, until it is answered or closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overlay {
     /// What the keys do.
@@ -141,7 +141,7 @@ pub enum Overlay {
         entered: usize,
         /// The highlighted key of the pad on the screen, an index into [`PinKey::ALL`]; none while the keyboard is used.
         cursor: Option<usize>,
-        /// What is to be said of the last try.
+        /// The answer to the last try.
         answer: PinAnswer,
     },
 }
@@ -200,7 +200,7 @@ impl PinKey {
     ];
 }
 
-/// What is to be said of the last try of a PIN.
+/// The answer to the last try of a PIN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PinAnswer {
     /// There was none.
@@ -216,7 +216,7 @@ pub enum PinAnswer {
     },
 }
 
-/// How far everything that moves has come. At rest it follows from the rest of the view.
+/// The values of everything that is animated. At rest they follow from the rest of the view.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pose {
     /// Where the highlight is on the shelf, in cartridges: 1.5 is halfway between the second and the third.
@@ -238,7 +238,7 @@ impl Pose {
 /// How a picture is drawn, whatever it shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Appearance {
-    /// Plain black and white with the accent as the only colour, and nothing fainter than must be read.
+    /// Plain black and white with the accent as the only colour, and no faint text.
     pub high_contrast: bool,
     /// All text larger; the cartridges make room.
     pub large_text: bool,

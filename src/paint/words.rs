@@ -1,4 +1,4 @@
-//! What is said of the highlighted persona: its title and tagline, why it cannot be picked, how far its launch is, where to look.
+//! The text about the highlighted persona: its title and tagline, why it cannot be picked, how far its launch is, where to look.
 
 use super::countdown;
 use super::frame::Frame;
@@ -71,7 +71,7 @@ pub(super) fn refusal(scene: &mut Scene, frame: &Frame, view: &View, why: &str) 
         centered(scene, frame, ElementKind::ReasonHint, hint, hint_top);
     }
     if counting {
-        // Where the large one would be, if the words leave it there.
+        // Where the large one would be, if the text leaves room for it.
         let usual = frame.title() + frame.tagline() + frame.countdown();
         let y = usual.max(end + frame.px(10.0) + half_small).min(lowest - half_small);
         countdown::small(scene, frame, view, (frame.middle(), y), frame.room(), frame.text);

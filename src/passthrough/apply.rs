@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::chown;
 use std::process::Command;
 
-/// Sets the override of every device in [`Plan::reserve`], all or none, and returns them. Nothing is unbound: a device that
-/// already has a host driver keeps it.
+/// Sets the override of every device in [`Plan::reserve`], all or none, and returns them. Nothing is unbound: a device that already has a
+/// host driver keeps it.
 ///
 /// # Errors
 /// When an override cannot be set; those set before are cleared again.
@@ -30,7 +30,7 @@ pub fn reserve(paths: &Paths, plan: &Plan) -> Result<Vec<PciAddress>> {
     for address in plan.reserve.iter().copied() {
         let device = Device { paths, address };
         let before = device.idle_override();
-        // Recorded first: a write may take effect and yet read back wrong.
+        // Recorded first: a write may take effect and still read back wrong.
         done.push((device, before));
         if let Err(error) = device.set_override_now(VFIO_PCI) {
             for (device, before) in done.iter().rev() {
@@ -72,7 +72,7 @@ pub fn bind(paths: &Paths, plan: &Plan, kernel: &Kernel) -> Result<BoundDevices>
 
 fn perform(step: &Step, paths: &Paths, kernel: &Kernel, undo: &mut Undo) -> Result<()> {
     let device = |address: &PciAddress| Device { paths, address: *address };
-    // Each is recorded before it is tried: what fails half-way must be undone too.
+    // Each step is recorded before it is tried: a half-done step must be undone too.
     match step {
         Step::Override(address) => {
             undo.overridden(*address, device(address).idle_override());
@@ -88,7 +88,7 @@ fn perform(step: &Step, paths: &Paths, kernel: &Kernel, undo: &mut Undo) -> Resu
             device(address).bind_to_vfio(&kernel.writer)
         }
         Step::Verify(address) => {
-            // What had vfio-pci already may have got it from somebody else this very moment.
+            // Another process may have just bound a device that has vfio-pci already.
             if !undo.is_bound(*address) {
                 device(address).finish_binding(&kernel.writer)?;
             }
@@ -103,7 +103,7 @@ fn load_vfio(paths: &Paths, kernel: &Kernel) -> Result<()> {
     if !paths.is_live() {
         return Ok(());
     }
-    // modprobe fails on no name that is built in, and loads what the module depends on.
+    // modprobe succeeds for built-in names, and loads the module's dependencies.
     let doing = || format!("loading {VFIO_PCI} with {}", kernel.modprobe.display());
     let status = Command::new(&kernel.modprobe).args(["-a", "vfio_iommu_type1", VFIO_PCI]).status().context(doing)?;
     match status.success() {
@@ -115,7 +115,7 @@ fn load_vfio(paths: &Paths, kernel: &Kernel) -> Result<()> {
 /// Lets a user open the groups' nodes: QEMU does not run as root.
 ///
 /// # Errors
-/// When a node is not there or cannot be given away.
+/// When a node is missing or its owner cannot be changed.
 pub fn give_groups_to(paths: &Paths, groups: &BTreeSet<u32>, uid: u32, gid: u32) -> Result<()> {
     groups.iter().try_for_each(|group| {
         let node = paths.vfio_group(*group);
@@ -123,10 +123,10 @@ pub fn give_groups_to(paths: &Paths, groups: &BTreeSet<u32>, uid: u32, gid: u32)
     })
 }
 
-/// Makes root the owner again of those nodes that stay because reserved devices do: what is not running needs none.
+/// Makes root the owner again of the nodes that stay because of reserved devices: without a running legion nothing else needs them.
 ///
 /// # Errors
-/// When a node cannot be taken back.
+/// When the owner of a node cannot be changed back.
 pub fn take_groups_back(paths: &Paths, bound: &BoundDevices) -> Result<()> {
     let group = |address| link_name(&paths.pci_device(address).join("iommu_group"))?.parse().ok();
     let groups = bound.devices.iter().filter_map(|device| group(device.address));

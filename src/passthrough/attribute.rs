@@ -1,4 +1,4 @@
-//! Writing sysfs attributes, with a deadline for those whose driver may never return.
+//! Writes sysfs attributes, with a deadline for those whose driver may never return.
 
 use crate::error::{Context, Error, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -12,46 +12,46 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Writes a line to an attribute, here and now. Opened for writing only and never created, so that a mistyped name
-/// fails under a recorded tree as it does in sysfs.
+/// Writes a line to an attribute in this process. Opened for writing only and never created, so that a wrong name fails below a recorded
+/// tree as it does in sysfs.
 ///
 /// # Errors
 /// The system call's.
 pub fn write_now(path: &Path, value: &str) -> io::Result<()> {
-    // One call to write(2): an attribute takes each as a value of its own.
+    // A single write(2): an attribute takes each call as a separate value.
     OpenOptions::new().write(true).open(path)?.write_all(format!("{value}\n").as_bytes())
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Outcome {
     /// The kernel took the value.
     Written,
-    /// It had not returned by the deadline, and may never.
+    /// It had not returned by the deadline, and may never return.
     Hung,
 }
 
-/// Writes attributes in a child process, which may hang without taking us along. One child does all the writing; one that
-/// hung is left alone, and the next write gets another.
+/// Writes attributes in a child process, which may hang without blocking us. One child does all writes; a hung child is abandoned, and the
+/// next write starts a new one.
 #[derive(Debug)]
-pub struct Writer {
+pub struct SysfsWriter {
     program: PathBuf,
     deadline: Duration,
-    scribe: RefCell<Option<Scribe>>,
+    process: RefCell<Option<WriterProcess>>,
 }
 
-impl Default for Writer {
-    /// This very program, and five seconds.
+impl Default for SysfsWriter {
+    /// The running program, and a deadline of five seconds.
     fn default() -> Self {
         Self::new("/proc/self/exe", Duration::from_secs(5))
     }
 }
 
-impl Writer {
-    /// `program` is run as `PROGRAM write-attributes` and speaks as [`serve`] does. `deadline` is how long a write may take.
+impl SysfsWriter {
+    /// `program` is run as `PROGRAM write-attributes` and speaks the protocol of [`serve`]. `deadline` is how long a write may take.
     pub fn new(program: impl Into<PathBuf>, deadline: Duration) -> Self {
-        Self { program: program.into(), deadline, scribe: RefCell::new(None) }
+        Self { program: program.into(), deadline, process: RefCell::new(None) }
     }
 
     /// How long a write may take.
@@ -59,24 +59,24 @@ impl Writer {
         self.deadline
     }
 
-    /// How long a write may take by which a host driver gets a device: amdgpu needs 5 to 10 s on an idle machine.
+    /// How long a write that binds a host driver may take: amdgpu needs 5 to 10 s on an idle machine.
     pub fn deadline_of_drivers(&self) -> Duration {
         self.deadline * 6
     }
 
-    /// Writes a line to an attribute. When `deadline` passes the child is left alone: one that hangs in a driver cannot
-    /// even be killed.
+    /// Writes a line to an attribute. When `deadline` passes, the child is abandoned: a process that hangs in a driver cannot even be
+    /// killed.
     ///
     /// # Errors
-    /// The child's system call's, with its `errno`.
+    /// That of the child's system call, with its `errno`.
     pub fn write(&self, path: &Path, value: &str, deadline: Duration) -> Result<Outcome> {
         let doing = || format!("writing `{value}` to {}", path.display());
-        let mut scribe = match self.scribe.take() {
-            Some(scribe) => scribe,
-            None => Scribe::hire(&self.program).context(|| format!("running {} for {}", self.program.display(), doing()))?,
+        let mut process = match self.process.take() {
+            Some(process) => process,
+            None => WriterProcess::spawn(&self.program).context(|| format!("running {} for {}", self.program.display(), doing()))?,
         };
-        let Some(errno) = scribe.write(path, value, deadline).context(doing)? else { return Ok(Outcome::Hung) };
-        self.scribe.replace(Some(scribe));
+        let Some(errno) = process.write(path, value, deadline).context(doing)? else { return Ok(Outcome::Hung) };
+        self.process.replace(Some(process));
         match errno {
             0 => Ok(Outcome::Written),
             errno => Err(Error::caused_by(doing(), io::Error::from_raw_os_error(errno))),
@@ -84,15 +84,15 @@ impl Writer {
     }
 }
 
-/// The child that writes. It ends when nobody holds the other end of its input.
+/// The child that writes. It ends when the other end of its input is closed.
 #[derive(Debug)]
-struct Scribe {
+struct WriterProcess {
     input: ChildStdin,
     output: ChildStdout,
 }
 
-impl Scribe {
-    fn hire(program: &Path) -> io::Result<Self> {
+impl WriterProcess {
+    fn spawn(program: &Path) -> io::Result<Self> {
         let mut child = Command::new(program).arg("write-attributes").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err(ErrorKind::BrokenPipe.into()) };
         Ok(Self { input, output })
@@ -117,12 +117,12 @@ impl Scribe {
             }
         }
         let errno = std::str::from_utf8(&reply).ok().and_then(|text| text.trim().parse().ok());
-        errno.map(Some).ok_or_else(|| io::Error::other("the child that writes answered with nonsense"))
+        errno.map(Some).ok_or_else(|| io::Error::other("the child that writes sent an invalid answer"))
     }
 }
 
-/// The child's side: reads a path and a value, a line each, writes the value, and answers with the errno, 0 for none; until its
-/// input ends or nobody reads the answers any more.
+/// The child's side: reads a path and a value, one per line, writes the value, and answers with the errno, 0 for none; until its input ends
+/// or its output is closed.
 ///
 /// # Errors
 /// When its input cannot be read.

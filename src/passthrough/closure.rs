@@ -1,29 +1,29 @@
-//! Closures: what comes along with a listed device, and when it is taken from the host.
+//! Closures: which other functions go with a listed device, and when they are taken from the host.
 
 use super::machine::{Function, Machine};
-use super::note::Note;
+use super::warning::Warning;
 use crate::config::{BindTime, Passthrough};
 use crate::sys::pci::{PciAddress, PciId};
 use std::collections::BTreeSet;
 
-/// Listed devices and all that comes along with them: every function of their slots and every member of those
-/// functions' IOMMU groups, without bridges. Listed devices whose closures overlap share one.
+/// Listed devices and all functions that go with them: every function of their slots and every member of those functions' IOMMU groups,
+/// without bridges. Listed devices with overlapping closures share one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closure {
-    /// In the order of the settings, each entry's by address; none occurs in two closures.
+    /// In the order of the settings, each entry's by address; no function is in two closures.
     pub members: Vec<Member>,
 }
 
 /// A function that goes to legion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Where it is.
+    /// Its address.
     pub address: PciAddress,
-    /// What it is.
+    /// Its vendor and device IDs.
     pub id: PciId,
-    /// The listed function that brings it along; itself, if it is listed.
+    /// The listed function whose closure it is in; itself, if it is listed.
     pub brought_by: PciAddress,
-    /// The owner's name for the listed function that brings it along.
+    /// The owner's name for that listed function.
     pub label: Option<String>,
     /// The driver it has now.
     pub driver: Option<String>,
@@ -40,8 +40,8 @@ impl Member {
     }
 }
 
-/// The closures of all listed devices that are there, and notes on bind times that are not the owner's wish.
-pub(super) fn closures(listed: &[Passthrough], machine: &Machine) -> (Vec<Closure>, Vec<Note>) {
+/// The closures of all listed devices that exist, and notes on bind times that differ from the owner's setting.
+pub(super) fn closures(listed: &[Passthrough], machine: &Machine) -> (Vec<Closure>, Vec<Warning>) {
     let mut notes = Vec::new();
     let closures = merged(listed, machine)
         .into_iter()
@@ -54,7 +54,7 @@ pub(super) fn closures(listed: &[Passthrough], machine: &Machine) -> (Vec<Closur
     (closures, notes)
 }
 
-/// Every entry that is there with its own closure, overlapping ones joined.
+/// Every existing entry with its own closure, overlapping ones merged.
 fn merged<'a>(listed: &'a [Passthrough], machine: &Machine) -> Vec<(Vec<&'a Passthrough>, BTreeSet<PciAddress>)> {
     let mut all: Vec<(Vec<&Passthrough>, BTreeSet<PciAddress>)> = Vec::new();
     for entry in listed.iter().filter(|entry| machine.function(entry.device).is_some()) {
@@ -78,7 +78,7 @@ fn merged<'a>(listed: &'a [Passthrough], machine: &Machine) -> Vec<(Vec<&'a Pass
     all
 }
 
-/// All functions of the slot, and all members of their IOMMU groups; bridges stay out.
+/// All functions of the slot, and all members of their IOMMU groups, without bridges.
 fn reach(listed: PciAddress, machine: &Machine) -> BTreeSet<PciAddress> {
     let of_slot = |function: &&Function| function.address.same_slot(listed) && !function.is_bridge();
     let groups: BTreeSet<u32> = machine.functions.values().filter(of_slot).filter_map(|function| function.iommu_group).collect();
@@ -87,9 +87,9 @@ fn reach(listed: PciAddress, machine: &Machine) -> BTreeSet<PciAddress> {
     functions.filter(|function| function.address.same_slot(listed) || in_groups(function)).map(|function| function.address).collect()
 }
 
-fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: &Machine) -> (Closure, Option<Note>) {
+fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: &Machine) -> (Closure, Option<Warning>) {
     let functions = || addresses.iter().filter_map(|address| machine.function(*address));
-    // Before coldplug nothing is mounted and no route is set: nobody can tell which of these the host needs.
+    // Before coldplug nothing is mounted and no route is set, so it is unknown which of these the host needs.
     let doubtful = functions().find(|function| function.is_storage() || function.is_network());
     let wished = |slot: PciAddress| slot_time(entries, slot, machine);
     let anywhere = entries.iter().filter_map(|entry| wished(entry.device)).max().unwrap_or(BindTime::Launch);
@@ -114,20 +114,20 @@ fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: 
     }
     let early = entries.iter().find(|entry| wished(entry.device) == Some(BindTime::Boot));
     let note = doubtful.zip(early).map(|(doubtful, entry)| {
-        let why = "before the host is up nobody can tell whether it needs that";
+        let why = "before the host is up, it is unknown whether it needs that";
         let what = if doubtful.address == entry.device {
             format!("{doubtful} is bound at launch, not at boot: {why} for its root file system or network")
         } else {
-            format!("{} is bound at launch, not at boot: {doubtful} comes along, and {why}", entry.device)
+            format!("{} is bound at launch, not at boot: {doubtful} goes with it, and {why}", entry.device)
         };
-        Note { code: "bound-at-launch", address: Some(entry.device), what, hint: None }
+        Warning { code: "bound-at-launch", address: Some(entry.device), what, hint: None }
     });
     (Closure { members }, note)
 }
 
-/// When the functions of a slot with listed functions in it are taken. All at one time: a card must not be on a host
-/// driver and on vfio-pci at once. The owner's word counts, the later if there are two; else USB controllers listed for
-/// themselves are taken at launch, because the menu needs the keyboard.
+/// When the functions of a slot with listed functions are taken. All at the same time: a card must not be on a host driver and on vfio-pci
+/// at once. The owner's setting wins, the later one if there are two; otherwise individually listed USB controllers are taken at launch,
+/// because the menu needs the keyboard.
 fn slot_time(entries: &[&Passthrough], slot: PciAddress, machine: &Machine) -> Option<BindTime> {
     let listed = || entries.iter().filter(|entry| entry.device.same_slot(slot));
     let is_usb = |entry: &&Passthrough| machine.function(entry.device).is_some_and(Function::is_usb);

@@ -1,4 +1,4 @@
-//! What a function is like beside what a plan needs: how it is reset, whether it sleeps, which of its BARs can grow.
+//! Further properties of a function: how it can be reset, its power state, which of its BARs can grow.
 
 use super::inventory::first_line;
 use crate::sys::paths::Paths;
@@ -6,43 +6,43 @@ use crate::sys::pci::PciAddress;
 use std::fs;
 use std::path::Path;
 
-/// Facts about one function, read when somebody asks (Documentation/ABI/testing/sysfs-bus-pci).
+/// Facts about one function, read on demand (Documentation/ABI/testing/sysfs-bus-pci).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
-    /// The ways to reset it, in the order the kernel tries them: `flr`, `bus`, `pm` and others. `None` if the
-    /// kernel shows no such attribute: there is no way, or Linux is older than 5.15.
+    /// The reset methods, in the order the kernel tries them: `flr`, `bus`, `pm` and others. `None` if the kernel has no such attribute:
+    /// there is no method, or Linux is older than 5.15.
     pub reset_methods: Option<Vec<String>>,
     /// Its power state: `D0`, `D3hot`, `D3cold`, `unknown`. `None` before Linux 5.12.
     pub power_state: Option<String>,
-    /// Whether it may be switched off altogether.
+    /// Whether D3cold is allowed.
     pub d3cold_allowed: Option<bool>,
-    /// How many PCI Express lanes it could use.
+    /// The maximum PCI Express link width, in lanes.
     pub link_width: Option<u8>,
-    /// The largest window to its memory that it has or could have, in bytes.
+    /// The largest memory BAR that it has or could have, in bytes.
     pub memory_window: u64,
-    /// Its memory regions that can be made another size.
+    /// Its resizable BARs.
     pub resizable_bars: Vec<ResizableBar>,
 }
 
 /// A base address register whose size can be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResizableBar {
-    /// Which, 0 to 5.
+    /// Its number, 0 to 5.
     pub number: u8,
-    /// Its size now, in bytes.
+    /// Its current size, in bytes.
     pub size: u64,
-    /// The largest that the device offers, in bytes.
+    /// The largest size that the device supports, in bytes.
     pub largest: u64,
 }
 
 impl Details {
-    /// Reads what is there; what is not is left out.
+    /// Reads the available facts; missing ones are left out.
     pub fn read(paths: &Paths, address: PciAddress) -> Self {
         let folder = paths.pci_device(address);
         let resizable_bars: Vec<ResizableBar> = resizable_bars(&folder).collect();
         let reset = folder.join("reset_method");
         Self {
-            // An empty file is an answer too: there is no way.
+            // An empty file is also an answer: there is no method.
             reset_methods: fs::read_to_string(&reset).ok().map(|text| text.split_whitespace().map(str::to_owned).collect()),
             power_state: first_line(&folder.join("power_state")),
             d3cold_allowed: first_line(&folder.join("d3cold_allowed")).map(|text| text == "1"),

@@ -1,7 +1,7 @@
-//! One device, as sysfs has it now: its driver, its override, and moving it from one driver to another.
+//! One device in sysfs: its driver, its override, and moving it from one driver to another.
 
 use super::VFIO_PCI;
-use super::attribute::{Outcome, Writer, write_now};
+use super::attribute::{Outcome, SysfsWriter, write_now};
 use super::inventory::{driver_override, idle_override, is_hung, link_name};
 use super::plan::hangs_on_unbind;
 use crate::error::{Context, Error, Result};
@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How the kernel is reached where that can hang or is not a plain file.
+/// Access to the kernel where it can hang or is not a plain file.
 #[derive(Debug)]
 pub struct Kernel {
-    /// Writes what may hang.
-    pub writer: Writer,
+    /// Performs the writes that may hang.
+    pub writer: SysfsWriter,
     /// The program that loads modules.
     pub modprobe: OsString,
     /// Asks VFIO whether a group can be given to a guest.
@@ -28,14 +28,14 @@ pub struct Kernel {
 
 impl Default for Kernel {
     fn default() -> Self {
-        Self { writer: Writer::default(), modprobe: "modprobe".into(), group_is_viable: crate::sys::syscalls::vfio_group_is_viable }
+        Self { writer: SysfsWriter::default(), modprobe: "modprobe".into(), group_is_viable: crate::sys::syscalls::vfio_group_is_viable }
     }
 }
 
-/// How often a condition is looked at while it is waited for.
+/// How often a condition is polled.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A device below a root.
+/// A device below a root directory.
 #[derive(Clone, Copy)]
 pub(super) struct Device<'a> {
     pub(super) paths: &'a Paths,
@@ -47,30 +47,29 @@ impl Device<'_> {
         link_name(&self.paths.pci_device(self.address).join("driver"))
     }
 
-    /// Whether it is on its bus: a device can be pulled out, or fall off.
+    /// Whether it is on its bus: a device can be removed or fail.
     pub(super) fn is_there(self) -> bool {
         self.paths.pci_device(self.address).exists()
     }
 
     fn gone(self) -> Error {
-        Error::new(format!("{} is gone: it was pulled out, or fell off its bus", self.address))
+        Error::new(format!("{} is gone: it was removed, or failed", self.address))
             .with_code("device-gone")
-            .with_hint("`lspci` lists what is there; a reboot may bring it back")
+            .with_hint("`lspci` lists the present devices; a reboot may bring it back")
     }
 
-    /// The only driver that may bind, empty if any may, and if it is not looked at because a host driver has the device.
+    /// The only driver that may bind, empty if any may. Not read while a host driver has the device.
     pub(super) fn idle_override(self) -> String {
         idle_override(&self.paths.pci_device(self.address), self.driver().as_deref()).unwrap_or_default()
     }
 
-    /// Sets the override, or clears it with an empty value. The kernel takes the lock for it that it holds while a driver is
-    /// probing or letting go.
-    pub(super) fn set_override(self, driver: &str, writer: &Writer) -> Result<()> {
+    /// Sets the override, or clears it with an empty value. The kernel takes the same lock for it as for probing and unbinding a driver.
+    pub(super) fn set_override(self, driver: &str, writer: &SysfsWriter) -> Result<()> {
         self.write(&self.override_file(), driver, writer, writer.deadline())?;
         self.verify_override(driver)
     }
 
-    /// The same without a child, for the initramfs: no driver is there yet that could hang.
+    /// The same without a child, for the initramfs: there is no driver yet that could hang.
     pub(super) fn set_override_now(self, driver: &str) -> Result<()> {
         let path = self.override_file();
         write_now(&path, driver).context(|| format!("writing `{driver}` to {}", path.display()))?;
@@ -81,15 +80,15 @@ impl Device<'_> {
         self.paths.pci_device(self.address).join("driver_override")
     }
 
-    /// Reads the override back. This takes the same lock, so it comes only after a write that returned.
+    /// Reads the override back. This takes the same lock, so it is done only after a write that returned.
     fn verify_override(self, driver: &str) -> Result<()> {
         let now = driver_override(&self.paths.pci_device(self.address)).unwrap_or_default();
         let path = self.override_file();
         if now == driver { Ok(()) } else { Err(Error::new(format!("{} is `{now}` after writing `{driver}`", path.display()))) }
     }
 
-    /// Takes the device from its host driver, whichever it is meanwhile.
-    pub(super) fn leave_host(self, writer: &Writer) -> Result<()> {
+    /// Unbinds the device from its current host driver.
+    pub(super) fn leave_host(self, writer: &SysfsWriter) -> Result<()> {
         let free = |driver: Option<&str>| driver.is_none_or(|driver| driver == VFIO_PCI);
         self.settle("unbinding", writer.deadline(), free, |driver| match driver {
             Some(driver) if hangs_on_unbind(driver) => Err(Error::new(format!(
@@ -103,8 +102,8 @@ impl Device<'_> {
         })
     }
 
-    /// Gives the device to vfio-pci, taking it from whatever driver got it meanwhile.
-    pub(super) fn bind_to_vfio(self, writer: &Writer) -> Result<()> {
+    /// Binds the device to vfio-pci, unbinding any driver that took it in the meantime.
+    pub(super) fn bind_to_vfio(self, writer: &SysfsWriter) -> Result<()> {
         let bound = |driver: Option<&str>| driver == Some(VFIO_PCI);
         let by_us = Cell::new(false);
         self.settle("binding to vfio-pci", writer.deadline(), bound, |driver| match driver {
@@ -114,24 +113,24 @@ impl Device<'_> {
         if by_us.get() { Ok(()) } else { self.finish_binding(writer) }
     }
 
-    /// Binds to vfio-pci and no other driver; waits for whoever is probing the device, and is refused (`EBUSY`) if it has a
-    /// driver then.
-    fn attach(self, writer: &Writer) -> Result<()> {
+    /// Binds to vfio-pci and no other driver; waits for a driver that is probing the device, and is refused (`EBUSY`) if it has a driver
+    /// then.
+    fn attach(self, writer: &SysfsWriter) -> Result<()> {
         self.write(&self.paths.pci_driver(VFIO_PCI).join("bind"), &self.address.to_string(), writer, writer.deadline())
     }
 
     /// Lets the kernel find a driver.
-    pub(super) fn probe(self, writer: &Writer) -> Result<()> {
+    pub(super) fn probe(self, writer: &SysfsWriter) -> Result<()> {
         self.write(&self.paths.pci_drivers_probe(), &self.address.to_string(), writer, writer.deadline_of_drivers())
     }
 
-    /// Whether a driver hung on it in this boot, so that whoever touches it may hang too.
+    /// Whether a driver hung on it in this boot, so that touching it may hang too.
     pub(super) fn is_hung(self) -> bool {
         is_hung(self.paths, self.address)
     }
 
-    /// Writes to an attribute that calls into a driver, or waits for one. A hang is remembered for this boot.
-    fn write(self, attribute: &Path, value: &str, writer: &Writer, deadline: Duration) -> Result<()> {
+    /// Writes to an attribute that calls into a driver, or waits for one. A hang is recorded for this boot.
+    fn write(self, attribute: &Path, value: &str, writer: &SysfsWriter, deadline: Duration) -> Result<()> {
         match writer.write(attribute, value, deadline).map_err(|error| if self.is_there() { error } else { self.gone() })? {
             Outcome::Written => Ok(()),
             Outcome::Hung => {
@@ -146,34 +145,34 @@ impl Device<'_> {
 
     fn mark_hung(self) {
         let mark = self.paths.hung_device(self.address);
-        // Others than root may write to the folder: only a new file follows no link that they put there.
+        // Other users may write to the folder: only creating a new file is safe against links that they put there.
         let create = || OpenOptions::new().write(true).create_new(true).open(&mark).map(drop);
         match fs::create_dir_all(self.paths.run_dir()).and_then(|()| create()) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                log::error!("remembering in {} that {} hangs: {error}", mark.display(), self.address);
+                log::error!("recording in {} that {} hangs: {error}", mark.display(), self.address);
             }
             _ => {}
         }
     }
 
-    /// Takes the device from vfio-pci. Whatever driver gets it then may keep it.
-    pub(super) fn leave_vfio(self, writer: &Writer) -> Result<()> {
+    /// Unbinds the device from vfio-pci. A driver that binds to it afterwards may keep it.
+    pub(super) fn leave_vfio(self, writer: &SysfsWriter) -> Result<()> {
         let left = |driver: Option<&str>| driver != Some(VFIO_PCI);
         let unbind = self.paths.pci_driver(VFIO_PCI).join("unbind");
         self.settle("unbinding", writer.deadline(), left, |_| self.write(&unbind, &self.address.to_string(), writer, writer.deadline()))
     }
 
-    /// Lets the kernel find a driver until the device has one of the host's.
-    pub(super) fn return_to_host(self, writer: &Writer) -> Result<()> {
+    /// Lets the kernel find a driver until the device has a host driver.
+    pub(super) fn return_to_host(self, writer: &SysfsWriter) -> Result<()> {
         let returned = |driver: Option<&str>| driver.is_some_and(|driver| driver != VFIO_PCI);
-        self.settle("giving back to the host", writer.deadline_of_drivers(), returned, |driver| match driver {
+        self.settle("returning to the host", writer.deadline_of_drivers(), returned, |driver| match driver {
             Some(_) => self.leave_vfio(writer),
             None => self.probe(writer),
         })
     }
 
-    /// Acts until the driver is what is wanted. udev may be probing or unbinding the same device at the same time: then
-    /// a write fails although all is well, or the wrong driver wins, and looking again tells.
+    /// Repeats the action until the driver is the wanted one. udev may be probing or unbinding the same device at the same time: then a
+    /// write fails although the result is right, or the wrong driver wins, and reading the state again shows that.
     fn settle(
         self,
         doing: &str,
@@ -211,9 +210,9 @@ impl Device<'_> {
         }
     }
 
-    /// Waits for vfio-pci to finish its probing of the device. The link to a driver is there as soon as that begins, so if
-    /// somebody else made it begin, much is still missing. Binding waits for the end, and is refused because it is done.
-    pub(super) fn finish_binding(self, writer: &Writer) -> Result<()> {
+    /// Waits for vfio-pci to finish probing the device. The driver link appears at the start of probing, so if another process started it,
+    /// much is still missing. Binding waits for the end, and is refused because it is done.
+    pub(super) fn finish_binding(self, writer: &SysfsWriter) -> Result<()> {
         match self.attach(writer) {
             Err(error) if error.errno() != Some(nix::libc::EBUSY) => Err(error),
             _ => Ok(()),
@@ -242,13 +241,13 @@ impl Device<'_> {
     }
 }
 
-/// Whether an error may be a sign of somebody else at work on the same device.
+/// Whether an error may mean that another process works on the same device.
 fn may_pass(errno: i32) -> bool {
     use nix::libc::{EACCES, EAGAIN, EBUSY, ENODEV, ENOENT};
     [EACCES, EAGAIN, EBUSY, ENODEV, ENOENT].contains(&errno)
 }
 
-/// The group's node is there, nobody has it open, and VFIO says it can be given to a guest.
+/// The group's node exists, no process has it open, and VFIO says it can be given to a guest.
 pub(super) fn verify_group(paths: &Paths, group: u32, kernel: &Kernel) -> Result<()> {
     let node = paths.vfio_group(group);
     let file = OpenOptions::new().read(true).write(true).open(&node).context(|| format!("opening {}", node.display())).map_err(
@@ -256,7 +255,7 @@ pub(super) fn verify_group(paths: &Paths, group: u32, kernel: &Kernel) -> Result
             error if error.errno() == Some(nix::libc::EBUSY) => {
                 error.with_hint("another program has the group open: stop the other virtual machine")
             }
-            error => error.with_hint("the modules vfio_iommu_type1 and vfio-pci make it: are they there for this kernel?"),
+            error => error.with_hint("the modules vfio_iommu_type1 and vfio-pci create it: does this kernel have them?"),
         },
     )?;
     match (kernel.group_is_viable)(&file).context(|| format!("asking {} whether it is viable", node.display()))? {

@@ -1,8 +1,8 @@
-//! Reading the snapshot from sysfs and procfs.
+//! Reads the snapshot from sysfs and procfs.
 
 use super::VFIO_PCI;
-use super::duties::{Duties, Tree};
-use super::holders::holders;
+use super::framebuffer_owners::holders;
+use super::host_use::{Duties, Tree};
 use super::machine::{Function, Machine};
 use super::needs::Needs;
 use super::vfio::Vfio;
@@ -17,14 +17,14 @@ impl Machine {
     /// Takes a snapshot.
     ///
     /// # Errors
-    /// When there is no PCI bus to be seen. A function that vanishes meanwhile is left out, with a line in the log.
+    /// When there is no PCI bus in sysfs. A function that vanishes during the scan is left out, with a line in the log.
     pub fn read(paths: &Paths) -> Result<Self> {
         let folder = paths.pci_devices();
         let tree = Tree::new(paths);
         let mut functions = BTreeMap::new();
-        for entry in fs::read_dir(&folder).context(|| format!("looking for PCI devices in {}", folder.display()))? {
+        for entry in fs::read_dir(&folder).context(|| format!("listing the PCI devices in {}", folder.display()))? {
             let name = entry.context(|| format!("reading {}", folder.display()))?.file_name();
-            // Domains of more than four digits lie behind a VMD controller, which is what could be passed on.
+            // Domains of more than four digits are behind a VMD controller, which is what could be passed through.
             let Some(address) = name.to_str().and_then(|name| name.parse::<PciAddress>().ok()) else {
                 log::debug!("leaving out the PCI device {}", name.display());
                 continue;
@@ -61,7 +61,7 @@ impl Machine {
             route_is_known: duties.route_is_known,
             other_keyboards,
         };
-        Needs::read(paths).remind(&mut machine);
+        Needs::read(paths).apply_to(&mut machine);
         Ok(machine)
     }
 }
@@ -91,14 +91,14 @@ fn function(paths: &Paths, tree: &Tree, address: PciAddress) -> Result<Function>
     })
 }
 
-/// The functions in its folder's path but for itself. The link in the bus's list has it whole.
+/// The functions in its folder's path except itself. The link in the bus's list has the whole path.
 fn upstream(folder: &Path, tree: &Tree, address: PciAddress) -> Vec<PciAddress> {
     let mut above = fs::read_link(folder).map(|path| tree.functions_in(&path)).unwrap_or_default();
     above.retain(|bridge| *bridge != address);
     above
 }
 
-/// The patch that many kernels carry has one word (`pcie_acs_override=downstream,multifunction`).
+/// The parameter of a patch that many kernels carry (`pcie_acs_override=downstream,multifunction`).
 fn acs_override(command_line: &str) -> Option<String> {
     command_line.split_whitespace().find(|word| word.starts_with("pcie_acs_override=")).map(str::to_owned)
 }
@@ -110,7 +110,7 @@ fn hex(folder: &Path, attribute: &str) -> Result<u32> {
     u32::from_str_radix(digits, 16).context(|| format!("understanding `{}` in {}", text.trim(), path.display()))
 }
 
-/// The first line of an attribute; `None` if it is empty or not there.
+/// The first line of an attribute; `None` if it is empty or missing.
 pub(super) fn first_line(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)
@@ -121,23 +121,23 @@ pub(super) fn driver_override(folder: &Path) -> Option<String> {
     first_line(&folder.join("driver_override")).filter(|text| text != "(null)")
 }
 
-/// The override of a device that no host driver has. The kernel shows it under the lock that it holds while a driver probes,
-/// which takes seconds for a graphics card and for ever if the driver hangs; nobody may wait for that.
+/// The override of a device without a host driver. The kernel reads it under the lock that it holds while a driver probes, which takes
+/// seconds for a graphics card and never ends if the driver hangs: this must not block.
 pub(super) fn idle_override(folder: &Path, driver: Option<&str>) -> Option<String> {
     driver.is_none_or(|driver| driver == VFIO_PCI).then(|| driver_override(folder)).flatten()
 }
 
-/// Whether a driver hung on it in this boot. A link that leads nowhere is a mark too.
+/// Whether a driver hung on it in this boot. A dangling link counts as a mark too.
 pub(super) fn is_hung(paths: &Paths, address: PciAddress) -> bool {
     paths.hung_device(address).symlink_metadata().is_ok()
 }
 
-/// The name of what a link points to, such as the driver of a device.
+/// The name of a link's target, such as the driver of a device.
 pub(super) fn link_name(link: &Path) -> Option<String> {
     Some(fs::read_link(link).ok()?.file_name()?.to_str()?.to_owned())
 }
 
-/// The PCI function that each keyboard hangs below, `None` for one below none. Virtual ones count for nothing.
+/// The PCI function above each keyboard, `None` for a keyboard without one. Virtual keyboards are ignored.
 fn keyboards(paths: &Paths, tree: &Tree) -> Vec<Option<PciAddress>> {
     let entries = fs::read_dir(paths.input_class()).into_iter().flatten().flatten();
     let inputs = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("input")));

@@ -5,7 +5,7 @@ use crate::sys::pci::{PciAddress, PciId};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The machine at one moment, as far as passthrough is concerned.
+/// The relevant state of the machine at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
     /// Every PCI function, by address.
@@ -14,59 +14,59 @@ pub struct Machine {
     pub iommu: bool,
     /// Where the vfio-pci driver is.
     pub vfio: Vfio,
-    /// The kernel command line's word by which the kernel splits IOMMU groups that the hardware does not isolate.
+    /// The kernel parameter that splits IOMMU groups that the hardware does not isolate.
     pub acs_override: Option<String>,
     /// Whether the file system at `/` could be traced to its disks. Not so in an initramfs.
     pub root_is_known: bool,
     /// Whether there is a default route, and it could be traced to its network cards.
     pub route_is_known: bool,
-    /// Keyboards that hang below no PCI function, such as PS/2 ones.
+    /// Keyboards without a PCI function above them, such as PS/2 ones.
     pub other_keyboards: usize,
 }
 
 /// One PCI function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Function {
-    /// Where it is.
+    /// Its address.
     pub address: PciAddress,
-    /// What it says it is.
+    /// Its vendor and device IDs.
     pub id: PciId,
     /// Class, subclass and programming interface: `0xCCSSPP`.
     pub class: u32,
-    /// What the maker of the board says it is.
+    /// The subsystem IDs, set by the board's vendor.
     pub subsystem: Option<PciId>,
-    /// What people call it, once [`Machine::name_functions`] has looked.
+    /// Its names from `pci.ids`, once [`Machine::name_functions`] has run.
     pub name: Option<String>,
     /// The bridges above it, the root port first.
     pub upstream: Vec<PciAddress>,
     /// The driver bound to it.
     pub driver: Option<String>,
-    /// The only driver that may bind to it, if one was set. Not looked at while it has a host driver.
+    /// The only driver that may bind to it, if one was set. Not read while it has a host driver.
     pub driver_override: Option<String>,
     /// Whether a driver hung on it in this boot.
     pub hung: bool,
     /// Its IOMMU group's number.
     pub iommu_group: Option<u32>,
-    /// Whether the firmware used it as the boot screen: a hint only.
+    /// Whether the firmware used it as the boot display: a hint only.
     pub boot_vga: bool,
     /// What the host needs it for.
-    pub duties: Vec<Duty>,
-    /// How many keyboards hang below it.
+    pub duties: Vec<HostUse>,
+    /// How many keyboards are below it.
     pub keyboards: usize,
-    /// What holds it beside its driver.
-    pub holders: Vec<Holder>,
+    /// What uses it besides its driver.
+    pub holders: Vec<FramebufferOwner>,
 }
 
-/// What uses a graphics card without being its driver.
+/// A user of a graphics card other than its driver.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Holder {
-    /// The framebuffer that the firmware left behind, by the kernel's name for it.
+pub enum FramebufferOwner {
+    /// The firmware's framebuffer, by the kernel's name for it.
     FirmwareFramebuffer(String),
     /// The text console, on the framebuffer of that name.
     TextConsole(String),
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for FramebufferOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FirmwareFramebuffer(name) => write!(f, "the firmware's framebuffer ({name})"),
@@ -75,20 +75,20 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Something the host cannot do without.
+/// Something the host needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Duty {
-    /// The file system mounted there lies on it.
+pub enum HostUse {
+    /// The file system mounted there is on it.
     Mount(String),
-    /// Swap lies on it.
+    /// Swap is on it.
     Swap,
-    /// The default route goes out through this interface of it.
+    /// The default route uses this interface of it.
     DefaultRoute(String),
-    /// What it did for the host when the initramfs was built, in words.
+    /// What the host needed it for when the initramfs was built, as text.
     Recorded(String),
 }
 
-impl fmt::Display for Duty {
+impl fmt::Display for HostUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mount(point) => write!(f, "holds the file system at {point}"),
@@ -99,7 +99,7 @@ impl fmt::Display for Duty {
     }
 }
 
-impl Duty {
+impl HostUse {
     /// All of them as one phrase: `holds the file systems at / and /boot and the swap space`.
     pub fn in_words(duties: &[Self]) -> String {
         let mounts = duties.iter().filter_map(|duty| match duty {
@@ -126,7 +126,7 @@ impl Function {
         self.class >> 8
     }
 
-    /// Whether it is a bridge, which stays with the host whatever its IOMMU group.
+    /// Whether it is a bridge, which always stays with the host.
     pub fn is_bridge(&self) -> bool {
         self.class >> 16 == 0x06
     }
@@ -136,7 +136,7 @@ impl Function {
         self.class >> 16 == 0x03
     }
 
-    /// Whether it is a display controller that monitors are plugged into: a 3D controller (0x0302) has no outputs.
+    /// Whether it is a display controller with outputs: a 3D controller (0x0302) has none.
     pub fn has_outputs(&self) -> bool {
         self.is_display() && self.subclass() != 0x0302
     }
@@ -146,17 +146,17 @@ impl Function {
         self.subclass() == 0x0c03
     }
 
-    /// Whether it is of a class that disks hang on: mass storage, SD, FireWire, Fibre Channel.
+    /// Whether its class can hold disks: mass storage, SD, FireWire, Fibre Channel.
     pub fn is_storage(&self) -> bool {
         self.class >> 16 == 0x01 || matches!(self.subclass(), 0x0805 | 0x0c00 | 0x0c04)
     }
 
-    /// Whether it is of a class that networks hang on: network, wireless, InfiniBand.
+    /// Whether its class can carry networks: network, wireless, InfiniBand.
     pub fn is_network(&self) -> bool {
         matches!(self.class >> 16, 0x02 | 0x0d) || self.subclass() == 0x0c06
     }
 
-    /// What it is called and what it is: `Intel I225-V network card`.
+    /// Its name and its kind: `Intel I225-V network card`.
     pub fn words(&self) -> String {
         match &self.name {
             Some(name) => format!("{name} {}", self.kind()),
@@ -164,7 +164,7 @@ impl Function {
         }
     }
 
-    /// What it is, by its class code (PCI Code and ID Assignment Specification).
+    /// Its kind, by its class code (PCI Code and ID Assignment Specification).
     pub fn kind(&self) -> &'static str {
         match self.subclass() {
             0x0106 => "SATA controller",

@@ -1,45 +1,44 @@
-//! The PCI devices that are legion's: what the machine has, what would be done to it, and doing it.
+//! legion's PCI devices: what the machine has, the planned changes, and their execution.
 //!
-//! [`Machine::read`] takes a snapshot, [`Machine::name_functions`] finds words for it, [`Plan::new`] decides from settings and snapshot alone, and [`reserve`],
-//! [`bind`] and [`release`] perform what was decided. Doubt has one direction: what is not certain to be free is
-//! refused, a refused plan touches nothing, and a step that fails undoes those that ran before it. The host keeps
-//! its devices and legion stays off.
+//! [`Machine::read`] takes a snapshot, [`Machine::name_functions`] finds names for it, [`Plan::new`] decides from settings and snapshot
+//! alone, and [`reserve`], [`bind`] and [`release`] execute the decision. If it is not certain that a device is free, it is refused; a
+//! refused plan touches nothing, and a failed step undoes those that ran before it. The host keeps its devices and legion stays off.
 
 mod apply;
 pub mod attribute;
 mod closure;
 mod details;
 mod device;
-mod duties;
-mod holders;
+mod framebuffer_owners;
+mod host_use;
 mod inventory;
 mod machine;
 mod names;
 mod needs;
-mod note;
 mod plan;
 mod refusal;
 mod release;
 mod step;
 mod undo;
 mod vfio;
+mod warning;
 
 pub use apply::{bind, give_groups_to, reserve, take_groups_back};
-pub use attribute::Writer;
+pub use attribute::SysfsWriter;
 pub use closure::{Closure, Member};
 pub use details::{Details, ResizableBar};
 pub use device::Kernel;
-pub use machine::{Duty, Function, Holder, Machine};
+pub use machine::{FramebufferOwner, Function, HostUse, Machine};
 pub use needs::Needs;
-pub use note::Note;
 pub use plan::{Plan, Stage, menu_cards};
 pub use refusal::Refusal;
 pub use release::release;
 pub use step::Step;
 pub use vfio::Vfio;
+pub use warning::Warning;
 
-/// The driver that hands a device to a virtual machine.
+/// The driver that gives a device to a virtual machine.
 pub const VFIO_PCI: &str = "vfio-pci";
 
-/// Drivers whose unbinding is known never to return, or to take the kernel with it.
+/// Drivers that are known to hang or crash the kernel when unbound.
 const HANGS_ON_UNBIND: [&str; 2] = ["nvidia", "nouveau"];

@@ -1,15 +1,15 @@
-//! What PCI devices are called, from the `pci.ids` that the distribution keeps (package hwdata).
+//! Names of PCI devices, from the distribution's `pci.ids` (package hwdata).
 
 use super::machine::Machine;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciId;
 use pciid_parser::Database;
 
-/// Words of a maker's full name from which on nobody says them.
+/// Words of a vendor's full name at which the short name ends.
 const FORMAL: [&str; 11] =
     ["corporation", "corp", "inc", "co", "ltd", "limited", "electronics", "semiconductor", "technology", "technologies", "computer"];
 
-/// What the class of the device says better.
+/// Words that the device class expresses better.
 const GENERIC: [&str; 14] = [
     "Ethernet Controller",
     "Ethernet Connection",
@@ -28,7 +28,7 @@ const GENERIC: [&str; 14] = [
 ];
 
 impl Machine {
-    /// Gives the functions the names that people know them by. Where none is known, the class and the address must do.
+    /// Sets the names of the functions. Without a known name, class and address are used.
     pub fn name_functions(&mut self, paths: &Paths) {
         let Some(names) = paths.pci_ids().iter().find_map(|file| Database::read_from_file(file).ok()) else { return };
         for function in self.functions.values_mut() {
@@ -44,10 +44,10 @@ fn name(names: &Database, id: PciId) -> Option<String> {
     Some(format!("{} {device}", maker(&vendor.name)).trim().to_owned())
 }
 
-/// What a name has in brackets at its end, which is how people say it: `TU104 [GeForce RTX 2070 SUPER]`.
+/// A name in brackets at the end is the common one: `TU104 [GeForce RTX 2070 SUPER]`.
 fn nickname(name: &str) -> Option<&str> {
     let (_, nickname) = name.strip_suffix(']')?.rsplit_once('[')?;
-    // Lists of all that share a chip: `AMD/ATI`, `Radeon RX 460/560D / Pro 450/455`.
+    // Lists of all products that share a chip: `AMD/ATI`, `Radeon RX 460/560D / Pro 450/455`.
     Some(nickname.split(" / ").next().unwrap_or(nickname).trim())
 }
 

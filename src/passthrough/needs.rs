@@ -1,11 +1,11 @@
-//! What the running host needs, written down for the next boot's initramfs: before coldplug nobody could tell. The driver of the display
-//! card is for the image to hold.
+//! What the running host needs, recorded for the next boot's initramfs: before coldplug it cannot be determined. The image must contain the
+//! driver of the display card.
 
-use super::machine::{Duty, Machine};
+use super::machine::{HostUse, Machine};
 use crate::config::document::{self, Checked, Lines, Record, Table};
 use crate::sys::paths::Paths;
 
-/// What the host cannot do without, as `needs.toml` has them.
+/// What the host needs, in the format of `needs.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The kernel modules that draw the menu.
@@ -60,7 +60,7 @@ impl Needs {
         let need = |function: &super::Function| Need {
             address: function.address.to_string(),
             id: function.id.to_string(),
-            why: Duty::in_words(&function.duties),
+            why: HostUse::in_words(&function.duties),
         };
         Self { display_drivers, device: needed.map(need).collect() }
     }
@@ -70,7 +70,7 @@ impl Needs {
         document::write(self)
     }
 
-    /// What was written down when the initramfs was built. Without the file, or with one that cannot be read, nothing is known.
+    /// What was recorded when the initramfs was built. Nothing without the file, or if it cannot be read.
     pub(super) fn read(paths: &Paths) -> Self {
         let path = paths.needs();
         let Ok(text) = std::fs::read_to_string(&path) else { return Self::default() };
@@ -80,12 +80,12 @@ impl Needs {
         })
     }
 
-    /// Gives the functions their duties of then, if they are still where they were.
-    pub(super) fn remind(self, machine: &mut Machine) {
+    /// Adds the recorded uses to the functions, if they are still at the same address.
+    pub(super) fn apply_to(self, machine: &mut Machine) {
         for Need { address, id, why } in self.device {
             let function = address.parse().ok().and_then(|address| machine.functions.get_mut(&address));
             if let Some(function) = function.filter(|function| function.id.to_string() == id && function.duties.is_empty()) {
-                function.duties.push(Duty::Recorded(why));
+                function.duties.push(HostUse::Recorded(why));
             }
         }
     }

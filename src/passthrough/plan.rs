@@ -1,17 +1,17 @@
-//! What would be done to the machine, decided from settings and snapshot alone.
+//! The planned changes to the machine, decided from settings and snapshot alone.
 
 use super::closure::{Closure, Member, closures};
-use super::machine::{Function, Holder, Machine};
-use super::note::Note;
+use super::machine::{FramebufferOwner, Function, Machine};
 use super::refusal::{Refusal, refusals};
 use super::step::Step;
+use super::warning::Warning;
 use super::{HANGS_ON_UNBIND, VFIO_PCI};
 use crate::config::{BindTime, Display, Settings};
 use crate::state::{BoundDevice, BoundDevices};
 use crate::sys::pci::PciAddress;
 use std::collections::BTreeSet;
 
-/// The moment a plan is for.
+/// The moment that a plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Before coldplug: reserving.
@@ -20,35 +20,34 @@ pub enum Stage {
     Launch,
 }
 
-/// What would be done, or why nothing is.
+/// What to do, or why nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The moment it is for.
+    /// The moment that it is for.
     pub stage: Stage,
-    /// What goes to legion, in the order of the settings.
+    /// The devices for legion, in the order of the settings.
     pub closures: Vec<Closure>,
-    /// What is reserved before coldplug, in order; at [`Stage::Launch`] what the next boot should reserve. Empty if anything
-    /// is refused that a reboot does not fix.
+    /// What is reserved before coldplug, in order; at [`Stage::Launch`] what the next boot should reserve. Empty if anything is refused
+    /// that a reboot does not fix.
     pub reserve: Vec<PciAddress>,
-    /// What is bound to vfio-pci when legion starts, in order, and when it is taken from the host. Empty if anything
-    /// is refused.
+    /// What is bound to vfio-pci when legion starts, in order, and when it is taken from the host. Empty if anything is refused.
     pub bind: Vec<(PciAddress, BindTime)>,
     /// Why legion stays off; empty if it may start.
     pub refused: Vec<Refusal>,
-    /// What differs from the owner's wish without being refused.
-    pub notes: Vec<Note>,
+    /// Deviations from the owner's settings that are not refused.
+    pub notes: Vec<Warning>,
     /// The card that draws the menu, if there is one.
     pub display: Option<PciAddress>,
-    /// The cards that could draw the menu, the best first: [`Plan::display`], and those that take over while that has no
-    /// driver or no monitor. None of them goes to legion, unless the settings name it all the same.
+    /// The cards that could draw the menu, the best first: [`Plan::display`], and the fallbacks while that has no driver or no monitor.
+    /// None of them goes to legion, unless the settings name it explicitly.
     pub displays: Vec<PciAddress>,
-    /// What this stage does, in order. Empty if anything is refused.
+    /// The actions of this stage, in order. Empty if anything is refused.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// Decides. The duties in `machine` count at every stage; at [`Stage::Boot`] there are hardly any yet, which is why
-    /// storage and network controllers are never in [`Plan::reserve`].
+    /// Decides. The host uses in `machine` count at every stage; at [`Stage::Boot`] there are few yet, which is why storage and network
+    /// controllers are never in [`Plan::reserve`].
     pub fn new(settings: &Settings, machine: &Machine, stage: Stage) -> Self {
         let (closures, mut notes) = closures(&settings.passthrough, machine);
         let displays = displays(settings.menu.display, machine, &closures);
@@ -57,7 +56,7 @@ impl Plan {
         notes.extend(acs_override(machine, &closures));
         let refused = refusals(settings, machine, &closures, display, stage);
         let members = || closures.iter().flat_map(|closure| &closure.members);
-        // A later boot reserves what only comes too late for this one.
+        // A later boot can reserve what is too late only for this one.
         let reserve = if refused.iter().all(|refusal| stage == Stage::Launch && refusal.reboot_helps) {
             members().filter(|member| member.at == BindTime::Boot).map(|member| member.address).collect()
         } else {
@@ -70,7 +69,7 @@ impl Plan {
                 let bound = |member: &&Member| member.driver.as_deref().is_some_and(|driver| driver != VFIO_PCI);
                 notes.extend(members().filter(|member| reserve.contains(&member.address)).filter(bound).map(|member| {
                     let driver = member.driver.as_deref().unwrap_or_default();
-                    Note {
+                    Warning {
                         code: "reserved-too-late",
                         address: Some(member.address),
                         what: format!("{} already has the driver {driver}: it was reserved too late", member.address),
@@ -84,19 +83,19 @@ impl Plan {
         Self { stage, reserve, bind, refused, notes, display, displays, steps, closures }
     }
 
-    /// All reasons why legion stays off with what fixes them, for a person; `None` if it may start.
+    /// All reasons why legion stays off with their hints, as text; `None` if it may start.
     pub fn refusal_text(&self) -> Option<String> {
         let lines: Vec<String> = self.refused.iter().map(ToString::to_string).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
-    /// What goes to legion, in the order of the settings, refused or not.
+    /// The devices for legion, in the order of the settings, refused or not.
     pub fn members(&self) -> impl Iterator<Item = &Member> {
         self.closures.iter().flat_map(|closure| &closure.members)
     }
 
-    /// What binding leaves behind, for [`super::release`]: recorded before it begins, so that nothing that was taken is
-    /// forgotten. Empty if anything is refused.
+    /// What binding changes, for [`super::release`]: recorded before it begins, so that no device that was taken is forgotten. Empty if
+    /// anything is refused.
     pub fn bound_devices(&self) -> BoundDevices {
         let bound = self.members().filter(|_| self.refused.is_empty()).map(|member| BoundDevice {
             address: member.address,
@@ -107,18 +106,18 @@ impl Plan {
         BoundDevices { devices: bound.collect() }
     }
 
-    /// The IOMMU groups of all that is bound, ascending.
+    /// The IOMMU groups of all bound functions, ascending.
     pub fn groups(&self) -> BTreeSet<u32> {
         let bound = |member: &&Member| self.bind.iter().any(|(address, _)| *address == member.address);
         self.members().filter(bound).filter_map(|member| member.group).collect()
     }
 }
 
-/// A machine may give its only card away on purpose: without a menu the default starts, and SSH is there.
-fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddress>) -> Option<Note> {
+/// A machine may give its only card away on purpose: without a menu the default starts, and SSH works.
+fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddress>) -> Option<Warning> {
     let mut members = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
     let card = members.find(|function| function.has_outputs() && display.is_none())?;
-    Some(Note {
+    Some(Warning {
         code: "menu-card-given-away",
         address: Some(card.address),
         what: format!("{card} is the only graphics card: there is no menu, and the default starts after its timeout"),
@@ -126,53 +125,52 @@ fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddr
     })
 }
 
-/// vfio-pci sends the firmware's framebuffer away by itself, but only from a VGA controller.
-fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Stage) -> Vec<Note> {
+/// vfio-pci removes the firmware's framebuffer by itself, but only from a VGA controller.
+fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Stage) -> Vec<Warning> {
     if stage == Stage::Boot || !refused.is_empty() {
         return Vec::new();
     }
     let functions = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
     let primary = "make the other card primary in the firmware setup";
-    let told = |function: &Function, holder: &Holder| {
+    let told = |function: &Function, holder: &FramebufferOwner| {
         let (code, what, hint) = match holder {
-            Holder::TextConsole(_) => (
+            FramebufferOwner::TextConsole(_) => (
                 "console-on-device",
                 format!("{function} shows the text console, which goes dark when legion takes it"),
                 primary.to_owned(),
             ),
-            Holder::FirmwareFramebuffer(_) if function.subclass() == 0x0300 => return None,
-            Holder::FirmwareFramebuffer(_) => (
+            FramebufferOwner::FirmwareFramebuffer(_) if function.subclass() == 0x0300 => return None,
+            FramebufferOwner::FirmwareFramebuffer(_) => (
                 "framebuffer-stays-on-device",
-                format!("{holder} lies in {function}, and vfio-pci does not send it away"),
+                format!("{holder} is in the memory of {function}, and vfio-pci does not remove it"),
                 format!("{primary}, or add initcall_blacklist=sysfb_init to the kernel command line"),
             ),
         };
-        Some(Note { code, address: Some(function.address), what, hint: Some(hint) })
+        Some(Warning { code, address: Some(function.address), what, hint: Some(hint) })
     };
     functions.flat_map(|function| function.holders.iter().filter_map(|holder| told(function, holder)).collect::<Vec<_>>()).collect()
 }
 
-/// The groups are what every promise here rests on, and these were cut by decree.
-fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<Note> {
+/// Isolation relies on the groups, and these were split by a kernel parameter.
+fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<Warning> {
     let word = machine.acs_override.as_ref().filter(|_| !closures.is_empty())?;
-    Some(Note {
+    Some(Warning {
         code: "acs-override",
         address: None,
         what: format!(
-            "the kernel splits IOMMU groups by {word}, not by what the hardware isolates: legion's devices may reach the memory of others behind the same port"
+            "the kernel parameter {word} splits IOMMU groups that the hardware does not isolate: legion's devices may reach the memory of others behind the same port"
         ),
-        hint: Some("put legion's devices into slots with groups of their own, and leave that word out".into()),
+        hint: Some("put legion's devices into slots with their own IOMMU groups, and remove that parameter".into()),
     })
 }
 
-/// The cards to draw on when there are no settings that say which is legion's, the best first: nothing is taken from the
-/// host then.
+/// The cards to draw on when there are no settings that say which is legion's, the best first: nothing is taken from the host then.
 pub fn menu_cards(machine: &Machine) -> Vec<PciAddress> {
     displays(Display::Auto, machine, &[])
 }
 
-/// The cards that could draw the menu, the best first. Left open: those that are not legion's, best the one the firmware
-/// used, then by address; cards without outputs only if there are no others.
+/// The cards that could draw the menu, the best first. With "auto": those that are not legion's, the one the firmware used first, then by
+/// address; cards without outputs only if there are no others.
 fn displays(wish: Display, machine: &Machine, closures: &[Closure]) -> Vec<PciAddress> {
     let taken = |address| closures.iter().flat_map(|closure| &closure.members).any(|member| member.address == address);
     match wish {
@@ -189,7 +187,7 @@ fn displays(wish: Display, machine: &Machine, closures: &[Closure]) -> Vec<PciAd
     }
 }
 
-/// Overrides that are not there yet.
+/// Overrides that are not set yet.
 fn overrides(addresses: &[PciAddress], machine: &Machine) -> impl Iterator<Item = Step> {
     let is_set = |address| machine.function(address).is_some_and(|function| function.driver_override.as_deref() == Some(VFIO_PCI));
     addresses.iter().copied().filter(move |address| !is_set(*address)).map(Step::Override)

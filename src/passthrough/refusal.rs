@@ -1,7 +1,7 @@
-//! Why legion stays off. No switch allows any of it.
+//! Reasons why legion stays off. There is no switch to ignore them.
 
 use super::closure::{Closure, Member};
-use super::machine::{Duty, Function, Machine};
+use super::machine::{Function, HostUse, Machine};
 use super::plan::{Stage, hangs_on_unbind};
 use super::vfio::Vfio;
 use crate::config::{BindTime, Display, Passthrough, Settings};
@@ -11,7 +11,7 @@ use std::fmt;
 /// One reason why legion stays off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The reason as an identifier that stays when the words change: `last-keyboard`.
+    /// The reason as an identifier that stays when the text changes: `last-keyboard`.
     pub code: &'static str,
     /// The function it is about; `None` for the machine as a whole: without an IOMMU or without vfio-pci.
     pub address: Option<PciAddress>,
@@ -19,7 +19,7 @@ pub struct Refusal {
     pub reason: String,
     /// What the owner can do.
     pub hint: Option<String>,
-    /// Whether nothing but a reboot is needed, because then the device is reserved in time.
+    /// Whether a reboot alone fixes it, because then the device is reserved in time.
     pub reboot_helps: bool,
 }
 
@@ -69,14 +69,14 @@ pub(super) fn refusals(
         all.extend(needed(member, function, machine, display, stage));
     }
     all.extend(last_keyboard(machine, closures));
-    // A reboot fixes nothing else.
+    // Nothing else is fixed by a reboot.
     if all.is_empty() && stage == Stage::Launch {
         all.extend(functions().filter_map(|(member, function)| driver_hangs(member, function)));
     }
     all
 }
 
-/// Before coldplug the module need not be there yet.
+/// Before coldplug the module may not be present yet.
 fn no_vfio(vfio: Vfio) -> Option<Refusal> {
     match vfio {
         Vfio::BuiltIn | Vfio::Loaded | Vfio::Loadable | Vfio::Unknown => None,
@@ -98,7 +98,7 @@ fn no_vfio(vfio: Vfio) -> Option<Refusal> {
     }
 }
 
-/// The device is there, and is the one the owner meant.
+/// The device exists, and is the one the owner configured.
 fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> Option<Refusal> {
     let named = entry.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
     let address = entry.device;
@@ -137,18 +137,18 @@ fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> O
     })
 }
 
-/// Whether a function is what the owner wrote down, as far as that was pinned.
+/// Whether a function matches the owner's entry, as far as IDs were given.
 fn is_meant(entry: &Passthrough, function: &Function) -> bool {
     entry.id.is_none_or(|id| id == function.id) && entry.subsystem.is_none_or(|board| Some(board) == function.subsystem)
 }
 
-/// Where the one device with the entry's identity is, unless another entry names it.
+/// The address of the only device with the entry's IDs, unless another entry names it.
 fn moved_to(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> Option<PciAddress> {
     let mut matching = alike(entry, listed, machine);
     matching.next().filter(|_| matching.next().is_none())
 }
 
-/// Where devices with the entry's identity are that no entry names.
+/// The addresses of devices with the entry's IDs that no entry names.
 fn alike(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> impl Iterator<Item = PciAddress> {
     let is_pinned = entry.id.or(entry.subsystem).is_some();
     let free =
@@ -156,18 +156,18 @@ fn alike(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> impl
     machine.functions.values().filter(free).map(|function| function.address)
 }
 
-/// A display card that the settings name must exist: addresses that moved may have made it legion's.
+/// A display card named in the settings must exist: if addresses changed, it may be legion's now.
 fn display_is_there(wish: Display, machine: &Machine) -> Option<Refusal> {
     let Display::At(address) = wish else { return None };
     let (code, reason) = match machine.function(address) {
         Some(function) if function.is_display() => return None,
-        Some(function) => ("menu-card-not-graphics", format!("menu.display names the {function}, which is no graphics card")),
+        Some(function) => ("menu-card-not-graphics", format!("menu.display names the {function}, which is not a graphics card")),
         None => ("menu-card-missing", format!("menu.display names {address}, and there is no such device")),
     };
     Some(Refusal::new(code, address, reason, "write the address of the card that draws the menu (`lspci`), or display = \"auto\""))
 }
 
-/// The host can do without the function, and it can be had.
+/// The host does not need the function, and it can be taken.
 fn needed(member: &Member, function: &Function, machine: &Machine, display: Option<PciAddress>, stage: Stage) -> Vec<Refusal> {
     let address = member.address;
     let subject = subject(member, function);
@@ -183,7 +183,7 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
         ));
     }
     if !function.duties.is_empty() {
-        all.push(refuse("device-used-by-host", format!("{subject} {}", Duty::in_words(&function.duties))));
+        all.push(refuse("device-used-by-host", format!("{subject} {}", HostUse::in_words(&function.duties))));
     } else if stage == Stage::Launch && !machine.root_is_known && function.is_storage() {
         all.push(refuse("device-may-hold-root", format!("{subject} may hold the file system at /, which could not be traced to its disk")));
     } else if stage == Stage::Launch && !machine.route_is_known && function.is_network() {
@@ -205,12 +205,12 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     all
 }
 
-/// What people call it, and what it has to do with legion.
+/// Its common name, and its relation to legion.
 fn subject(member: &Member, function: &Function) -> String {
     let address = member.address;
     let named = member.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
     if member.is_listed() || address.same_slot(member.brought_by) {
-        // The owner's name for it is better than any list's.
+        // The owner's name for it is better than one from a list.
         match member.label {
             Some(_) => format!("{} {address}{named}", function.kind()),
             None => function.to_string(),
@@ -245,9 +245,9 @@ fn driver_hangs(member: &Member, function: &Function) -> Option<Refusal> {
     })
 }
 
-/// The menu needs a keyboard, so what is taken before it must leave one.
+/// The menu needs a keyboard, so one must remain after what is taken earlier.
 fn last_keyboard(machine: &Machine, closures: &[Closure]) -> Option<Refusal> {
-    let hint = "write bind = \"launch\": then the menu has it until the choice";
+    let hint = "write bind = \"launch\": then the menu can use it until the choice";
     let members = || closures.iter().flat_map(|closure| &closure.members).filter(|member| member.at == BindTime::Boot);
     let early = || members().filter_map(|member| machine.function(member.address));
     let taken: usize = early().map(|function| function.keyboards).sum();
@@ -260,7 +260,7 @@ fn last_keyboard(machine: &Machine, closures: &[Closure]) -> Option<Refusal> {
             hint,
         ));
     }
-    // Before coldplug no USB keyboard is to be seen: at least another controller must be left for it.
+    // Before coldplug USB keyboards are not known yet: at least one other controller must be left for them.
     let is_left = |function: &Function| function.is_usb() && early().all(|taken| taken.address != function.address);
     let listed = members().filter(|member| member.is_listed()).filter_map(|member| machine.function(member.address));
     let controller = listed.into_iter().find(|function| function.is_usb() && !machine.functions.values().any(is_left))?;

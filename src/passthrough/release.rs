@@ -1,4 +1,4 @@
-//! Giving devices back to the host.
+//! Returns devices to the host.
 
 use super::VFIO_PCI;
 use super::device::{Device, Kernel};
@@ -9,26 +9,26 @@ use crate::sys::paths::Paths;
 /// The code of an error that only a reboot ends.
 const HUNG: &str = "driver-hung";
 
-/// Gives back the devices that the host had before the choice. Reserved ones stay on vfio-pci. One that fails or has gone
-/// does not keep the others.
+/// Returns the devices that the host had before the choice. Reserved ones stay on vfio-pci. A device that fails or is gone does not stop
+/// the others.
 ///
 /// # Errors
-/// When at least one could not be given back; the message names each.
+/// When at least one could not be returned; the message names each.
 pub fn release(paths: &Paths, bound: &BoundDevices, kernel: &Kernel) -> Result<()> {
     let mut failures = Vec::new();
     let mut code = "device-not-given-back";
     for bound in bound.devices.iter().rev().filter(|bound| bound.give_back) {
         if !(Device { paths, address: bound.address }).is_there() {
-            log::warn!("{} is gone: there is nothing to give back", bound.address);
+            log::warn!("{} is gone: there is nothing to return", bound.address);
             continue;
         }
         match give_back(paths, bound, kernel) {
-            Ok(()) => log::info!("gave {} back to the host", bound.address),
+            Ok(()) => log::info!("returned {} to the host", bound.address),
             Err(error) => {
                 if error.code() == Some(HUNG) {
                     code = HUNG;
                 }
-                failures.push(format!("giving {} back to the host: {error}", bound.address));
+                failures.push(format!("returning {} to the host: {error}", bound.address));
             }
         }
     }
@@ -43,7 +43,7 @@ fn give_back(paths: &Paths, bound: &BoundDevice, kernel: &Kernel) -> Result<()> 
     device.set_override("", &kernel.writer)?;
     device.leave_vfio(&kernel.writer)?;
     match bound.driver_before.as_str() {
-        // What it had is not known to have been a host driver, so none is insisted on.
+        // Its previous driver may not have been a host driver, so none is required.
         "" | VFIO_PCI => device.probe(&kernel.writer),
         _ => device.return_to_host(&kernel.writer),
     }

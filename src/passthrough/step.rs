@@ -3,20 +3,20 @@
 use crate::sys::pci::PciAddress;
 use std::fmt;
 
-/// One thing that is done to the machine. Displays as one line.
+/// One action on the machine. Displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// From now on only vfio-pci may bind to the function.
+    /// Set the override: from now on only vfio-pci may bind to the function.
     Override(PciAddress),
-    /// Load the vfio-pci module and what it needs.
+    /// Load the vfio-pci module and its dependencies.
     LoadVfio,
-    /// Take the function from its host driver.
+    /// Unbind the function from its host driver.
     Unbind(PciAddress, String),
     /// Let vfio-pci bind to the function.
     Probe(PciAddress),
-    /// Prove that vfio-pci has the function and that the function answers.
+    /// Verify that vfio-pci has the function and that the function answers.
     Verify(PciAddress),
-    /// Prove that the whole IOMMU group can be given to legion.
+    /// Verify that the whole IOMMU group can be given to legion.
     VerifyGroup(u32),
 }
 

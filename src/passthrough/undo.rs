@@ -1,12 +1,12 @@
-//! Undoing exactly what ran.
+//! Undoes exactly what ran.
 
 use super::VFIO_PCI;
-use super::attribute::Writer;
+use super::attribute::SysfsWriter;
 use super::device::Device;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 
-/// What ran so far, in order, for the case that the next step fails.
+/// The actions that ran so far, in order, in case the next step fails.
 #[derive(Default)]
 pub(super) struct Undo {
     overridden: Vec<(PciAddress, String)>,
@@ -15,30 +15,29 @@ pub(super) struct Undo {
 }
 
 impl Undo {
-    /// The override was changed from `before`. Empty for a device that a host driver had: cleared, that driver can have it
-    /// again.
+    /// The override was changed from `before`. Empty for a device with a host driver: once cleared, that driver can bind to it again.
     pub(super) fn overridden(&mut self, address: PciAddress, before: String) {
         self.overridden.push((address, before));
     }
 
-    /// The device was, or may have been, taken from its host driver.
+    /// The device was, or may have been, unbound from its host driver.
     pub(super) fn unbound(&mut self, address: PciAddress) {
         self.unbound.push(address);
     }
 
-    /// The device was, or may have been, given to vfio-pci.
+    /// The device was, or may have been, bound to vfio-pci.
     pub(super) fn bound(&mut self, address: PciAddress) {
         self.bound.push(address);
     }
 
-    /// Whether the device was given to vfio-pci by one of these steps.
+    /// Whether the device was bound to vfio-pci by one of these steps.
     pub(super) fn is_bound(&self, address: PciAddress) -> bool {
         self.bound.contains(&address)
     }
 
-    /// Undoes it all, latest first: the overrides, lest udev gives to vfio-pci again what was taken from it, then off
-    /// vfio-pci, and only then back to the host drivers. What cannot be undone is logged, and the rest still undone.
-    pub(super) fn run(self, paths: &Paths, writer: &Writer) {
+    /// Undoes everything, latest first: the overrides, so that udev does not bind the devices to vfio-pci again, then the vfio-pci
+    /// bindings, and only then the host drivers. A failure is logged, and the rest is still undone.
+    pub(super) fn run(self, paths: &Paths, writer: &SysfsWriter) {
         let device = |address: &PciAddress| Device { paths, address: *address };
         let undone = |what: &str, address: &PciAddress, result: crate::error::Result<()>| match result {
             Ok(()) => log::info!("undone: {what} {address}"),

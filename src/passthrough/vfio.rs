@@ -1,4 +1,4 @@
-//! Where the vfio-pci driver is: it may be built into the kernel, loaded, waiting to be loaded, or not to be had.
+//! Availability of the vfio-pci driver: built into the kernel, loaded, loadable, or missing.
 
 use super::VFIO_PCI;
 use crate::sys::paths::Paths;
@@ -9,25 +9,25 @@ use std::fs;
 pub enum Vfio {
     /// Part of the kernel image.
     BuiltIn,
-    /// A module that is loaded.
+    /// A loaded module.
     Loaded,
     /// A module that can be loaded.
     Loadable,
     /// The kernel has it neither built in nor as a module.
     Absent,
-    /// The running kernel's modules are no longer on the disk: a newer kernel has replaced it since the machine booted.
+    /// The running kernel's modules are no longer on the disk: a newer kernel has replaced them since the machine booted.
     Replaced,
-    /// Nothing tells: there are no lists of modules, as in a small initramfs. Loading is tried.
+    /// Unknown: there are no lists of modules, as in a small initramfs. Loading is tried.
     #[default]
     Unknown,
 }
 
 impl Vfio {
-    /// Looks for the driver. The module's long list is read only if the driver is not there yet.
+    /// Looks for the driver. The long list of modules is read only if the driver is not there yet.
     pub(super) fn read(paths: &Paths) -> Self {
         let module = paths.kernel_module("vfio_pci");
         if paths.pci_driver(VFIO_PCI).exists() || module.exists() {
-            // Only what was loaded has a state of initialisation (Documentation/ABI/stable/sysfs-module).
+            // Only loaded modules have an initialisation state (Documentation/ABI/stable/sysfs-module).
             return if module.join("initstate").exists() { Self::Loaded } else { Self::BuiltIn };
         }
         let Ok(release) = fs::read_to_string(paths.kernel_release()) else { return Self::Unknown };
@@ -37,19 +37,19 @@ impl Vfio {
             (Some(true), _) => Self::BuiltIn,
             (_, Some(true)) => Self::Loadable,
             (_, Some(false)) => Self::Absent,
-            // Another kernel's modules are there, so ours should be.
+            // Another kernel's modules exist, so ours should exist too.
             (_, None) if !modules.exists() && modules.parent().is_some_and(has_entries) => Self::Replaced,
             (_, None) => Self::Unknown,
         }
     }
 
-    /// Whether devices can be bound at once.
+    /// Whether devices can be bound now.
     pub fn is_ready(self) -> bool {
         matches!(self, Self::BuiltIn | Self::Loaded)
     }
 }
 
-/// Whether `modules.dep` or `modules.builtin` (`modules.dep(5)`) has the driver, compressed or not.
+/// Whether `modules.dep` or `modules.builtin` (`modules.dep(5)`) lists the driver, compressed or not.
 fn lists_vfio(list: &str) -> bool {
     list.lines().any(|line| {
         let path = line.split(':').next().unwrap_or_default();

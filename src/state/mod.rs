@@ -1,7 +1,7 @@
-//! What Persona remembers, in small TOML files: the choice, the override, what ran last, what legion is doing.
+//! Persona's state, in small TOML files: the choice, the override, what ran last, what legion is doing.
 //!
-//! All are written whole ([`crate::sys::atomic`]). One that cannot be read counts as absent where doubt would keep the
-//! host from booting; the reader says so in the log.
+//! All are replaced atomically ([`crate::sys::atomic`]). An unreadable file counts as absent where an error would keep the host from
+//! booting; the reader logs that.
 
 mod files;
 pub mod operation;
@@ -18,7 +18,7 @@ use serde::Serialize;
 pub use starts::{ENOUGH, StartCount, StartCounts, ran_well};
 use std::fmt;
 
-/// The state directory may hold anything after an accident: what cannot be read is told and counts as absent.
+/// The state directory may contain anything after a crash: an unreadable file is reported and counts as absent.
 pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
     read.unwrap_or_else(|error| {
         log::warn!("{error}");
@@ -26,7 +26,7 @@ pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
     })
 }
 
-/// What tells this boot of the kernel from every other, if it can be read.
+/// The boot ID of the kernel, if it can be read.
 pub fn boot_id(paths: &Paths) -> Option<String> {
     std::fs::read_to_string(paths.boot_id()).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }
@@ -37,13 +37,13 @@ pub fn boot_id(paths: &Paths) -> Option<String> {
 pub enum Reason {
     /// A person picked it in the menu.
     Picked,
-    /// Nobody did: the default.
+    /// No choice was made: the default.
     Timeout,
     /// It was set for this boot from a running system, or on the kernel command line.
     Override,
-    /// Somebody chose over SSH while the menu was up.
+    /// It was chosen remotely while the menu was up.
     Remote,
-    /// What should have started could not.
+    /// A fallback: the intended persona could not start.
     Fallback,
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for Reason {
 pub struct Choice {
     /// The persona's name.
     pub persona: String,
-    /// Why it.
+    /// Why it was chosen.
     pub reason: Reason,
 }
 
@@ -84,26 +84,25 @@ impl Choice {
 ///
 /// # When the power fails
 ///
-/// A one-shot is used up by `prepare`, as the last thing before QEMU is started (for a unit and the bare host by the menu, as
-/// the last thing before they are), and durably: its file is gone, and the folder synced, before the launch goes on. So
-/// whatever the moment, no boot starts it after one that has launched it. A cut before that moment leaves it, and the next
-/// boot starts it: what has not been launched is not lost. One window stays, from the removal to QEMU's first
-/// instruction, some milliseconds: a cut there loses an override whose guest never ran. No order of two writes
-/// closes it, and the other order would start a persona twice, or, with a guest that takes the machine down, at every boot
-/// for ever. The default, and somebody who asks again, is the cheaper mistake.
+/// A one-shot is used up by `prepare`, as the last thing before QEMU is started (for a unit and the bare host by the menu, as the last
+/// thing before they are), and durably: its file is removed, and the folder synced, before the launch continues. So no boot starts it after
+/// one that has launched it, whenever the power fails. A power cut before that leaves it, and the next boot starts it: what has not been
+/// launched is not lost. One window remains, from the removal to QEMU's first instruction, some milliseconds: a cut there loses an override
+/// whose guest never ran. No order of two writes closes it, and the other order would start a persona twice, or, with a guest that crashes
+/// the machine, at every boot forever. Falling back to the default, until the override is set again, is the cheaper mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Override {
     /// The persona's name.
     pub persona: String,
-    /// Whether it stays until cleared, not for one launch only.
+    /// Whether it stays until cleared instead of for one launch.
     pub until_cleared: bool,
-    /// Who asked for it ([`crate::sys::who`]).
+    /// The caller that set it ([`crate::sys::identity`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// When, in seconds since the epoch.
+    /// When it was set, in seconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
-    /// In which boot ([`boot_id`]). It is for those that come after.
+    /// The boot in which it was set ([`boot_id`]). It applies to later boots.
     #[serde(skip)]
     pub boot: Option<String>,
 }
@@ -126,44 +125,43 @@ impl Override {
         record::write_toml(&paths.override_file(), self)
     }
 
-    /// Held while the record is read and changed by what it says: one that is set meanwhile must not be removed instead.
+    /// Held while the record is read and changed: one that is set in the meantime must not be removed instead.
     fn lock(paths: &Paths) -> Result<FileLock> {
         FileLock::take_within(&paths.override_lock(), LOCK_TIMEOUT)
     }
 
-    /// Whether it was set before the boot of this ID. What was set meanwhile is for the next one, whatever is started again
-    /// in this one.
+    /// Whether it was set before the boot of this ID. One set during this boot is for the next one, whatever is restarted in this one.
     pub fn is_for(&self, boot: Option<&str>) -> bool {
         self.boot.is_none() || self.boot.as_deref() != boot
     }
 
-    /// Spends a one-shot override on a choice of the persona it names, whoever made that: see [`Override`] for when.
+    /// Uses up a one-shot override when the persona it names is chosen, by anyone: see [`Override`] for when.
     ///
     /// # Errors
     /// When it cannot be removed: then nothing may be launched, or it would start again.
     pub fn use_up(paths: &Paths, choice: &Choice) -> Result<()> {
         let boot = boot_id(paths);
         let is_spent = |next: &Self| next.persona == choice.persona && next.is_for(boot.as_deref()) && !next.until_cleared;
-        // Mostly there is nothing to change, and so nothing to wait for.
+        // Usually there is nothing to change, and so no lock to wait for.
         if !or_absent(Self::read(paths)).is_some_and(|next| is_spent(&next)) {
             return Ok(());
         }
         let _lock = Self::lock(paths)?;
-        // What cannot be read made no choice.
+        // An unreadable record made no choice.
         match or_absent(Self::read(paths)) {
             Some(next) if is_spent(&next) => atomic::remove(&paths.override_file()),
             _ => Ok(()),
         }
     }
 
-    /// Clears it, durably, and says what was set; no override is fine.
+    /// Clears it, durably, and returns what was set; no override is fine.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn clear(paths: &Paths) -> Result<Cleared> {
         let _lock = Self::lock(paths)?;
         let was_set = paths.override_file().exists();
-        // One that cannot be read is cleared all the same.
+        // An unreadable one is cleared as well.
         let next = or_absent(Self::read(paths));
         atomic::remove(&paths.override_file())?;
         Ok(match next {
@@ -193,7 +191,7 @@ pub struct Last {
 }
 
 impl Last {
-    /// What last ran well, if anything is known to have.
+    /// The persona that last ran well, if any is recorded.
     ///
     /// # Errors
     /// When there is a record that cannot be read.
@@ -201,7 +199,7 @@ impl Last {
         record::read_toml(&paths.last())
     }
 
-    /// Remembers it.
+    /// Records it.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -210,7 +208,7 @@ impl Last {
     }
 }
 
-/// Where legion is between off and on.
+/// legion's phase between off and on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Devices are being bound.
@@ -221,9 +219,9 @@ pub enum Phase {
     Starting,
     /// QMP says the guest runs.
     Running,
-    /// The guest is gone; the devices are being given back.
+    /// The guest has ended; the devices are being returned.
     Stopping,
-    /// It ran, and came to a good end.
+    /// It ran, and ended well.
     Ended,
     /// It did not start, or died.
     Failed,
@@ -235,36 +233,36 @@ impl fmt::Display for Phase {
     }
 }
 
-/// How legion's run came out.
+/// The outcome of legion's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The guest powered itself off.
     GuestPoweroff,
-    /// It ran well until somebody stopped it.
+    /// It ran well until it was stopped.
     Stopped,
-    /// It did not run, or not to a good end.
+    /// It did not run, or ended badly.
     Failure,
 }
 
 /// `/run/persona/legion.toml`: what legion is doing, or why it is not. No file: it was not started in this boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegionState {
-    /// Where it is.
+    /// Its phase.
     pub phase: Phase,
-    /// The persona it is.
+    /// Its persona.
     pub persona: String,
-    /// Why it ended or failed, for a person.
+    /// Why it ended or failed, as text.
     pub why: Option<String>,
-    /// How the run came out, once it is over.
+    /// The outcome of the run, once it has ended.
     pub outcome: Option<Outcome>,
-    /// How long the guest ran, in seconds, once it is over.
+    /// How long the guest ran, in seconds, once it has ended.
     pub ran_s: Option<u64>,
-    /// Whether it has run well, as the settings' `running_well` has it.
+    /// Whether it has run well, as defined by `running_well` in the settings.
     pub runs_well: bool,
 }
 
 impl LegionState {
-    /// Forgets the last run: nothing has come of the next one yet.
+    /// Discards the last run: the next one has no outcome yet.
     ///
     /// # Errors
     /// When it cannot be removed.
@@ -272,12 +270,12 @@ impl LegionState {
         atomic::remove(&paths.legion_state())
     }
 
-    /// The persona in a phase in which nothing has come out yet.
+    /// The persona in a phase without an outcome yet.
     pub fn new(phase: Phase, persona: &str) -> Self {
         Self { phase, persona: persona.to_owned(), why: None, outcome: None, ran_s: None, runs_well: false }
     }
 
-    /// Whether legion is on, or on its way there or from there.
+    /// Whether legion is on, starting or stopping.
     pub fn is_on(&self) -> bool {
         !matches!(self.phase, Phase::Ended | Phase::Failed)
     }
@@ -307,7 +305,7 @@ impl LegionState {
 /// `/run/persona/bound.toml`: what `prepare` did to each device, for `release` to undo and `status` to show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BoundDevices {
-    /// In the order they were bound.
+    /// In the order in which they were bound.
     pub devices: Vec<BoundDevice>,
 }
 
@@ -342,7 +340,7 @@ impl BoundDevices {
     }
 }
 
-/// `/run/persona/menu.toml`: what the menu has on the screen.
+/// `/run/persona/menu.toml`: what the menu shows on the screen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MenuState {
     /// From the menu's process start to its first complete frame on a screen, in milliseconds; absent without a screen.

@@ -1,4 +1,4 @@
-//! Who starts, stops or switches legion now: one at a time, and the others are told who it is.
+//! Operations on legion: start, stop or switch. Only one runs at a time; others are told whose it is.
 
 use super::record;
 use crate::config::document::{Checked, Lines, Record, Table, Word};
@@ -14,9 +14,9 @@ use std::os::unix::fs::MetadataExt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What somebody does to legion. In a record and in the log it is `start mordor`, `stop gondor` or `switch gondor to mordor`.
+/// An operation on legion. In a record and in the log it is `start mordor`, `stop gondor` or `switch gondor to mordor`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum Operation {
     /// Start it as this persona.
     Start {
         /// Its name.
@@ -24,20 +24,20 @@ pub enum Deed {
     },
     /// Stop it.
     Stop {
-        /// The persona that it is.
+        /// Its current persona.
         from: String,
     },
     /// Stop it and start it as another one.
     Switch {
-        /// The persona that it is.
+        /// Its current persona.
         from: String,
-        /// The one that it is to be.
+        /// Its next persona.
         to: String,
     },
 }
 
-impl Deed {
-    /// The same as something that goes on: `switching gondor to mordor`.
+impl Operation {
+    /// The present participle: `switching gondor to mordor`.
     pub fn going_on(&self) -> String {
         match self {
             Self::Start { to } => format!("starting {to}"),
@@ -47,7 +47,7 @@ impl Deed {
     }
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start { to } => write!(f, "start {to}"),
@@ -57,7 +57,7 @@ impl fmt::Display for Deed {
     }
 }
 
-impl FromStr for Deed {
+impl FromStr for Operation {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -67,24 +67,24 @@ impl FromStr for Deed {
             ["start", to] => Ok(Self::Start { to: name(to) }),
             ["stop", from] => Ok(Self::Stop { from: name(from) }),
             ["switch", from, "to", to] => Ok(Self::Switch { from: name(from), to: name(to) }),
-            _ => Err(format!("`{text}` is nothing that is done to legion")),
+            _ => Err(format!("`{text}` is not an operation on legion")),
         }
     }
 }
 
-impl Serialize for Deed {
+impl Serialize for Operation {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// How far it is.
+/// The progress of the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// legion goes, or is about to.
+    /// legion is stopping, or about to.
     Stopping,
-    /// legion comes.
+    /// legion is starting.
     Starting,
 }
 
@@ -92,23 +92,23 @@ impl Word for Stage {
     const WORDS: &'static [(&'static str, Self)] = &[("stopping", Self::Stopping), ("starting", Self::Starting)];
 }
 
-/// `/run/persona/switch.toml`: what is being done to legion, and by whom. It is gone with its end; one whose process does not hold
-/// the lock any longer was interrupted.
+/// `/run/persona/switch.toml`: the current operation on legion, and its caller. Removed at its end; if its process does not hold the lock
+/// any more, the operation was interrupted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Doing {
-    /// By whom, as [`crate::sys::who::asks`] tells.
+pub struct OperationRecord {
+    /// The caller, as [`crate::sys::identity::of_caller`] reports it.
     pub who: String,
-    /// What.
-    pub what: Deed,
-    /// How far it is.
+    /// The operation.
+    pub what: Operation,
+    /// Its progress.
     pub stage: Stage,
-    /// When it began, in seconds since the machine was switched on.
+    /// Its start, in seconds since boot.
     pub since_s: u64,
-    /// The process that does it.
+    /// The process that executes it.
     pub pid: u32,
 }
 
-impl Record for Doing {
+impl Record for OperationRecord {
     fn read(table: &mut Table<'_>) -> Checked<Self> {
         Ok(Self {
             who: table.need("who", Table::string)?,
@@ -128,8 +128,8 @@ impl Record for Doing {
     }
 }
 
-impl Doing {
-    /// The record, whether its process lives or not.
+impl OperationRecord {
+    /// The record, whether its process still runs or not.
     ///
     /// # Errors
     /// When there is one that cannot be read.
@@ -137,37 +137,37 @@ impl Doing {
         record::read_toml(&paths.switch())
     }
 
-    /// Whether it goes on: its process holds the lock. Looking takes no lock itself, which would be in another one's way.
+    /// Whether it is still running: its process holds the lock. This check takes no lock itself, which could block another process.
     pub fn goes_on(&self, paths: &Paths) -> bool {
         let lock = fs::metadata(paths.switch_lock());
         let locks = fs::read_to_string(paths.locks());
         lock.ok().zip(locks.ok()).is_some_and(|(lock, locks)| is_held(&locks, self.pid, lock.ino()))
     }
 
-    /// In words for who came second: `frodo from 192.0.2.7 is switching gondor to mordor, since 12 s`.
+    /// The message for a second caller: `frodo from 192.0.2.7 is switching gondor to mordor, since 12 s`.
     pub fn told(&self, now: Duration) -> String {
         format!("{} is {}, since {} s", self.who, self.what.going_on(), now.as_secs().saturating_sub(self.since_s))
     }
 }
 
-/// Whether a process holds the flock(2) on a file, by the kernel's list of locks (proc_locks(5)):
+/// Whether a process holds the flock(2) on a file, according to the kernel's list of locks (proc_locks(5)):
 /// `1: FLOCK  ADVISORY  WRITE 359 00:17:1188 0 EOF`.
 fn is_held(locks: &str, pid: u32, inode: u64) -> bool {
     locks.lines().any(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
-        // A line whose second word is an arrow waits for a lock.
+        // A line whose second word is an arrow is a waiter.
         let [_, "FLOCK", _, _, holder, file, ..] = words[..] else { return false };
         holder.parse() == Ok(pid) && file.rsplit(':').next().and_then(|number| number.parse().ok()) == Some(inode)
     })
 }
 
-/// How long the machine has been on, sleep included.
+/// The time since boot, including suspend.
 pub fn uptime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
-/// The right to start, stop or switch legion: an flock(2) on `/run/persona/switch.lock`, held until this is dropped or its process is
-/// gone, however that ends. What legion does is read only while this is held: then no other process changes it.
+/// The right to start, stop or switch legion: an flock(2) on `/run/persona/switch.lock`, held until this is dropped or its process has
+/// ended in any way. legion's state is read only while this is held: then no other process changes it.
 #[derive(Debug)]
 pub struct OperationLock<'a> {
     paths: &'a Paths,
@@ -175,57 +175,57 @@ pub struct OperationLock<'a> {
 }
 
 impl<'a> OperationLock<'a> {
-    /// Takes it, without waiting, and says who has it.
+    /// Takes it without waiting; the error says which process has it.
     ///
     /// # Errors
-    /// When somebody else has it; the message says who, what for and since when, as of `now` (see [`uptime`]).
+    /// When another operation is in progress; the message names its caller, operation and start, as of `now` (see [`uptime`]).
     pub fn take(paths: &'a Paths, now: Duration) -> Result<Self> {
         let lock = FileLock::try_take(&paths.switch_lock())?.ok_or_else(|| held(paths, now))?;
         Ok(Self { paths, _lock: lock })
     }
 
-    /// Says what is done with it, and who does it.
+    /// Records the operation and its caller.
     ///
     /// # Errors
     /// When that cannot be recorded.
-    pub fn begin(self, what: Deed, who: &str, now: Duration) -> Result<Turn<'a>> {
-        let stage = if matches!(what, Deed::Start { .. }) { Stage::Starting } else { Stage::Stopping };
-        let doing = Doing { who: who.to_owned(), what, stage, since_s: now.as_secs(), pid: std::process::id() };
-        let turn = Turn { lock: self, doing, stays: false };
-        turn.record()?;
-        Ok(turn)
+    pub fn begin(self, what: Operation, who: &str, now: Duration) -> Result<RunningOperation<'a>> {
+        let stage = if matches!(what, Operation::Start { .. }) { Stage::Starting } else { Stage::Stopping };
+        let record = OperationRecord { who: who.to_owned(), what, stage, since_s: now.as_secs(), pid: std::process::id() };
+        let operation = RunningOperation { lock: self, record, stays: false };
+        operation.save()?;
+        Ok(operation)
     }
 }
 
-/// A start, a stop or a switch of legion that goes on, and its record.
+/// An operation in progress, and its record.
 #[derive(Debug)]
-pub struct Turn<'a> {
+pub struct RunningOperation<'a> {
     lock: OperationLock<'a>,
-    doing: Doing,
+    record: OperationRecord,
     stays: bool,
 }
 
-impl Turn<'_> {
-    /// legion is off, and is to be started.
+impl RunningOperation<'_> {
+    /// legion is off, and will be started.
     ///
     /// # Errors
     /// When that cannot be recorded.
     pub fn starts(&mut self) -> Result<()> {
-        self.doing.stage = Stage::Starting;
-        self.record()
+        self.record.stage = Stage::Starting;
+        self.save()
     }
 
-    /// Ends it, and leaves the record for `persona status`: nobody goes on with it.
+    /// Ends it, and leaves the record for `persona status`: the operation is not resumed.
     pub fn interrupted(mut self) {
         self.stays = true;
     }
 
-    fn record(&self) -> Result<()> {
-        record::write_toml(&self.lock.paths.switch(), &self.doing)
+    fn save(&self) -> Result<()> {
+        record::write_toml(&self.lock.paths.switch(), &self.record)
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for RunningOperation<'_> {
     fn drop(&mut self) {
         if !self.stays
             && let Err(error) = atomic::remove(&self.lock.paths.switch())
@@ -235,14 +235,14 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// How often, and at what intervals, the record is looked for of one who holds the lock already.
+/// How often, and at what intervals, to look for the record of the process that holds the lock.
 const LOOKS: u32 = 50;
 const LOOK: Duration = Duration::from_millis(20);
 
 #[cold]
 fn held(paths: &Paths, now: Duration) -> Error {
-    // Whoever has just taken the lock says a moment later what for; what is there until then is an older record.
-    let look = || Doing::read(paths).ok().flatten().filter(|doing| doing.goes_on(paths));
+    // A process that has just taken the lock writes its record a moment later; until then there is an older record.
+    let look = || OperationRecord::read(paths).ok().flatten().filter(|doing| doing.goes_on(paths));
     let later = || {
         (0..LOOKS).find_map(|_| {
             std::thread::sleep(LOOK);
@@ -250,8 +250,8 @@ fn held(paths: &Paths, now: Duration) -> Error {
         })
     };
     let doing = look().or_else(later);
-    let told = doing.map_or_else(|| "somebody else is just beginning to start, stop or switch legion".to_owned(), |doing| doing.told(now));
-    Error::new(told).with_hint("wait for its end: `persona status` tells how far it is; `persona stop --force` stops legion all the same")
+    let told = doing.map_or_else(|| "another process is about to start, stop or switch legion".to_owned(), |doing| doing.told(now));
+    Error::new(told).with_hint("wait for its end: `persona status` shows the progress; `persona stop --force` stops legion all the same")
 }
 
 #[cfg(test)]
@@ -263,15 +263,15 @@ mod tests {
 
     const NOW: Duration = Duration::from_secs(100);
 
-    fn switch() -> Deed {
-        Deed::Switch { from: "gondor".into(), to: "mordor".into() }
+    fn switch() -> Operation {
+        Operation::Switch { from: "gondor".into(), to: "mordor".into() }
     }
 
-    fn take<'a>(paths: &'a Paths, what: Deed, who: &str, now: Duration) -> Result<Turn<'a>> {
+    fn take<'a>(paths: &'a Paths, what: Operation, who: &str, now: Duration) -> Result<RunningOperation<'a>> {
         OperationLock::take(paths, now)?.begin(what, who, now)
     }
 
-    /// A folder whose list of locks is the machine's.
+    /// A folder with the machine's list of locks.
     fn root() -> (tempfile::TempDir, Paths) {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("proc")).unwrap();
@@ -282,11 +282,11 @@ mod tests {
 
     #[test]
     fn deeds_are_read_as_they_are_written() {
-        for deed in [Deed::Start { to: "a".into() }, Deed::Stop { from: "a".into() }, switch()] {
-            assert_eq!(deed.to_string().parse(), Ok(deed));
+        for operation in [Operation::Start { to: "a".into() }, Operation::Stop { from: "a".into() }, switch()] {
+            assert_eq!(operation.to_string().parse(), Ok(operation));
         }
         for text in ["", "start", "stop a b", "switch a b", "switch  to b to"] {
-            assert!(text.parse::<Deed>().is_err(), "{text}");
+            assert!(text.parse::<Operation>().is_err(), "{text}");
         }
     }
 
@@ -295,34 +295,34 @@ mod tests {
         let (_root, paths) = root();
         let mut turn = take(&paths, switch(), "frodo from 192.0.2.7", NOW).unwrap();
         let record = fs::read_to_string(paths.switch()).unwrap();
-        let told = take(&paths, Deed::Stop { from: "gondor".into() }, "sam", NOW + Duration::from_secs(12)).unwrap_err().to_string();
+        let told = take(&paths, Operation::Stop { from: "gondor".into() }, "sam", NOW + Duration::from_secs(12)).unwrap_err().to_string();
         assert!(told.starts_with("frodo from 192.0.2.7 is switching gondor to mordor, since 12 s\n  hint: wait"), "{told}");
         assert_eq!(fs::read_to_string(paths.switch()).unwrap(), record);
-        assert!(Doing::read(&paths).unwrap().unwrap().goes_on(&paths));
+        assert!(OperationRecord::read(&paths).unwrap().unwrap().goes_on(&paths));
 
         turn.starts().unwrap();
-        assert_eq!(Doing::read(&paths).unwrap().unwrap().stage, Stage::Starting);
+        assert_eq!(OperationRecord::read(&paths).unwrap().unwrap().stage, Stage::Starting);
         drop(turn);
-        assert_eq!(Doing::read(&paths).unwrap(), None);
+        assert_eq!(OperationRecord::read(&paths).unwrap(), None);
         take(&paths, switch(), "sam", NOW).unwrap().interrupted();
-        let left = Doing::read(&paths).unwrap().unwrap();
+        let left = OperationRecord::read(&paths).unwrap().unwrap();
         assert!(left.who == "sam" && !left.goes_on(&paths), "{left:?}");
         drop(take(&paths, switch(), "frodo", NOW).unwrap());
-        assert_eq!(Doing::read(&paths).unwrap(), None, "the next one does away with what an interrupted one left");
+        assert_eq!(OperationRecord::read(&paths).unwrap(), None, "the next operation removes the record of an interrupted one");
     }
 
     #[test]
     fn who_has_just_begun_is_waited_for_to_say_what() {
         let (_root, paths) = root();
-        take(&paths, Deed::Stop { from: "rivendale".into() }, "sam", NOW).unwrap().interrupted();
-        let doing = Doing { pid: std::process::id(), ..Doing::read(&paths).unwrap().unwrap() };
+        take(&paths, Operation::Stop { from: "rivendale".into() }, "sam", NOW).unwrap().interrupted();
+        let doing = OperationRecord { pid: std::process::id(), ..OperationRecord::read(&paths).unwrap().unwrap() };
         let _lock = FileLock::try_take(&paths.switch_lock()).unwrap().unwrap();
-        let not_yet = Doing { pid: 1, ..doing.clone() };
+        let not_yet = OperationRecord { pid: 1, ..doing.clone() };
         record::write_toml(&paths.switch(), &not_yet).unwrap();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| take(&paths, switch(), "frodo", NOW).unwrap_err().to_string());
             std::thread::sleep(5 * LOOK);
-            record::write_toml(&paths.switch(), &Doing { what: switch(), ..doing }).unwrap();
+            record::write_toml(&paths.switch(), &OperationRecord { what: switch(), ..doing }).unwrap();
             let told = second.join().unwrap();
             assert!(told.starts_with("sam is switching gondor to mordor"), "{told}");
         });
@@ -333,12 +333,12 @@ mod tests {
         let (_root, paths) = root();
         let lock = OperationLock::take(&paths, NOW).unwrap();
         assert!(OperationLock::take(&paths, NOW).is_err());
-        assert_eq!(Doing::read(&paths).unwrap(), None);
+        assert_eq!(OperationRecord::read(&paths).unwrap(), None);
         drop(lock);
         take(&paths, switch(), "sam", NOW).unwrap();
     }
 
-    /// Set in the child that holds the turn, to the root.
+    /// Set in the child that holds the lock, to the root directory.
     const HOLDS: &str = "PERSONA_TEST_HOLDS_TURN";
 
     #[test]
@@ -352,7 +352,7 @@ mod tests {
             return;
         }
         let (root, paths) = root();
-        let name = "power::tests::a_process_that_was_killed_has_given_its_turn_away";
+        let name = "state::operation::tests::a_process_that_was_killed_has_given_its_turn_away";
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture"])
             .env(HOLDS, root.path())
@@ -363,12 +363,12 @@ mod tests {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
         assert!(lines.any(|line| line == "holding"));
-        let doing = Doing::read(&paths).unwrap().unwrap();
+        let doing = OperationRecord::read(&paths).unwrap().unwrap();
         assert!(doing.goes_on(&paths) && doing.pid == child.id());
         assert!(take(&paths, switch(), "sam", NOW).is_err());
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(Doing::read(&paths).unwrap().as_ref(), Some(&doing), "its record is still there");
+        assert_eq!(OperationRecord::read(&paths).unwrap().as_ref(), Some(&doing), "its record is still there");
         assert!(!doing.goes_on(&paths));
         take(&paths, switch(), "sam", NOW).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Small TOML files, each a record that is written and read as a whole.
+//! Small TOML files, each a record that is read and written as a whole.
 
 use crate::config::document::{self, Record};
 use crate::error::{Context, Result};
@@ -7,13 +7,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Writes a record as TOML, making the folder if need be.
+/// Writes a record as TOML, and creates the folder if needed.
 ///
 /// # Errors
 /// When the folder cannot be made or written to.
 pub(crate) fn write_toml(path: &Path, record: &impl Record) -> Result<()> {
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).context(|| format!("making the folder {}", folder.display()))?;
+        fs::create_dir_all(folder).context(|| format!("creating the folder {}", folder.display()))?;
     }
     write(path, document::write(record).as_bytes())
 }

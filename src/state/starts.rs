@@ -1,9 +1,8 @@
-//! `/var/lib/persona/starts.toml`: in how many boots in a row each persona was started in vain.
+//! `/var/lib/persona/starts.toml`: the number of consecutive failed boots of each persona.
 //!
-//! A start is written down, durably, before anything is done for it, and forgotten once the persona runs well. So one that
-//! cannot start, or that crashes the host, hangs it or powers it off, is told from one that runs by the boot after, whatever
-//! became of this one. After [`ENOUGH`] boots nothing starts it any more unless a person is there or has
-//! named it: a wrong default never keeps a machine in a loop.
+//! A start is recorded, durably, before anything is done for it, and removed once the persona runs well. So the next boot can tell a
+//! persona that runs from one that cannot start, or that crashes or hangs the host or powers it off. After [`ENOUGH`] failed boots it
+//! starts only if a person is present or has named it: a wrong default never keeps a machine in a loop.
 
 use super::record;
 use super::{Choice, Last, Reason, boot_id};
@@ -13,13 +12,13 @@ use crate::sys::atomic;
 use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
 
-/// So many boots in a row in which a persona did not run well, and it is passed over.
+/// After this many consecutive boots in which a persona did not run well, it is skipped.
 pub const ENOUGH: u32 = 3;
 
-/// The counts of all personas that were started in vain.
+/// The counts of all personas with failed boots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StartCounts {
-    /// In the order of their first vain start.
+    /// In the order of their first failed start.
     pub personas: Vec<StartCount>,
 }
 
@@ -28,9 +27,9 @@ pub struct StartCounts {
 pub struct StartCount {
     /// The persona's name.
     pub persona: String,
-    /// In how many boots in a row it was started and did not run well.
+    /// The number of consecutive boots in which it was started and did not run well.
     pub boots: u32,
-    /// The last of these boots ([`boot_id`]): what is started several times in one counts once.
+    /// The last of these boots ([`boot_id`]): several starts in one boot count once.
     pub boot: Option<String>,
 }
 
@@ -59,29 +58,29 @@ impl Record for StartCount {
 }
 
 impl StartCounts {
-    /// The counts; none where nothing was ever started in vain.
+    /// The counts; none where no start has failed.
     ///
     /// # Errors
-    /// When there is a record that cannot be read. It counts as none: a machine that passes over everything because of a
-    /// broken file would help nobody, and three more boots tell again.
+    /// When there is a record that cannot be read. It counts as none: skipping every persona because of a broken file would help no one,
+    /// and the counts are complete again after three boots.
     pub fn read(paths: &Paths) -> Result<Option<Self>> {
         record::read_toml(&paths.starts())
     }
 
-    /// In how many boots in a row this persona was started and did not run well.
+    /// The number of consecutive boots in which this persona was started and did not run well.
     pub fn of(&self, persona: &str) -> u32 {
         self.personas.iter().find(|start| start.persona == persona).map_or(0, |start| start.boots)
     }
 
-    /// Whether nothing but a person starts it any more.
+    /// Whether it is only started by a person.
     pub fn passes_over(&self, persona: &str) -> bool {
         self.of(persona) >= ENOUGH
     }
 
-    /// Why nothing but a person starts it any more, if that is so: a line for people.
+    /// Why it is only started by a person, if so: a line of text.
     pub fn passed_over(&self, persona: &str) -> Option<String> {
         let boots = self.of(persona);
-        self.passes_over(persona).then(|| format!("{persona} is passed over: it did not run well in {boots} boots in a row"))
+        self.passes_over(persona).then(|| format!("{persona} is skipped: it did not run well in {boots} boots in a row"))
     }
 
     /// What the owner can do about it.
@@ -91,8 +90,8 @@ impl StartCounts {
         )
     }
 
-    /// Counts a start, to be done before anything is. One that nobody would see is not made without being counted; whoever is
-    /// there to see it may make it.
+    /// Counts a start, before anything else is done. An unattended start is refused if it cannot be counted; a person may start it all the
+    /// same.
     ///
     /// # Errors
     /// When the count cannot be written, unless a person chose.
@@ -109,7 +108,7 @@ impl StartCounts {
         }
     }
 
-    /// Takes this boot's start back: somebody stopped it before it could show how it runs.
+    /// Removes this boot's start: it was stopped before it could show how it runs.
     ///
     /// # Errors
     /// When the counts cannot be written.
@@ -118,7 +117,7 @@ impl StartCounts {
         change(paths, |starts| starts.end(persona, boot.as_deref()))
     }
 
-    /// Holds nothing against a persona any more.
+    /// Clears a persona's count.
     ///
     /// # Errors
     /// When the counts cannot be written.
@@ -126,7 +125,7 @@ impl StartCounts {
         change(paths, |starts| starts.personas.retain(|start| start.persona != persona))
     }
 
-    /// Without a known boot, every start is one of its own.
+    /// If the boot is unknown, every start counts separately.
     fn begin(&mut self, persona: &str, boot: Option<String>) {
         match self.personas.iter_mut().find(|start| start.persona == persona) {
             Some(start) if start.boot.is_some() && start.boot == boot => {}
@@ -143,7 +142,7 @@ impl StartCounts {
     }
 }
 
-/// Remembers that a persona runs well: it is the last one that did, and nothing is held against it any more.
+/// Records that a persona runs well: it becomes the last one that did, and its count is cleared.
 ///
 /// # Errors
 /// When that cannot be written.
@@ -155,7 +154,7 @@ pub fn ran_well(paths: &Paths, persona: &str) -> Result<()> {
     StartCounts::reset(paths, persona)
 }
 
-/// One at a time: `prepare`, `release`, the menu and a person's command may all come at once.
+/// One at a time: `prepare`, `release`, the menu and a user's command may all run at once.
 fn change(paths: &Paths, change: impl FnOnce(&mut StartCounts)) -> Result<()> {
     let _lock = FileLock::take_within(&paths.starts_lock(), LOCK_TIMEOUT)?;
     let before = StartCounts::read(paths).unwrap_or_else(|error| {
@@ -177,7 +176,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A machine in a boot of this ID.
+    /// A machine in a boot with this ID.
     fn boot(root: &tempfile::TempDir, id: &str) -> Paths {
         let paths = Paths::new(root.path(), None);
         std::fs::create_dir_all(paths.boot_id().parent().unwrap()).unwrap();
@@ -248,7 +247,7 @@ mod tests {
     }
 
     proptest! {
-        /// However starts and ends mix, the count is the number of boots since the last good one in which a start stands.
+        /// For any sequence of starts and ends, the count is the number of boots with a start since the last good one.
         #[test]
         fn the_count_is_that_of_the_boots_in_which_a_start_stands(
             history in prop::collection::vec(prop::collection::vec(0..3_u8, 0..6), 0..8)
@@ -258,8 +257,8 @@ mod tests {
             for (number, deeds) in history.iter().enumerate() {
                 let id = number.to_string();
                 let mut stands = 0;
-                for deed in deeds {
-                    match deed {
+                for operation in deeds {
+                    match operation {
                         0 => { starts.begin("a", Some(id.clone())); stands = 1; }
                         1 => { starts.end("a", Some(&id)); stands = 0; }
                         _ => { starts.personas.clear(); (expected, stands) = (0, 0); }

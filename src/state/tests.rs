@@ -20,7 +20,7 @@ fn a_one_shot_override_is_spent_by_the_start_of_its_own_persona_only() {
     assert!(after(true, "mordor", Reason::Override).is_some(), "until cleared");
     assert!(after(false, "gondor", Reason::Override).is_some(), "the kernel command line chose");
     assert!(after(false, "gondor", Reason::Picked).is_some(), "a person chose");
-    assert_eq!(after(false, "mordor", Reason::Picked), None, "what was to start has started, whoever had it so");
+    assert_eq!(after(false, "mordor", Reason::Picked), None, "the intended persona has started, by any reason");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn what_is_set_for_the_next_boot_is_not_spent_in_this_one() {
     assert!(Override { boot: None, ..again }.is_for(Some("this")), "an older file");
 }
 
-/// What it is as a file, and as what it is read back.
+/// Its file, and the record read back from it.
 fn text_of<R: Record + PartialEq + std::fmt::Debug>(record: &R) -> String {
     let text = document::write(record);
     assert_eq!(&document::read::<R>(&text, "x").unwrap(), record, "{text}");

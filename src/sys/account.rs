@@ -6,18 +6,17 @@ use crate::sys::paths::Paths;
 /// The account's name; `legion.service` names it too.
 pub const NAME: &str = "legion";
 
-/// A user's and its group's number.
+/// A user ID and a group ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
-    /// User number.
+    /// User ID.
     pub uid: u32,
-    /// Number of its own group.
+    /// ID of the user's primary group.
     pub gid: u32,
 }
 
 impl Account {
-    /// legion's account, from `/etc/passwd` (`passwd(5)`): the C library's own look-up is not to be had in a static
-    /// binary.
+    /// legion's account, from `/etc/passwd` (`passwd(5)`): the C library's lookup is not available in a static binary.
     ///
     /// # Errors
     /// When there is no such account.
@@ -26,7 +25,7 @@ impl Account {
         let text = std::fs::read_to_string(&file).context(|| format!("reading {}", file.display()))?;
         Self::find(&text, NAME).ok_or_else(|| {
             Error::new(format!("there is no user `{NAME}` in {}", file.display()))
-                .with_hint("run `systemd-sysusers`, which makes it from /usr/lib/sysusers.d/persona.conf")
+                .with_hint("run `systemd-sysusers`, which creates it from /usr/lib/sysusers.d/persona.conf")
         })
     }
 

@@ -1,13 +1,13 @@
-//! Files and symlinks that are, at any instant, either the old one or the new one and whole.
+//! Atomic replacement of files and symlinks: at any moment, either the old or the complete new one exists.
 //!
-//! What is to be written is made under a name of its own, `.NAME.XXXXXXXX.persona-new`, made durable, and renamed. So two
-//! writers are never in each other's way: the last rename counts, and each of them is whole.
+//! New content is written under a unique name, `.NAME.XXXXXXXX.persona-new`, synced, and renamed. So two writers never disturb each other:
+//! the last rename wins, and each result is complete.
 //!
 //! # Leftovers
 //!
-//! A process that is killed, or a power cut, leaves its unfinished file. Each writer holds an flock(2) on its file, or on the
-//! folder in which it makes its link, until it is renamed. The next process that writes or removes NAME removes the
-//! unfinished files of NAME that are not locked. A file that a living process still writes is locked, and so it stays.
+//! A killed process or a power cut leaves its unfinished file. Each writer holds an flock(2) on its file, or on the folder in which it
+//! creates its link, until the rename. The next process that writes or removes NAME removes the unfinished files of NAME that are not
+//! locked. A file that a running process still writes is locked, and so it stays.
 
 use crate::error::{Context, Result};
 use crate::sys::file_lock::{is_at, try_lock};
@@ -24,16 +24,16 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 /// The mode of records: everybody may read what `persona status` and `persona list` show.
 const RECORD_MODE: u32 = 0o644;
 
-/// What unfinished files end in.
+/// The suffix of unfinished files.
 const SUFFIX: &str = ".persona-new";
 
-/// How many letters make the name of an unfinished file its own.
+/// How many characters make the name of an unfinished file unique.
 const UNIQUE: usize = 8;
 
-/// How often an unfinished file is made again that another process took for a leftover before it was locked.
+/// How often an unfinished file is recreated after another process removed it as a leftover before it was locked.
 const MAX_ATTEMPTS: usize = 16;
 
-/// Writes a file that everybody may read: makes `contents` durable beside `path`, and renames them over it.
+/// Writes a file that everybody may read: syncs `contents` to a file next to `path`, and renames that over it.
 ///
 /// # Errors
 /// When the folder cannot be written to; `path` is untouched then.
@@ -41,7 +41,7 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
     replace(path, contents, |file| file.set_permissions(Permissions::from_mode(RECORD_MODE)))
 }
 
-/// Writes `contents` over the file behind `path`, which keeps its owner and its mode. Links are followed.
+/// Replaces the contents of the file `path`, which keeps its owner and mode. Links are followed.
 ///
 /// # Errors
 /// When there is no such file or its folder cannot be written to; the file is untouched then.
@@ -60,7 +60,7 @@ pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
 /// When the folder cannot be written to; `path` is untouched then.
 pub fn link(path: &Path, target: &Path) -> Result<()> {
     let attempt = || {
-        // A link cannot be locked, so it is made in a folder that is.
+        // A link cannot be locked, so it is created in a folder that can.
         let (folder, _lock) = unfinished_folder(path)?;
         let link = folder.path().join(LINK);
         symlink(target, &link)?;
@@ -75,7 +75,7 @@ pub fn link(path: &Path, target: &Path) -> Result<()> {
 /// The link in its unfinished folder.
 const LINK: &str = "link";
 
-/// Replaces the file at `path` by one that is `contents`, once `admit` has let those read it who may.
+/// Replaces the file at `path` by one with `contents`, after `admit` has set its final permissions.
 fn replace(path: &Path, contents: &[u8], admit: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
     let attempt = || {
         let mut new = unfinished_file(path)?;
@@ -91,7 +91,7 @@ fn replace(path: &Path, contents: &[u8], admit: impl FnOnce(&File) -> io::Result
     Ok(())
 }
 
-/// A new file beside `path`, its owner's alone and locked.
+/// A new file next to `path`, private to its owner and locked.
 fn unfinished_file(path: &Path) -> io::Result<NamedTempFile> {
     let prefix = prefix(path);
     for _ in 0..MAX_ATTEMPTS {
@@ -103,7 +103,7 @@ fn unfinished_file(path: &Path) -> io::Result<NamedTempFile> {
     Err(io::Error::other("another process removes every unfinished file"))
 }
 
-/// A new folder beside `path`, its owner's alone and locked.
+/// A new folder next to `path`, private to its owner and locked.
 fn unfinished_folder(path: &Path) -> io::Result<(TempDir, File)> {
     let prefix = prefix(path);
     let owners = Permissions::from_mode(0o700);
@@ -119,12 +119,12 @@ fn unfinished_folder(path: &Path) -> io::Result<(TempDir, File)> {
     Err(io::Error::other("another process removes every unfinished folder"))
 }
 
-/// Locks what has just been made. It may be gone: between making and locking, another process could take it for a leftover.
+/// Locks a newly created file. It may be gone: another process could remove it as a leftover before it is locked.
 fn is_claimed(path: &Path, new: &File) -> io::Result<bool> {
     Ok(try_lock(new)? && is_at(path, &new.metadata()?)?)
 }
 
-/// What the unfinished files for `path` begin with.
+/// The prefix of the unfinished files for `path`.
 fn prefix(path: &Path) -> OsString {
     let mut prefix = OsString::from(".");
     prefix.push(path.file_name().unwrap_or_default());
@@ -132,7 +132,7 @@ fn prefix(path: &Path) -> OsString {
     prefix
 }
 
-/// The unfinished files, and folders, for `path`: those of living processes and leftovers.
+/// The unfinished files and folders for `path`: those of running processes and leftovers.
 pub fn unfinished(path: &Path) -> Vec<PathBuf> {
     let prefix = prefix(path);
     let is_one = |name: &OsString| {
@@ -143,8 +143,7 @@ pub fn unfinished(path: &Path) -> Vec<PathBuf> {
     names.filter(is_one).map(|name| path.with_file_name(name)).collect()
 }
 
-/// Removes what killed processes and power cuts have left for `path`. A leftover that cannot be removed is only logged: it does
-/// no harm.
+/// Removes what killed processes and power cuts have left for `path`. A leftover that cannot be removed is only logged: it is harmless.
 pub(crate) fn tidy(path: &Path) {
     for leftover in unfinished(path) {
         if let Err(error) = remove_leftover(&leftover)
@@ -157,12 +156,12 @@ pub(crate) fn tidy(path: &Path) {
 
 fn remove_leftover(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
-    // In a folder that others can write to, only what is ours is a leftover of ours.
+    // In a folder that others can write to, only our own files are leftovers of ours.
     if found.uid() != syscalls::effective_user() || !(found.is_file() || found.is_dir()) {
         return Ok(());
     }
     let leftover = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
-    // It may be renamed by now, and another one be on its way under this name.
+    // It may be renamed by now, and another file may be under this name.
     if !try_lock(&leftover)? || !is_at(path, &leftover.metadata()?)? {
         return Ok(());
     }
@@ -176,10 +175,10 @@ fn remove_leftover(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a file durably; one that is not there is fine.
+/// Removes a file durably; a missing file is fine.
 ///
 /// # Errors
-/// When it is there and stays.
+/// When it exists and cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -192,7 +191,7 @@ pub fn remove(path: &Path) -> Result<()> {
 /// Moves a file or folder within its file system, durably.
 ///
 /// # Errors
-/// When it cannot be moved; it is where it was then.
+/// When it cannot be moved; it is unchanged then.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     let attempt = || {
         fs::rename(from, to)?;
@@ -202,10 +201,10 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     attempt().context(|| format!("moving {} to {}", from.display(), to.display()))
 }
 
-/// Makes all that is in a folder durable, and the folder. Links are not followed.
+/// Syncs a folder and everything in it. Links are not followed.
 ///
 /// # Errors
-/// When something in it cannot be written to its disk.
+/// When something in it cannot be synced.
 pub fn sync_tree(folder: &Path) -> Result<()> {
     let sync = |path: &Path| File::open(path)?.sync_all();
     for entry in fs::read_dir(folder).context(|| format!("reading the folder {}", folder.display()))? {

@@ -1,14 +1,14 @@
-//! The kernel's text console: put aside while the menu has the screen, and brought back whatever happens.
+//! The kernel's text console: put aside while the menu uses the screen, and restored in every case.
 //!
-//! The menu takes a virtual terminal of its own, so that a login prompt that starts meanwhile on tty1 neither draws
-//! over the menu nor reads its keys. All of it is best effort: a kernel without virtual terminals has nothing to put aside.
+//! The menu uses its own virtual terminal, so that a login prompt that starts on tty1 in the meantime neither draws over the menu nor reads
+//! its keys. All of it is best effort: a kernel without virtual terminals has nothing to put aside.
 //!
-//! The console comes back when [`ConsoleAside`] is dropped, and in the handler of the signals by which a program dies; a panic
-//! is one of them, as it ends in SIGABRT (`panic = "abort"`). For SIGKILL the menu's unit has [`restore`].
+//! The console is restored when [`ConsoleAside`] is dropped, and in the handler of fatal signals; a panic is one of them, as it ends in
+//! SIGABRT (`panic = "abort"`). For SIGKILL the menu's unit has [`restore`].
 //!
-//! What a terminal shows, and which is in front, is left alone while the kernel's framebuffer console has the terminals and
-//! no framebuffer is left to draw on (a card that went, on a machine without another text console to fall back to): Linux
-//! 6.1 then follows a null pointer (`fbcon_blank`) with the console's lock held, and whoever needs that lock hangs for ever.
+//! The mode of terminals and the foreground terminal are left alone while the kernel's framebuffer console has the terminals and there is
+//! no framebuffer left to draw on (a removed card, on a machine without another text console as a fallback): Linux 6.1 then dereferences a
+//! null pointer (`fbcon_blank`) with the console lock held, and every later user of that lock hangs forever.
 
 use crate::sys::paths::Paths;
 use crate::sys::syscalls::{self, VtDisplay, VtKeyboard};
@@ -22,25 +22,25 @@ use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 /// The menu's terminal. logind starts login prompts on the first six, and Ctrl-Alt-F12 still reaches this one.
 const MENU_TERMINAL: u16 = 12;
 
-/// Where the console goes when nobody remembers where it was: the first login prompt.
+/// The terminal to switch to when the previous one is unknown: the first login prompt.
 const LOGIN_TERMINAL: u16 = 1;
 
-/// The menu's terminal once it was taken: a signal handler cannot open it.
+/// The menu's terminal once it was opened: a signal handler cannot open it.
 static TERMINAL: OnceLock<File> = OnceLock::new();
 
-/// The kernel's list of framebuffers (`/proc/fb`): a signal handler can read it, not open it.
+/// The kernel's list of framebuffers (`/proc/fb`), open: a signal handler can read it, but not open it.
 static FRAMEBUFFERS: OnceLock<File> = OnceLock::new();
 
-/// The terminal that was in front before the console was put aside; 0 while it is not.
+/// The terminal in the foreground before the console was put aside; 0 while it is not.
 static BEFORE: AtomicU16 = AtomicU16::new(0);
 
-/// How many have put the console aside for a picture, and for text. A card without monitors and the text that stands in for
-/// them are there at the same time.
+/// How many users have put the console aside for a picture, and for text. A card without monitors and its text fallback exist at the same
+/// time.
 static PICTURES: AtomicUsize = AtomicUsize::new(0);
 static TEXTS: AtomicUsize = AtomicUsize::new(0);
 
-/// While one lives the console is put aside; dropping the last one brings the console back. While one is for text, the
-/// menu's terminal shows letters.
+/// While one exists the console is put aside; dropping the last one restores the console. While one is for text, the menu's terminal is in
+/// text mode.
 pub struct ConsoleAside {
     count: &'static AtomicUsize,
     paths: Paths,
@@ -56,7 +56,7 @@ impl ConsoleAside {
         aside
     }
 
-    /// Puts the console aside for a menu as text: the menu's own terminal goes on showing letters.
+    /// Puts the console aside for a text menu: the menu's own terminal stays in text mode.
     ///
     /// # Errors
     /// When there is no virtual terminal.
@@ -91,7 +91,7 @@ pub fn menu_terminal() -> String {
     format!("tty{MENU_TERMINAL}")
 }
 
-/// Brings the console back after a menu that had no chance to (it was killed).
+/// Restores the console after a menu that could not (it was killed).
 ///
 /// # Errors
 /// When there is no virtual terminal.
@@ -99,9 +99,9 @@ pub fn restore(paths: &Paths) -> io::Result<()> {
     give_back(&open(paths)?, LOGIN_TERMINAL, is_drawn(paths))
 }
 
-/// Whether what terminals show, and which one, can be changed without harm.
+/// Whether the mode of terminals, and the foreground terminal, can be changed safely.
 fn is_drawn(paths: &Paths) -> bool {
-    // A kernel without the list has no framebuffers either, and no console on one.
+    // A kernel without the list has no framebuffers, and so no framebuffer console.
     fs::read(paths.framebuffers()).map_or(true, |list| !list.is_empty()) || !is_on_framebuffer(paths)
 }
 
@@ -113,11 +113,11 @@ pub fn is_on_framebuffer(paths: &Paths) -> bool {
 }
 
 fn open(paths: &Paths) -> io::Result<File> {
-    // A terminal that became the menu's own could end it by hanging up.
+    // Without O_NOCTTY it could become the controlling terminal, and a hangup would end the menu.
     OpenOptions::new().read(true).write(true).custom_flags(O_NOCTTY).open(paths.virtual_terminal(MENU_TERMINAL))
 }
 
-/// What the menu's terminal shows for those that have put the console aside; none if nobody has.
+/// The mode of the menu's terminal while the console is put aside; none if it is not.
 fn wanted_display() -> Option<VtDisplay> {
     match (PICTURES.load(Ordering::Acquire), TEXTS.load(Ordering::Acquire)) {
         (0, 0) => None,
@@ -142,15 +142,15 @@ fn take(paths: &Paths) -> io::Result<()> {
     };
     let active = syscalls::active_vt(terminal)?;
     syscalls::on_fatal_signal(|| {
-        // Which console it is cannot be looked up here. If none needed a framebuffer, `restore` does what is left.
+        // The console driver cannot be looked up here. If it needed no framebuffer, `restore` does the rest.
         let drawn = FRAMEBUFFERS.get().is_none_or(|list| list.read_at(&mut [0], 0).is_ok_and(|length| length > 0));
         let _ = bring_back(drawn);
     })?;
     let before = match (BEFORE.load(Ordering::Acquire), active) {
-        // A menu that was killed leaves its own terminal in front.
+        // A killed menu leaves its own terminal in the foreground.
         (0, MENU_TERMINAL) => LOGIN_TERMINAL,
         (0, active) => active,
-        // Aside already, for text or for the picture.
+        // Already put aside, for text or for the picture.
         (before, _) => before,
     };
     BEFORE.store(before, Ordering::Release);
@@ -159,7 +159,7 @@ fn take(paths: &Paths) -> io::Result<()> {
     syscalls::set_vt_display(terminal, wanted_display().unwrap_or(VtDisplay::Text))
 }
 
-/// Gives back what was taken, if anything was. Only system calls, for it runs in signal handlers too.
+/// Restores everything that was changed, if anything was. Only system calls, because it runs in signal handlers too.
 fn bring_back(drawn: bool) -> io::Result<()> {
     match (TERMINAL.get(), BEFORE.swap(0, Ordering::AcqRel)) {
         (None, _) | (_, 0) => Ok(()),
@@ -167,14 +167,14 @@ fn bring_back(drawn: bool) -> io::Result<()> {
     }
 }
 
-/// The keys always; the rest if the terminals are `drawn`.
+/// The keyboard mode always; the rest if the terminals are `drawn`.
 fn give_back(terminal: &File, number: u16, drawn: bool) -> io::Result<()> {
     let keys = syscalls::set_vt_keyboard(terminal, VtKeyboard::Unicode);
     if !drawn {
         return keys;
     }
     let modes = syscalls::set_vt_display(terminal, VtDisplay::Text).and(keys);
-    // Somebody who has switched to another terminal meanwhile stays there.
+    // If the user has switched to another terminal in the meantime, it stays.
     let switched = if syscalls::active_vt(terminal)? == MENU_TERMINAL { syscalls::activate_vt(terminal, number) } else { Ok(()) };
     modes.and(switched)
 }
@@ -205,7 +205,7 @@ mod tests {
     fn only_a_framebuffer_console_without_a_framebuffer_is_left_alone() {
         assert!(drawn(Some("0 amdgpudrmfb\n"), &[("frame buffer device", true), ("dummy device", false)]));
         assert!(!drawn(Some(""), &[("frame buffer device", true)]));
-        // The kernel had another console to fall back to.
+        // The kernel had another console as a fallback.
         assert!(drawn(Some(""), &[("frame buffer device", false), ("dummy device", true)]));
         assert!(drawn(Some(""), &[("VGA+", true)]), "there never was a framebuffer");
         assert!(drawn(None, &[]), "the kernel knows no framebuffers");

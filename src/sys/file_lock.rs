@@ -1,8 +1,7 @@
 //! Locks on files, flock(2): one type for all of them.
 //!
-//! A lock's file is its owner's alone (0600): a user who can open a file can hold a lock on it, and keep all others waiting.
-//! Some of these files are in a folder that others can write to. A file that somebody else made there is removed, never
-//! trusted.
+//! A lock file is private to its owner (0600): a user who can open a file can hold a lock on it, and block all others. Some of these files
+//! are in a folder that others can write to. A file of another user there is removed, never trusted.
 
 use crate::error::{Context, Error, Result};
 use crate::sys::syscalls;
@@ -14,33 +13,33 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long a process waits for a record that others change, too. Each holds the lock for some system calls and an fsync.
+/// How long a process waits for a record that others change, too. Each holds the lock for a few system calls and an fsync.
 pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The pauses between two tries: the first, doubled up to the last.
+/// The pauses between two attempts: the first, doubled up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(25));
 
-/// How often a file that is replaced again and again is opened anew.
+/// How often the file is reopened if it keeps being replaced.
 const MAX_ATTEMPTS: usize = 32;
 
-/// A lock that is held until this is dropped or its process is gone, however that ends.
+/// A lock that is held until this is dropped or its process has ended in any way.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     file: File,
-    /// Others have the same open file, and the lock is theirs as well.
+    /// Other processes have the same open file, and hold the lock as well.
     is_shared: bool,
 }
 
 impl FileLock {
-    /// Takes the lock, without waiting, and makes its file if need be; none if another process holds it.
+    /// Takes the lock without waiting, and creates its file if needed; none if another process holds it.
     ///
     /// # Errors
-    /// When the file can be neither opened nor made, or is not to be trusted.
+    /// When the file can be neither opened nor created, or cannot be trusted.
     pub(crate) fn try_take(path: &Path) -> Result<Option<Self>> {
         Self::attempt(path, true).context(|| format!("taking the lock {}", path.display()))
     }
 
-    /// As [`Self::try_take`], by a descriptor that cannot write to the file: it can be given away.
+    /// As [`Self::try_take`], by a descriptor without write access to the file: it can be passed on.
     ///
     /// # Errors
     /// As [`Self::try_take`].
@@ -48,10 +47,10 @@ impl FileLock {
         Self::attempt(path, false).context(|| format!("taking the lock {}", path.display()))
     }
 
-    /// Takes the lock, and waits so long for a process that holds it.
+    /// Takes the lock, and waits up to this long for a process that holds it.
     ///
     /// # Errors
-    /// When the time is over, and as [`Self::try_take`].
+    /// On timeout, and as [`Self::try_take`].
     pub(crate) fn take_within(path: &Path, limit: Duration) -> Result<Self> {
         let started = Instant::now();
         let mut pause = PAUSES.0;
@@ -71,8 +70,8 @@ impl FileLock {
         }
     }
 
-    /// The lock on a file that is open here and in other processes: they hold it together. None if another process holds it by an
-    /// open file of its own.
+    /// The lock on a file that is open here and in other processes: they hold it together. None if another process holds it by its own open
+    /// file.
     ///
     /// # Errors
     /// The system call's.
@@ -80,7 +79,7 @@ impl FileLock {
         Ok(try_lock(&file)?.then_some(Self { file, is_shared: true }))
     }
 
-    /// Others have got the open file. From now on the lock is held until the last of them has closed it.
+    /// Other processes have the open file now. From now on the lock is held until the last of them has closed it.
     pub(crate) fn is_given_away(&mut self) {
         self.is_shared = true;
     }
@@ -101,17 +100,17 @@ impl FileLock {
             }
             let lock = Self { file, is_shared: false };
             let opened = lock.file.metadata()?;
-            // Somebody may have removed it before it was locked: then another one is in its place.
+            // It may have been removed before it was locked: then another file has its name.
             if !is_at(path, &opened)? {
                 continue;
             }
             if opened.mode() & 0o077 == 0 {
                 return Ok(Some(lock));
             }
-            // Others can open this one. It can be replaced now, since no process holds it.
+            // Others can open this file. It can be replaced now, since no process holds it.
             fs::remove_file(path)?;
         }
-        Err(io::Error::other("the file is replaced all the time"))
+        Err(io::Error::other("the file keeps being replaced"))
     }
 }
 
@@ -123,14 +122,14 @@ impl AsFd for FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // A child that has been forked and not executed yet has the file open for some microseconds more.
+        // A forked child that has not executed yet has the file open for some microseconds more.
         if !self.is_shared {
             let _ = self.file.unlock();
         }
     }
 }
 
-/// Whether a file, or a folder, that others may hold a lock on is locked now.
+/// Whether a file or a folder is locked by any process now.
 ///
 /// # Errors
 /// The system call's.
@@ -142,7 +141,7 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Whether the path leads to this very file.
+/// Whether the path still names this file.
 pub(crate) fn is_at(path: &Path, file: &Metadata) -> io::Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(there) => Ok((there.dev(), there.ino()) == (file.dev(), file.ino())),
@@ -151,14 +150,14 @@ pub(crate) fn is_at(path: &Path, file: &Metadata) -> io::Result<bool> {
     }
 }
 
-/// Opens the lock's file, and makes it if need be; none if there was another in its place, which is gone now.
+/// Opens the lock's file, and creates it if needed; none if an untrusted file was in its place, which is removed now.
 ///
-/// `O_CREAT` on another user's file in a sticky folder is refused even to root (`fs.protected_regular`, proc(5)), so the file is
-/// made only where there is none.
+/// `O_CREAT` on another user's file in a sticky folder is refused even to root (`fs.protected_regular`, proc(5)), so the file is created
+/// only where there is none.
 fn open(path: &Path, writes: bool) -> io::Result<Option<File>> {
     let is_ours = |file: &Metadata| file.is_file() && file.uid() == syscalls::effective_user();
     let mut options = OpenOptions::new();
-    // No `create_new()`: it demands a descriptor that can write.
+    // Not `create_new()`: it requires a descriptor with write access.
     options.read(true).write(writes).custom_flags(O_NOFOLLOW | O_NONBLOCK).mode(0o600);
     let opened = match fs::symlink_metadata(path) {
         Ok(there) if is_ours(&there) => options.open(path),
@@ -211,7 +210,7 @@ mod tests {
         drop(again);
         assert!(FileLock::try_take(&path).unwrap().is_none(), "the first descriptor is still open");
         drop(other);
-        // A child of another test that is just being started has it for some microseconds more.
+        // A child of another test that is just starting has it for some microseconds more.
         FileLock::take_within(&path, LOCK_TIMEOUT).unwrap();
     }
 
@@ -246,7 +245,7 @@ mod tests {
         symlink(&target, &path).unwrap();
         drop(FileLock::try_take(&path).unwrap().unwrap());
         assert!(!target.exists() && fs::symlink_metadata(&path).unwrap().is_file());
-        // Only root can make a file somebody else's.
+        // Only root can change a file's owner.
         if syscalls::effective_user() == 0 {
             chown(&path, Some(65_534), None).unwrap();
             let others = File::open(&path).unwrap();

@@ -1,8 +1,8 @@
-//! Golden files for tests: what was looked at once, and is to stay.
+//! Golden files for tests: reviewed output that must not change.
 
 use std::path::Path;
 
-/// Holds a text against `tests/golden/NAME`. PERSONA_BLESS=1 writes that anew.
+/// Compares a text with `tests/golden/NAME`. PERSONA_BLESS=1 rewrites the file.
 pub(crate) fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("PERSONA_BLESS").is_some() {
@@ -10,5 +10,5 @@ pub(crate) fn golden(name: &str, text: &str) {
         assert!(written.is_ok(), "{}: {written:?}", path.display());
     }
     let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(golden == text, "{} differs (PERSONA_BLESS=1 writes it anew); now it is:\n{text}", path.display());
+    assert!(golden == text, "{} differs (PERSONA_BLESS=1 rewrites it); now it is:\n{text}", path.display());
 }

@@ -1,12 +1,12 @@
-//! Where messages go: the journal (through standard error) in the running system, the kernel log in the initramfs,
-//! where nothing else keeps them.
+//! The destination of messages: the journal (through standard error) in the running system, the kernel log in the initramfs, where nothing
+//! else keeps them.
 
 use crate::sys::paths::Paths;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fs::{File, OpenOptions};
 use std::io::{Write, stderr};
 
-/// The longest message the kernel takes whole, with room for its own prefix (`PRINTKRB_RECORD_MAX` is 1024).
+/// The longest message that the kernel accepts, with room for its own prefix (`PRINTKRB_RECORD_MAX` is 1024).
 const LONGEST_RECORD: usize = 976;
 
 enum Target {
@@ -16,7 +16,7 @@ enum Target {
 
 struct Logger(Target);
 
-/// Whether nobody keeps what is written to standard error (`systemd.exec(5)`).
+/// Whether standard error is discarded (`systemd.exec(5)`).
 pub fn is_without_journal() -> bool {
     std::env::var_os("JOURNAL_STREAM").is_none()
 }
@@ -38,13 +38,13 @@ fn install(target: Target, verbosity: u8) {
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     });
-    // A second logger in one process can only be a test's; the first one stays.
+    // A second logger in one process happens only in tests; the first one stays.
     let _ = log::set_boxed_logger(Box::new(Logger(target)));
 }
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Other crates' debugging is not our reader's business.
+        // Debug messages of other crates are not useful to our reader.
         metadata.target().starts_with("persona") || metadata.level() <= Level::Warn
     }
 
@@ -52,7 +52,7 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        // A message that cannot be delivered has no other place to go.
+        // There is no other destination for a message that cannot be delivered.
         let _ = match &self.0 {
             Target::StandardError => {
                 let prefix = if is_without_journal() { "persona: ".to_owned() } else { format!("<{}>", syslog_level(record.level())) };

@@ -1,4 +1,4 @@
-//! What everything stands on: the kernel's interfaces, files and locks, systemd, terminals, and where all paths are.
+//! The base layer: kernel interfaces, files and locks, systemd, terminals, and all paths.
 //!
 //! Imports: only [`crate::error`]. The only `unsafe` of the project is in [`syscalls`].
 
@@ -8,6 +8,7 @@ pub mod console;
 pub mod file_lock;
 #[cfg(test)]
 pub(crate) mod golden;
+pub mod identity;
 pub mod logger;
 pub mod network;
 pub mod paths;
@@ -19,5 +20,4 @@ pub mod systemd;
 pub mod terminal;
 pub mod uevent;
 pub mod unit;
-pub mod who;
 pub mod width;

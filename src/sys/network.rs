@@ -1,4 +1,4 @@
-//! Where the host can be reached: its default routes, its addresses, and word of their changes (`rtnetlink(7)`).
+//! How the host can be reached: its default routes, its addresses, and notifications of changes (`rtnetlink(7)`).
 
 use crate::sys::paths::Paths;
 use nix::errno::Errno;
@@ -16,7 +16,7 @@ const ADDRESSES_AND_ROUTES: u32 = 0x10 | 0x40 | 0x100 | 0x400;
 pub struct Changes(OwnedFd);
 
 impl Changes {
-    /// Subscribes; subscribe first and look then.
+    /// Subscribes; subscribe first and read the state then.
     ///
     /// # Errors
     /// The system call's.
@@ -27,12 +27,12 @@ impl Changes {
         Ok(Self(socket))
     }
 
-    /// Forgets what was reported so far: whoever is told looks for himself.
+    /// Discards the pending notifications: the caller reads the state itself.
     pub fn drain(&self) {
         let mut message = [0; 8192];
         loop {
             match recv(self.0.as_raw_fd(), &mut message, MsgFlags::empty()) {
-                // Lost messages (ENOBUFS) are changes like others.
+                // Lost messages (ENOBUFS) count as changes.
                 Ok(_) | Err(Errno::EINTR | Errno::ENOBUFS) => {}
                 Err(_) => return,
             }
@@ -46,7 +46,7 @@ impl AsFd for Changes {
     }
 }
 
-/// The address to give to somebody who wants to reach this host, if it has one yet.
+/// The address by which this host can be reached, if it has one yet.
 pub fn address(paths: &Paths) -> Option<IpAddr> {
     let usable = getifaddrs().ok()?.filter(|entry| entry.flags.contains(InterfaceFlags::IFF_UP));
     let addresses = usable.filter_map(|entry| {
@@ -59,7 +59,7 @@ pub fn address(paths: &Paths) -> Option<IpAddr> {
     best(addresses, |interface| routes.contains(interface))
 }
 
-/// The interfaces of all default routes, IPv4 and IPv6, that do not reject.
+/// The interfaces of all default routes, IPv4 and IPv6, without reject routes.
 pub fn default_interfaces(paths: &Paths) -> BTreeSet<String> {
     const REJECT: u32 = 0x200;
     let leads_out = |flags: &str| u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 != 0 && flags & REJECT == 0);
@@ -84,7 +84,7 @@ pub fn default_interfaces(paths: &Paths) -> BTreeSet<String> {
     found
 }
 
-/// The one on the interface of a default route, IPv4 before IPv6; never one that only this machine or this cable knows.
+/// The address on the interface of a default route, IPv4 before IPv6; never a loopback or link-local one.
 fn best(addresses: impl Iterator<Item = (String, IpAddr)>, has_default_route: impl Fn(&str) -> bool) -> Option<IpAddr> {
     let is_known_elsewhere = |address: &IpAddr| match address {
         IpAddr::V4(address) => !address.is_loopback() && !address.is_link_local() && !address.is_unspecified(),

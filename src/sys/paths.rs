@@ -3,8 +3,7 @@
 use crate::sys::pci::PciAddress;
 use std::path::{Path, PathBuf};
 
-/// Knows where everything is. With `--root DIR`, all of it lies under `DIR`, so that a recorded machine can be
-/// examined anywhere.
+/// Knows the path of everything. With `--root DIR`, all of it is below `DIR`, so that a recorded machine can be examined anywhere.
 #[derive(Debug, Clone)]
 pub struct Paths {
     root: PathBuf,
@@ -12,7 +11,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Paths below `root`; `settings` is the file named by `--config`, taken as it is.
+    /// Paths below `root`; `settings` is the file named by `--config`, used as given.
     pub fn new(root: impl Into<PathBuf>, settings: Option<PathBuf>) -> Self {
         Self { root: root.into(), settings }
     }
@@ -128,7 +127,7 @@ impl Paths {
         ["/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids"].map(|place| self.at(place))
     }
 
-    /// Who uses which range of physical memory.
+    /// The users of each range of physical memory.
     pub fn io_memory(&self) -> PathBuf {
         self.at("/proc/iomem")
     }
@@ -143,7 +142,7 @@ impl Paths {
         self.at("/proc/fb")
     }
 
-    /// The folder of what draws the text consoles.
+    /// The folder of text console drivers.
     pub fn virtual_consoles(&self) -> PathBuf {
         self.at("/sys/class/vtconsole")
     }
@@ -193,12 +192,12 @@ impl Paths {
         self.at("/dev/kvm")
     }
 
-    /// How much memory there is, and for what it is used.
+    /// The amount of memory, and its use.
     pub fn memory_info(&self) -> PathBuf {
         self.at("/proc/meminfo")
     }
 
-    /// What the processors can.
+    /// The processors' features.
     pub fn cpu_info(&self) -> PathBuf {
         self.at("/proc/cpuinfo")
     }
@@ -213,7 +212,7 @@ impl Paths {
         self.at("/sys/kernel/mm/hugepages")
     }
 
-    /// What the firmware tells the kernel about the machine.
+    /// ACPI tables from the firmware.
     pub fn acpi_tables(&self) -> PathBuf {
         self.at("/sys/firmware/acpi/tables")
     }
@@ -248,12 +247,12 @@ impl Paths {
         self.run_dir().join("menu.toml")
     }
 
-    /// Held while a menu runs; it holds the number of that process.
+    /// Locked while a menu runs; contains that process's number.
     pub fn menu_lock(&self) -> PathBuf {
         self.run_dir().join("menu.lock")
     }
 
-    /// There once the host's own file systems are, for a menu that was started before.
+    /// Exists once the host's file systems are mounted, for a menu that was started before.
     pub fn host_is_there(&self) -> PathBuf {
         self.run_dir().join("host")
     }
@@ -274,7 +273,7 @@ impl Paths {
         self.run_dir().join("legion.toml")
     }
 
-    /// What `prepare` has decided for `run`.
+    /// What `prepare` decided for `run`.
     pub fn launch(&self) -> PathBuf {
         self.run_dir().join("launch.toml")
     }
@@ -284,7 +283,7 @@ impl Paths {
         self.run_dir().join("bound.toml")
     }
 
-    /// There when a driver hung while this device was taken from it or given to it in this boot.
+    /// Exists when a driver hung in this boot while this device was unbound or bound.
     pub fn hung_device(&self, address: PciAddress) -> PathBuf {
         self.run_dir().join(format!("hung-{address}"))
     }
@@ -309,17 +308,17 @@ impl Paths {
         self.run_dir().join("legion.tpm")
     }
 
-    /// Held while legion is prepared and runs.
+    /// Locked while legion is prepared and runs.
     pub fn legion_lock(&self) -> PathBuf {
         self.run_dir().join("legion.lock")
     }
 
-    /// What is being done to legion by `start`, `stop` or `switch`, and by whom.
+    /// The current `start`, `stop` or `switch` of legion, and its caller.
     pub fn switch(&self) -> PathBuf {
         self.run_dir().join("switch.toml")
     }
 
-    /// Held by whoever starts, stops or switches legion.
+    /// Locked by the process that starts, stops or switches legion.
     pub fn switch_lock(&self) -> PathBuf {
         self.run_dir().join("switch.lock")
     }
@@ -344,22 +343,22 @@ impl Paths {
         self.state_dir().join("override.toml")
     }
 
-    /// Held by the process that changes [`Self::override_file`].
+    /// Locked by the process that changes [`Self::override_file`].
     pub fn override_lock(&self) -> PathBuf {
         self.state_dir().join("override.lock")
     }
 
-    /// Held by the process that changes [`Self::settings`].
+    /// Locked by the process that changes [`Self::settings`].
     pub fn settings_lock(&self) -> PathBuf {
         self.run_dir().join("settings.lock")
     }
 
-    /// Held by the process that changes [`Self::starts`].
+    /// Locked by the process that changes [`Self::starts`].
     pub fn starts_lock(&self) -> PathBuf {
         self.state_dir().join("starts.lock")
     }
 
-    /// How often personas were started in vain.
+    /// The number of failed boots of personas.
     pub fn starts(&self) -> PathBuf {
         self.state_dir().join("starts.toml")
     }
@@ -369,7 +368,7 @@ impl Paths {
         self.state_dir().join("last.toml")
     }
 
-    /// What tells this boot of the kernel from every other.
+    /// The boot ID of the kernel.
     pub fn boot_id(&self) -> PathBuf {
         self.at("/proc/sys/kernel/random/boot_id")
     }

@@ -1,6 +1,6 @@
-//! The root directory this process sees. One that was started in the initramfs has to follow process 1 into the host's root
-//! file system by itself: `switch_root(8)` moves `/dev`, `/proc`, `/run` and `/sys` there and changes the root of its own
-//! process only. What was opened before goes on working all the time; what is named by a path does not, in between.
+//! The root directory of this process. A process started in the initramfs has to follow process 1 into the host's root file system by
+//! itself: `switch_root(8)` moves `/dev`, `/proc`, `/run` and `/sys` there and changes the root of its own process only. Open files keep
+//! working all the time; paths do not work in between.
 
 use crate::error::{Context, Result};
 use crate::sys::paths::Paths;
@@ -27,16 +27,16 @@ fn is_rootfs(mounts: &str) -> bool {
 pub enum Place {
     /// In the initramfs.
     Initramfs,
-    /// Process 1 is moving: paths lead nowhere.
+    /// Process 1 is moving: paths do not work.
     Between,
     /// In the host's root file system.
     Host,
 }
 
-/// The way out of the initramfs.
+/// The transition out of the initramfs.
 #[derive(Debug)]
 pub struct Root {
-    /// `/proc`, wherever that is mounted meanwhile.
+    /// `/proc`, wherever it is mounted in the meantime.
     proc: OwnedFd,
     /// The initramfs' root directory.
     origin: Identity,
@@ -46,7 +46,7 @@ pub struct Root {
 type Identity = (u64, u64);
 
 impl Root {
-    /// To be opened while `/proc` is where it belongs.
+    /// Must be opened while `/proc` is in its usual place.
     ///
     /// # Errors
     /// When there is no `/proc`.
@@ -56,7 +56,7 @@ impl Root {
         Ok(Self { proc, origin })
     }
 
-    /// Looks where process 1 is, and follows it.
+    /// Finds where process 1 is, and follows it.
     ///
     /// # Errors
     /// When process 1 cannot be followed.
@@ -69,11 +69,11 @@ impl Root {
             std::os::unix::fs::chroot(".").context(doing)?;
             return Ok(Place::Host);
         }
-        // pivot_root(2) takes every process along.
+        // pivot_root(2) moves every process.
         if here != self.origin {
             return Ok(Place::Host);
         }
-        // They go before process 1 does.
+        // They are moved before process 1 changes its root.
         let is_complete = ["/proc/1", "/dev/null", "/sys/class"].into_iter().all(|path| stat(path).is_ok());
         Ok(if is_complete && stat("/run/persona").is_ok() { Place::Initramfs } else { Place::Between })
     }

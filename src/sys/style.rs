@@ -1,11 +1,10 @@
-//! How text looks on a terminal: colour, lines that are written again, columns. In a pipe it is plain text, and nothing
-//! is told by colour alone.
+//! Text on a terminal: colours, lines that are rewritten, columns. In a pipe it is plain text, and no information depends on colour alone.
 
 use crate::sys::width;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 
-/// What may be done for whoever reads.
+/// The abilities of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     /// Colours are understood and wanted.
@@ -14,18 +13,18 @@ pub struct Style {
     pub live: bool,
 }
 
-/// What a piece of text is, for its colour.
+/// The meaning of a piece of text, which selects its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// As it should be.
+    /// Good.
     Good,
-    /// On its way, or worth a look.
+    /// In progress, or a warning.
     Busy,
-    /// Not as it should be.
+    /// Bad.
     Bad,
-    /// What the eye looks for first.
+    /// Most important.
     Strong,
-    /// What it may skip.
+    /// Least important.
     Faint,
 }
 
@@ -62,17 +61,17 @@ impl Style {
     }
 }
 
-/// A cell of a table: its text, and the tone that it is in, if any.
+/// A cell of a table: its text and its tone, if any.
 pub type Cell = (String, Option<Tone>);
 
-/// Rows with their columns aligned by the cells that letters take; the last column is not filled up.
+/// Rows with their columns aligned by display width; the last column is not padded.
 pub fn columns(rows: &[Vec<Cell>], style: Style) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |row: &Vec<Cell>, column: usize| row.get(column).map_or(0, |(text, _)| width::of(text));
     let widths: Vec<usize> = (0..count).map(|column| rows.iter().map(|row| cell(row, column)).max().unwrap_or(0)).collect();
     let mut text = String::new();
     for row in rows {
-        // What is empty at the end of a row leaves no spaces there.
+        // Empty cells at the end of a row leave no spaces there.
         let used = row.iter().rposition(|(text, _)| !text.is_empty()).map_or(0, |last| last + 1);
         for (index, (words, tone)) in row[..used].iter().enumerate() {
             text += &tone.map_or_else(|| words.clone(), |tone| style.paint(tone, words));

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 pub enum VtDisplay {
     /// The kernel draws text.
     Text,
-    /// Somebody else draws.
+    /// A program draws.
     Graphics,
 }
 
@@ -76,7 +76,7 @@ mod ioctls {
     nix::ioctl_readwrite_bad!(vfio_group_get_status, VFIO_GROUP_GET_STATUS, VfioGroupStatus);
 }
 
-/// Says who draws on a virtual terminal.
+/// Sets who draws on a virtual terminal: the kernel or a program.
 ///
 /// # Errors
 /// The system call's, `ENOTTY` when it is no virtual terminal.
@@ -90,7 +90,7 @@ pub fn set_vt_display(terminal: &File, display: VtDisplay) -> io::Result<()> {
     Ok(())
 }
 
-/// Says what a virtual terminal does with keys.
+/// Sets what a virtual terminal does with keys.
 ///
 /// # Errors
 /// The system call's, `ENOTTY` when it is no virtual terminal.
@@ -136,22 +136,21 @@ pub fn window_size(terminal: BorrowedFd<'_>) -> io::Result<WindowSize> {
     Ok(WindowSize { columns: size.ws_col, rows: size.ws_row, width: size.ws_xpixel, height: size.ws_ypixel })
 }
 
-/// The signals by which a program dies of its own faults, and Ctrl-\\ (`signal(7)`).
+/// The signals of fatal program errors, and Ctrl-\\ (`signal(7)`).
 const FATAL: [Signal; 8] =
     [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGABRT, Signal::SIGTRAP, Signal::SIGSYS, Signal::SIGQUIT];
 
 static RESCUE: OnceLock<fn()> = OnceLock::new();
 
-/// Has `rescue` called when one of the signals arrives by which a program dies; then the signal does what it does. Of several
-/// calls the first one counts. `rescue` runs in a signal handler, in the midst of anything: it may make system calls and
-/// look at atomics, and nothing else; no memory, no locks.
+/// Calls `rescue` when a fatal signal arrives; then the signal has its default effect. Of several calls the first one counts. `rescue` runs
+/// in a signal handler, at any point of the program: it may only make system calls and read atomics; no memory allocation, no locks.
 ///
 /// # Errors
 /// The system call's.
 pub fn on_fatal_signal(rescue: fn()) -> io::Result<()> {
     RESCUE.get_or_init(|| rescue);
-    // A fault that comes again, in the handler or after it, ends the program. A stack that has overflown cannot run the handler:
-    // std gave each thread another one for that.
+    // A second fault, in the handler or after it, ends the program. After a stack overflow the handler cannot run on that stack: std gave
+    // each thread an alternate one for that.
     let flags = SaFlags::SA_RESETHAND | SaFlags::SA_ONSTACK;
     let action = SigAction::new(SigHandler::Handler(die_rescued), flags, SigSet::empty());
     for signal in FATAL {
@@ -165,7 +164,7 @@ extern "C" fn die_rescued(signal: c_int) {
     if let Some(rescue) = RESCUE.get() {
         rescue();
     }
-    // It waits until the handler is left, and then finds the default action.
+    // The signal stays blocked until the handler returns, and then has the default action.
     if let Ok(signal) = Signal::try_from(signal) {
         let _ = raise(signal);
     }
@@ -186,8 +185,8 @@ pub fn random<const N: usize>() -> io::Result<[u8; N]> {
     }
 }
 
-/// Makes the empty file `to` share all of `from`'s contents until one of them changes (`ioctl_ficlone(2)`): at once, whatever
-/// the size.
+/// Makes the empty file `to` a reflink of `from` (`ioctl_ficlone(2)`): they share blocks until one of them changes, and it takes no time,
+/// whatever the size.
 ///
 /// # Errors
 /// The system call's, `EOPNOTSUPP` when the file system cannot, `EXDEV` when the two are not on the same one.
@@ -197,16 +196,16 @@ pub fn clone_file(from: &File, to: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether anybody, the kernel included, has this file open for writing. `file` is open for reading only and ours; a file
-/// system that cannot tell counts as no.
+/// Whether any process or the kernel has this file open for writing. `file` is open for reading only and owned by us; a file system that
+/// cannot tell counts as no.
 pub fn is_written_to(file: &File) -> bool {
-    // asm-generic/fcntl.h. The signal is one that does nothing: it would come if somebody opened the file meanwhile.
+    // asm-generic/fcntl.h. The signal has no effect: it would be sent if another process opened the file in the meantime.
     const F_SETSIG: c_int = 10;
     let set = |command: c_int, argument: c_int| {
         // SAFETY: the file descriptor is open for the whole call and the argument is a plain number.
         unsafe { nix::libc::fcntl(file.as_raw_fd(), command, argument) }
     };
-    // A read lease is granted only on what nobody writes to (fcntl(2), "Leases").
+    // A read lease is granted only on a file that is not open for writing (fcntl(2), "Leases").
     let refused = set(F_SETSIG, nix::libc::SIGURG) == 0
         && set(nix::libc::F_SETLEASE, nix::libc::F_RDLCK) != 0
         && io::Error::last_os_error().raw_os_error() == Some(nix::libc::EAGAIN);
@@ -214,8 +213,8 @@ pub fn is_written_to(file: &File) -> bool {
     refused
 }
 
-/// An open file that this process was started with, by its number: a duplicate of it, which shares its locks. Programs that this
-/// process starts get neither of the two.
+/// An inherited open file, by its number: a duplicate of it, which shares its locks. Child processes of this process get neither of the
+/// two.
 ///
 /// # Errors
 /// The system call's, `EBADF` when there is none.
@@ -239,7 +238,7 @@ pub fn effective_user() -> u32 {
     unsafe { nix::libc::geteuid() }
 }
 
-/// Has the program that `command` will start killed when this thread ends, however it ends.
+/// Kills the program that `command` will start when this thread ends in any way.
 pub fn die_with_us(command: &mut std::process::Command) -> &mut std::process::Command {
     // SAFETY: the closure makes one system call, which is safe between fork and exec.
     unsafe { command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)) }
@@ -283,7 +282,7 @@ mod tests {
             }
         }
         for signal in FATAL {
-            let name = "sys::tests::a_fatal_signal_rescues_once_and_then_ends_the_program";
+            let name = "sys::syscalls::tests::a_fatal_signal_rescues_once_and_then_ends_the_program";
             let mut child = Command::new(std::env::current_exe().unwrap());
             let output = child.args(["--exact", name, "--nocapture"]).env(DIES, signal.as_str()).output().unwrap();
             assert_eq!(output.status.signal(), Some(signal as i32), "{output:?}");

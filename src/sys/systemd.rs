@@ -1,11 +1,11 @@
-//! systemd, asked through `systemctl`, and told by its notification socket (`sd_notify(3)`).
+//! systemd: requests through `systemctl`, notifications by its socket (`sd_notify(3)`).
 //!
 //! # Descriptors that systemd keeps
 //!
-//! A service may hand systemd an open file (`FDSTORE=1`), which systemd passes on to the next main process of the service
-//! (`sd_listen_fds(3)`). That takes `FileDescriptorStoreMax=` and, for commands other than `ExecStart=`, `NotifyAccess=exec` in
-//! the unit. systemd closes its copy when it is told to (`FDSTOREREMOVE=1`), or when the service is fully stopped and no job is
-//! queued for it: a start that waits for the end of the last one would find it still there (systemd.service(5)).
+//! A service may pass an open file to systemd (`FDSTORE=1`), which passes it on to the next main process of the service
+//! (`sd_listen_fds(3)`). That needs `FileDescriptorStoreMax=` and, for commands other than `ExecStart=`, `NotifyAccess=exec` in the unit.
+//! systemd closes its copy when requested (`FDSTOREREMOVE=1`), or when the service is fully stopped and no job is queued for it: a start
+//! that waits for the end of the last one would still find it there (systemd.service(5)).
 
 use crate::error::{Context, Error, Result};
 use crate::sys::syscalls;
@@ -19,7 +19,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
-/// How long systemd may take to read what it was told, in milliseconds.
+/// How long systemd may take to read a notification, in milliseconds.
 const BARRIER_TIMEOUT: u16 = 10_000;
 
 /// The number of the first descriptor that systemd passes on (`SD_LISTEN_FDS_START`).
@@ -35,28 +35,28 @@ pub fn systemctl(arguments: &[&str]) -> Command {
     command
 }
 
-/// Tells the service manager, if one has started this process, that it does its work now (`sd_notify(3)`).
+/// Notifies the service manager, if one has started this process, that it is ready (`sd_notify(3)`).
 pub fn ready() {
     if let Err(error) = sd_notify::notify(&[NotifyState::Ready]) {
         log::warn!("telling the service manager: {error}");
     }
 }
 
-/// Whether a service manager has started this process, and hears it.
+/// Whether a service manager has started this process and accepts notifications.
 pub fn is_service() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
 }
 
-/// Has the service manager keep an open file under a name, and waits until it has it. False without a service manager.
+/// Makes the service manager keep an open file under a name, and waits until it has it. False without a service manager.
 ///
 /// # Errors
-/// When the service manager cannot be told, or does not read what it was told.
+/// When the service manager cannot be notified, or does not read the notification.
 pub fn keep_descriptor(name: &str, file: BorrowedFd<'_>) -> Result<bool> {
     let told = tell(&format!("FDSTORE=1\nFDNAME={name}\n"), &[file.as_raw_fd()]).and_then(|told| if told { barrier() } else { Ok(false) });
-    told.context(|| format!("handing {name} to the service manager"))
+    told.context(|| format!("passing {name} to the service manager"))
 }
 
-/// Has the service manager close all that it keeps under a name, and waits until it has. False without a service manager.
+/// Makes the service manager close everything that it keeps under a name, and waits until it has. False without a service manager.
 ///
 /// # Errors
 /// As [`keep_descriptor`].
@@ -78,7 +78,7 @@ pub fn passed_descriptor(name: &str) -> Result<Option<File>> {
 
 /// Which descriptor has this name, by the variables of `sd_listen_fds(3)`.
 fn passed_number(own_pid: u32, pid: &str, count: &str, names: &str, wanted: &str) -> Option<RawFd> {
-    // They may have been inherited, and be meant for another process.
+    // The variables may have been inherited, and be meant for another process.
     if pid.parse() != Ok(own_pid) {
         return None;
     }
@@ -101,7 +101,7 @@ fn tell(message: &str, files: &[RawFd]) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Waits until the service manager has read all that it was told before (`sd_notify_barrier(3)`): it closes the pipe then.
+/// Waits until the service manager has read all earlier notifications (`sd_notify_barrier(3)`): it closes the pipe then.
 fn barrier() -> io::Result<bool> {
     let (end, pipe) = io::pipe()?;
     tell("BARRIER=1", &[pipe.as_raw_fd()])?;
@@ -116,7 +116,7 @@ fn barrier() -> io::Result<bool> {
 /// Runs `systemctl` to its end, and returns what it printed; `doing` says what for.
 ///
 /// # Errors
-/// With systemd's own words, when it refuses.
+/// With systemd's own message, when it refuses.
 pub fn ask(arguments: &[&str], doing: &str) -> Result<String> {
     let output = systemctl(arguments).output().context(|| doing.to_owned())?;
     if output.status.success() {

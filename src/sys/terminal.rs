@@ -1,4 +1,4 @@
-//! A line, also a secret one, from the person at the terminal, or from whatever standard input is.
+//! Reads a line, also a secret one, from the person at the terminal, or from another standard input.
 
 use crate::error::{Context, Error, Result};
 use nix::errno::Errno;
@@ -18,8 +18,8 @@ pub fn is_there() -> bool {
     stdin().is_terminal()
 }
 
-/// The next line of standard input, without its end. A terminal gets `prompt` (on standard error, as standard output may be
-/// a file) and does not show what is typed; it is as it was afterwards, also when a signal ends the program meanwhile.
+/// The next line of standard input, without its end. A terminal gets `prompt` (on standard error, as standard output may be a file) and
+/// does not show the input; its mode is restored afterwards, also when a signal ends the program in the meantime.
 ///
 /// # Errors
 /// When there is no line.
@@ -44,7 +44,7 @@ fn piped() -> std::io::Result<Option<String>> {
 }
 
 fn typed(prompt: &str) -> std::io::Result<Option<String>> {
-    // In this order: the signals are let through again after the terminal is as it was, and then do what they do.
+    // In this order: the signals are unblocked after the terminal is restored, and then take effect.
     let signals = Held::hold()?;
     let _hidden = Hidden::hide()?;
     let terminal = stdin();
@@ -58,7 +58,7 @@ fn typed(prompt: &str) -> std::io::Result<Option<String>> {
         if fds[1].any() == Some(true) {
             return Ok(None);
         }
-        // A terminal hands over one line at a time.
+        // A terminal delivers one line at a time.
         let mut line = [0; LONGEST as usize];
         let length = read(&terminal, &mut line)?;
         let text = String::from_utf8_lossy(&line[..length]);
@@ -66,7 +66,7 @@ fn typed(prompt: &str) -> std::io::Result<Option<String>> {
     }
 }
 
-/// The signals that a person sends from the keyboard, or that end a program, kept waiting.
+/// Blocks the signals that come from the keyboard or end a program.
 struct Held {
     before: SigSet,
     pending: SignalFd,
@@ -86,7 +86,7 @@ impl Drop for Held {
     }
 }
 
-/// A terminal that does not show what is typed, but for the end of the line.
+/// A terminal with echo off, except for the end of the line.
 struct Hidden(Termios);
 
 impl Hidden {

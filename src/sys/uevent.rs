@@ -19,12 +19,12 @@ pub struct Changes {
     pub graphics: bool,
     /// A keyboard or another input device.
     pub input: bool,
-    /// What a plan is made from: PCI devices, disks, network cards.
+    /// The inputs of a plan: PCI devices, disks, network cards.
     pub machine: bool,
 }
 
 impl Uevents {
-    /// Subscribes; devices that are there already are not reported, so subscribe first and look then.
+    /// Subscribes; existing devices are not reported, so subscribe first and scan then.
     ///
     /// # Errors
     /// The system call's.
@@ -60,8 +60,8 @@ impl AsFd for Uevents {
 }
 
 impl Changes {
-    /// A message is `ACTION@DEVPATH` and then `KEY=VALUE` strings, all ended by NUL (lib/kobject_uevent.c). Coldplug has the
-    /// kernel repeat itself by the thousand; those messages say so (`SYNTH_UUID`), and tell nothing that is not known.
+    /// A message is `ACTION@DEVPATH` and then `KEY=VALUE` strings, all ended by NUL (lib/kobject_uevent.c). Coldplug makes the kernel
+    /// repeat thousands of events; those are marked (`SYNTH_UUID`), and contain nothing new.
     fn note(&mut self, message: &[u8]) {
         if message.split(|&byte| byte == 0).any(|field| field.starts_with(b"SYNTH_UUID=")) {
             return;

@@ -1,21 +1,21 @@
-//! What systemd says of a unit.
+//! The state of a unit, as systemd reports it.
 
 use crate::error::Result;
 use crate::sys::systemd;
 
-/// What is asked about a unit (`org.freedesktop.systemd1(5)`).
+/// The queried properties of a unit (`org.freedesktop.systemd1(5)`).
 const PROPERTIES: &str = "LoadState,LoadError,ActiveState,Result,ExecMainCode,ExecMainStatus,ConditionResult,InvocationID";
 
-/// A unit as systemd tells of it.
+/// The state of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// `active`, `reloading`, `activating`, `deactivating`, `inactive` or `failed`.
     pub active: String,
-    /// Why it failed or cannot be started, in systemd's words.
+    /// Why it failed or cannot be started, as systemd reports it.
     pub why: Option<String>,
-    /// Whether its conditions held when it was last started; no, too, if it never was.
+    /// Whether its conditions were met at its last start; false, too, if it never was started.
     pub conditions_held: bool,
-    /// Tells one run from the next; empty if it never ran.
+    /// Identifies the run; empty if it never ran.
     pub invocation: String,
 }
 
@@ -23,7 +23,7 @@ impl Unit {
     /// Asks systemd.
     ///
     /// # Errors
-    /// When it does not answer. A unit that does not exist is no error: [`Unit::why`] says so.
+    /// When it does not answer. A unit that does not exist is not an error: [`Unit::why`] says so.
     pub fn ask(name: &str) -> Result<Self> {
         systemd::ask(&["show", "-p", PROPERTIES, "--", name], &format!("asking systemd about {name}")).map(|text| Self::parse(&text))
     }

@@ -1,6 +1,6 @@
-//! How many cells of a terminal text takes, and how it is cut and wrapped to them.
+//! How many terminal cells text takes, and how it is cut and wrapped to them.
 
-/// Scripts and pictures whose letters take two cells: the wide ranges of Unicode's `EastAsianWidth.txt`, neighbours joined.
+/// Scripts and pictures with characters of two cells: the wide ranges of Unicode's `EastAsianWidth.txt`, neighbours joined.
 const WIDE: [(u32, u32); 12] = [
     (0x1100, 0x115f),
     (0x2e80, 0x303e),
@@ -16,8 +16,7 @@ const WIDE: [(u32, u32); 12] = [
     (0x20000, 0x3fffd),
 ];
 
-/// Accents that stand on the letter before, and marks that are not to be seen (among them those that turn the direction
-/// of writing).
+/// Combining accents, and invisible marks (among them those that change the direction of writing).
 const NONE: [(u32, u32); 8] = [
     (0x0300, 0x036f),
     (0x200b, 0x200f),
@@ -33,7 +32,7 @@ fn is_in(ranges: &[(u32, u32)], letter: char) -> bool {
     ranges.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(letter)))
 }
 
-/// How many cells a letter takes.
+/// How many cells a character takes.
 pub(crate) fn of_letter(letter: char) -> usize {
     match letter {
         ' '..='~' => 1,
@@ -48,14 +47,14 @@ pub(crate) fn of(text: &str) -> usize {
     text.chars().map(of_letter).sum()
 }
 
-/// The text with nothing in it that a terminal would obey: control characters become spaces, and marks that are not to be
-/// seen vanish, accents excepted.
+/// The text without anything that a terminal would execute: control characters become spaces, and invisible marks are removed, except
+/// accents.
 pub(crate) fn clean(text: &str) -> String {
     let harmless = |letter: &char| !is_in(&NONE[1..4], *letter) && *letter != '\u{feff}';
     text.chars().filter(harmless).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
-/// The text in at most `room` cells; what is cut away is told by three dots, if there is room for them.
+/// The text in at most `room` cells; a cut is marked by three dots, if there is room for them.
 pub(crate) fn cut(text: &str, room: usize) -> String {
     if of(text) <= room {
         return text.to_owned();
@@ -64,7 +63,7 @@ pub(crate) fn cut(text: &str, room: usize) -> String {
     head(text, room - dots.len()).trim_end().to_owned() + dots
 }
 
-/// As much of the text's beginning as `room` cells hold.
+/// As much of the text's start as fits in `room` cells.
 fn head(text: &str, room: usize) -> &str {
     let mut taken = 0;
     let end = text.char_indices().find(|(_, letter)| {
@@ -90,7 +89,7 @@ pub(crate) fn wrap(text: &str, room: usize) -> Vec<String> {
                 wrapped.push(rest.to_owned());
                 break;
             }
-            // A letter wider than all the room would never fit.
+            // A character wider than the room would never fit.
             let Some(first) = rest.chars().next() else { break };
             let fitting = if fitting.is_empty() { &rest[..first.len_utf8()] } else { fitting };
             let indented = rest.len() - rest.trim_start().len();

@@ -19,16 +19,16 @@ struct Listing {
     leftovers: Vec<Left>,
 }
 
-/// A cartridge in `cartridge list --json`. What cannot be known is absent.
+/// A cartridge in `cartridge list --json`. Unknown values are absent.
 #[derive(Serialize)]
 struct Row {
     name: String,
     folder: PathBuf,
     /// `disk.qcow2`, `disk.raw` or `disk`.
     disk: Option<&'static str>,
-    /// The disk as the guest sees it, in bytes.
+    /// The disk's size as the guest sees it, in bytes.
     size: Option<u64>,
-    /// What it takes on the file system, snapshots included, in bytes.
+    /// The space it takes on the file system, snapshots included, in bytes.
     used: u64,
     /// `uefi` or `bios`.
     firmware: Option<&'static str>,
@@ -40,20 +40,20 @@ struct Row {
     personas: Vec<String>,
     in_slot: bool,
     running: bool,
-    /// Worth knowing before it is started.
+    /// Warnings to know before it is started.
     note: Option<String>,
-    /// Why it cannot be used; absent if it can.
+    /// Why it cannot be used; absent if it can be used.
     trouble: Option<String>,
-    /// The same as an identifier that stays when the words change.
+    /// The same as an identifier that stays when the text changes.
     trouble_code: Option<&'static str>,
     hint: Option<String>,
 }
 
-/// What a killed command left, in `cartridge list --json`.
+/// Leftovers of a killed command, in `cartridge list --json`.
 #[derive(Serialize)]
 struct Left {
     path: PathBuf,
-    /// A command is at work on it.
+    /// A command is working on it.
     in_work: bool,
     /// The command that clears it.
     hint: String,
@@ -122,7 +122,7 @@ impl Listing {
             }
         }
         for left in &self.leftovers {
-            let what = if left.in_work { "a command is at work on" } else { "a killed command left" };
+            let what = if left.in_work { "a command is working on" } else { "a killed command left" };
             let _ = writeln!(text, "{what} {}", left.path.display());
             if !left.in_work {
                 let _ = writeln!(text, "  cleared by: {}", left.hint);

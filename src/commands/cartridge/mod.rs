@@ -1,4 +1,4 @@
-//! `persona cartridge`: make cartridges and look after them.
+//! `persona cartridge`: creates and manages cartridges.
 
 mod list;
 mod progress;
@@ -15,35 +15,35 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What is done to a cartridge.
+/// The operations on a cartridge.
 #[derive(Debug)]
 pub enum Cartridge {
-    /// All are listed.
+    /// List all.
     List(Output),
-    /// One is made, with a blank disk.
+    /// Create one with a blank disk.
     Create(Create),
-    /// One is made of an image or a block device.
+    /// Create one from an image or a block device.
     Import(Import),
-    /// It is removed for good.
+    /// Remove it permanently.
     Remove(Remove),
-    /// Disk, UEFI variables and TPM state are saved together.
+    /// Save disk, UEFI variables and TPM state together.
     Save(Snapshot),
-    /// It becomes what was saved.
+    /// Restore a saved state.
     Restore(Snapshot),
-    /// What was saved is forgotten.
+    /// Delete a saved state.
     Forget(Snapshot),
-    /// The one of that name does not boot its installation image any more.
+    /// Remove the installation image of the cartridge of that name.
     Installed(String),
 }
 
-/// A cartridge to be.
+/// A cartridge to create.
 #[derive(Debug)]
 pub struct Create {
     /// The cartridge.
     pub name: String,
-    /// How large the disk is to the guest.
+    /// The disk's size as the guest sees it.
     pub size: DiskSize,
-    /// How the disk is stored.
+    /// The disk's format.
     pub format: DiskKind,
     /// The installation image.
     pub install: Option<PathBuf>,
@@ -51,25 +51,25 @@ pub struct Create {
     pub firmware: FirmwareKind,
 }
 
-/// What there is, and what it becomes.
+/// A source, and the cartridge to create from it.
 #[derive(Debug)]
 pub struct Import {
     /// The cartridge.
     pub name: String,
     /// The image or block device.
     pub source: PathBuf,
-    /// How the copy is stored; a block device is not copied.
+    /// The format of the copy; a block device is not copied.
     pub becomes: DiskKind,
-    /// What starts the guest; if left out, what the disk was installed for.
+    /// What starts the guest; if omitted, it is detected from the disk.
     pub firmware: Option<FirmwareKind>,
 }
 
-/// What is to go.
+/// A cartridge to remove.
 #[derive(Debug)]
 pub struct Remove {
     /// The cartridge.
     pub name: String,
-    /// Whether nobody is asked.
+    /// Whether to skip the confirmation.
     pub yes: bool,
 }
 
@@ -78,14 +78,14 @@ pub struct Remove {
 pub struct Snapshot {
     /// The cartridge.
     pub name: String,
-    /// What the saved state is called.
+    /// The label of the saved state.
     pub label: String,
 }
 
-/// Does it, and says so.
+/// Executes it, and reports the result.
 ///
 /// # Errors
-/// When it cannot be done; nothing half-made is left then, and what a killed command leaves the next one clears.
+/// When it fails; nothing half-done is left then, and the next command clears what a killed one left.
 pub fn cartridge(paths: &Paths, command: Cartridge, now: SystemTime, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     done(paths, &settings, command, now, out).map_err(|error| match error.errno() {
@@ -105,11 +105,11 @@ fn done(paths: &Paths, settings: &Settings, command: Cartridge, now: SystemTime,
         Cartridge::Remove(wanted) => remove(&shelf(&wanted.name), &wanted, out),
         Cartridge::Save(Snapshot { name, label }) => {
             shelf(&name).save(&name, &label)?;
-            print(out, &format!("{name} is saved as {label}; `persona cartridge restore {name} {label}` brings it back\n"))
+            print(out, &format!("{name} is saved as {label}; `persona cartridge restore {name} {label}` restores it\n"))
         }
         Cartridge::Restore(Snapshot { name, label }) => {
             shelf(&name).restore(&name, &label)?;
-            print(out, &format!("{name} is as it was saved as {label}\n"))
+            print(out, &format!("{name} is restored to {label}\n"))
         }
         Cartridge::Forget(Snapshot { name, label }) => {
             shelf(&name).forget(&name, &label)?;
@@ -131,7 +131,7 @@ fn create(shelf: &Shelf<'_>, wanted: &Create, out: &mut dyn Write) -> Result<()>
     drop(bar);
     let then = match &blank.install {
         Some(iso) => format!("boots {} until its disk boots by itself", iso.file_name().unwrap_or_default().to_string_lossy()),
-        None => "blank; `--install ISO` would have put an installation image beside it".to_owned(),
+        None => "blank; `--install ISO` would have added an installation image".to_owned(),
     };
     print(out, &format!("{} is made: {}, {}, {then}\n{}", wanted.name, blank.size, firmware(blank.firmware), hint(shelf, &wanted.name)))
 }
@@ -152,11 +152,11 @@ fn remove(shelf: &Shelf<'_>, wanted: &Remove, out: &mut dyn Write) -> Result<()>
     if !wanted.yes {
         if !terminal::is_there() {
             return Err(
-                Error::usage(format!("removing {name} is to be confirmed, and standard input is no terminal")).with_hint("add --yes")
+                Error::usage(format!("removing {name} needs confirmation, and standard input is not a terminal")).with_hint("add --yes")
             );
         }
         let folder = shelf.folder.join(name);
-        let answer = terminal::line(&format!("Remove {} and all that is in it, snapshots too? Type yes: ", folder.display()))?;
+        let answer = terminal::line(&format!("Remove {} and everything in it, including snapshots? Type yes: ", folder.display()))?;
         if answer.trim() != "yes" {
             return Err(Error::new(format!("{name} stays")));
         }
@@ -179,7 +179,7 @@ fn hint(shelf: &Shelf<'_>, name: &str) -> String {
     format!("No persona boots it yet: add `[[persona]]` with `name = \"{name}\"` to the settings.\n")
 }
 
-/// The folder that a name is relative to is this process's, wherever the machine is.
+/// A relative path starts at this process's working folder, wherever the machine's root is.
 fn absolute(path: &Path) -> Result<PathBuf> {
     if path.is_absolute() {
         return Ok(path.to_owned());

@@ -1,10 +1,10 @@
-//! How far a long work is, on a terminal.
+//! The progress of a long task, on a terminal.
 
 use std::io::{IsTerminal, Write, stderr};
 
 const WIDTH: usize = 30;
 
-/// One line that is written over and over, and gone in the end. Where there is no terminal, nothing is shown.
+/// One line that is rewritten, and removed at the end. Without a terminal nothing is shown.
 #[derive(Debug)]
 pub(super) struct Bar {
     name: String,
@@ -21,7 +21,7 @@ impl Bar {
     pub(super) fn show(&mut self, what: &str, share: f64) {
         let line = line(&self.name, what, share);
         if self.is_shown && line != self.last {
-            // Whoever closed the terminal does not want to know.
+            // The terminal may have been closed; errors are ignored.
             let _ = write!(stderr(), "\r{line}\x1b[K");
             self.last = line;
         }

@@ -1,4 +1,4 @@
-//! What `detect` wants to know beside the PCI functions.
+//! Facts that `detect` needs besides the PCI functions.
 
 use crate::passthrough::{Details, Machine};
 use crate::sys::paths::Paths;
@@ -6,41 +6,41 @@ use crate::sys::pci::PciAddress;
 use std::collections::BTreeMap;
 use std::fs;
 
-/// Facts about the machine that a proposal rests on.
+/// The facts that a proposal is based on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The host's memory in mebibytes; 0 if it does not say.
+    /// The host's memory in mebibytes; 0 if unknown.
     pub memory: u64,
-    /// How many processors the host has; 0 if it does not say.
+    /// The host's number of processors; 0 if unknown.
     pub processors: usize,
     /// Graphics cards, by address.
     pub cards: BTreeMap<PciAddress, CardFacts>,
-    /// The cartridges that are there, by name.
+    /// The existing cartridges, by name.
     pub cartridges: Vec<CartridgeFacts>,
 }
 
-/// What is known of a graphics card.
+/// The facts about a graphics card.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CardFacts {
-    /// How many monitors are connected; `None` while no driver of the host looks.
+    /// How many monitors are connected; `None` without a host driver.
     pub monitors: Option<usize>,
-    /// How many PCI Express lanes it was built for: small cards have eight or fewer. 0 if it does not say.
+    /// Its maximum PCI Express link width: small cards have eight lanes or fewer. 0 if unknown.
     pub link_width: u8,
-    /// The largest window to its memory that it offers, in bytes.
+    /// The size of its largest memory BAR, in bytes.
     pub memory_window: u64,
 }
 
-/// What is known of a cartridge.
+/// The facts about a cartridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CartridgeFacts {
     /// The folder's name.
     pub name: String,
-    /// Whether it has a TPM's state, as Windows 11 wants.
+    /// Whether it has TPM state, which Windows 11 needs.
     pub has_tpm: bool,
 }
 
 impl Facts {
-    /// Reads them. What cannot be read is left out.
+    /// Reads the facts. Unreadable ones are left out.
     pub fn read(paths: &Paths, machine: &Machine) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let cards = machine.functions.values().filter(|function| function.is_display());

@@ -1,7 +1,7 @@
-//! Settings for the machine at hand.
+//! Proposes settings for this machine.
 //!
-//! [`Proposal::new`] decides from snapshots alone. Every device it names has gone through the very [`Plan`] that would refuse
-//! it: what a launch would refuse is told as a comment, with the reason, and left to the host.
+//! [`Proposal::new`] decides from snapshots alone. Every device it names was checked with the same [`Plan`] that a launch uses: a device
+//! that a launch would refuse is left to the host, with the reason as a comment.
 
 use super::facts::{CardFacts, Facts};
 use super::text;
@@ -14,30 +14,30 @@ use std::cmp::Reverse;
 /// Where cartridges are unless the settings say otherwise.
 pub(super) const CARTRIDGES: &str = "/var/lib/legion/cartridges";
 
-/// What is proposed, and why.
+/// The proposal, with reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     /// The card that draws the menu.
     pub display: Option<Proposed>,
-    /// The card that becomes legion's.
+    /// The card for legion.
     pub card: Option<Proposed>,
-    /// The USB controller that becomes legion's.
+    /// The USB controller for legion.
     pub usb: Option<Proposed>,
     /// What was considered and left to the host, with the reason.
     pub left: Vec<String>,
 }
 
-/// A device, and why this one.
+/// A device, and why it was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposed {
-    /// Where it is.
+    /// Its address.
     pub address: PciAddress,
-    /// Why, as a part of a sentence.
+    /// The reason, as a part of a sentence.
     pub why: String,
 }
 
 impl Proposal {
-    /// Decides. Whatever is named here passes [`Plan::new`] at [`Stage::Launch`], if need be after a reboot.
+    /// Decides. Every named device passes [`Plan::new`] at [`Stage::Launch`], if necessary after a reboot.
     pub fn new(machine: &Machine, facts: &Facts) -> Self {
         let mut left = Vec::new();
         let (card, display) = match cards(machine, facts, &mut left) {
@@ -63,7 +63,7 @@ impl Proposal {
 fn cards(machine: &Machine, facts: &Facts, left: &mut Vec<String>) -> Option<(Proposed, Proposed)> {
     let all: Vec<&Function> = ranked_displays(machine, facts);
     let [only] = all[..] else {
-        // From the other end: the menu's best card is the last that should be legion's.
+        // In reverse: the menu's best card is the last one to give to legion.
         return all.iter().rev().filter(|card| !is_integrated(card, machine)).find_map(|card| {
             let display = all.iter().copied().find(|other| !other.address.same_slot(card.address))?;
             let refused = match refusals(machine, display.address, &[card.address]) {
@@ -90,7 +90,7 @@ fn ranked_displays<'a>(machine: &'a Machine, facts: &Facts) -> Vec<&'a Function>
             !is_integrated(card, machine),
             fact.link_width,
             fact.memory_window,
-            // Of two like each other, the one with a monitor that is lit, and the firmware's.
+            // Of two equal cards, the one with an active monitor and the firmware's first.
             Reverse(fact.monitors),
             card.driver.as_deref().is_none_or(|driver| driver == VFIO_PCI),
             !card.boot_vga,
@@ -100,7 +100,7 @@ fn ranked_displays<'a>(machine: &'a Machine, facts: &Facts) -> Vec<&'a Function>
     cards
 }
 
-/// Whether it is part of the processor: on the root bus, or in one slot with the processor's other devices.
+/// Whether it is part of the processor: on the root bus, or in the same slot as the processor's other devices.
 fn is_integrated(card: &Function, machine: &Machine) -> bool {
     const AMD: u16 = 0x1022;
     let siblings = machine.functions.values().filter(|function| function.address.same_slot(card.address));
@@ -132,19 +132,19 @@ fn kept(card: &Function, facts: &Facts) -> Proposed {
     let why = match fact(card, facts).monitors {
         Some(1) => "a monitor is connected to it".to_owned(),
         Some(2..) => "monitors are connected to it".to_owned(),
-        Some(0) => "no monitor is connected to it yet: plug one in, or there is no menu to be seen".to_owned(),
+        Some(0) => "no monitor is connected to it yet: plug one in, or the menu is not visible".to_owned(),
         None => "plug a monitor into it".to_owned(),
     };
     Proposed { address: card.address, why }
 }
 
-/// A USB controller for the player's keyboard: one with a keyboard on it, else one that comes alone.
+/// A USB controller for the player's keyboard: one with a keyboard, otherwise one without other devices in its group.
 fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, left: &mut Vec<String>) -> Option<Proposed> {
     let (display, card) = (display?, card?);
     let taken = |function: &&Function| function.address.same_slot(card.address);
     let mut controllers: Vec<&Function> = machine.functions.values().filter(|function| function.is_usb() && !taken(function)).collect();
     let members = |controller: &Function| plan(machine, display.address, &[card.address, controller.address]).members().count();
-    // Another card's own controller is no place for a keyboard.
+    // A USB controller on another graphics card is not suitable for a keyboard.
     let beside_display =
         |controller: &Function| machine.functions.values().any(|other| other.is_display() && other.address.same_slot(controller.address));
     controllers.sort_by_key(|controller| (beside_display(controller), controller.keyboards == 0, members(controller), controller.address));
@@ -165,7 +165,7 @@ fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, l
 fn refusals(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Result<(), Vec<String>> {
     let refused: Vec<Refusal> = plan(machine, display, devices).refused.into_iter().filter(|refusal| !refusal.reboot_helps).collect();
     let told = |refusal: &Refusal| match refusal.address {
-        // Leaving it to the host, as is done here, is the hint.
+        // Leaving it to the host, as this proposal does, is the hint.
         Some(_) => refusal.reason.clone(),
         None => refusal.to_string(),
     };

@@ -13,7 +13,7 @@ pub(super) fn render(proposal: &Proposal, machine: &Machine, facts: &Facts) -> S
     let mut text = String::new();
     comment(
         &mut text,
-        "Settings for this machine, proposed by `persona detect`. Save them as /etc/persona/persona.toml, see what would happen with `persona plan`, and rebuild the initramfs (`mkinitcpio -P`). /usr/share/persona/persona.toml tells all there is to set.",
+        "Settings for this machine, proposed by `persona detect`. Save them as /etc/persona/persona.toml, see what would happen with `persona plan`, and rebuild the initramfs (`mkinitcpio -P`). /usr/share/persona/persona.toml documents all settings.",
     );
     if !proposal.left.is_empty() {
         comment(&mut text, "\nLeft to the host:");
@@ -53,7 +53,7 @@ fn menu(text: &mut String, proposal: &Proposal, machine: &Machine, cartridges: &
 
 fn legion(text: &mut String, facts: &Facts) {
     text.push_str("\n[legion]\n");
-    // The host and its containers keep a quarter, at least 4 GiB; on a small machine, half.
+    // A quarter stays with the host and its containers, at least 4 GiB; on a small machine, half.
     let spare = (facts.memory / 4).max(4096).min(facts.memory / 2);
     let memory = facts.memory.saturating_sub(spare) / 1024;
     let (memory, told) = match memory {
@@ -92,7 +92,7 @@ fn passthrough(text: &mut String, proposal: &Proposal, proposed: &Proposed, mach
     }
 }
 
-/// Cartridges whose names a persona can have.
+/// Cartridges with a name that is valid for a persona.
 fn usable(facts: &Facts) -> Vec<&CartridgeFacts> {
     let harmless = |name: &str| {
         name.len() <= 64

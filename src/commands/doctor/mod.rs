@@ -1,6 +1,6 @@
-//! `persona doctor`: the machine against the settings.
+//! `persona doctor`: checks the machine against the settings.
 //!
-//! `--json` prints one object, whose shape stays:
+//! `--json` prints one object with a stable format:
 //!
 //! ```json
 //! {
@@ -12,8 +12,8 @@
 //! }
 //! ```
 //!
-//! `level` is `good`, `warning` or `broken`, of the whole the worst of any finding. `area` and `subject` are the same whenever the
-//! same thing is looked at, and `code` whenever the same is found; `what` and `hint` are for people, and their wording may change.
+//! `level` is `good`, `warning` or `broken`; that of the whole is the worst of all findings. `area` and `subject` are the same whenever the
+//! same thing is checked, and `code` whenever the result is the same; `what` and `hint` are for people, and their text may change.
 
 pub mod checks;
 
@@ -32,10 +32,10 @@ struct Report {
     findings: Vec<Finding>,
 }
 
-/// Prints all findings. The exit code is 0 if all is well, 1 with warnings, 2 if something is broken.
+/// Prints all findings. The exit code is 0 if everything is good, 1 with warnings, 2 if something is broken.
 ///
 /// # Errors
-/// When it cannot be printed: whatever else goes wrong is a finding.
+/// When it cannot be printed: everything else that fails is a finding.
 pub fn doctor(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<ExitCode> {
     let findings = examine(paths);
     let level = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Good);
@@ -50,7 +50,7 @@ pub fn doctor(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<Exit
     }))
 }
 
-/// On a terminal, unless somebody asks for none (<https://no-color.org>).
+/// On a terminal, unless NO_COLOR is set (<https://no-color.org>).
 fn wants_colour() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
@@ -66,7 +66,7 @@ fn text(findings: &[Finding], colour: bool) -> String {
             let gap = if text.is_empty() { "" } else { "\n" };
             let _ = writeln!(text, "{gap}{area}");
         }
-        // What has several lines stays below its first.
+        // Further lines are indented below the first.
         let indented = |words: &str| words.replace('\n', "\n           ");
         let _ = writeln!(text, "  {}  {}", word(finding.level, colour), indented(&finding.what));
         if let Some(hint) = &finding.hint {
@@ -80,7 +80,7 @@ fn text(findings: &[Finding], colour: bool) -> String {
     text
 }
 
-/// The level's word, as wide as the longest of them.
+/// The level's word, padded to the longest one.
 fn word(level: Level, colour: bool) -> String {
     let word = format!("{:7}", level.word());
     let number = match level {

@@ -1,4 +1,4 @@
-//! A `systemctl` run to its end, and every step of legion told meanwhile.
+//! Runs a `systemctl` to its end, and reports every step of legion in the meantime.
 
 use crate::boot_log;
 use crate::commands::or_absent;
@@ -19,30 +19,30 @@ use std::os::fd::AsFd;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-/// How it came out.
+/// The result.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Came {
     /// systemd has done it.
     Done,
-    /// Somebody pressed Ctrl-C. What systemd was asked goes on.
+    /// Ctrl-C was pressed. systemd's job continues.
     Interrupted,
 }
 
-/// Follows legion's state and its own signals. SIGINT, SIGTERM, SIGHUP and SIGCHLD stay blocked in the calling thread: open it before there
-/// is another, which would get them.
+/// Follows legion's state and its own signals. SIGINT, SIGTERM, SIGHUP and SIGCHLD stay blocked in the calling thread: open it before other
+/// threads exist, which would get them.
 pub(super) struct Follower<'a> {
     paths: &'a Paths,
     progress: Progress<'a>,
     signals: SignalFd,
-    /// Without it, steps are told late; what was asked is done all the same.
+    /// Without it, steps are reported late; the job is done all the same.
     changes: Option<Inotify>,
 }
 
 impl<'a> Follower<'a> {
-    /// Listens from now on.
+    /// Starts to watch.
     ///
     /// # Errors
-    /// When the kernel does not give signals.
+    /// When the kernel refuses signals.
     pub(super) fn open(paths: &'a Paths, style: Style, out: &'a mut dyn Write) -> Result<Self> {
         let mask: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD].into_iter().collect();
         let signals = mask.thread_block().and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK));
@@ -58,16 +58,16 @@ impl<'a> Follower<'a> {
         })
     }
 
-    /// Runs `systemctl` to its end and tells of every step of legion meanwhile.
+    /// Runs `systemctl` to its end and reports every step of legion in the meantime.
     ///
     /// # Errors
-    /// With systemd's own words, when it refuses.
+    /// With systemd's own message, when it refuses.
     pub(super) fn run(&mut self, arguments: &[&str], doing: &str) -> Result<Came> {
-        // What is so already is no news.
+        // The current state is not a change.
         let mut told = or_absent(LegionState::read(self.paths));
         let mut child = systemd::systemctl(arguments).stderr(Stdio::piped()).spawn().context(|| doing.to_owned())?;
         let came = loop {
-            // In this order: what was told before the end is read after it.
+            // In this order: reports from before the end are read after it.
             let interrupted = self.is_interrupted();
             let ended = child.try_wait().context(|| doing.to_owned())?;
             let now = or_absent(LegionState::read(self.paths));
@@ -81,7 +81,7 @@ impl<'a> Follower<'a> {
                 Some(status) if status.success() => break Ok(Came::Done),
                 Some(_) => break Err(Error::caused_by(doing, words(&mut child))),
                 None if interrupted => {
-                    // Only the client; its end is all that it is still good for.
+                    // Only the client is killed; systemd's job continues.
                     let _ = child.kill();
                     let _ = child.wait();
                     break Ok(Came::Interrupted);
@@ -93,8 +93,7 @@ impl<'a> Follower<'a> {
         came
     }
 
-    /// Whether Ctrl-C was pressed, or this program told to end. A connection that is lost is no reason to leave legion half-way: what was
-    /// asked is done.
+    /// Whether Ctrl-C was pressed, or this program was told to end. A lost connection does not abort the job: it is completed.
     fn is_interrupted(&self) -> bool {
         let mut interrupted = false;
         while let Ok(Some(signal)) = self.signals.read_signal() {
@@ -127,12 +126,11 @@ fn words(child: &mut Child) -> String {
     words.trim().to_owned()
 }
 
-/// A line for each step: in a pipe plain, once it begins; on a terminal with the seconds that it takes. A reader that has gone away does not
-/// stop what is done.
+/// A line for each step: plain in a pipe, at its start; on a terminal with its duration in seconds. A closed pipe does not stop the job.
 struct Progress<'a> {
     style: Style,
     out: &'a mut dyn Write,
-    /// The step that goes on, and since when: its line can still be written again.
+    /// The current step and its start time: its line can still be rewritten.
     line: Option<(LegionState, Instant)>,
 }
 
@@ -157,7 +155,7 @@ impl Progress<'_> {
         }
     }
 
-    /// The step is over: its line stays.
+    /// The step has ended: its line stays.
     fn finish(&mut self) {
         if self.line.is_some() {
             self.count();
@@ -182,7 +180,8 @@ fn line(state: &LegionState) -> String {
     }
 }
 
-/// The line in place of the one before, in one row of so many columns. What is final has taken no time, and may take rows.
+/// The new line in place of the previous one, cut to one row of this many columns. A final state has no duration, and may take several
+/// rows.
 fn live(state: &LegionState, took: Duration, columns: usize, style: Style) -> String {
     let tone = match state.phase {
         Phase::Running | Phase::Ended => Tone::Good,
@@ -218,8 +217,8 @@ mod tests {
 
     #[test]
     fn a_pipe_gets_a_plain_line_for_each_step() {
-        let states = [state(Phase::Preparing, None), state(Phase::Running, Some("it stands still")), state(Phase::Running, None)];
-        assert_eq!(shown(&states, Style::PLAIN), "gondor: preparing\ngondor: running: it stands still\ngondor: running\n");
+        let states = [state(Phase::Preparing, None), state(Phase::Running, Some("disk full")), state(Phase::Running, None)];
+        assert_eq!(shown(&states, Style::PLAIN), "gondor: preparing\ngondor: running: disk full\ngondor: running\n");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! `persona start`, `stop` and `switch`: legion's power button, for whoever is at a terminal.
+//! `persona start`, `stop` and `switch`: legion's power button, for a user at a terminal.
 //!
-//! One at a time ([`crate::state::operation::OperationLock`]). What systemd was asked goes on whatever becomes of the command; when Ctrl-C comes between
-//! a switch's stop and its start, legion stays off, and `persona status` says why.
+//! One at a time ([`crate::state::operation::OperationLock`]). systemd's job continues whatever happens to the command; if Ctrl-C comes
+//! between a switch's stop and its start, legion stays off, and `persona status` says why.
 
 mod follow;
 
@@ -11,31 +11,31 @@ use crate::boot_log::journal;
 use crate::config::{Persona, Settings};
 use crate::error::{Error, Result};
 use crate::menu::facts::Facts;
-use crate::state::operation::{Deed, OperationLock, uptime};
+use crate::state::operation::{Operation, OperationLock, uptime};
 use crate::state::{Choice, Last, LegionState, Phase, Reason};
+use crate::sys::identity;
 use crate::sys::paths::Paths;
 use crate::sys::style::Style;
 use crate::sys::systemd::{self, LEGION};
-use crate::sys::who;
 use follow::{Came, Follower};
 use std::io::Write;
 
 /// Starts legion as a persona: the named one, else the one that was chosen in this boot, else the default. Returns once the guest runs.
 ///
 /// # Errors
-/// When somebody else is at it, when legion runs already or does not start; the message says why.
+/// When another operation is in progress, when legion already runs or does not start; the message says why.
 pub fn start(paths: &Paths, name: Option<&str>, style: Style, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let named = name.map(|name| find_persona(&settings, name)).transpose()?;
     named.map_or(Ok(()), only_legion)?;
     only_live(paths)?;
-    let (who, lock) = (who::asks(), OperationLock::take(paths, uptime())?);
+    let (who, lock) = (identity::of_caller(), OperationLock::take(paths, uptime())?);
     let persona = to_start(paths, &settings, named)?;
-    let _turn = lock.begin(Deed::Start { to: persona.name.clone() }, &who, uptime())?;
+    let _operation = lock.begin(Operation::Start { to: persona.name.clone() }, &who, uptime())?;
     start_as(paths, persona, &who, &mut Follower::open(paths, style, out)?)
 }
 
-/// What a start starts, by what was chosen and what legion does now.
+/// The persona to start, by the choice and legion's current state.
 fn to_start<'a>(paths: &Paths, settings: &'a Settings, named: Option<&'a Persona>) -> Result<&'a Persona> {
     let persona = named.unwrap_or_else(|| {
         let chosen = or_absent(Choice::read(paths)).and_then(|choice| settings.persona(&choice.persona));
@@ -46,43 +46,43 @@ fn to_start<'a>(paths: &Paths, settings: &'a Settings, named: Option<&'a Persona
     let Some(running) = running(paths) else { return Ok(persona) };
     let already = Error::new(format!("legion is on already, as {running}"));
     Err(if running == persona.name {
-        already.with_hint("`persona stop` first, if it is to start anew")
+        already.with_hint("`persona stop` first, to restart it")
     } else {
         already.with_hint(format!("`persona switch {}` stops it first", persona.name))
     })
 }
 
-/// Stops legion: step by step as the settings' `stop` says, or with `force` by QEMU's power plug at once. Returns once it is over and all
-/// devices are back.
+/// Stops legion: step by step according to `stop` in the settings, or with `force` by QEMU's power plug at once. Returns once it has ended
+/// and all devices are returned.
 ///
-/// With `force` nobody is waited for: the plug is for when somebody else's stop takes too long. Their command gets what it waits for
-/// the sooner; a start of theirs is called off by it.
+/// With `force` it does not wait for another operation: it is for when another command's stop takes too long. That command's stop then ends
+/// sooner; a pending start of it is cancelled.
 ///
 /// # Errors
-/// When somebody else is at it, unless forced; when systemd refuses.
+/// When another operation is in progress, unless forced; when systemd refuses.
 pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Result<()> {
     only_live(paths)?;
     let lock = match OperationLock::take(paths, uptime()) {
         Err(busy) if force => {
-            log::warn!("{}: the plug is pulled all the same", busy.reason());
+            log::warn!("{}: stopping by force all the same", busy.reason());
             None
         }
         lock => Some(lock?),
     };
     let Some(from) = running(paths) else { return print(out, "legion is off.\n") };
-    let (who, deed) = (who::asks(), Deed::Stop { from: from.clone() });
-    let _turn = lock.map(|lock| lock.begin(deed.clone(), &who, uptime())).transpose()?;
-    journal::tell(paths, &Event::Asked { deed, by: who });
+    let (who, operation) = (identity::of_caller(), Operation::Stop { from: from.clone() });
+    let _operation = lock.map(|lock| lock.begin(operation.clone(), &who, uptime())).transpose()?;
+    journal::tell(paths, &Event::Asked { operation, by: who });
     if force {
         journal::tell(paths, &Event::Decision(format!("{from}'s plug is pulled")));
     }
-    // Before QEMU is there, nobody hears it, and the stop alone is quick.
+    // Before QEMU runs, the signal has no effect, and the stop alone is quick.
     if force && let Err(error) = systemd::ask(&["kill", "--kill-who=main", "--signal=USR1", LEGION], "pulling legion's plug") {
         log::info!("{error}");
     }
     match Follower::open(paths, style, out)?.run(&["stop", LEGION], &format!("stopping {from}"))? {
         Came::Done => Ok(()),
-        Came::Interrupted => Err(Error::new(format!("interrupted: {LEGION} goes on stopping {from}")).with_hint(TELLS)),
+        Came::Interrupted => Err(Error::new(format!("interrupted: {LEGION} continues stopping {from}")).with_hint(TELLS)),
     }
 }
 
@@ -95,42 +95,40 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
     let persona = find_persona(&settings, name)?;
     only_legion(persona)?;
     only_live(paths)?;
-    let (who, lock) = (who::asks(), OperationLock::take(paths, uptime())?);
-    let deed = to_switch(paths, persona)?;
-    let mut turn = lock.begin(deed.clone(), &who, uptime())?;
-    // What runs is not stopped for one that cannot start.
+    let (who, lock) = (identity::of_caller(), OperationLock::take(paths, uptime())?);
+    let operation = to_switch(paths, persona)?;
+    let mut running_operation = lock.begin(operation.clone(), &who, uptime())?;
+    // The running persona is not stopped for one that cannot start.
     if let Some(why) = refusal(paths, &settings, persona) {
         let (why, hint) = why.split_once('\n').unwrap_or((&why, "`persona plan` and `persona cartridge list` tell more"));
         return Err(Error::caused_by(format!("{} cannot start", persona.name), why.to_owned()).with_hint(hint));
     }
     let mut follower = Follower::open(paths, style, out)?;
-    if let Deed::Switch { from, to } = &deed {
-        journal::tell(paths, &Event::Asked { deed: deed.clone(), by: who.clone() });
+    if let Operation::Switch { from, to } = &operation {
+        journal::tell(paths, &Event::Asked { operation: operation.clone(), by: who.clone() });
         if follower.run(&["stop", LEGION], &format!("stopping {from}"))? == Came::Interrupted {
-            journal::tell(paths, &Event::Interrupted { deed: deed.clone(), by: who });
-            turn.interrupted();
-            let left = format!("interrupted: {LEGION} goes on stopping {from}, and nobody starts {to} after it");
-            return Err(Error::new(left).with_hint(format!("`persona start {to}` once it is off; `persona status` tells")));
+            journal::tell(paths, &Event::Interrupted { operation: operation.clone(), by: who });
+            running_operation.interrupted();
+            let left = format!("interrupted: {LEGION} continues stopping {from}, and {to} is not started");
+            return Err(Error::new(left).with_hint(format!("`persona start {to}` once it is off; `persona status` shows that")));
         }
-        turn.starts()?;
+        running_operation.starts()?;
     }
     start_as(paths, persona, &who, &mut follower)
 }
 
-/// What a switch does, by what legion does now.
-fn to_switch(paths: &Paths, persona: &Persona) -> Result<Deed> {
+/// What a switch does, by legion's current state.
+fn to_switch(paths: &Paths, persona: &Persona) -> Result<Operation> {
     let to = persona.name.clone();
     match running(paths) {
-        Some(from) if from == to => {
-            Err(Error::new(format!("legion is {to} already")).with_hint("`persona stop` first, if it is to start anew"))
-        }
-        Some(from) => Ok(Deed::Switch { from, to }),
-        None => Ok(Deed::Start { to }),
+        Some(from) if from == to => Err(Error::new(format!("legion is {to} already")).with_hint("`persona stop` first, to restart it")),
+        Some(from) => Ok(Operation::Switch { from, to }),
+        None => Ok(Operation::Start { to }),
     }
 }
 
-/// What is left to be done when Ctrl-C changed nothing about it.
-const TELLS: &str = "`persona status` tells how far it is; `persona stop --force` ends it at once";
+/// The hint after a Ctrl-C that changed nothing.
+const TELLS: &str = "`persona status` shows the progress; `persona stop --force` ends it at once";
 
 fn only_legion(persona: &Persona) -> Result<()> {
     if persona.legion().is_some() {
@@ -140,7 +138,7 @@ fn only_legion(persona: &Persona) -> Result<()> {
         .with_hint("pick it in the menu, or `persona next` for the next boot"))
 }
 
-/// What is done is done by the systemd that runs here.
+/// legion is controlled by the systemd of this machine.
 fn only_live(paths: &Paths) -> Result<()> {
     if paths.is_live() {
         return Ok(());
@@ -155,7 +153,7 @@ fn refusal(paths: &Paths, settings: &Settings, persona: &Persona) -> Option<Stri
     Facts::gather(paths, settings).0.refusals.swap_remove(place)
 }
 
-/// The persona that legion is, unless it is off.
+/// legion's persona, unless it is off.
 fn running(paths: &Paths) -> Option<String> {
     or_absent(LegionState::read(paths)).filter(LegionState::is_on).map(|state| state.persona)
 }
@@ -167,7 +165,7 @@ fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower
     Choice { persona: name.clone(), reason: Reason::Remote }.write(paths)?;
     let came = follower.run(&["start", LEGION], &format!("starting {name}"));
     match (or_absent(LegionState::read(paths)), came) {
-        (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} goes on starting {name}")).with_hint(TELLS)),
+        (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} continues starting {name}")).with_hint(TELLS)),
         (Some(LegionState { phase: Phase::Failed, why: Some(why), .. }), _) => Err(Error::caused_by(format!("starting {name}"), why)),
         (Some(LegionState { persona: other, .. }), Ok(Came::Done)) if other != *name => {
             Err(Error::new(format!("starting {name}: {other} was chosen at the same moment, and legion is that one"))

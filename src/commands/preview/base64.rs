@@ -1,8 +1,8 @@
-//! Base64 with padding (RFC 4648, section 4): how kitty takes binary data.
+//! Base64 with padding (RFC 4648, section 4): kitty's encoding of binary data.
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The bytes as letters.
+/// Encodes the bytes.
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
@@ -16,7 +16,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that such letters stand for.
+/// Decodes base64.
 #[cfg(test)]
 pub(super) fn decode(text: &str) -> Vec<u8> {
     let value = |letter: u8| LETTERS.iter().position(|it| *it == letter).map_or(0, |value| value as u32);

@@ -1,4 +1,4 @@
-//! Pictures as letters: every cell an upper half block, in the colours of the two pixels above one another in it.
+//! Pictures as characters: every cell is an upper half block, in the colours of its two pixels.
 
 use std::fmt::Write;
 

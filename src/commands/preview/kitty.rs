@@ -1,23 +1,23 @@
-//! Pictures as kitty's graphics protocol takes them: a PNG in base64, in chunks, each in an APC sequence.
+//! Pictures in kitty's graphics protocol: a PNG in base64, in chunks, each in an APC sequence.
 
 use super::base64;
 use std::fmt::Write;
 
-/// The most base64 letters of one chunk.
+/// The maximum number of base64 characters in one chunk.
 const CHUNK: usize = 4096;
 
-/// Whether the terminal knows the protocol: asks it to look at a picture of one pixel, without showing it. A terminal that
-/// does not know it is silent.
+/// Queries whether the terminal knows the protocol: asks it to check a picture of one pixel, without showing it. A terminal that does not
+/// know it does not answer.
 pub(super) const QUERY: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
 
-/// The beginning of the answer of one that does.
+/// The start of the answer of one that does.
 pub(super) const KNOWN: &str = "\x1b_Gi=31;OK";
 
-/// Takes every picture away.
+/// Removes every picture.
 pub(super) const CLEAR: &str = "\x1b_Ga=d,d=A,q=2\x1b\\";
 
-/// A PNG file over the whole terminal of so many columns and rows, as picture `id` in the place of picture `last`, which
-/// stays until the new one is there: nothing flickers. The terminal answers nothing, and its cursor stays.
+/// A PNG file over the whole terminal of this many columns and rows, as picture `id` replacing picture `last`, which stays until the new
+/// one is there: no flicker. The terminal sends no answer, and its cursor stays.
 pub(super) fn picture(png: &[u8], (columns, rows): (u16, u16), id: u32, last: Option<u32>) -> String {
     let letters = base64::encode(png);
     let mut sequence = "\x1b[H".to_owned();

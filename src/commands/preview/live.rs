@@ -13,20 +13,20 @@ use crate::menu::text::keys::Decoder;
 use persona_paint::Painter;
 use std::time::{Duration, Instant};
 
-/// How long a terminal may take to say what it can: far away ones take longer than near ones.
+/// How long a terminal may take to answer: remote ones take longer than local ones.
 const ANSWERS: Duration = Duration::from_secs(1);
 
-/// From one frame to the next while something moves: terminals are slower than screens.
+/// The time between frames during an animation: terminals are slower than screens.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// Ctrl-C, which raw mode makes a byte like others.
+/// Ctrl-C, which is an ordinary byte in raw mode.
 const CTRL_C: u8 = 3;
 
-/// Shows the menu until `q` or Ctrl-C, or until its power menu switches the machine off. What the terminal can show is asked
-/// of itself unless a protocol is given. `painter` makes painters of a width and height.
+/// Shows the menu until `q` or Ctrl-C, or until its power menu switches the machine off. The terminal is queried for its abilities unless a
+/// protocol is given. `painter` creates painters of a width and height.
 ///
 /// # Errors
-/// When standard input and output are no terminal, or the terminal goes away.
+/// When standard input or output is not a terminal, or the terminal is closed.
 pub(super) fn live(
     settings: Settings,
     menu: Menu,
@@ -58,7 +58,7 @@ pub(super) fn live(
             return Ok(());
         }
         if woken.resized {
-            // Whatever the terminal made of the old picture.
+            // The old picture may be damaged by the resize.
             terminal.write(b"\x1b[0m\x1b[2J")?;
             show = Show::new(protocol, terminal.size(), painter);
         }
@@ -72,12 +72,12 @@ pub(super) fn live(
     }
 }
 
-/// Ctrl-C, or a `q` that is not part of what the terminal answers or sends for another key.
+/// Ctrl-C, or a `q` that is not part of a terminal's answer or of another key's sequence.
 fn quits(typed: &[u8]) -> bool {
     typed.contains(&CTRL_C) || typed.contains(&b'q') && !typed.contains(&0x1b)
 }
 
-/// The best protocol by the terminal's own word; half blocks if it says nothing. Nothing if the preview is to end.
+/// The best protocol that the terminal reports; half blocks if it does not answer. Nothing if the preview should end.
 fn ask(terminal: &Terminal, started: Instant) -> Result<Option<Protocol>> {
     terminal.write(probe::query().as_bytes())?;
     let mut answers = Vec::new();

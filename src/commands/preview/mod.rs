@@ -1,4 +1,4 @@
-//! `persona preview`: the menu's very pixels, anywhere.
+//! `persona preview`: renders the menu to PNG or to a terminal.
 
 mod base64;
 mod blocks;
@@ -17,7 +17,7 @@ pub use still::State;
 use super::find_persona;
 use crate::config::Settings;
 use crate::error::{Context, Error, Result};
-use crate::menu::contents::emblems;
+use crate::menu::data::emblems;
 use crate::menu::facts::Facts;
 use crate::menu::model::view::{View, appearance, view};
 use crate::menu::model::{Event, Menu};
@@ -32,24 +32,24 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What is previewed, and where it goes.
+/// What to preview, and the destination.
 #[derive(Debug)]
 pub struct Preview {
-    /// The persona that is highlighted; the default if left out.
+    /// The persona that is highlighted; the default if omitted.
     pub name: Option<String>,
-    /// What goes on in the menu.
+    /// The state of the menu.
     pub state: State,
     /// The screen's width and height in pixels.
     pub size: (u32, u32),
-    /// The PNG to write; standard output if left out.
+    /// The PNG to write; standard output if omitted.
     pub out: Option<PathBuf>,
-    /// In letters, as on a console without a usable card.
+    /// As text, as on a console without a usable card.
     pub text: bool,
     /// The whole menu in this terminal, by the named protocol or the best that the terminal has.
     pub live: Option<Option<Protocol>>,
 }
 
-/// Shows the menu as it looks in a certain state, or all of it.
+/// Shows the menu in a given state, or interactively.
 ///
 /// # Errors
 /// When the settings cannot be used, there is no such persona, or the picture cannot be written or shown.
@@ -76,13 +76,13 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     match &preview.out {
         Some(file) => write_png(&painter, File::create(file).context(|| format!("making {}", file.display()))?).context(writing),
         None if std::io::stdout().is_terminal() => {
-            Err(Error::usage("a PNG does not belong on a terminal").with_hint("name a file with --out, redirect the output, or use --live"))
+            Err(Error::usage("a PNG cannot go to a terminal").with_hint("name a file with --out, redirect the output, or use --live"))
         }
         None => write_png(&painter, out).context(writing),
     }
 }
 
-/// The menu of these settings in the state asked for, with the highlight on the persona asked for.
+/// The menu of these settings in the requested state, with the highlight on the requested persona.
 fn still(settings: &Settings, facts: &Facts, preview: &Preview) -> Result<View> {
     let default = settings.default_persona(None).name.clone();
     let mut menu = Menu::new(settings, &default, None, settings.menu.timeout);
@@ -93,11 +93,11 @@ fn still(settings: &Settings, facts: &Facts, preview: &Preview) -> Result<View> 
     Ok(preview.state.of(opening, highlighted))
 }
 
-/// The view in letters: in colours and at its size on a terminal, else plainly, as on a serial line.
+/// The view as text: coloured and at the terminal's size on a terminal, otherwise plain, as on a serial line.
 fn print_text(view: &View, out: &mut dyn Write) -> Result<()> {
     let stdout = std::io::stdout();
     let told = syscalls::window_size(stdout.as_fd()).ok().filter(|size| size.columns > 0 && size.rows > 1);
-    // The last row is the shell's.
+    // The last row is for the shell's prompt.
     let (columns, rows) = told.map_or((80, 24), |size| (size.columns.into(), usize::from(size.rows) - 1));
     let lines = text::lines(view, columns, rows);
     let bytes = if told.is_some() {
@@ -112,7 +112,7 @@ fn print_text(view: &View, out: &mut dyn Write) -> Result<()> {
 /// Reads a screen's size such as `1920x1080`, in pixels.
 ///
 /// # Errors
-/// When it is none, or too small or too large to paint.
+/// When it is invalid, or too small or too large to paint.
 pub fn size(text: &str) -> std::result::Result<(u32, u32), String> {
     let side = |side: &str| side.parse::<u32>().ok().filter(|side| (64..=16384).contains(side));
     text.split_once('x')

@@ -1,5 +1,4 @@
-//! The menu with a pretended machine behind it: the real state machine and settings, a launch that only goes by, and no
-//! choice that anybody hears of.
+//! The menu with a simulated machine: the real state machine and settings, but a simulated launch and no effect of a choice.
 
 use crate::config::{Settings, Starts};
 use crate::menu::facts::Facts;
@@ -10,7 +9,7 @@ use crate::state::Phase;
 use persona_paint::{Pose, View};
 use std::time::Duration;
 
-/// How long each part of a pretended launch takes; the last one lasts until a key is pressed.
+/// How long each part of a simulated launch takes; the last one lasts until a key is pressed.
 const LAUNCH: [(Phase, Duration); 4] = [
     (Phase::Preparing, Duration::from_millis(1100)),
     (Phase::Inserting, Duration::from_millis(700)),
@@ -18,25 +17,25 @@ const LAUNCH: [(Phase, Duration); 4] = [
     (Phase::Running, Duration::MAX),
 ];
 
-/// The menu and what it is made to believe.
+/// The menu and its simulated environment.
 pub(super) struct Pretended {
     settings: Settings,
     menu: Menu,
     facts: Facts,
     motion: Motion,
     launch: Option<Launch>,
-    /// A PIN to be checked once the menu has said that it is.
+    /// A PIN to be checked after the menu has shown that it is being checked.
     pin: Option<(usize, String)>,
 }
 
-/// A launch that goes by.
+/// A simulated launch.
 struct Launch {
     persona: usize,
     phase: usize,
     phase_ends: Duration,
 }
 
-/// Whether the preview goes on.
+/// Whether the preview continues.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Flow {
     Continue,
@@ -53,7 +52,7 @@ impl Pretended {
         Self { settings, menu, facts, motion, launch: None, pin: None }
     }
 
-    /// What there is to show; the console, if the menu has left to it, is shown as a message.
+    /// What to show; if the menu has given way to the console, that is shown as a message.
     pub(super) fn view(&mut self, now: Duration) -> View {
         let Some(mut view) = view(&self.settings, &self.menu, &self.facts, now) else {
             return View::broken(
@@ -66,19 +65,19 @@ impl Pretended {
         view
     }
 
-    /// Whether the picture changes by itself all the time.
+    /// Whether the picture changes continuously.
     pub(super) fn is_moving(&self, now: Duration) -> bool {
         self.motion.is_moving(now)
     }
 
-    /// When to come back with [`Self::tick`] although no key is pressed.
+    /// When to call [`Self::tick`] although no key is pressed.
     pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
         let launch = self.launch.as_ref().map(|launch| launch.phase_ends).filter(|end| *end < Duration::MAX);
         let pin = self.pin.as_ref().map(|_| now);
         [launch, pin, self.menu.deadline(), self.menu.next_change(now)].into_iter().flatten().min()
     }
 
-    /// Lets time go by.
+    /// Advances the time.
     pub(super) fn tick(&mut self, now: Duration) -> Flow {
         if let Some((persona, digits)) = self.pin.take() {
             let pin = self.settings.personas.get(persona).and_then(|persona| persona.pin.as_ref());
@@ -99,7 +98,7 @@ impl Pretended {
         self.tell(Event::Tick, now)
     }
 
-    /// Takes a key in. On what runs it is as if the guest had powered off.
+    /// Processes a key. While a persona runs, any key acts as the guest's poweroff.
     pub(super) fn key(&mut self, key: Key, now: Duration) -> Flow {
         if self.menu.is_on_console() {
             self.launch = None;
@@ -120,12 +119,12 @@ impl Pretended {
             match effect {
                 Effect::Choose { persona, .. } => {
                     self.launch = self.begin(persona, now);
-                    // Nothing is written down, so nothing is waited for.
+                    // Nothing is recorded, so there is nothing to wait for.
                     self.menu.handle(Event::Recorded { failed: None }, now);
                 }
                 Effect::CheckPin { persona, digits } => self.pin = Some((persona, digits)),
                 Effect::Restart | Effect::PowerOff => return Flow::Quit,
-                // Nothing here changes, and nothing is taken from anybody.
+                // Nothing changes here, and no device is taken.
                 Effect::LookAgain | Effect::LeaveToConsole | Effect::TakeScreen => {}
             }
         }
@@ -155,7 +154,7 @@ mod tests {
         Pretended::new(settings, menu, Facts::default())
     }
 
-    /// Lets time go by from one deadline to the next, until nothing happens by itself or `until` comes.
+    /// Advances the time from one deadline to the next, until there is none or `until` is reached.
     fn pass(pretended: &mut Pretended, mut now: Duration, until: Duration) -> Duration {
         while let Some(due) = pretended.deadline(now).filter(|due| *due <= until) {
             now = due.max(now);

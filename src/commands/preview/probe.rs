@@ -1,4 +1,4 @@
-//! What a terminal can show, by its own answers. Pure.
+//! A terminal's graphics abilities, by its own answers. Pure.
 
 use super::kitty;
 
@@ -13,13 +13,12 @@ pub enum Protocol {
     Blocks,
 }
 
-/// Asks for kitty's protocol and then for the terminal's attributes (DA1), which every terminal answers: after that answer
-/// no other will come.
+/// Queries kitty's protocol and then the terminal's attributes (DA1), which every terminal answers: after that answer no other will come.
 pub(super) fn query() -> String {
     kitty::QUERY.to_owned() + "\x1b[c"
 }
 
-/// The best protocol that these answers allow; nothing while they are not complete.
+/// The best protocol according to these answers; nothing while they are incomplete.
 pub(super) fn best(answers: &[u8]) -> Option<Protocol> {
     let answers = String::from_utf8_lossy(answers);
     let (before, attributes) = answers.split_once("\x1b[?")?;

@@ -1,19 +1,19 @@
-//! Frames of the menu for a terminal, by what it can show.
+//! Frames of the menu for a terminal, by its abilities.
 
 use super::{Protocol, blocks, kitty, sixel};
 use crate::error::{Context, Result};
 use crate::sys::syscalls::WindowSize;
 use persona_paint::{Painter, View, write_png};
 
-/// Larger pictures take a terminal longer than a person wants to wait for a key.
+/// With larger pictures a terminal is too slow to react to keys.
 const LONGEST: u32 = 1920;
 
-/// What half blocks are the means of is painted this wide, so that its layout is that of a screen.
+/// The picture for half blocks is painted at this width, so that its layout is that of a screen.
 const BLOCKS_WIDTH: usize = 1280;
 
-/// One way of showing, at one size, with what is on the terminal.
+/// One output method, at one size, with the current content of the terminal.
 pub(super) enum Show {
-    /// Pictures over the whole terminal, by turns as 1 and 2.
+    /// Pictures over the whole terminal, alternately as 1 and 2.
     Kitty {
         painter: Box<Painter>,
         cells: (u16, u16),
@@ -48,13 +48,13 @@ impl Show {
                 let (columns, rows) = (usize::from(size.columns), usize::from(size.rows));
                 let side = BLOCKS_WIDTH.div_ceil(columns).max(1);
                 let painter = painter((columns * side) as u32, (rows * 2 * side) as u32);
-                // The painter has its own limit; a terminal beyond it is shown in part.
+                // The painter has its own limit; a larger terminal is used in part.
                 Self::Blocks { columns: painter.size().0 as usize / side, painter: Box::new(painter), side, shown: Vec::new() }
             }
         }
     }
 
-    /// The bytes that bring the terminal up to date.
+    /// The bytes that update the terminal.
     ///
     /// # Errors
     /// When the picture cannot be encoded.
@@ -81,7 +81,7 @@ impl Show {
     }
 }
 
-/// A size of the same shape, whose longest side is not too long.
+/// A size of the same shape, whose longest side is within the limit.
 fn within(width: u32, height: u32) -> (u32, u32) {
     let longest = width.max(height);
     if longest <= LONGEST { (width, height) } else { ((width * LONGEST / longest).max(1), (height * LONGEST / longest).max(1)) }

@@ -2,16 +2,16 @@
 
 use std::fmt::Write;
 
-/// Colours that a terminal keeps.
+/// The size of a terminal's palette.
 const PALETTE: usize = 256;
 
-/// Bits of each part of a colour that count when the palette is chosen.
+/// The number of significant bits of each colour component when the palette is chosen.
 const BITS: u32 = 5;
 
 /// Rows in a band.
 const BAND: usize = 6;
 
-/// A picture of B,G,R,X pixels, `width` in a row, where the cursor is.
+/// A picture of B,G,R,X pixels, `width` in a row, at the cursor's position.
 pub(super) fn picture(pixels: &[u8], width: usize) -> String {
     let colors = || pixels.chunks_exact(4).map(|pixel| [pixel[2], pixel[1], pixel[0]]);
     let (palette, index_of) = quantize(colors());
@@ -58,14 +58,14 @@ fn bin(color: [u8; 3]) -> u16 {
     color.into_iter().fold(0, |bin, part| bin << BITS | u16::from(part) >> (8 - BITS))
 }
 
-/// A bin's parts.
+/// A bin's components.
 fn parts(bin: u16) -> [u16; 3] {
     let mask = (1 << BITS) - 1;
     [bin >> (2 * BITS) & mask, bin >> BITS & mask, bin & mask]
 }
 
-/// A palette for these colours, and for each bin its place in it, by median cut: the set of bins with the most pixels times
-/// its widest extent is cut in two, until there are as many sets as colours.
+/// A palette for these colours, and for each bin its palette index, by median cut: the set of bins with the largest product of pixel count
+/// and widest extent is cut in two, until there are as many sets as colours.
 fn quantize(colors: impl Iterator<Item = [u8; 3]>) -> (Vec<[u8; 3]>, Vec<u8>) {
     let mut counts = vec![Count::default(); 1 << (3 * BITS)];
     for color in colors {
@@ -87,7 +87,7 @@ fn quantize(colors: impl Iterator<Item = [u8; 3]>) -> (Vec<[u8; 3]>, Vec<u8>) {
     (sets.iter().map(|set| set.mean(&counts)).collect(), index_of)
 }
 
-/// The pixels of a bin, and the sums of their parts: dark colours would take on a tint if only bins counted.
+/// The pixels of a bin, and the sums of their components: dark colours would get a tint from the bins alone.
 #[derive(Clone, Copy, Default)]
 struct Count {
     pixels: u64,
@@ -107,7 +107,7 @@ impl Count {
 struct Set {
     bins: Vec<u16>,
     pixels: u64,
-    /// The part of the colour in which they differ most, and how much.
+    /// The component in which they differ most, and the difference.
     axis: usize,
     extent: u16,
 }
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_terminal_shows_the_picture() {
-        // A height that is no multiple of six, and fewer colours than the palette has.
+        // A height that is not a multiple of six, and fewer colours than the palette has.
         let (width, height) = (37, 20);
         let pixel = |i: usize| [(i % width * 6) as u8, (i / width * 12) as u8, if i.is_multiple_of(5) { 255 } else { 16 }, 0];
         let pixels: Vec<u8> = (0..width * height).flat_map(pixel).collect();

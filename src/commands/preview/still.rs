@@ -1,9 +1,9 @@
-//! One view of the menu, by the name of what goes on in it.
+//! One view of the menu, by the name of its state.
 
 use persona_paint::{Overlay, PinAnswer, Pose, Progress, Stage, Step, View};
 use std::time::Duration;
 
-/// What goes on in a view.
+/// The state of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// The default starts soon.
@@ -14,7 +14,7 @@ pub enum State {
     Picked,
     /// The steps of the launch tick off.
     Starting,
-    /// Where to look.
+    /// The running persona's screen.
     Running,
     /// Why it does not run.
     Failed,
@@ -29,11 +29,11 @@ pub enum State {
 }
 
 impl State {
-    /// The view with this going on in it; `highlighted` is the persona that it happens to.
+    /// The view in this state; `highlighted` is the affected persona.
     pub fn of(self, view: View, highlighted: usize) -> View {
         let stage = self.stage(view.stage);
         let pose = Pose::at_rest(highlighted, &stage);
-        // Halfway down: the way itself, which nobody could see otherwise.
+        // Halfway down, so that the animation itself is visible.
         let pose = if self == Self::Picked { Pose { insertion: 0.5, ..pose } } else { pose };
         let overlay = match self {
             Self::Pin => Some(Overlay::Pin { entered: 2, cursor: None, answer: PinAnswer::None }),
@@ -44,13 +44,13 @@ impl State {
         View { highlighted, stage, overlay, pose, ..view }
     }
 
-    /// `opening` is the stage in which the menu of these settings begins.
+    /// `opening` is the first stage of the menu of these settings.
     fn stage(self, opening: Stage) -> Stage {
         let total = Duration::from_secs(10);
         match self {
             Self::Countdown => match opening {
                 Stage::Countdown { .. } => opening,
-                // Settings that wait for ever have no countdown of their own.
+                // Settings without a timeout have no countdown of their own.
                 _ => Stage::Countdown { remaining: total, total },
             },
             Self::Waiting | Self::Pin | Self::Power | Self::Help => Stage::Waiting,

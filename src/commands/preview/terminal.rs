@@ -1,4 +1,4 @@
-//! The terminal of the live preview: in raw mode on its alternate screen, given back as it was on every way out.
+//! The terminal of the live preview: in raw mode on its alternate screen, restored on every exit path.
 
 use crate::error::{Context, Error, Result};
 use crate::sys::syscalls::{WindowSize, window_size};
@@ -18,28 +18,28 @@ fn leave() -> String {
     format!("\x1b[0m{}\x1b[?25h\x1b[?1049l", super::kitty::CLEAR)
 }
 
-/// The terminal, while it is the preview's.
+/// The terminal while the preview uses it.
 pub(super) struct Terminal {
     before: Termios,
     signals: SignalFd,
 }
 
-/// What happened in the terminal.
+/// An event of the terminal.
 #[derive(Debug, Default)]
 pub(super) struct Woken {
-    /// What was typed, or answered by the terminal.
+    /// Input: keys, or an answer of the terminal.
     pub(super) typed: Vec<u8>,
-    /// It has another size now.
+    /// Its size has changed.
     pub(super) resized: bool,
-    /// The preview is to end: by a signal, or because the terminal is gone.
+    /// The preview should end: because of a signal, or because the terminal is closed.
     pub(super) stop: bool,
 }
 
 impl Terminal {
-    /// Takes the terminal that standard input and output are.
+    /// Takes over the terminal of standard input and output.
     ///
     /// # Errors
-    /// When one of them is none, or the system calls fail.
+    /// When one of them is not a terminal, or the system calls fail.
     pub(super) fn open() -> Result<Self> {
         if !stdin().is_terminal() || !stdout().is_terminal() {
             return Err(
@@ -63,7 +63,7 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Its size; 80 columns of 24 rows if it does not tell, and cells of 10 by 20 pixels.
+    /// Its size; 80 columns by 24 rows if unknown, and cells of 10 by 20 pixels.
     pub(super) fn size(&self) -> WindowSize {
         let told = window_size(stdout().as_fd()).unwrap_or(WindowSize { columns: 0, rows: 0, width: 0, height: 0 });
         let (columns, rows) = if told.columns == 0 || told.rows == 0 { (80, 24) } else { (told.columns, told.rows) };
@@ -76,20 +76,20 @@ impl Terminal {
     /// Writes all of it.
     ///
     /// # Errors
-    /// When the terminal is gone.
+    /// When the terminal is closed.
     pub(super) fn write(&self, bytes: &[u8]) -> Result<()> {
         let mut out = stdout().lock();
         out.write_all(bytes).and_then(|()| out.flush()).context(|| "drawing on the terminal".into())
     }
 
-    /// Waits until something happens, at most so long.
+    /// Waits for an event, at most this long.
     ///
     /// # Errors
     /// When the system call fails.
     pub(super) fn wait(&self, at_most: Option<Duration>) -> Result<Woken> {
         let stdin = stdin();
         let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN), PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        // A millisecond more than asked for, so that waking up is never too early.
+        // One millisecond more, so that it does not wake too early.
         let at_most = at_most.map(|time| PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
         match poll(&mut fds, at_most.unwrap_or(PollTimeout::NONE)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
@@ -98,7 +98,7 @@ impl Terminal {
         let mut woken = Woken::default();
         if fds[0].any() == Some(true) {
             let mut bytes = [0; 1024];
-            // Not through Stdin, which would keep some of it back where poll does not see it.
+            // Not through Stdin, whose buffer poll does not see.
             match nix::unistd::read(&stdin, &mut bytes) {
                 Ok(0) | Err(_) => woken.stop = true,
                 Ok(length) => woken.typed = bytes[..length].to_vec(),
@@ -120,17 +120,17 @@ impl Drop for Terminal {
     }
 }
 
-/// Best effort: a terminal that is gone has nothing to be given back.
+/// Best effort: a closed terminal cannot be restored.
 fn give_back(before: &Termios) {
     let mut out = stdout().lock();
     let _ = out.write_all(leave().as_bytes()).and_then(|()| out.flush());
     let _ = tcsetattr(stdin(), SetArg::TCSANOW, before);
 }
 
-/// A panic ends the program without dropping anything, and its message is to be read.
+/// A panic ends the program without dropping anything, and its message must be readable.
 fn restore_on_panic(before: Termios) {
     let tell = std::panic::take_hook();
-    // Termios keeps a cell, which may not go from thread to thread: its plain form may.
+    // Termios contains a cell, so it is not Send; its plain form is.
     let before = nix::libc::termios::from(before);
     std::panic::set_hook(Box::new(move |panic| {
         give_back(&Termios::from(before));

@@ -4,14 +4,14 @@ use super::Record;
 use std::fmt;
 use toml_writer::ToTomlValue;
 
-/// The lines of a file in the making. Keys are plain words; those after a table's header are the table's.
+/// The lines of a file being written. Keys are plain words; those after a table's header belong to the table.
 #[derive(Default)]
 pub(crate) struct Lines {
     text: String,
 }
 
 impl Lines {
-    /// A key whose value is written as TOML already, such as a number.
+    /// A key with a value that is TOML already, such as a number.
     pub(crate) fn value(&mut self, key: &str, value: &dyn fmt::Display) {
         self.text += &format!("{key} = {value}\n");
     }
@@ -62,7 +62,7 @@ impl Lines {
     }
 }
 
-/// A text as TOML has it, in the quotes that suit it.
+/// A string as TOML, with suitable quotes.
 pub(crate) fn quoted(text: &str) -> String {
     text.to_toml_value()
 }

@@ -1,7 +1,7 @@
-//! TOML texts: tables whose keys are taken out one by one, lines that are written, and words for what is wrong.
+//! TOML texts: reading tables key by key, writing lines, and error messages.
 //!
-//! The settings and the small files of `state` are read by the same few functions, of which none is generated:
-//! what derived code would say for every type anew, it says once.
+//! The settings and the small files of `state` are read by the same few functions; no code is derived, which would repeat the same logic
+//! for every type.
 
 mod lines;
 mod problem;
@@ -13,21 +13,21 @@ pub(crate) use table::{Scalar, Table, parsed};
 
 use crate::error::{Error, Result};
 
-/// What is kept in a TOML file of its own, or in a table of one.
+/// A type stored in its own TOML file, or in a table of one.
 pub(crate) trait Record: Sized {
-    /// Takes it out of its table. Keys that it does not ask for are left there.
+    /// Takes it out of its table. Unknown keys are left there.
     fn read(table: &mut Table<'_>) -> Checked<Self>;
 
     /// Its lines, those of tables last.
     fn write(&self, lines: &mut Lines);
 }
 
-/// One of a few things that files call by a word.
+/// An enumeration whose values are written as words.
 pub(crate) trait Word: Copy + PartialEq + 'static {
-    /// All of them, with their words.
+    /// All values, with their words.
     const WORDS: &'static [(&'static str, Self)];
 
-    /// What files call it.
+    /// Its word in files.
     fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |(word, _)| word)
     }

@@ -1,15 +1,15 @@
-//! One clear message for whatever is wrong in a TOML file: file, line, caret and hint.
+//! Error messages for TOML files: file, line, caret and hint.
 
 use crate::error::Error;
 use std::ops::Range;
 
-/// What is read out of a file, or what is wrong there.
+/// The value read from a file, or what is wrong there.
 pub(crate) type Checked<T> = Result<T, Problem>;
 
-/// Something wrong at a place of the file.
+/// An error at a position of the file.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    /// Bytes of the file that are wrong; none when it is about the file as a whole.
+    /// The wrong bytes of the file; none when it is about the file as a whole.
     pub(crate) span: Option<Range<usize>>,
     pub(crate) what: String,
     pub(crate) hint: Option<String>,
@@ -25,7 +25,7 @@ impl Problem {
         self
     }
 
-    /// The error of one kind that shows it in the text of its file; `file` is the file's name for messages.
+    /// The error of this kind that shows the position in the text of its file; `file` is the file's name for messages.
     pub(crate) fn into_error(self, kind: fn(String) -> Error, text: &str, file: &str) -> Error {
         let message = match self.span {
             None => format!("{file}: {}", self.what),
@@ -61,7 +61,7 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0)
 }
 
-/// The known word that `wrong` was probably meant to be, if one is near enough.
+/// The known word that `wrong` probably means, if one is close enough.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, word) = known.map(|word| (edit_distance(wrong, word), word)).min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + wrong.chars().count() / 3).then_some(word)

@@ -8,10 +8,10 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
-/// A table, whose keys are taken out one by one. A key that is not there is none, one of another type is a [`Problem`].
+/// A table, whose keys are taken out one by one. A missing key is none, one of another type is a [`Problem`].
 #[derive(Default)]
 pub(crate) struct Table<'a> {
-    /// Where it is; its header, if it has one.
+    /// Its position; that of its header, if it has one.
     pub(crate) span: Range<usize>,
     entries: DeTable<'a>,
     asked: Vec<&'static str>,
@@ -42,33 +42,33 @@ impl<'a> Table<'a> {
         self.entries.remove(key)
     }
 
-    /// A text, with its place.
+    /// A string, with its position.
     pub(crate) fn text(&mut self, key: &'static str) -> Checked<Option<Spanned<String>>> {
         self.take(key).map(text).transpose()
     }
 
-    /// A text.
+    /// A string.
     pub(crate) fn string(&mut self, key: &'static str) -> Checked<Option<String>> {
         Ok(self.text(key)?.map(Spanned::into_inner))
     }
 
-    /// A list of texts, with their places.
+    /// A list of strings, with their positions.
     pub(crate) fn texts(&mut self, key: &'static str) -> Checked<Option<Vec<Spanned<String>>>> {
         self.take(key).map(|value| list(value)?.into_iter().map(text).collect()).transpose()
     }
 
-    /// A list of texts.
+    /// A list of strings.
     pub(crate) fn strings(&mut self, key: &'static str) -> Checked<Option<Vec<String>>> {
         Ok(self.texts(key)?.map(|texts| texts.into_iter().map(Spanned::into_inner).collect()))
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub(crate) fn flag(&mut self, key: &'static str) -> Checked<Option<bool>> {
         let flag = |value: Value<'_>| value.get_ref().as_bool().ok_or_else(|| wrong_type(value.span(), value.get_ref(), "a boolean"));
         self.take(key).map(flag).transpose()
     }
 
-    /// A number that counts something.
+    /// A count.
     pub(crate) fn number<N: TryFrom<i64>>(&mut self, key: &'static str) -> Checked<Option<N>> {
         self.take(key).map(number).transpose()
     }
@@ -78,12 +78,12 @@ impl<'a> Table<'a> {
         self.take(key).map(|value| list(value)?.into_iter().map(number).collect()).transpose()
     }
 
-    /// What is written as a text and has a form of its own.
+    /// A value written as a string with its own syntax.
     pub(crate) fn parsed<T: FromStr<Err = String>>(&mut self, key: &'static str) -> Checked<Option<T>> {
         self.text(key)?.map(|text| parsed(&text)).transpose()
     }
 
-    /// One of a few words.
+    /// One of a fixed set of words.
     pub(crate) fn word<W: Word>(&mut self, key: &'static str) -> Checked<Option<W>> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         match W::WORDS.iter().find(|(word, _)| word == text.get_ref()) {
@@ -95,7 +95,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A value that may be of several types, with its place.
+    /// A value that may be of several types, with its position.
     pub(crate) fn scalar(&mut self, key: &'static str) -> Option<Spanned<Scalar>> {
         let value = self.take(key)?;
         let scalar = match value.get_ref() {
@@ -127,12 +127,12 @@ impl<'a> Table<'a> {
         self.tables(key)?.iter_mut().map(R::read).collect()
     }
 
-    /// What must be there, taken by one of the above.
+    /// A required value, taken by one of the above.
     pub(crate) fn need<T>(&mut self, key: &'static str, take: fn(&mut Self, &'static str) -> Checked<Option<T>>) -> Checked<T> {
         take(self, key)?.ok_or_else(|| self.missing(key))
     }
 
-    /// The text that must be there, taken last: if a key is left that nobody asked for, it is this one misspelt, or wrong itself.
+    /// The required string, taken last: if an unknown key is left, it is this one misspelt, or wrong itself.
     pub(crate) fn need_and_end(&mut self, key: &'static str) -> Checked<Spanned<String>> {
         let text = self.text(key)?;
         self.end()?;
@@ -143,7 +143,7 @@ impl<'a> Table<'a> {
         Problem::at(self.span.clone(), format!("missing field `{key}`"))
     }
 
-    /// Nothing may be left, once everything that is known has been taken.
+    /// Checks that nothing is left after all known keys were taken.
     pub(crate) fn end(&self) -> Checked<()> {
         match self.entries.keys().min_by_key(|key| key.span().start) {
             None => Ok(()),
@@ -152,7 +152,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What is written as a text and has a form of its own.
+/// A value written as a string with its own syntax.
 pub(crate) fn parsed<T: FromStr<Err = String>>(text: &Spanned<String>) -> Checked<T> {
     text.get_ref().parse().map_err(|wrong: String| Problem::at(text.span(), wrong))
 }

@@ -1,13 +1,13 @@
-//! By which firmware a disk boots, from its first sectors.
+//! Detects the firmware by which a disk boots from its first sectors.
 
-/// How many bytes of a disk are looked at: the master boot record, and a GUID partition table of the usual size.
+/// How many bytes of a disk are read: the master boot record, and a GUID partition table of the usual size.
 pub(super) const START: u64 = 34 * SECTOR as u64;
 const SECTOR: usize = 512;
 
 /// What starts the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirmwareKind {
-    /// UEFI, with variables of the cartridge's own.
+    /// UEFI, with the cartridge's own variables.
     Uefi,
     /// Legacy BIOS.
     Bios,
@@ -19,7 +19,7 @@ const EFI_SYSTEM_PARTITION: [u8; 16] = [0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2
 const EFI_SYSTEM_PARTITION_MBR: u8 = 0xef;
 
 impl FirmwareKind {
-    /// What this disk was installed for: UEFI if it has an EFI system partition. `start` is the disk's first [`START`] bytes.
+    /// The firmware that this disk was installed for: UEFI if it has an EFI system partition. `start` is the disk's first [`START`] bytes.
     pub(super) fn of(start: &[u8]) -> Self {
         let mbr = start.get(446..510).unwrap_or_default().chunks_exact(16).any(|partition| partition[4] == EFI_SYSTEM_PARTITION_MBR);
         let is_gpt = start.get(SECTOR..SECTOR + 8) == Some(b"EFI PART".as_slice());
@@ -29,7 +29,7 @@ impl FirmwareKind {
     }
 }
 
-/// Whether anything was installed: both kinds of partition table, and any boot sector, end with the same mark.
+/// Whether anything is installed: both kinds of partition table, and every boot sector, end with the same signature.
 pub(super) fn is_installed(start: &[u8]) -> bool {
     start.get(510..SECTOR) == Some(&[0x55, 0xaa])
 }

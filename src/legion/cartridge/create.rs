@@ -1,4 +1,4 @@
-//! New cartridges.
+//! Creates cartridges.
 
 use super::boot::FirmwareKind;
 use super::image::{self, Progress};
@@ -10,24 +10,24 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// A cartridge to be made with a blank disk.
+/// A cartridge to be created with a blank disk.
 #[derive(Debug, Clone)]
 pub struct Blank {
     /// The disk's size.
     pub size: DiskSize,
-    /// An image file's format.
+    /// The format of the image file.
     pub format: DiskKind,
     /// What starts the guest.
     pub firmware: FirmwareKind,
-    /// The installation image that boots first, as the machine names it.
+    /// The installation image that boots first, as a path on the machine (not below `--root`).
     pub install: Option<PathBuf>,
 }
 
 impl Shelf<'_> {
-    /// Makes the cartridge `name` with a blank disk. It is there when it is whole.
+    /// Creates the cartridge `name` with a blank disk. It appears only when it is complete.
     ///
     /// # Errors
-    /// When there is one already, or something of it cannot be made; nothing is left then.
+    /// When it exists already, or a part of it cannot be created; nothing is left behind then.
     pub fn create(&self, name: &str, blank: &Blank, progress: &mut Progress<'_>) -> Result<()> {
         let partial = self.begin(name)?;
         image::create(&partial.folder.join(blank.format.file_name()), blank.format.driver(), blank.size.0)?;
@@ -39,7 +39,7 @@ impl Shelf<'_> {
         partial.finish()
     }
 
-    /// Gives a cartridge in the making what it needs beside its disk.
+    /// Adds what a new cartridge needs besides its disk.
     pub(super) fn fit_out(&self, name: &str, folder: &Path, firmware: FirmwareKind) -> Result<()> {
         if firmware == FirmwareKind::Uefi {
             let Template { variables, format, .. } = Firmware::template(self.paths, self.wants(name, |legion| legion.secure_boot))?;
@@ -52,19 +52,19 @@ impl Shelf<'_> {
         }
         if self.wants(name, |legion| legion.tpm) {
             let tpm = folder.join(TPM);
-            DirBuilder::new().mode(0o700).create(&tpm).context(|| format!("making the folder {}", tpm.display()))?;
+            DirBuilder::new().mode(0o700).create(&tpm).context(|| format!("creating the folder {}", tpm.display()))?;
         }
         Ok(())
     }
 }
 
-/// Copies a small file into a new one that only root may use.
+/// Copies a small file into a new one that only root may access.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     let attempt = || partial::new_file(to)?.write_all(&fs::read(from)?);
     attempt().context(|| format!("copying {} to {}", from.display(), to.display()))
 }
 
-/// Keeps a file that another program has made from everybody but root.
+/// Makes a file that another program created accessible to root only.
 pub(super) fn close(path: &Path) -> Result<()> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     fs::set_permissions(path, mode).context(|| format!("keeping {} from others", path.display()))

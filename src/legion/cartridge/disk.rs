@@ -1,4 +1,4 @@
-//! A cartridge's disk: which of the three kinds, and whether it is what its name says.
+//! A cartridge's disk: which of the three kinds it is, and whether the content matches the file name.
 
 use super::qcow2::{self, Header};
 use crate::error::{Context, Error, Result};
@@ -8,15 +8,15 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// Disks are read and written in sectors, of that many bytes at least.
+/// Disks are read and written in sectors of at least this many bytes.
 const SECTOR: u64 = 512;
 
 /// A cartridge's disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk {
-    /// What it is, which also names the file.
+    /// Its kind, which also determines the file name.
     pub kind: DiskKind,
-    /// Whether it can be opened past the host's page cache (`O_DIRECT`); tmpfs before Linux 6.6 cannot.
+    /// Whether it can be opened without the host's page cache (`O_DIRECT`); tmpfs before Linux 6.6 cannot.
     pub direct: bool,
 }
 
@@ -43,7 +43,7 @@ impl DiskKind {
         }
     }
 
-    /// QEMU's name for how it stores its bytes.
+    /// QEMU's name for the image format.
     pub fn driver(self) -> &'static str {
         match self {
             Self::Qcow2 => "qcow2",
@@ -53,9 +53,9 @@ impl DiskKind {
 }
 
 impl Disk {
-    /// The one disk in this folder.
+    /// The only disk in this folder.
     pub(super) fn inspect(folder: &Path) -> Result<Self> {
-        // A dangling link is a disk that somebody meant to be there, so links are not followed here.
+        // A dangling link still names the intended disk, so links are not followed here.
         let is_there = |kind: &DiskKind| fs::symlink_metadata(folder.join(kind.file_name())).is_ok();
         let found: Vec<_> = DiskKind::ALL.into_iter().filter(is_there).collect();
         let kind = match found.as_slice() {
@@ -77,7 +77,7 @@ impl Disk {
         let metadata = fs::metadata(&path).context(doing)?;
         let is_right = if kind == DiskKind::BlockDevice { metadata.file_type().is_block_device() } else { metadata.is_file() };
         if !is_right {
-            return Err(Error::new(format!("{} is not what its name says", path.display()))
+            return Err(Error::new(format!("{} has another type than its name says", path.display()))
                 .with_code("disk-of-another-kind")
                 .with_hint("`disk` links to a block device; image files are called disk.qcow2 or disk.raw"));
         }
@@ -91,13 +91,13 @@ impl Disk {
         if kind == DiskKind::Qcow2 && start != qcow2::MAGIC {
             return Err(Error::new(format!("{} is not a qcow2 image", path.display()))
                 .with_code("disk-of-another-kind")
-                .with_hint("if it is a raw image, call it disk.raw; `qemu-img info` tells"));
+                .with_hint("if it is a raw image, call it disk.raw; `qemu-img info` shows the format"));
         }
         let direct = OpenOptions::new().read(true).custom_flags(O_DIRECT).open(&path).is_ok();
         Ok(Self { kind, direct })
     }
 
-    /// The disk's size as the guest sees it, in bytes. `path` is the disk's.
+    /// The disk's size as the guest sees it, in bytes. `path` is the disk's path.
     pub(super) fn size(self, path: &Path) -> Result<u64> {
         let doing = || format!("measuring the disk {}", path.display());
         let mut file = File::open(path).context(doing)?;
@@ -107,7 +107,7 @@ impl Disk {
         }
     }
 
-    /// The disk's first bytes, at most `length`; fewer where nothing was written. `path` is the disk's.
+    /// The disk's first bytes, at most `length`; fewer where nothing was written. `path` is the disk's path.
     pub(super) fn start(self, path: &Path, length: u64) -> Result<Vec<u8>> {
         let doing = || format!("reading the start of the disk {}", path.display());
         let mut file = File::open(path).context(doing)?;
@@ -119,7 +119,7 @@ impl Disk {
         Ok(start)
     }
 
-    /// Makes sure that nothing of the image is missing, as far as a glance can tell. `path` is the disk's.
+    /// Checks that the image is not truncated, as far as a quick look can tell. `path` is the disk's path.
     pub(super) fn ensure_whole(self, path: &Path) -> Result<()> {
         match self.kind {
             DiskKind::Qcow2 => {
@@ -128,7 +128,7 @@ impl Disk {
             }
             DiskKind::Raw => match self.size(path)? % SECTOR {
                 0 => Ok(()),
-                _ => Err(Error::new(format!("the disk {} is cut short: its size is no multiple of {SECTOR} bytes", path.display()))
+                _ => Err(Error::new(format!("the disk {} is cut short: its size is not a multiple of {SECTOR} bytes", path.display()))
                     .with_code("image-damaged")
                     .with_hint("restore it from a copy; `truncate -s %512` makes it readable as it is")),
             },

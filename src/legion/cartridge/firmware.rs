@@ -1,4 +1,4 @@
-//! UEFI firmware for the guest: the code image that belongs to a cartridge's variables.
+//! UEFI firmware for the guest: the code image that matches a cartridge's variables.
 
 use crate::error::{Error, Result};
 use crate::legion::cartridge::QCOW2_MAGIC;
@@ -13,8 +13,8 @@ pub const NVRAM_4M: u64 = 540_672;
 /// The size of the variables of OVMF's 2 MiB build, in bytes (128 KiB).
 pub const NVRAM_2M: u64 = 131_072;
 
-/// A build of OVMF as a distribution ships it: code, the template of its variables, and whether it can do Secure Boot
-/// and has Microsoft's keys in that template.
+/// A build of OVMF as a distribution ships it: code, the template of its variables, whether it supports Secure Boot, and whether that
+/// template contains Microsoft's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Build {
     code: PathBuf,
@@ -23,8 +23,7 @@ struct Build {
     keys: bool,
 }
 
-/// Where distributions put OVMF: a folder, code and variables in it, Secure Boot, keys. The sizes, not the names, say
-/// which build it is.
+/// Where distributions put OVMF: folder, code, variables, Secure Boot, keys. The build is identified by the sizes, not by the names.
 const PLACES: [(&str, &str, &str, bool, bool); 16] = [
     // Arch: edk2-ovmf, now and before 2024.
     ("/usr/share/edk2/x64", "OVMF_CODE.4m.fd", "OVMF_VARS.4m.fd", false, false),
@@ -50,32 +49,32 @@ const PLACES: [(&str, &str, &str, bool, bool); 16] = [
 /// A firmware code image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Firmware {
-    /// The file, as the machine names it (not below `--root`).
+    /// The file, as a path on the machine (not below `--root`).
     pub code: PathBuf,
-    /// How it is stored.
+    /// Its format.
     pub format: ImageFormat,
-    /// Whether it can do Secure Boot, for which it wants to be in system management mode.
+    /// Whether it supports Secure Boot, which requires system management mode.
     pub secure: bool,
 }
 
-/// What a cartridge's variables are made from.
+/// The template from which a cartridge's variables are created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    /// The file, as the machine names it (not below `--root`).
+    /// The file, as a path on the machine (not below `--root`).
     pub variables: PathBuf,
-    /// How it is stored; `nvram.fd` is raw.
+    /// Its format; `nvram.fd` is raw.
     pub format: ImageFormat,
-    /// Whether Microsoft's keys are in it, without which firmware that can do Secure Boot does not until its owner gives it
-    /// keys.
+    /// Whether it contains Microsoft's keys. Without keys, firmware that supports Secure Boot does not enforce it until its owner enrols
+    /// some.
     pub keys: bool,
 }
 
-/// How an image file stores its bytes.
+/// The format of an image file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageFormat {
-    /// As they are.
+    /// Raw.
     Raw,
-    /// QEMU's own.
+    /// qcow2, QEMU's own.
     Qcow2,
 }
 
@@ -93,7 +92,7 @@ impl Firmware {
     /// Finds the code image for variables of `nvram` bytes: code and variables together fill the flash of one build.
     ///
     /// # Errors
-    /// When there is none. There is no falling back to legacy BIOS, whose boot loaders are others, nor from Secure Boot.
+    /// When there is none. There is no fallback to legacy BIOS, which needs other boot loaders, nor to firmware without Secure Boot.
     pub fn find(paths: &Paths, nvram: u64, secure_boot: bool) -> Result<Self> {
         let (flash, size) = if nvram == NVRAM_2M { (2 << 20, "2 MiB") } else { (4 << 20, "4 MiB") };
         builds(paths)
@@ -105,14 +104,14 @@ impl Firmware {
             .ok_or_else(|| {
                 let what = if secure_boot { "with Secure Boot" } else { "without Secure Boot" };
                 Error::new(format!("the cartridge boots by UEFI, but there is no firmware (OVMF, the {size} build {what}) for it")).with_code("firmware-missing")
-                    .with_hint("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu); if it has no such build, make nvram.fd anew from its OVMF_VARS")
+                    .with_hint("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu); if it has no such build, recreate nvram.fd from its OVMF_VARS")
             })
     }
 
-    /// Finds what the variables of a new cartridge are made from: of the build with most room, and with keys before without.
+    /// Finds the template for the variables of a new cartridge: the largest build first, builds with keys before those without.
     ///
     /// # Errors
-    /// When there is no firmware of that kind.
+    /// When there is no such firmware.
     pub fn template(paths: &Paths, secure_boot: bool) -> Result<Template> {
         let usable = builds(paths).filter(|build| build.secure == secure_boot).filter_map(|build| {
             let (code, _) = measure(&paths.at(&build.code))?;
@@ -120,17 +119,17 @@ impl Firmware {
             let fits = matches!((room, code.checked_add(room)), (NVRAM_4M, Some(0x40_0000)) | (NVRAM_2M, Some(0x20_0000)));
             fits.then_some((room, Template { variables: build.variables, format, keys: build.keys }))
         });
-        // The first of the best.
+        // The first among equals.
         let best = usable.reduce(|best, next| if (next.0, next.1.keys) > (best.0, best.1.keys) { next } else { best });
         best.map(|(_, template)| template).ok_or_else(|| {
-            Error::new("there is no UEFI firmware (OVMF) to make a cartridge's variables from")
+            Error::new("there is no UEFI firmware (OVMF) from which a cartridge's variables can be created")
                 .with_code("firmware-missing")
                 .with_hint("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu)")
         })
     }
 }
 
-/// The builds that may be here, the known places first.
+/// The candidate builds, the known places first.
 fn builds(paths: &Paths) -> impl Iterator<Item = Build> {
     let known = PLACES.iter().map(|&(folder, code, variables, secure, keys)| {
         let folder = Path::new(folder);
@@ -139,8 +138,7 @@ fn builds(paths: &Paths) -> impl Iterator<Item = Build> {
     known.chain(described(paths))
 }
 
-/// The builds that are described to QEMU's users, in the order that their descriptions' names give them (QEMU's
-/// `docs/interop/firmware.json`).
+/// The builds described for QEMU's users, in the order of the names of their description files (QEMU's `docs/interop/firmware.json`).
 fn described(paths: &Paths) -> impl Iterator<Item = Build> + use<> {
     let mut files: Vec<_> =
         fs::read_dir(paths.at("/usr/share/qemu/firmware")).into_iter().flatten().flatten().map(|file| file.path()).collect();
@@ -148,7 +146,7 @@ fn described(paths: &Paths) -> impl Iterator<Item = Build> + use<> {
     files.into_iter().filter_map(|file| build(&fs::read(file).ok()?))
 }
 
-/// The build that a description is about, if it is one for us.
+/// The build in a description, if it is one that we can use.
 fn build(description: &[u8]) -> Option<Build> {
     let description: Value = serde_json::from_slice(description).ok()?;
     let has = |list: &Value, word: &str| list.as_array().is_some_and(|list| list.iter().any(|item| item == word));
@@ -156,7 +154,7 @@ fn build(description: &[u8]) -> Option<Build> {
     let file = |image: &str| Some(PathBuf::from(mapping[image]["filename"].as_str()?)).filter(|file| file.is_absolute());
     let targets = description["targets"].as_array()?;
     let ours = targets.iter().any(|target| target["architecture"] == "x86_64");
-    // Code and variables in one image, or no variables at all, is not what a cartridge has.
+    // A cartridge needs separate code and variables: builds with both in one image, or without variables, do not fit.
     let split = mapping["device"] == "flash" && mapping["mode"].as_str().unwrap_or("split") == "split";
     let features = &description["features"];
     let (secure, smm) = (has(features, "secure-boot"), has(features, "requires-smm"));
@@ -164,7 +162,7 @@ fn build(description: &[u8]) -> Option<Build> {
     (ours && split && secure == smm).then_some(Build { code: file("executable")?, variables: file("nvram-template")?, secure, keys })
 }
 
-/// The size of the flash contents in bytes and how they are stored; `None` for what is no readable image.
+/// The size of the flash contents in bytes and the format; `None` for anything but a readable image.
 fn measure(path: &Path) -> Option<(u64, ImageFormat)> {
     let file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len();

@@ -1,4 +1,4 @@
-//! `qemu-img`, which makes, copies and compares images.
+//! `qemu-img`, which creates, copies and compares images.
 
 use crate::error::{Context, Error, Result};
 use crate::sys::syscalls::die_with_us;
@@ -10,12 +10,12 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 const PROGRAM: &str = "qemu-img";
-/// No copy-on-write below the guest's own on Btrfs, where it would scatter the disk; elsewhere it means nothing.
+/// Disables copy-on-write below the guest's own on Btrfs, where it would fragment the disk; elsewhere it has no effect.
 const NO_COPY_ON_WRITE: &str = "nocow=on";
 
-/// Hears how far a long work is: what is being done, and how much of it, from 0 to 1.
+/// Receives the progress of a long task: what is being done, and how much of it, from 0 to 1.
 pub type Progress<'a> = dyn FnMut(&str, f64) + 'a;
-/// Hears how far one part of it is.
+/// Receives the progress of one part of the task.
 type Share<'a> = dyn FnMut(f64) + 'a;
 
 /// What `qemu-img info` says about an image.
@@ -36,7 +36,7 @@ struct InternalSnapshot {
 }
 
 impl Info {
-    /// Whether there is a snapshot of that name inside.
+    /// Whether it contains a snapshot of that name.
     pub(super) fn has_snapshot(&self, name: &str) -> bool {
         self.snapshots.iter().any(|snapshot| snapshot.name == name)
     }
@@ -54,7 +54,7 @@ pub(super) fn create(path: &Path, format: &str, size: u64) -> Result<()> {
     run(&format!("making {}", path.display()), &["create", "-q", "-f", format, "-o", NO_COPY_ON_WRITE], &[path.as_os_str(), size.as_ref()])
 }
 
-/// Recognises an image; a `format` that is already known is taken at its word.
+/// Detects the format of an image; a `format` that is given is trusted.
 pub(super) fn info(path: &Path, format: Option<&str>) -> Result<Info> {
     let mut arguments = vec!["info", "--output=json"];
     arguments.extend(format.iter().flat_map(|format| ["-f", format]));
@@ -62,7 +62,7 @@ pub(super) fn info(path: &Path, format: Option<&str>) -> Result<Info> {
     serde_json::from_str(&output(&doing, &arguments, &[path.as_os_str()])?).context(|| doing)
 }
 
-/// How many bytes a copy in another format takes at most, not counting what is zero.
+/// How many bytes a copy in another format takes at most, not counting zero blocks.
 pub(super) fn measure(path: &Path, format: &str, wanted: &str) -> Result<u64> {
     let doing = format!("measuring the image {}", path.display());
     let said = output(&doing, &["measure", "--output=json", "-f", format, "-O", wanted], &[path.as_os_str()])?;
@@ -70,39 +70,39 @@ pub(super) fn measure(path: &Path, format: &str, wanted: &str) -> Result<u64> {
     Ok(said.required)
 }
 
-/// Copies a small qcow2 image, byte by byte as a disk has them.
+/// Copies a small qcow2 image, byte by byte as a disk stores them.
 pub(super) fn flatten(from: &Path, to: &Path) -> Result<()> {
     let doing = format!("copying {} to {}", from.display(), to.display());
     run(&doing, &["convert", "-q", "-f", "qcow2", "-O", "raw"], &[from.as_os_str(), to.as_os_str()])
 }
 
-/// Copies an image into another format, leaving out what is zero.
+/// Copies an image into another format, leaving out zero blocks.
 pub(super) fn convert(from: &Path, format: &str, to: &Path, wanted: &str, progress: &mut Share<'_>) -> Result<()> {
     let doing = format!("copying {} to {}", from.display(), to.display());
     let arguments = ["convert", "-p", "-f", format, "-O", wanted, "-o", NO_COPY_ON_WRITE];
     watched(&doing, &arguments, &[from.as_os_str(), to.as_os_str()], progress)
 }
 
-/// Makes sure that two images hold the same disk.
+/// Checks that two images contain the same disk.
 pub(super) fn compare(from: &Path, format: &str, to: &Path, wanted: &str, progress: &mut Share<'_>) -> Result<()> {
     let doing = format!("comparing {} with its copy", from.display());
     watched(&doing, &["compare", "-p", "-f", format, "-F", wanted], &[from.as_os_str(), to.as_os_str()], progress)
 }
 
-/// Makes sure that a qcow2 image is sound; `hint` gives back what an interrupted change left unused.
+/// Checks that a qcow2 image is consistent; `hint` frees clusters that an interrupted change left allocated.
 pub(super) fn check(path: &Path, hint: bool) -> Result<()> {
     let arguments: &[&str] = if hint { &["check", "-q", "-f", "qcow2", "-r", "leaks"] } else { &["check", "-q", "-f", "qcow2"] };
     run(&format!("checking {}", path.display()), arguments, &[path.as_os_str()])
 }
 
-/// Something done to the snapshots inside a qcow2 image: `-c` makes, `-a` goes back to, `-d` deletes.
+/// Changes the snapshots inside a qcow2 image: `-c` creates, `-a` restores, `-d` deletes.
 pub(super) fn snapshot(path: &Path, action: &str, name: &str) -> Result<()> {
     run(&format!("changing the snapshots of {}", path.display()), &["snapshot", "-q", action, name], &[path.as_os_str()])
 }
 
 fn command(arguments: &[&str], operands: &[&OsStr]) -> Command {
     let mut command = Command::new(PROGRAM);
-    // All paths are absolute, so that none is taken for an option or a protocol.
+    // All paths are absolute, so none can be read as an option or a protocol.
     command.args(arguments).args(operands).stdin(Stdio::null());
     die_with_us(&mut command);
     command
@@ -131,13 +131,13 @@ fn watched(doing: &str, arguments: &[&str], operands: &[&OsStr], progress: &mut 
             if let Some(percent) = percent(&said) {
                 progress(percent / 100.0);
             }
-            // What is before the last return was overwritten on a terminal, too.
+            // Text before the last carriage return would be overwritten on a terminal, too.
             if let Some(end) = said.iter().rposition(|byte| *byte == b'\r') {
                 said.drain(..end);
             }
         }
     }
-    // qemu-img says little on stderr: it never waits for it to be read.
+    // qemu-img writes little to stderr, so it never blocks on a full pipe.
     let output = child.wait_with_output().context(|| doing.to_owned())?;
     if output.status.success() { Ok(()) } else { Err(failed(doing, output.status, &output.stderr, &said)) }
 }
@@ -164,7 +164,7 @@ fn failed(doing: &str, status: ExitStatus, stderr: &[u8], stdout: &[u8]) -> Erro
     }
     let error = Error::new(message.clone());
     if message.contains("lock") {
-        error.with_hint("another virtual machine or tool uses the image: end that first (`fuser -v FILE` shows it)")
+        error.with_hint("another virtual machine or tool uses the image: stop it first (`fuser -v FILE` shows it)")
     } else if message.contains("No space left") {
         error.with_hint("make room on that file system")
     } else {

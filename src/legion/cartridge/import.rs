@@ -1,4 +1,4 @@
-//! Cartridges from what there is: images of any format that `qemu-img` reads, and block devices.
+//! Creates cartridges from existing images, of any format that `qemu-img` reads, and from block devices.
 
 use super::boot::{self, FirmwareKind};
 use super::create::close;
@@ -11,23 +11,23 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// What a cartridge is made from.
+/// The source of a cartridge.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The image or block device, as the machine names it.
+    /// The image or block device, as a path on the machine (not below `--root`).
     pub path: PathBuf,
-    /// What it becomes: `BlockDevice` links to it, the others copy it.
+    /// The disk kind of the result: `BlockDevice` links to the source, the others copy it.
     pub becomes: DiskKind,
-    /// What starts the guest; if left out, what the disk was installed for.
+    /// What starts the guest; if omitted, it is detected from the disk.
     pub firmware: Option<FirmwareKind>,
 }
 
 impl Shelf<'_> {
-    /// Makes the cartridge `name` from what there is. It is there when it is whole. Returns what starts the guest.
+    /// Creates the cartridge `name` from the source. It appears only when it is complete. Returns what starts the guest.
     ///
     /// # Errors
-    /// When there is one already, the source is in use or cannot be read, there is no room, or the copy is not the same;
-    /// nothing is left then.
+    /// When it exists already, the source is in use or cannot be read, there is too little space, or the copy differs; nothing is left
+    /// behind then.
     pub fn import(&self, name: &str, source: &Source, progress: &mut Progress<'_>) -> Result<FirmwareKind> {
         let from = self.paths.at(&source.path);
         let metadata = fs::metadata(&from).context(|| format!("looking at {}", from.display()))?;
@@ -49,7 +49,7 @@ impl Shelf<'_> {
             close(&to)?;
         }
         let disk = Disk { kind: source.becomes, direct: false };
-        // Through the link only if what it leads to is on this machine.
+        // Follows the link only if its target is on this machine.
         let start = disk.start(if source.becomes == DiskKind::BlockDevice { &from } else { &to }, boot::START)?;
         let firmware = source.firmware.unwrap_or_else(|| FirmwareKind::of(&start));
         self.fit_out(name, &partial.folder, firmware)?;
@@ -60,7 +60,7 @@ impl Shelf<'_> {
 
 fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
     let wanted = becomes.driver();
-    // What a guest once wrote to a device is not to be taken for an image.
+    // Data that a guest wrote to a device must not be detected as an image format.
     let image::Info { format, size, .. } = image::info(from, is_device.then_some("raw"))?;
     let what = |doing: &str| format!("{doing} {}", DiskSize(size));
     let needed = image::measure(from, &format, wanted)?;
@@ -71,13 +71,13 @@ fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &m
             .with_hint("make room, or keep cartridges elsewhere: `cartridges` in the settings"));
     }
     image::convert(from, &format, to, wanted, &mut |share| progress(&what("copying"), share))?;
-    // What is compared is what is on the disk, not only what was to be written.
+    // The comparison reads back from the disk, not from the cache of what was to be written.
     File::open(to).and_then(|copy| copy.sync_all()).context(|| format!("writing {}", to.display()))?;
     image::compare(from, &format, to, wanted, &mut |share| progress(&what("comparing"), share))?;
     if becomes == DiskKind::Qcow2 { image::check(to, false) } else { Ok(()) }
 }
 
-/// Keeps the host from using a block device meanwhile (`O_EXCL`, `open(2)`).
+/// Prevents the host from using a block device during the copy (`O_EXCL`, `open(2)`).
 fn claim(device: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(O_EXCL).open(device).map_err(|error| {
         Error::caused_by(format!("opening {} alone", device.display()), error)
@@ -86,7 +86,7 @@ fn claim(device: &Path) -> Result<File> {
     })
 }
 
-/// A name for a block device that is its own on every boot.
+/// A name for a block device that is the same on every boot.
 fn stable_name(paths: &Paths, device: &Path) -> Result<PathBuf> {
     const STABLE: [&str; 2] = ["/dev/disk/", "/dev/mapper/"];
     const BY_ID: &str = "/dev/disk/by-id";
@@ -94,11 +94,11 @@ fn stable_name(paths: &Paths, device: &Path) -> Result<PathBuf> {
         return Ok(device.to_owned());
     }
     let same = fs::canonicalize(paths.at(device)).ok();
-    // Names with the maker's words rather than numbers.
+    // Prefers names with the vendor's text over names made of numbers.
     let is_number = |name: &String| ["wwn-", "nvme-eui.", "dm-uuid-", "lvm-pv-uuid-"].iter().any(|number| name.starts_with(number));
     let links = names_in(&paths.at(BY_ID)).into_iter().filter(|name| fs::canonicalize(paths.at(BY_ID).join(name)).ok() == same);
     links.min_by_key(is_number).map(|name| Path::new(BY_ID).join(name)).ok_or_else(|| {
-        Error::new(format!("{} has no name of its own in {BY_ID}", device.display()))
+        Error::new(format!("{} has no stable name in {BY_ID}", device.display()))
             .with_code("device-without-stable-name")
             .with_hint("name it by another stable path, such as /dev/disk/by-path/..., or copy it: leave out --link")
     })

@@ -1,4 +1,4 @@
-//! Whether anything else uses a cartridge: two systems on one disk destroy it.
+//! Checks whether anything else uses a cartridge: two systems on one disk destroy it.
 
 use super::partial::{self, Hold};
 use super::{Cartridge, DiskKind, DiskSize, names_in};
@@ -10,20 +10,20 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-/// QEMU locks one byte of an image for each thing that it does with it or that nobody else may do (`block/file-posix.c`:
-/// `RAW_LOCK_PERM_BASE` 100, `RAW_LOCK_SHARED_BASE` 200, and room above).
+/// QEMU locks one byte of an image for each permission that it uses or denies to others (`block/file-posix.c`: `RAW_LOCK_PERM_BASE` 100,
+/// `RAW_LOCK_SHARED_BASE` 200, with room above).
 const QEMU_LOCKS: std::ops::Range<i64> = 100..300;
 
-/// Less than this on the file system that an image grows on is almost full, in bytes.
+/// With less free space than this, in bytes, the file system of a growing image counts as almost full.
 const ALMOST_FULL: u64 = 1 << 30;
 
 impl Cartridge {
-    /// Makes sure that its disk is whole and that nothing uses it: no other virtual machine, no loop device or mount of the
-    /// host, no program that writes to it. While the result is held, no other `persona` changes the cartridge: hold it until
-    /// the cartridge is in the slot and the lock of legion says the same.
+    /// Checks that the disk is complete and that nothing uses it: no other virtual machine, no loop device or mount of the host, no program
+    /// that writes to it. While the result is held, no other `persona` changes the cartridge: hold it until the cartridge is in the slot
+    /// and legion's lock protects it.
     ///
     /// # Errors
-    /// When something uses it or part of it is missing; the message says what, as far as that can be known.
+    /// When something uses it or part of it is missing; the message says what, as far as known.
     pub fn ensure_free(&self, paths: &Paths) -> Result<Hold> {
         let folder = paths.at(&self.folder);
         let hold = partial::hold(&folder)?
@@ -35,7 +35,7 @@ impl Cartridge {
         Ok(hold)
     }
 
-    /// What is worth telling when the file system is almost full that the image grows on: QEMU stops the guest when it is.
+    /// A warning when the file system of a growing image is almost full: QEMU pauses the guest when it is full.
     pub fn note_on_space(&self, paths: &Paths) -> Option<String> {
         if self.disk.kind == DiskKind::BlockDevice {
             return None;
@@ -45,7 +45,7 @@ impl Cartridge {
         let free = free_space(&path)?;
         (free < growth.min(ALMOST_FULL)).then(|| {
             let (free, growth) = (DiskSize(free), DiskSize(growth));
-            format!("only {free} are free where {} is, which may grow by {growth}: the guest stops when there is no room", path.display())
+            format!("only {free} are free where {} is, which may grow by {growth}: the guest pauses when there is no room", path.display())
         })
     }
 }
@@ -56,8 +56,7 @@ pub(super) fn free_space(path: &Path) -> Option<u64> {
     Some(file_system.blocks_available() * file_system.fragment_size())
 }
 
-/// Makes sure that nothing uses this image or block device, as far as one can see from outside. Whether the host uses a block
-/// device is seen by claiming it.
+/// Checks that nothing uses this image or block device, as far as visible from outside. A block device is tested by claiming it.
 pub(super) fn ensure_unused(paths: &Paths, disk: &Path) -> Result<()> {
     let in_use = |by: &str, hint: &str| {
         Err(Error::new(format!("the disk {} is in use {by}", disk.display())).with_code("disk-in-use").with_hint(hint))
@@ -67,17 +66,17 @@ pub(super) fn ensure_unused(paths: &Paths, disk: &Path) -> Result<()> {
     }
     let file = File::open(disk).context(|| format!("opening the disk {}", disk.display()))?;
     if is_locked(&file).context(|| format!("asking for locks on {}", disk.display()))? {
-        return in_use("by another virtual machine or by qemu-img", "end that first (`fuser -v` with the file's name shows it)");
+        return in_use("by another virtual machine or by qemu-img", "stop it first (`fuser -v` with the file's name shows it)");
     }
-    // A block device is opened for writing by udev, now and then, for a moment.
+    // udev briefly opens block devices for writing from time to time.
     let is_file = !file.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device());
     if is_file && syscalls::is_written_to(&file) {
-        return in_use("by a program that writes to it", "end that first (`fuser -v` with the file's name shows it)");
+        return in_use("by a program that writes to it", "stop it first (`fuser -v` with the file's name shows it)");
     }
     Ok(())
 }
 
-/// Whether somebody holds one of QEMU's locks. Our own locks do not count, but we have none.
+/// Whether another process holds one of QEMU's locks. Our own locks do not count, but we have none.
 fn is_locked(file: &File) -> nix::Result<bool> {
     let mut lock = nix::libc::flock {
         l_type: nix::libc::F_WRLCK as i16,
@@ -90,7 +89,7 @@ fn is_locked(file: &File) -> nix::Result<bool> {
     Ok(lock.l_type != nix::libc::F_UNLCK as i16)
 }
 
-/// The loop device that shows this file as a disk (`Documentation/ABI/testing/sysfs-block-loop`).
+/// The loop device backed by this file (`Documentation/ABI/testing/sysfs-block-loop`).
 fn loop_device(paths: &Paths, disk: &Path) -> Option<String> {
     let disk = fs::canonicalize(disk).ok()?;
     let backing = |folder: &Path| {

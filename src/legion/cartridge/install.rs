@@ -1,8 +1,8 @@
-//! A blank disk's first boot: from an installation image that lies in the cartridge until the disk boots by itself.
+//! A blank disk's first boot: from an installation image that stays in the cartridge until the disk boots by itself.
 //!
-//! The image is a copy, so that it travels with the cartridge, legion may read it wherever the original is, and that may be
-//! unplugged or deleted. It boots after the disk: a blank one does not boot, an installed one does, and so the installer's own
-//! reboots end in the new system. The image is forgotten by removing the file.
+//! The image is copied, so that it moves with the cartridge, legion can read it wherever the original is, and the original can be unplugged
+//! or deleted. It comes after the disk in the boot order: a blank disk does not boot, an installed one does, so the installer's own reboots
+//! end in the new system. Removing the file removes the image.
 
 use super::image::Progress;
 use super::{Cartridge, Shelf, boot, partial};
@@ -23,7 +23,7 @@ pub(super) fn image(folder: &Path) -> Option<&'static str> {
     fs::symlink_metadata(folder.join(IMAGE)).is_ok_and(|metadata| metadata.is_file()).then_some(IMAGE)
 }
 
-/// Copies the installation image `from` into a cartridge. On a file system that can, it is shared, not copied.
+/// Copies the installation image `from` into a cartridge; as a reflink where the file system supports it.
 pub(super) fn put(from: &Path, folder: &Path, progress: &mut Progress<'_>) -> Result<()> {
     let doing = || format!("copying the installation image {}", from.display());
     let source = File::open(from).context(doing)?;
@@ -52,11 +52,11 @@ pub(super) fn put(from: &Path, folder: &Path, progress: &mut Progress<'_>) -> Re
 }
 
 impl Cartridge {
-    /// Forgets the installation image if the disk boots by itself now. For `release`, after the guest has powered itself off;
-    /// says whether it did.
+    /// Removes the installation image if the disk boots by itself now. For `release`, after the guest has powered itself off; returns
+    /// whether it did.
     ///
     /// # Errors
-    /// When the disk cannot be read or the image not be removed.
+    /// When the disk cannot be read or the image cannot be removed.
     pub fn end_installation(&self, paths: &Paths) -> Result<bool> {
         let Some(image) = &self.install else { return Ok(false) };
         let is_installed = boot::is_installed(&self.disk.start(&self.disk_path(paths), boot::START)?);
@@ -68,7 +68,7 @@ impl Cartridge {
 }
 
 impl Shelf<'_> {
-    /// Forgets the installation image of the cartridge `name`; says whether there was one.
+    /// Removes the installation image of the cartridge `name`; returns whether there was one.
     ///
     /// # Errors
     /// When there is no such cartridge, or legion runs from it.

@@ -1,17 +1,17 @@
-//! Cartridges: folders that hold what makes legion a persona.
+//! Cartridges: folders that hold everything that makes up a persona's machine.
 //!
-//! | file | what | whose while it is in |
+//! | file | content | owner while inserted |
 //! |---|---|---|
 //! | `disk.qcow2`, `disk.raw`, or `disk` linked to a block device | the disk | legion's |
 //! | `nvram.fd` | UEFI variables; without it the guest boots by legacy BIOS | legion's |
 //! | `tpm/` | the TPM's state | legion's |
 //! | `install.iso` | what a blank disk is installed from, until it boots by itself ([`install`]) | root's; legion may read it |
 //! | `snapshots/LABEL/` | saved variables and TPM state; the saved disk too if it is a raw one ([`snapshot`]) | root's |
-//! | `restoring` | a link to the label of a restore that was begun; until it is completed the cartridge cannot be used | root's |
-//! | `last-run` | its time is that of the last run | root's |
+//! | `restoring` | a link to the label of a restore that has begun; the cartridge cannot be used until it is completed | root's |
+//! | `last-run` | its modification time is the time of the last run | root's |
 //!
-//! A [`Shelf`] is the folder of all cartridges. What is made or removed there is called `.partial-NAME` meanwhile
-//! ([`partial`]), and becomes or ceases to be a cartridge by one rename.
+//! A [`Shelf`] is the folder of all cartridges. A cartridge being created or removed there is called `.partial-NAME` ([`partial`]); one
+//! rename makes it a cartridge or ends that.
 
 mod boot;
 mod create;
@@ -56,29 +56,29 @@ use std::time::SystemTime;
 const NVRAM: &str = "nvram.fd";
 /// The TPM's state.
 const TPM: &str = "tpm";
-/// The time of the last run is this file's.
+/// The modification time of this file is the time of the last run.
 const LAST_RUN: &str = "last-run";
 
-/// A cartridge that was looked at and can be inserted.
+/// A cartridge that was inspected and can be inserted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cartridge {
     /// Its name, the folder's.
     pub name: String,
-    /// The folder, as the machine names it (not below `--root`).
+    /// The folder, as a path on the machine (not below `--root`).
     pub folder: PathBuf,
     /// The disk that boots.
     pub disk: Disk,
     /// The size of `nvram.fd`, its UEFI variables, in bytes. With them the guest boots by UEFI, without by legacy BIOS.
     pub nvram: Option<u64>,
-    /// The image that a blank disk is being installed from, as the machine names it. It boots if the disk does not.
+    /// The image that a blank disk is being installed from, as a path on the machine. It boots if the disk does not.
     pub install: Option<PathBuf>,
 }
 
 impl Cartridge {
-    /// Looks at the cartridge `name` in the folder `cartridges` (settings' `legion.cartridges`). Changes nothing.
+    /// Inspects the cartridge `name` in the folder `cartridges` (`legion.cartridges` in the settings). Changes nothing.
     ///
     /// # Errors
-    /// When there is no such folder, it does not hold exactly one disk, or something in it cannot be what its name says.
+    /// When there is no such folder, it does not hold exactly one disk, or a file in it does not match its name.
     pub fn inspect(paths: &Paths, cartridges: &Path, name: &str) -> Result<Self> {
         let folder = cartridges.join(name);
         let here = paths.at(&folder);
@@ -89,7 +89,7 @@ impl Cartridge {
             }
             _ => {
                 return Err(Error::new(format!("there is no cartridge `{name}`: {} is not a folder", here.display())).with_code("cartridge-missing").with_hint(format!(
-                    "make it (`persona cartridge create {name} --size 200G`, or `import`), or name another with `cartridge = \"...\"` (there are: {})",
+                    "create it (`persona cartridge create {name} --size 200G`, or `import`), or name another with `cartridge = \"...\"` (there are: {})",
                     names(paths, cartridges)
                 )));
             }
@@ -99,11 +99,11 @@ impl Cartridge {
         Ok(Self { name: name.to_owned(), disk: Disk::inspect(&here)?, nvram: nvram(&here)?, install, folder })
     }
 
-    /// [`Self::inspect`]s the cartridge of these settings, and makes sure that its disk is whole, which reads all of a qcow2's
-    /// tables. While legion runs from it, nobody but QEMU can tell.
+    /// [`Self::inspect`]s the cartridge of these settings, and checks that its disk is complete, which reads all tables of a qcow2. While
+    /// legion runs from it, only QEMU can tell.
     ///
     /// # Errors
-    /// As [`Self::inspect`]'s, and when part of the disk is missing.
+    /// As [`Self::inspect`], and when part of the disk is missing.
     pub fn examine(paths: &Paths, legion: &Legion) -> Result<Self> {
         let cartridge = Self::inspect(paths, &legion.cartridges, &legion.cartridge)?;
         let is_in = || slot::inserted(paths, &legion.slot).ok().flatten().is_some_and(|name| name == cartridge.name);
@@ -114,32 +114,32 @@ impl Cartridge {
         Ok(cartridge)
     }
 
-    /// The disk's file, here.
+    /// The disk's file, below `--root`.
     fn disk_path(&self, paths: &Paths) -> PathBuf {
         paths.at(self.folder.join(self.disk.kind.file_name()))
     }
 
-    /// Remembers that it ran, for `persona cartridge list`.
+    /// Records the time of this run, for `persona cartridge list`.
     ///
     /// # Errors
     /// When the cartridge cannot be written to.
     pub fn ran(&self, paths: &Paths, now: SystemTime) -> Result<()> {
         let path = paths.at(self.folder.join(LAST_RUN));
         let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW).open(&path);
-        open.and_then(|file| file.set_modified(now)).context(|| format!("remembering the run in {}", path.display()))
+        open.and_then(|file| file.set_modified(now)).context(|| format!("recording the run in {}", path.display()))
     }
 
-    /// Keeps the host from mounting the disk while the returned file is open. Only a block device can be claimed like
-    /// that (`O_EXCL`, `open(2)`): image files are left to QEMU's own locks.
+    /// Prevents the host from mounting the disk while the returned file is open. Only a block device can be claimed like that (`O_EXCL`,
+    /// `open(2)`): image files are protected by QEMU's own locks.
     ///
     /// # Errors
-    /// When the host is using the block device, which two systems at once would destroy.
+    /// When the host is using the block device: two systems on one disk would destroy it.
     pub fn claim(&self, paths: &Paths) -> Result<Option<File>> {
         let path = self.disk_path(paths);
         match self.disk.kind {
             DiskKind::Qcow2 | DiskKind::Raw => Ok(None),
             DiskKind::BlockDevice => OpenOptions::new().read(true).custom_flags(O_EXCL).open(&path).map(Some).map_err(|error| {
-                Error::caused_by(format!("opening {} for legion alone", path.display()), error)
+                Error::caused_by(format!("opening {} for exclusive use by legion", path.display()), error)
                     .with_hint("unmount its file systems, swap and volumes on the host (`lsblk` shows them)")
             }),
         }
@@ -153,7 +153,7 @@ fn names(paths: &Paths, cartridges: &Path) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// What is in a folder, by name; nothing if it cannot be read.
+/// The entries of a folder, sorted by name; empty if it cannot be read.
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();

@@ -1,8 +1,8 @@
-//! Whose the files of a cartridge are: root's, but for the one that legion runs from.
+//! Ownership of a cartridge's files: root, except for the cartridge that legion runs from.
 //!
-//! While a cartridge is in, its disk, its variables and its TPM state belong to legion. Its folder stays root's, so that QEMU can
-//! neither replace what is in it nor reach its snapshots. In `tpm/` legion may put what it likes: nothing there is followed,
-//! and nothing that has another name elsewhere changes hands.
+//! While a cartridge is inserted, its disk, its variables and its TPM state belong to legion. Its folder stays root's, so that QEMU can
+//! neither replace what is in it nor reach its snapshots. legion may create anything in `tpm/`: no link there is followed, and a file with
+//! a hard link elsewhere keeps its owner.
 
 use super::{Cartridge, DiskKind, NVRAM, TPM, install};
 use crate::error::{Context, Error, Result};
@@ -16,17 +16,17 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
 use std::path::Path;
 
-/// Who is to own something.
+/// The new owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Owner {
     user: u32,
     group: u32,
 }
 
-/// Gives the cartridge to a user: for `prepare`. Everybody may pass through its folder, for libvirt gives the disk to a user of its
-/// own; the group may read root's part of it, as far as need be.
+/// Gives the cartridge to a user: for `prepare`. Everybody may traverse its folder, because libvirt gives the disk to a user of its own;
+/// the group may read root's part of it where needed.
 ///
-/// # Errors
+/// When something cannot be given; [`take_back`] takes back what was.
 /// When something cannot be given; [`take_back`] takes back what was.
 pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> Result<()> {
     let folder = paths.at(&cartridge.folder);
@@ -50,17 +50,17 @@ pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> R
     Ok(())
 }
 
-/// Makes the cartridge root's again: for `release`, whatever has become of legion.
+/// Makes the cartridge root's again: for `release`, whatever happened to legion.
 ///
 /// # Errors
-/// When something stays legion's; the rest does not.
+/// When something stays legion's; the rest is still taken back.
 pub fn take_back(paths: &Paths, cartridge: &Cartridge) -> Result<()> {
     let folder = paths.at(&cartridge.folder);
     let us = syscalls::effective_user();
     let opened = open_folder(&folder)?;
     let doing = || format!("taking {} back from legion", folder.display());
     let ours = Owner { user: us, group: opened.metadata().context(doing)?.gid() };
-    // A group of root's own is not known here: the mode keeps the group out.
+    // Root's own group is not known here: the mode denies access to the group.
     let folder_mode = opened.set_permissions(Permissions::from_mode(0o700)).and(fchown(&opened, Some(us), None)).context(doing);
     let disk = match cartridge.disk.kind {
         DiskKind::BlockDevice => give_device(&cartridge.disk_path(paths), us, us),
@@ -71,32 +71,32 @@ pub fn take_back(paths: &Paths, cartridge: &Cartridge) -> Result<()> {
     rest.into_iter().fold(folder_mode.and(disk).and(image), Result::and)
 }
 
-/// The folder itself may be a link: the folder above is root's.
+/// The folder itself may be a link: the folder above it is root's.
 fn open_folder(folder: &Path) -> Result<File> {
     let flags = (OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits();
     OpenOptions::new().read(true).custom_flags(flags).open(folder).context(|| format!("opening the folder {}", folder.display()))
 }
 
-/// A block device that a link of our own leads to. Its group, which udev gave it, stays.
+/// A block device behind a link owned by us. Its group, which udev set, stays.
 fn give_device(link: &Path, user: u32, us: u32) -> Result<()> {
     let doing = || format!("giving {} to the user {user}", link.display());
     if fs::symlink_metadata(link).context(doing)?.uid() != us {
-        return Err(Error::new(format!("{}: somebody else has made the link {}", doing(), link.display()))
+        return Err(Error::new(format!("{}: the link {} belongs to another user", doing(), link.display()))
             .with_code("device-link-of-another-user")
-            .with_hint("make it anew as root: `ln -sf DEVICE` and its name"));
+            .with_hint("recreate it as root: `ln -sf DEVICE` and its name"));
     }
     if !fs::metadata(link).context(doing)?.file_type().is_block_device() {
-        return Err(Error::new(format!("{}: it leads to no block device", doing())).with_code("disk-of-another-kind"));
+        return Err(Error::new(format!("{}: it does not link to a block device", doing())).with_code("disk-of-another-kind"));
     }
     chown(link, Some(user), None).context(doing)
 }
 
-/// Hands over a file, or a folder and all that is in it. What is not there, or is neither, is left alone.
+/// Changes the owner of a file, or of a folder and everything in it. A missing path, or one of another type, is left alone.
 fn hand_over(parent: &impl AsFd, place: &Path, name: &str, to: Owner, mode: u32) -> Result<()> {
-    // Not to wait for the other end of a pipe that somebody put there.
+    // Does not block on a FIFO placed there.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let path = place.join(name);
-    let doing = || format!("handing over {}", path.display());
+    let doing = || format!("changing the owner of {}", path.display());
     let opened: OwnedFd = match openat(parent, name, flags, Mode::empty()) {
         Ok(opened) => opened,
         Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ELOOP | nix::errno::Errno::ENXIO) => return Ok(()),
@@ -105,21 +105,21 @@ fn hand_over(parent: &impl AsFd, place: &Path, name: &str, to: Owner, mode: u32)
     let file = File::from(opened);
     let metadata = file.metadata().context(doing)?;
     if metadata.is_file() && metadata.nlink() > 1 {
-        return Err(Error::new(format!("{}: the file has another name elsewhere", doing()))
+        return Err(Error::new(format!("{}: the file has another hard link", doing()))
             .with_code("file-has-another-name")
             .with_hint("make a copy in its place: `cp` to another name, then `mv` over it"));
     }
     if !metadata.is_file() && !metadata.is_dir() {
         return Ok(());
     }
-    // First the owner: from then on the one before can neither change the mode back nor put anything into the folder.
+    // Owner first: from then on the previous owner can neither restore the mode nor add files to the folder.
     fchown(&file, Some(to.user), Some(to.group)).context(doing)?;
     let mode = if metadata.is_dir() { 0o700 } else { mode };
     fchmod(&file, Mode::from_bits_truncate(mode)).context(doing)?;
     if metadata.is_dir() {
         let mut folder = Dir::from_fd(file.into()).context(doing)?;
         let names: Vec<_> = folder.iter().filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned)).collect();
-        // One that cannot be handed over does not keep the others.
+        // A failure does not stop the others.
         let inside =
             names.iter().filter(|name| !matches!(name.as_str(), "." | "..")).map(|name| hand_over(&folder, &path, name, to, mode & 0o600));
         return inside.fold(Ok(()), Result::and);
@@ -151,7 +151,7 @@ mod tests {
         fs::symlink_metadata(path).unwrap().mode() & 0o7777
     }
 
-    /// To ourselves, so that anybody can run it; the modes tell what was touched.
+    /// To the current user, so that the test runs without root; the modes show what was touched.
     fn us(root: &tempfile::TempDir) -> (u32, u32) {
         let metadata = root.path().metadata().unwrap();
         (metadata.uid(), metadata.gid())

@@ -1,8 +1,8 @@
-//! What is being made or removed: a folder called `.partial-NAME` beside the place of `NAME`.
+//! Cartridges and snapshots being created or removed: a folder called `.partial-NAME` next to `NAME`.
 //!
-//! Something is made in such a folder and moved to its place by one rename, and moved back into such a folder by one rename
-//! before it is removed. So what a killed command leaves is in the way of nothing, has a name that tells what it was, and
-//! the next command for that name clears it. A lock tells what is left from what is still worked on.
+//! A new folder is filled under this name and moved to its place by one rename; a folder to be removed is first moved back to this name by
+//! one rename. So leftovers of a killed command block nothing, have a name that tells what they were, and are cleared by the next command
+//! for that name. A lock tells leftovers from work in progress.
 
 use crate::error::{Context, Error, Result};
 use crate::sys::atomic;
@@ -16,34 +16,34 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = ".partial-";
 
-/// A folder that nobody else works on while this is held (`flock(2)`).
+/// A folder that nothing else works on while this is held (`flock(2)`).
 pub type Hold = Flock<File>;
 
-/// What the name of a partial folder says it was to be or has been.
+/// The name of the folder that a partial folder becomes or was.
 pub fn name_of(file_name: &str) -> Option<&str> {
     file_name.strip_prefix(PREFIX)
 }
 
-/// The folder in which `name` is made or removed.
+/// The folder in which `name` is created or removed.
 pub(super) fn folder(parent: &Path, name: &str) -> PathBuf {
     parent.join(format!("{PREFIX}{name}"))
 }
 
-/// A folder under work. It is removed when dropped, unless it has been moved to its place.
+/// A folder in work. It is removed when dropped, unless it has been moved to its place.
 #[derive(Debug)]
 pub(super) struct Partial {
     place: PathBuf,
-    /// Where the work goes on.
+    /// Where the work happens.
     pub(super) folder: PathBuf,
     _hold: Hold,
     is_done: bool,
 }
 
 impl Partial {
-    /// An empty folder for what is to be `parent/name`. What a killed command left is cleared away.
+    /// An empty folder that will become `parent/name`. Leftovers of a killed command are cleared.
     pub(super) fn begin(parent: &Path, name: &str) -> Result<Self> {
         let folder = folder(parent, name);
-        let doing = || format!("making the folder {}", folder.display());
+        let doing = || format!("creating the folder {}", folder.display());
         loop {
             match DirBuilder::new().mode(0o700).create(&folder) {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::caused_by(doing(), error)),
@@ -54,11 +54,11 @@ impl Partial {
                 empty(&folder).context(|| format!("clearing {}", folder.display()))?;
                 return Ok(partial);
             }
-            // Another command had it, and has just removed it or moved it to its place.
+            // Another command held it, and has just removed it or moved it to its place.
         }
     }
 
-    /// Removes what a killed command left of `parent/name`; says whether there was anything.
+    /// Removes what a killed command left of `parent/name`; returns whether there was anything.
     pub(super) fn clear(parent: &Path, name: &str) -> Result<bool> {
         let is_left = fs::symlink_metadata(folder(parent, name)).is_ok();
         if is_left {
@@ -67,16 +67,16 @@ impl Partial {
         Ok(is_left)
     }
 
-    /// Moves the folder `parent/name` here, so as to remove it. `hold` is its own.
+    /// Moves the folder `parent/name` here in order to remove it. `hold` is its lock.
     pub(super) fn of(parent: &Path, name: &str, hold: Hold) -> Result<Self> {
         Self::clear(parent, name)?;
         let folder = folder(parent, name);
         atomic::rename(&parent.join(name), &folder)?;
-        // Not complete from here on, whatever becomes of the rest.
+        // Incomplete from here on, whatever happens next.
         Ok(Self { place: parent.join(name), folder, _hold: hold, is_done: false })
     }
 
-    /// Makes everything durable and moves it to its place, which must be free.
+    /// Syncs everything and moves it to its place, which must be free.
     pub(super) fn finish(mut self) -> Result<()> {
         atomic::sync_tree(&self.folder)?;
         atomic::rename(&self.folder, &self.place)?;
@@ -84,12 +84,12 @@ impl Partial {
         Ok(())
     }
 
-    /// Lets the folder stay, for the next command to clear: what goes with it elsewhere could not be removed.
+    /// Keeps the folder, for the next command to clear: a related part elsewhere could not be removed.
     pub(super) fn leave(mut self) {
         self.is_done = true;
     }
 
-    /// Removes the folder and all that is in it.
+    /// Removes the folder and everything in it.
     pub(super) fn remove(mut self) -> Result<()> {
         self.is_done = true;
         fs::remove_dir_all(&self.folder).context(|| format!("removing {}", self.folder.display()))
@@ -98,22 +98,22 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // What is done may be another's by now. What is not has failed, and that is what is told.
+        // A finished folder may be in use by another command by now. For an unfinished one, that failure is the one reported.
         if !self.is_done {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
 }
 
-/// Whether somebody works on this folder now.
+/// Whether another process works on this folder now.
 pub(super) fn is_held(folder: &Path) -> bool {
     File::open(folder).is_ok_and(|folder| matches!(Flock::lock(folder, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK))))
 }
 
-/// Keeps others from working on a folder; `None` when there is none (any more).
+/// Locks a folder against other processes; `None` when it does not exist (any more).
 ///
 /// # Errors
-/// When somebody else works on it, or it is no folder that can be opened.
+/// When another process works on it, or it is not a folder that can be opened.
 pub(super) fn hold(folder: &Path) -> Result<Option<Hold>> {
     let doing = || format!("opening the folder {}", folder.display());
     let opened = match OpenOptions::new().read(true).custom_flags(O_DIRECTORY).open(folder) {
@@ -130,7 +130,7 @@ pub(super) fn hold(folder: &Path) -> Result<Option<Hold>> {
         }
         Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(format!("another `persona` is working on {}", folder.display()))
             .with_code("cartridge-busy")
-            .with_hint("wait until it is done; `persona cartridge list` tells")),
+            .with_hint("wait until it is done; `persona cartridge list` shows it")),
         Err((_, errno)) => Err(Error::caused_by(doing(), std::io::Error::from(errno))),
     }
 }
@@ -143,7 +143,7 @@ fn empty(folder: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Opens a new file that only root may use.
+/// Opens a new file that only root may access.
 pub(super) fn new_file(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(O_NOFOLLOW).open(path)
 }

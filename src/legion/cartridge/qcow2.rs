@@ -1,34 +1,34 @@
-//! What the start of a qcow2 image says about it (QEMU's `docs/interop/qcow2.txt`).
+//! Reads a qcow2 image's header and tables (QEMU's `docs/interop/qcow2.txt`).
 
 use crate::error::{Context, Error, Result};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// What a qcow2 image begins with.
+/// The magic number of a qcow2 image.
 pub(in crate::legion) const MAGIC: &[u8] = b"QFI\xfb";
 
-/// The largest first table that QEMU opens (`QCOW_MAX_L1_SIZE`), in bytes.
+/// The largest L1 table that QEMU opens (`QCOW_MAX_L1_SIZE`), in bytes.
 const LARGEST_L1: u64 = 32 << 20;
-/// Where an entry of either table leads to, in bytes.
+/// The offset bits of an L1 or L2 entry, in bytes.
 const OFFSET: u64 = 0x00ff_ffff_ffff_fe00;
-/// Marks of an entry of the second tables: what it leads to is compressed, or reads as zero whatever is there.
+/// Flags of an L2 entry: the cluster is compressed, or reads as zero.
 const COMPRESSED: u64 = 1 << 62;
 const ZERO: u64 = 1;
 
-/// The part of the header that tells how large everything is.
+/// The part of the header that holds the sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     /// The disk's size as the guest sees it, in bytes.
     pub(super) size: u64,
     cluster_bits: u32,
-    /// The table that leads to the tables that lead to all data: offset and length in bytes.
+    /// The L1 table: offset and length in bytes.
     l1: (u64, u64),
-    /// The table of what is in use: offset and length in bytes.
+    /// The refcount table: offset and length in bytes.
     refcounts: (u64, u64),
-    /// The second tables have other entries.
+    /// Extended L2 entries are used.
     is_extended: bool,
-    /// QEMU found it broken and marked it so.
+    /// QEMU marked it as corrupt.
     is_corrupt: bool,
 }
 
@@ -52,11 +52,11 @@ impl Header {
 
     pub(super) fn read(file: &mut File, path: &Path) -> Result<Self> {
         let bytes = part(file, 0, 104).context(|| format!("reading the disk {}", path.display()))?;
-        Self::parse(&bytes).ok_or_else(|| cut_short(path, "its header is none of qcow2"))
+        Self::parse(&bytes).ok_or_else(|| cut_short(path, "it has no valid qcow2 header"))
     }
 
-    /// Makes sure that the file reaches as far as its tables and all data that they lead to: an image that was copied only in
-    /// part does not. What is counted as in use, yet led to by nothing, may lie beyond the end after a crash and is no harm.
+    /// Checks that the file is long enough for its tables and all data that they reference: a partly copied image is not. Clusters that are
+    /// allocated but not referenced may lie beyond the end after a crash; that is harmless.
     pub(super) fn ensure_whole(&self, file: &mut File, path: &Path) -> Result<()> {
         if self.is_corrupt {
             return Err(Error::new(format!("the disk {} is marked as corrupt", path.display()))
@@ -70,13 +70,13 @@ impl Header {
             }
         }
         if self.l1.1 > LARGEST_L1 {
-            return Err(cut_short(path, "its first table is larger than any"));
+            return Err(cut_short(path, "its L1 table is too large"));
         }
         let reaches = self.reaches(file, length).context(|| format!("reading the disk {}", path.display()))?;
         if reaches { Ok(()) } else { Err(cut_short(path, "its data lies beyond the end of the file")) }
     }
 
-    /// Whether a file of `length` bytes holds all that the tables lead to. Of 8192 bytes of data, one is read.
+    /// Whether a file of `length` bytes holds everything that the tables reference. Reads one byte for every 8192 bytes of data.
     fn reaches(&self, file: &mut File, length: u64) -> std::io::Result<bool> {
         let cluster = 1_u64 << self.cluster_bits;
         for l2 in part(file, self.l1.0, self.l1.1)?.chunks_exact(8).map(|entry| big_endian(entry) & OFFSET).filter(|l2| *l2 != 0) {
@@ -91,8 +91,8 @@ impl Header {
         Ok(true)
     }
 
-    /// The disk's first bytes, `length` of them or one cluster: none where nothing was written. Both tables map from the start
-    /// of the disk on, so their first entries lead there.
+    /// The disk's first bytes, `length` of them or one cluster: none where nothing was written. Both tables map from the start of the disk,
+    /// so their first entries are used.
     pub(super) fn start(&self, file: &mut File, length: u64) -> std::io::Result<Vec<u8>> {
         let mut first = |table: u64| Ok::<_, std::io::Error>(big_endian(&part(file, table, 8)?));
         let l2 = first(self.l1.0)? & OFFSET;
@@ -108,7 +108,7 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Less at the end of the file.
+/// Shorter at the end of the file.
 fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(offset))?;
@@ -119,7 +119,7 @@ fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
 fn cut_short(path: &Path, why: &str) -> Error {
     Error::new(format!("the disk {} is cut short or damaged: {why}", path.display()))
         .with_code("image-damaged")
-        .with_hint("restore it from a copy; `qemu-img check` tells what is missing")
+        .with_hint("restore it from a copy; `qemu-img check` shows what is missing")
 }
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ mod tests {
     use proptest::prelude::*;
     use std::process::Command;
 
-    /// A real image with one cluster of data, written by QEMU's own tools.
+    /// A real image with one data cluster, written by QEMU's own tools.
     fn image(folder: &Path) -> std::path::PathBuf {
         let path = folder.join("disk.qcow2");
         let run = |program: &str, arguments: &[&str]| {

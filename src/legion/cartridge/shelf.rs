@@ -1,4 +1,4 @@
-//! The shelf: the folder of all cartridges, and the slots they are put into.
+//! The shelf: the folder of all cartridges, and the slots they are inserted into.
 
 use super::partial::{self, Hold, Partial};
 use super::{Cartridge, in_use};
@@ -10,16 +10,16 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
-/// Where cartridges are kept if the settings do not say.
+/// Where cartridges are kept by default.
 const USUAL: &str = "/var/lib/legion/cartridges";
 
-/// The folder of all cartridges as the settings name it, with all that is known of who uses them.
+/// The folder of all cartridges as the settings name it, with the personas and slots that use it.
 #[derive(Debug)]
 pub struct Shelf<'a> {
     pub(super) paths: &'a Paths,
-    /// The folder, as the machine names it (not below `--root`).
+    /// The folder, as a path on the machine (not below `--root`).
     pub folder: PathBuf,
-    /// The symlinks that say which cartridge is in.
+    /// The symlinks that say which cartridge is inserted.
     pub(super) slots: Vec<PathBuf>,
     settings: &'a Settings,
 }
@@ -30,7 +30,7 @@ impl<'a> Shelf<'a> {
         Self { paths, folder, slots, settings }
     }
 
-    /// All shelves of these settings: a persona may have one of its own.
+    /// All shelves of these settings: a persona may have its own.
     pub fn all(paths: &'a Paths, settings: &'a Settings) -> Vec<Self> {
         let mut folders = distinct(legions(settings).map(|(_, legion)| &legion.cartridges));
         if folders.is_empty() {
@@ -39,8 +39,7 @@ impl<'a> Shelf<'a> {
         folders.into_iter().map(|folder| Self::new(paths, settings, folder)).collect()
     }
 
-    /// The shelf on which the cartridge `name` is or would be: its persona's; if it has none, the one on which it is, or else
-    /// the first persona's.
+    /// The shelf of the cartridge `name`: the one of its persona; without a persona, the one that holds it, or else the first persona's.
     pub fn of(paths: &'a Paths, settings: &'a Settings, name: &str) -> Self {
         let mut found: Option<(u8, &PathBuf)> = None;
         for (_, legion) in legions(settings) {
@@ -66,12 +65,12 @@ impl<'a> Shelf<'a> {
         legions(self.settings).filter(|(_, legion)| legion.cartridges == self.folder).map(|(_, legion)| legion.cartridge.as_str())
     }
 
-    /// Whether a persona that boots the cartridge `name` wants this.
+    /// Whether a persona that boots the cartridge `name` matches the condition.
     pub(super) fn wants(&self, name: &str, this: fn(&Legion) -> bool) -> bool {
         self.personas(name).any(|persona| persona.legion().is_some_and(this))
     }
 
-    /// The shelf's folder, here.
+    /// The shelf's folder, below `--root`.
     pub(super) fn here(&self) -> PathBuf {
         self.paths.at(&self.folder)
     }
@@ -88,33 +87,33 @@ impl<'a> Shelf<'a> {
         if fs::symlink_metadata(folder.join(name)).is_ok() {
             return Err(Error::new(format!("there is already a cartridge `{name}`: {}", folder.join(name).display()))
                 .with_code("cartridge-exists")
-                .with_hint(format!("take another name, or `persona cartridge remove {name}` first")));
+                .with_hint(format!("choose another name, or `persona cartridge remove {name}` first")));
         }
-        // QEMU finds its way through the folder to the cartridge that is in, and cannot list the others.
+        // QEMU can traverse the folder to the inserted cartridge, but cannot list the others.
         let make = DirBuilder::new().recursive(true).mode(0o711).create(&folder);
-        make.context(|| format!("making the folder of all cartridges, {}", folder.display()))?;
+        make.context(|| format!("creating the folder of all cartridges, {}", folder.display()))?;
         Partial::begin(&folder, name)
     }
 
-    /// Keeps other commands from working on the cartridge `name`.
+    /// Locks the cartridge `name` against other commands.
     pub(super) fn hold(&self, name: &str) -> Result<Hold> {
         let folder = self.here().join(name);
         partial::hold(&folder)?.ok_or_else(|| {
             Error::new(format!("there is no cartridge `{name}`: {} is not there", folder.display()))
                 .with_code("cartridge-missing")
-                .with_hint("`persona cartridge list` names those there are")
+                .with_hint("`persona cartridge list` shows the existing ones")
         })
     }
 
-    /// Takes the cartridge `name` for a command that changes it: kept from other commands, and from legion if it is in the slot.
+    /// Locks the cartridge `name` for a command that changes it: against other commands, and against legion if it is in the slot.
     pub(super) fn take(&self, name: &str) -> Result<Taken> {
         let hold = self.hold(name)?;
-        // In this order: `prepare` moves the slot first and holds the cartridge then.
+        // In this order: `prepare` moves the slot first and locks the cartridge then.
         let lock = if self.is_in_slot(name) { Some(LegionLock::take(self.paths)?) } else { None };
         Ok(Taken { _hold: hold, _lock: lock })
     }
 
-    /// Looks at the cartridge `name`, which nothing else may use.
+    /// Inspects the cartridge `name`, which must not be in use.
     pub(super) fn inspect_free(&self, name: &str) -> Result<Cartridge> {
         let cartridge = Cartridge::inspect(self.paths, &self.folder, name)?;
         cartridge.disk.ensure_whole(&cartridge.disk_path(self.paths))?;
@@ -125,7 +124,7 @@ impl<'a> Shelf<'a> {
     /// Removes the cartridge `name`, or what a killed command left of it.
     ///
     /// # Errors
-    /// When there is none, it is in a slot or in use.
+    /// When it does not exist, is in a slot or is in use.
     pub fn remove(&self, name: &str) -> Result<()> {
         let parent = self.here();
         let folder = parent.join(name);
@@ -144,7 +143,7 @@ impl<'a> Shelf<'a> {
                 .with_code("cartridge-in-slot")
                 .with_hint("start another persona, or take it out by removing the symlink: the slot is then empty until legion starts"));
         }
-        // What does not even look like a cartridge can be removed as well.
+        // A folder that is not a valid cartridge can be removed as well.
         if let Ok(cartridge) = Cartridge::inspect(self.paths, &self.folder, name) {
             in_use::ensure_unused(self.paths, &cartridge.disk_path(self.paths))?;
         }
@@ -152,7 +151,7 @@ impl<'a> Shelf<'a> {
     }
 }
 
-/// The proof that a cartridge is ours to change.
+/// The proof that this process may change the cartridge.
 #[derive(Debug)]
 pub(super) struct Taken {
     _hold: Hold,

@@ -1,4 +1,4 @@
-//! The slot: the symlink that says which cartridge is in.
+//! The slot: the symlink that says which cartridge is inserted.
 
 use crate::error::{Context, Error, Result};
 use crate::legion::cartridge::Cartridge;
@@ -9,10 +9,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// Puts a cartridge into the slot: one durable rename. The lock is the proof that no legion runs from the slot.
+/// Inserts a cartridge into the slot: one durable rename. The lock is the proof that no legion runs from the slot.
 ///
 /// # Errors
-/// When the slot cannot be written; what was in stays in.
+/// When the slot cannot be written; the previous cartridge stays inserted.
 pub fn insert(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartridge) -> Result<()> {
     let link = paths.at(slot);
     if fs::symlink_metadata(&link).is_ok_and(|metadata| !metadata.is_symlink()) {
@@ -21,13 +21,13 @@ pub fn insert(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartri
             .with_hint("move what is there out of the way"));
     }
     let folder = slot.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(paths.at(folder)).context(|| format!("making the folder of the slot {}", link.display()))?;
-    // A link that stays in its folder also holds on a machine looked at through --root.
+    fs::create_dir_all(paths.at(folder)).context(|| format!("creating the folder of the slot {}", link.display()))?;
+    // A relative link within the folder also works on a machine inspected through --root.
     let target = cartridge.folder.strip_prefix(folder).unwrap_or(&cartridge.folder);
     atomic::link(&link, target).map_err(|error| Error::caused_by(format!("inserting the cartridge {}", cartridge.name), error))
 }
 
-/// The name of the cartridge that is in, if one is.
+/// The name of the inserted cartridge, if any.
 ///
 /// # Errors
 /// When the slot cannot be read.
@@ -40,10 +40,10 @@ pub fn inserted(paths: &Paths, slot: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Makes sure that this cartridge is the one that is in, so that what was checked is what boots.
+/// Checks that this cartridge is the inserted one, so that what was checked is what boots.
 ///
 /// # Errors
-/// When another one is in, or none.
+/// When another cartridge is inserted, or none.
 pub fn expect(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartridge) -> Result<()> {
     let link = paths.at(slot);
     let same = |a: &Path, b: &Path| Ok::<_, std::io::Error>(fs::canonicalize(a)? == fs::canonicalize(b)?);

@@ -1,9 +1,9 @@
 //! Snapshots: disk, UEFI variables and TPM state, saved together and restored together.
 //!
 //! A qcow2 disk keeps its snapshots inside, under the name `persona-LABEL`; a raw image is cloned, on file systems that can.
-//! Variables and TPM state are copied. What makes a snapshot is its folder `snapshots/LABEL`: it comes last when saving, and
-//! goes first when forgetting. A restore is announced by the link `restoring` first: until all three are as they were, the
-//! cartridge cannot be inserted.
+//! Variables and TPM state are copied. The folder `snapshots/LABEL` makes a snapshot valid: it is created last when saving, and removed
+//! first when forgetting. A restore first creates the link `restoring`: until all three parts are restored, the cartridge cannot be
+//! inserted.
 
 use super::create::{close, copy};
 use super::partial::{self, Partial};
@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "snapshots";
 const RESTORING: &str = "restoring";
-/// Tells ours from what other tools keep in a qcow2 image.
+/// Distinguishes ours from the snapshots of other tools in a qcow2 image.
 const PREFIX: &str = "persona-";
 
-/// The labels of a cartridge's snapshots, and those of which a killed command left something. `folder` is the cartridge's, here.
+/// The labels of a cartridge's snapshots, and those of which a killed command left something. `folder` is the cartridge's, below `--root`.
 pub fn labels(folder: &Path) -> (Vec<String>, Vec<String>) {
     let mut names = names_in(&folder.join(FOLDER));
     let left = names.iter().filter_map(|name| partial::name_of(name)).map(str::to_owned).collect();
@@ -30,12 +30,12 @@ pub fn labels(folder: &Path) -> (Vec<String>, Vec<String>) {
     (names, left)
 }
 
-/// What a killed command left of this snapshot is there. `folder` is the cartridge's.
+/// Where leftovers of this snapshot from a killed command are. `folder` is the cartridge's.
 pub(super) fn partial(folder: &Path, label: &str) -> PathBuf {
     partial::folder(&folder.join(FOLDER), label)
 }
 
-/// Makes sure that the cartridge is not between two states.
+/// Checks that the cartridge is not between two states.
 pub(super) fn ensure_restored(folder: &Path, name: &str) -> Result<()> {
     match fs::read_link(folder.join(RESTORING)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -49,7 +49,7 @@ pub(super) fn ensure_restored(folder: &Path, name: &str) -> Result<()> {
 }
 
 impl Shelf<'_> {
-    /// Saves the cartridge `name` as it is under `label`.
+    /// Saves the current state of the cartridge `name` under `label`.
     ///
     /// # Errors
     /// When the label is taken, legion runs from it or something else uses it, or its disk cannot be saved.
@@ -59,9 +59,9 @@ impl Shelf<'_> {
         let folder = self.here().join(name);
         let snapshots = folder.join(FOLDER);
         if snapshots.join(label).exists() {
-            return Err(Error::new(format!("the cartridge {name} has a snapshot `{label}` already"))
+            return Err(Error::new(format!("the cartridge {name} already has a snapshot `{label}`"))
                 .with_code("snapshot-exists")
-                .with_hint(format!("take another label, or `persona cartridge forget {name} {label}` first")));
+                .with_hint(format!("choose another label, or `persona cartridge forget {name} {label}` first")));
         }
         let disk = OpenDisk { disk: cartridge.disk, path: cartridge.disk_path(self.paths) };
         disk.clear(label)?;
@@ -69,14 +69,14 @@ impl Shelf<'_> {
             .recursive(true)
             .mode(0o700)
             .create(&snapshots)
-            .context(|| format!("making the folder {}", snapshots.display()))?;
+            .context(|| format!("creating the folder {}", snapshots.display()))?;
         let partial = Partial::begin(&snapshots, label)?;
         for part in [NVRAM, TPM] {
             copy_part(&folder.join(part), &partial.folder.join(part))?;
         }
         match disk.save(label, &partial.folder) {
             Ok(()) => partial.finish(),
-            // Which of the two errors is told: the first.
+            // Of the two errors, the first is reported.
             Err(error) => {
                 if disk.clear(label).is_err() {
                     partial.leave();
@@ -86,8 +86,7 @@ impl Shelf<'_> {
         }
     }
 
-    /// Makes the cartridge `name` as it was when `label` was saved. What it is now is lost. Can be repeated when it was
-    /// interrupted.
+    /// Restores the cartridge `name` to the state saved as `label`. Its current state is lost. Can be repeated after an interruption.
     ///
     /// # Errors
     /// When there is no such snapshot, legion runs from it or something else uses it, or it cannot be restored.
@@ -116,7 +115,7 @@ impl Shelf<'_> {
         atomic::remove(&marker)
     }
 
-    /// Forgets the snapshot `label` of the cartridge `name`, or what a killed command left of it.
+    /// Deletes the snapshot `label` of the cartridge `name`, or what a killed command left of it.
     ///
     /// # Errors
     /// When there is no such snapshot, legion runs from it or something else uses it.
@@ -137,10 +136,10 @@ impl Shelf<'_> {
         }
     }
 
-    /// The disk of the cartridge `name`, which nothing else may use. It may be between two states.
+    /// The disk of the cartridge `name`, which must not be in use. It may be between two states.
     fn open(&self, name: &str) -> Result<OpenDisk> {
         let folder = self.here().join(name);
-        // Between two states a cloned disk may lie beside its place.
+        // Between two states a cloned disk may lie next to its place.
         let disk = Disk::inspect(&folder)?;
         let path = folder.join(disk.kind.file_name());
         super::in_use::ensure_unused(self.paths, &path)?;
@@ -148,8 +147,8 @@ impl Shelf<'_> {
     }
 }
 
-/// Says in one step that the cartridge is between two states, a link that leads to the label. An earlier one is swapped for
-/// it: there must not be an instant without.
+/// Atomically marks the cartridge as between two states, by a link to the label. An earlier link is swapped, so that there is no moment
+/// without one.
 fn announce(marker: &Path, label: &str) -> Result<()> {
     match symlink(label, marker) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => atomic::link(marker, Path::new(label)),
@@ -182,7 +181,7 @@ impl OpenDisk {
     fn restore(&self, label: &str, folder: &Path) -> Result<()> {
         if self.disk.kind == DiskKind::Qcow2 {
             image::snapshot(&self.path, "-a", &inside(label))?;
-            // An earlier attempt that was killed may have left clusters that nothing leads to.
+            // An earlier attempt that was killed may have left unreferenced clusters.
             image::check(&self.path, true)?;
             return sync(&self.path);
         }
@@ -193,8 +192,7 @@ impl OpenDisk {
         atomic::rename(&new, &self.path)
     }
 
-    /// Removes what the disk keeps inside for this label, if anything, and what an earlier attempt that was killed left there
-    /// for nothing to lead to.
+    /// Deletes the disk's internal snapshot for this label, if any, and unreferenced clusters that a killed attempt left.
     fn clear(&self, label: &str) -> Result<()> {
         if self.disk.kind != DiskKind::Qcow2 {
             return Ok(());
@@ -216,10 +214,10 @@ fn no_such(folder: &Path, name: &str, label: &str) -> Error {
     let there_are = if labels.is_empty() { "none".to_owned() } else { labels.join(", ") };
     Error::new(format!("the cartridge {name} has no snapshot `{label}`"))
         .with_code("snapshot-missing")
-        .with_hint(format!("name one that there is: {there_are}"))
+        .with_hint(format!("choose an existing one: {there_are}"))
 }
 
-/// A file that shares its contents with another, until either changes.
+/// A file that shares its blocks with another until either changes.
 fn clone(from: &Path, to: &Path) -> Result<()> {
     let doing = || format!("cloning {} to {}", from.display(), to.display());
     let (source, new) = (File::open(from).context(doing)?, partial::new_file(to).context(doing)?);
@@ -228,14 +226,14 @@ fn clone(from: &Path, to: &Path) -> Result<()> {
         let cannot = error.raw_os_error().is_some_and(|errno| cannot.contains(&Errno::from_raw(errno)));
         let error = Error::caused_by(doing(), error);
         if cannot {
-            error.with_hint("raw images have snapshots on Btrfs and XFS only; a qcow2 image has them anywhere: `persona cartridge import NEW-NAME` makes one of it")
+            error.with_hint("raw images have snapshots on Btrfs and XFS only; a qcow2 image has them anywhere: `persona cartridge import NEW-NAME` converts it")
         } else {
             error
         }
     })
 }
 
-/// Copies a file or a folder of files, if it is there. Only root may use the copy.
+/// Copies a file or a folder of files, if it exists. Only root may access the copy.
 fn copy_part(from: &Path, to: &Path) -> Result<()> {
     let metadata = match fs::symlink_metadata(from) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -245,9 +243,9 @@ fn copy_part(from: &Path, to: &Path) -> Result<()> {
         copy(from, to)?;
         return close(to);
     }
-    // A TPM's state is files and folders; links and sockets are none of it.
+    // A TPM's state consists of files and folders, without links or sockets.
     if metadata.is_dir() {
-        DirBuilder::new().mode(0o700).create(to).context(|| format!("making the folder {}", to.display()))?;
+        DirBuilder::new().mode(0o700).create(to).context(|| format!("creating the folder {}", to.display()))?;
         for entry in fs::read_dir(from).context(|| format!("reading the folder {}", from.display()))? {
             let name = entry.context(|| format!("reading the folder {}", from.display()))?.file_name();
             copy_part(&from.join(&name), &to.join(&name))?;

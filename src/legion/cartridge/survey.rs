@@ -1,4 +1,4 @@
-//! What there is on a shelf, for `persona cartridge list`. Changes nothing.
+//! Lists what is on a shelf, for `persona cartridge list`. Changes nothing.
 
 use super::partial::{is_held, name_of};
 use super::{Cartridge, LAST_RUN, Shelf, in_use, names_in, snapshot};
@@ -10,16 +10,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// All that can be said about a cartridge.
+/// All facts about a cartridge.
 #[derive(Debug)]
 pub struct Entry {
     /// Its name.
     pub name: String,
-    /// What was found in it, or what is wrong.
+    /// The inspection result, or what is wrong.
     pub cartridge: Result<Cartridge>,
     /// The disk's size as the guest sees it, in bytes.
     pub size: Option<u64>,
-    /// What it takes on the file system, snapshots included, in bytes. A block device takes nothing there.
+    /// The space it takes on the file system, snapshots included, in bytes. A block device takes none there.
     pub used: u64,
     /// When it last ran.
     pub last_run: Option<SystemTime>,
@@ -31,26 +31,26 @@ pub struct Entry {
     pub in_slot: bool,
     /// Whether legion runs from it.
     pub running: bool,
-    /// What is worth knowing before it is started.
+    /// Warnings to know before it is started.
     pub note: Option<String>,
 }
 
-/// What a killed command left, or another is at work on.
+/// Leftovers of a killed command, or work in progress of a running one.
 #[derive(Debug)]
 pub struct Leftover {
-    /// The file or folder, as the machine names it.
+    /// The file or folder, as a path on the machine (not below `--root`).
     pub path: PathBuf,
-    /// Whether a command is at work on it.
+    /// Whether a command is working on it.
     pub in_work: bool,
     /// The command that clears it.
     pub hint: String,
 }
 
 impl Shelf<'_> {
-    /// Everything on this shelf, by name, and the cartridges that personas want and that are not there.
+    /// Everything on this shelf, sorted by name, and the missing cartridges that personas need.
     ///
     /// # Errors
-    /// When the shelf cannot be read. What is wrong with a cartridge is part of its entry.
+    /// When the shelf cannot be read. Errors of one cartridge are part of its entry.
     pub fn survey(&self) -> Result<(Vec<Entry>, Vec<Leftover>)> {
         let mut names: Vec<String> = self.wanted().map(str::to_owned).collect();
         let mut leftovers = Vec::new();
@@ -97,7 +97,7 @@ impl Shelf<'_> {
         let running = running && in_slot;
         let cartridge = Cartridge::inspect(self.paths, &self.folder, &name).and_then(|cartridge| {
             let disk = cartridge.disk_path(self.paths);
-            // QEMU is in the midst of changing what it runs from.
+            // QEMU is changing the cartridge that it runs from.
             if !running {
                 cartridge.disk.ensure_whole(&disk)?;
                 in_use::ensure_unused(self.paths, &disk)?;
@@ -120,7 +120,7 @@ impl Shelf<'_> {
     }
 }
 
-/// What a folder and all in it takes on its file system, in bytes; what cannot be read counts nothing.
+/// The space that a folder and everything in it takes on its file system, in bytes; unreadable entries count as zero.
 fn used(folder: &std::path::Path) -> u64 {
     let size = |name: String| match fs::symlink_metadata(folder.join(&name)) {
         Ok(metadata) if metadata.is_dir() => used(&folder.join(name)),

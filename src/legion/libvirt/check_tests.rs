@@ -10,8 +10,8 @@ fn hostdev(bus: &str, function: &str, managed: &str) -> String {
     )
 }
 
-/// What is noted of a domain with these devices besides a disk in the slot.
-fn noted(devices: &str) -> Result<Vec<Note>> {
+/// The notes for a domain with these devices besides a disk in the slot.
+fn noted(devices: &str) -> Result<Vec<Warning>> {
     let xml = format!(
         "<domain type='kvm'><name>legion</name><os><nvram template='/x'>/var/lib/legion/slot/nvram.fd</nvram></os><devices>\
          <disk type='file' device='disk'><source file='/var/lib/legion/slot/disk.qcow2' index='1'/></disk>\

@@ -1,4 +1,4 @@
-//! The devices of legion's domain, in the places that they have on the command line.
+//! The devices of legion's domain, at the same addresses as on the command line.
 
 use super::escape::escape;
 use crate::config::value::{Audio, Network};
@@ -12,8 +12,8 @@ use crate::sys::paths::Paths;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Guest agent and panics; and none of what libvirt adds unless it is told not to. The agent's socket is where libvirt likes
-/// it: its QEMU runs as another user, who may not write to Persona's folder.
+/// Guest agent and panic notifier, and none of libvirt's default devices. libvirt chooses the agent's socket: its QEMU runs as another
+/// user, who may not write to Persona's folder.
 const BASICS: &str = "
     <channel type='unix'>
       <target type='virtio' name='org.qemu.guest_agent.0'/>
@@ -23,7 +23,7 @@ const BASICS: &str = "
     <memballoon model='none'/>
     <controller type='pci' index='0' model='pcie-root'/>";
 
-/// libvirt starts swtpm itself, and what it keeps belongs to the domain.
+/// libvirt starts swtpm itself, and keeps its state with the domain.
 const TPM: &str = "
     <!-- Its state is libvirt's own, whichever cartridge is in. From libvirt 10.10 on <source type='dir' path='.../tpm'/> inside
          the backend can have it in the slot. -->
@@ -31,7 +31,7 @@ const TPM: &str = "
       <backend type='emulator' version='2.0'/>
     </tpm>";
 
-/// Adds all of them.
+/// Adds all devices.
 pub(super) fn add(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
     disks(xml, paths, machine)?;
     network(xml, machine);
@@ -56,12 +56,12 @@ pub(super) fn add(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Res
     passthrough(xml, paths, machine)
 }
 
-/// A file of the machine's, as an attribute has it.
+/// A file of the machine as an attribute value.
 fn file(paths: &Paths, file: &Path) -> Result<String> {
     escape(&paths.at(file).to_string_lossy())
 }
 
-/// The disk is opened through the slot: what is inserted is what boots.
+/// The disk is opened through the slot: the inserted cartridge is what boots.
 fn disks(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
     let disk = machine.cartridge.disk;
     let (kind, source, format) = match disk.kind {
@@ -107,7 +107,7 @@ fn disks(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
 }
 
 fn network(xml: &mut String, machine: &Machine<'_>) {
-    // libvirt makes a tap of its own. The settings let no letter through that XML minds.
+    // libvirt creates its own tap. The settings accept no character that needs escaping in XML.
     let (kind, source) = match &machine.legion.network {
         Network::None => return,
         Network::User => ("user", String::new()),
@@ -128,7 +128,7 @@ fn network(xml: &mut String, machine: &Machine<'_>) {
     );
 }
 
-/// Where VNC's socket is, is libvirt's to choose, for the same reason as the agent's: `virsh domdisplay` tells.
+/// libvirt chooses VNC's socket, for the same reason as the agent's: `virsh domdisplay` shows it.
 fn display(xml: &mut String, display: GuestDisplay) {
     match display {
         GuestDisplay::None => *xml += "\n    <video>\n      <model type='none'/>\n    </video>",
@@ -171,7 +171,7 @@ fn sound(xml: &mut String, audio: &Audio) -> Result<()> {
     Ok(())
 }
 
-/// Every slot of the host becomes one multifunction device behind a root port of its own, as on the command line.
+/// Each slot of the host becomes one multifunction device behind its own root port, as on the command line.
 fn passthrough(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
     let mut functions = machine.devices.to_vec();
     functions.sort_unstable();

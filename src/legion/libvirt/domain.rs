@@ -11,7 +11,7 @@ use crate::legion::machine::Machine;
 use crate::sys::paths::Paths;
 use std::fmt::Write as _;
 
-/// What stands above it. XML takes no two dashes side by side here.
+/// The comment at the top. XML forbids two adjacent dashes here.
 const COMMENT: &str = "\
 <!--
   The machine that Persona's command line for QEMU makes, as a libvirt domain.
@@ -26,8 +26,8 @@ const COMMENT: &str = "\
 -->
 ";
 
-/// The same enlightenments as on the command line, with which libvirt before 9.0 is not familiar; `hv-time` is a timer to
-/// libvirt, and `evmcs` follows where it is of use.
+/// The same enlightenments as on the command line, except those that libvirt before 9.0 does not know; `hv-time` is a timer in libvirt, and
+/// `evmcs` is added where it is useful.
 const HYPERV: &str = "
     <hyperv mode='custom'>
       <relaxed state='on'/>
@@ -58,7 +58,7 @@ const CLOCK_OF_WINDOWS: &str = "
     <timer name='hypervclock' present='yes'/>
   </clock>";
 
-/// Nobody could wake a machine whose keyboard sleeps with it.
+/// The keyboard sleeps with the machine, so nothing could wake it.
 const ENDS: &str = "
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
@@ -68,7 +68,7 @@ const ENDS: &str = "
     <suspend-to-disk enabled='no'/>
   </pm>";
 
-/// libvirt before 11.5 has no word for NVMe, but lets QEMU's own stand for a device's kind, by the name given to the device.
+/// libvirt before 11.5 does not know NVMe disks, but allows overriding the QEMU device of a named device.
 const NVME: &str = "
   <qemu:override>
     <qemu:device alias='ua-disk'>
@@ -78,16 +78,16 @@ const NVME: &str = "
     </qemu:device>
   </qemu:override>";
 
-/// A domain equal to the command line of the same inputs, but for what libvirt has its own way with: names of things inside
-/// QEMU, sockets, the tap of a bridge, and where a TPM keeps its state.
+/// A domain equal to the command line of the same inputs, except for what libvirt does its own way: QEMU's internal names, sockets, the tap
+/// of a bridge, and where a TPM keeps its state.
 ///
 /// # Errors
-/// When a path or argument has characters that XML cannot hold.
+/// When a path or argument has characters that XML cannot represent.
 pub fn domain_xml(paths: &Paths, machine: &Machine<'_>) -> Result<String> {
     let legion = machine.legion;
     let mut xml = COMMENT.to_owned();
     let (domain, uuid, memory) = (escape(&legion.domain)?, identity::uuid(&machine.cartridge.name), legion.memory.mebibytes());
-    // The second name is for what libvirt hands on to QEMU as it is.
+    // The second namespace is for options that libvirt passes to QEMU unchanged.
     let _ = write!(
         xml,
         "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
@@ -172,7 +172,7 @@ fn processors(xml: &mut String, machine: &Machine<'_>) {
 fn boot(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
     *xml += "\n  <os>\n    <type arch='x86_64' machine='q35'>hvm</type>";
     if let Some(firmware) = &machine.firmware {
-        // Raw is the default, and all that libvirt before 9.2 has a word for.
+        // Raw is the default, and the only format that libvirt before 9.2 knows.
         let format = if firmware.format == ImageFormat::Raw { "" } else { " format='qcow2'" };
         let secure = if firmware.secure { " secure='yes'" } else { "" };
         let code = escape(&paths.at(&firmware.code).to_string_lossy())?;

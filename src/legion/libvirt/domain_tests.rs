@@ -52,7 +52,7 @@ fn the_shipped_personas() {
     golden("mordor", &Machine { firmware: Some(firmware), ..machine(&legion, &disk, &devices[..1]) });
 }
 
-/// `settings` are the owner's, `change` is what is found on the host.
+/// `settings` are the owner's, `change` is the state of the host.
 fn feature(name: &str, settings: &str, kind: DiskKind, change: impl for<'a> Fn(Machine<'a>) -> Machine<'a>) {
     let settings = format!("[[persona]]\nname = \"{name}\"\nmemory = \"1G\"\n{settings}\n");
     let settings = Settings::parse(&settings, name).unwrap();
@@ -69,7 +69,7 @@ fn everything_for_linux() {
                     [[legion.passthrough]]\ndevice = \"0a:00.0\"\nrombar = true\nromfile = \"/roms/2070 <flashed>.rom\"\n\
                     [[legion.passthrough]]\ndevice = \"0c:00.3\"\nrombar = false";
     feature("linux", settings, DiskKind::BlockDevice, |machine| {
-        // A Ryzen 3900X less one of its four CCXs.
+        // A Ryzen 3900X without one of its four CCXs.
         let topology = Topology { sockets: 1, dies: 3, cores: 3, threads: 2 };
         let vcpus = (3..12).flat_map(|core| [core, core + 12]).collect();
         let pinning = Pinning { vcpus, rest: vec![0, 1, 2, 12, 13, 14] };
@@ -113,7 +113,7 @@ fn firmware_that_is_not_raw_says_so() {
     }
 }
 
-/// Where a device is: what it is, the bus, the address there.
+/// The address of a device: its kind, the bus, the slot and function.
 type Seat = [String; 3];
 
 /// Every hostdev and every root port.
@@ -144,7 +144,7 @@ fn of_domain(domain: &Element) -> (Vec<Seat>, Vec<Seat>) {
     (hostdevs.collect(), ports.collect())
 }
 
-/// The same of a command line.
+/// The same for a command line.
 fn of_line(argv: &[String]) -> (Vec<Seat>, Vec<Seat>) {
     let of = |start: &'static str| argv.iter().filter_map(move |argument| argument.strip_prefix(start));
     let value = |argument: &str, key: &str| {
@@ -217,7 +217,7 @@ proptest! {
     }
 }
 
-/// The elements' names alone.
+/// Only the names of the elements.
 fn shape(element: &Element) -> String {
     format!("{}({})", element.name, element.children.iter().map(shape).collect::<Vec<_>>().join(","))
 }

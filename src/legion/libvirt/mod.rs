@@ -1,16 +1,16 @@
-//! libvirt instead of plain QEMU: for owners with a domain of their own.
+//! libvirt instead of plain QEMU: for owners with their own domain.
 //!
-//! [`domain_xml`] says in libvirt's words what [`crate::legion::qemu::argv()`] says in QEMU's, for a start. With `backend = "libvirt"` the
-//! owner's domain is what runs: [`look`] holds it against the plan before anything is touched, [`run`] starts it and stays with
-//! it until it is off, and [`ensure_off`] takes down what a supervisor that was killed has left running. All talk to libvirt
-//! through `virsh`; `read` reads its XML, `watch` draws from its words what became of the guest.
+//! [`domain_xml`] describes the machine of [`crate::legion::qemu::argv()`] as libvirt XML, as a starting point. With `backend = "libvirt"`
+//! the owner's domain runs: [`look`] checks it against the plan before anything is touched, [`run`] starts it and supervises it until it is
+//! off, and [`ensure_off`] stops a domain whose supervisor was killed. All use `virsh` to talk to libvirt; `read` parses its XML, `watch`
+//! determines from its output what happened to the guest.
 
 mod check;
 mod devices;
 mod domain;
-mod doubt;
 mod escape;
 mod off;
+mod poll_backoff;
 mod read;
 mod supervise;
 mod task;

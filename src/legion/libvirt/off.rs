@@ -1,4 +1,4 @@
-//! Taking the domain down when nobody supervises it any more.
+//! Stops a domain that has no supervisor any more.
 
 use super::check::PATIENCE;
 use super::virsh::{Answer, ask};
@@ -6,19 +6,19 @@ use super::watch::{Life, Watch};
 use crate::error::{Error, Result};
 use std::time::Duration;
 
-/// libvirt gives QEMU 15 s to end by itself, and as long again when it kills it, and longer with many devices.
+/// libvirt gives QEMU 15 s to end by itself, the same again when it kills it, and longer with many devices.
 const DESTROYING: Duration = Duration::from_secs(40);
 
-/// Makes sure that the domain is off: the guest of a supervisor that was killed lives on, for QEMU is libvirt's child. It is
-/// switched off with its disk flushed, and killed if that does not help. A domain that is off, or unknown, is fine.
+/// Makes sure that the domain is off: the guest of a killed supervisor keeps running, because QEMU is libvirt's child. It is stopped with
+/// its disk flushed, and killed if that fails. A domain that is off or unknown is fine.
 ///
 /// # Errors
-/// When it still runs after that, or libvirt does not say. The guest then has its devices, and they must not be given back.
+/// When it still runs after that, or libvirt does not answer. The guest then has its devices, and they must not be returned.
 pub fn ensure_off(domain: &str) -> Result<()> {
     if is_off(domain)? {
         return Ok(());
     }
-    log::warn!("the domain {domain} still runs, and nobody supervises it: it is switched off");
+    log::warn!("the domain {domain} still runs without a supervisor: it is being stopped");
     for destroy in [&["destroy", domain, "--graceful"][..], &["destroy", domain]] {
         let Answer { done, words, .. } = ask(destroy, DESTROYING)?;
         if !done {
@@ -28,9 +28,9 @@ pub fn ensure_off(domain: &str) -> Result<()> {
             return Ok(());
         }
     }
-    Err(Error::new(format!("the domain {domain} cannot be switched off"))
+    Err(Error::new(format!("the domain {domain} cannot be stopped"))
         .with_code("domain-not-off")
-        .with_hint(format!("virsh -c qemu:///system destroy {domain}; its devices stay the guest's until then")))
+        .with_hint(format!("virsh -c qemu:///system destroy {domain}; the guest keeps its devices until then")))
 }
 
 fn is_off(domain: &str) -> Result<bool> {

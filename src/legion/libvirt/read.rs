@@ -1,9 +1,9 @@
-//! As much reading of XML as `virsh dumpxml` needs: well-formed, without a document type.
+//! A minimal XML parser, sufficient for `virsh dumpxml`: well-formed, without a document type.
 
-/// Deeper than this nests no domain.
+/// The maximum nesting depth.
 const DEEPEST: usize = 64;
 
-/// An element and what is in it.
+/// An element and its content.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) name: String,
@@ -14,9 +14,9 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// Reads a document; `None` for what is none.
+    /// Parses a document; `None` if it is not well-formed.
     pub(super) fn read(document: &str) -> Option<Self> {
-        // What is open, outermost first; the first stands for the document.
+        // The stack of open elements, outermost first; the first stands for the document.
         let mut open = vec![Self::default()];
         let mut rest = document;
         while let Some((text, markup)) = rest.split_once('<') {
@@ -57,7 +57,7 @@ impl Element {
     }
 }
 
-/// An element's start after its `<`: the element, whether it ends there, and what follows.
+/// Parses an element's start tag after its `<`: the element, whether it is self-closing, and the rest.
 fn start(markup: &str) -> Option<(Element, bool, &str)> {
     let (name, mut rest) = markup.split_at(markup.find(|letter: char| letter.is_ascii_whitespace() || "/>".contains(letter))?);
     let mut element = Element { name: name.to_owned(), ..Element::default() };
@@ -134,7 +134,7 @@ mod tests {
             let _ = Element::read(&text);
         }
 
-        /// Every text that XML can hold at all.
+        /// Every text that XML can represent.
         #[test]
         fn what_is_written_is_what_is_read(value in "[^\\p{Cc}\u{fffe}\u{ffff}]{0,20}|[\\t\\r\\n&<>'\"a-]{0,20}", text in "[&<>'\"\\]a-]{0,20}") {
             let document = format!("<a b='{}' c='d'><e>{}</e></a>", escape(&value).unwrap(), escape(&text).unwrap());
@@ -149,7 +149,7 @@ mod tests {
     fn what_xml_cannot_hold_is_refused() {
         for text in ["\0", "a\u{1b}b", "\u{ffff}"] {
             let message = escape(text).unwrap_err().to_string();
-            assert!(message.contains("XML cannot hold"), "{message}");
+            assert!(message.contains("XML cannot represent"), "{message}");
         }
     }
 }

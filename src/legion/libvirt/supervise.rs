@@ -1,20 +1,20 @@
 //! A domain under supervision: one process, one poll(2) loop, no wake-up while nothing happens.
 //!
-//! QEMU is libvirt's child, so libvirt has to be believed: its events, and its answers where an event may have been missed. It
-//! is taken for gone only when libvirt says so, and is never started twice.
+//! QEMU is libvirt's child, so libvirt is the only source: its events, and its answers where an event may have been missed. The domain
+//! counts as gone only when libvirt says so, and is never started twice.
 
 use super::check::expect_off;
-use super::doubt::Doubt;
-use super::task::{Errand, Subscription, Task};
+use super::poll_backoff::PollBackoff;
+use super::task::{Subscription, Task, VirshCommand};
 use super::watch::{Life, Watch};
 use crate::config::ladder::{Ladder, Rung, Step};
 use crate::error::{Context, Error, Result};
 use crate::legion::ending::Ending;
+use crate::legion::health::{Check, Health};
 use crate::legion::launch::Launch;
 use crate::legion::lock::LegionLock;
-use crate::legion::news::{News, told};
+use crate::legion::status_reporter::{StatusReporter, reported};
 use crate::legion::stopping::{PLUG, Stopping, block_signals};
-use crate::legion::wellness::{Check, Wellness};
 use crate::sys::paths::Paths;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
@@ -22,31 +22,31 @@ use nix::sys::signalfd::SignalFd;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// How long libvirt waits for QEMU in a graceful destroy (`virProcessKillPainfully`), during which it answers nothing else about
-/// the domain. A plain one kills after 10 s, as the ladder does.
+/// How long libvirt waits for QEMU in a graceful destroy (`virProcessKillPainfully`), during which it answers nothing else about the
+/// domain. A plain destroy kills after 10 s, as the ladder does.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// Runs the owner's domain until it is off: what [`crate::legion::qemu::supervise::run`] is for plain QEMU, with the same state file,
-/// notices, signals and ladder.
+/// Runs the owner's domain until it is off: the counterpart of [`crate::legion::qemu::supervise::run`] for plain QEMU, with the same state
+/// file, notifications, signals and ladder.
 ///
 /// # Errors
-/// When the domain does not exist, runs already, or could not be watched. A guest that was started then still runs:
-/// [`super::ensure_off`] is for whoever cleans up.
+/// When the domain does not exist, already runs, or could not be watched. A guest that was started then still runs: the cleanup calls
+/// [`super::ensure_off`].
 pub fn run(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str) -> Result<Ending> {
-    told(paths, &launch.persona, |news| supervise(paths, launch, lock, domain, news))
+    reported(paths, &launch.persona, |reporter| supervise(paths, launch, lock, domain, reporter))
 }
 
-fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, news: &mut News<'_>) -> Result<Ending> {
+fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, reporter: &mut StatusReporter<'_>) -> Result<Ending> {
     let signals = block_signals().context(|| "blocking signals".to_owned())?;
     let _claim = launch.expect_cartridge(paths, lock)?.claim(paths)?;
     expect_off(domain)?;
-    let mut domain = Domain::start(domain, Wellness::new(launch.running_well))?;
+    let mut domain = Domain::start(domain, Health::new(launch.running_well))?;
     let mut stopping: Option<Stopping> = None;
     loop {
         let now = Instant::now();
         let rung = match stopping.as_mut().map(|stopping| stopping.step(&launch.ladder)) {
             Some(Step::Take(rung)) => {
-                news.happens(format!("stopping it by {rung}"));
+                reporter.happens(format!("stopping it by {rung}"));
                 domain.take(rung, &launch.ladder)?;
                 continue;
             }
@@ -55,46 +55,46 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
         };
         let mut check = None;
         if domain.watch.ran && stopping.is_none() {
-            match domain.wellness.check(now) {
+            match domain.health.check(now) {
                 Check::Wait(wait) => check = Some(wait),
                 Check::Ask => {
-                    // A guest that runs is worth more than to know how well: it is asked again.
+                    // A failed query about the health of a running guest is not fatal: it is asked again.
                     if let Err(error) = domain.ask_agent() {
                         log::warn!("{error}");
                     }
                     continue;
                 }
-                Check::Well => news.runs_well(),
+                Check::Well => reporter.runs_well(),
                 Check::Settled => {}
             }
         }
         let doubt = domain.doubt.map(|doubt| doubt.wait(now));
         domain.wait_for_news(&signals, rung.into_iter().chain(doubt).chain(check).min()).context(|| "waiting for libvirt".to_owned())?;
-        // Signals first: a SIGCHLD read after its child was looked for would be the child's last word.
+        // Signals first: a SIGCHLD read after the check for exited children could belong to one that exited in between.
         let mut asked = 0_u32;
         while let Some(signal) = signals.read_signal().context(|| "reading signals".to_owned())? {
             asked += match signal.ssi_signo {
                 number if number == Signal::SIGCHLD as u32 => 0,
-                // As if asked twice.
+                // Treated like a second stop request.
                 number if number == PLUG as u32 => 2,
                 _ => 1,
             };
         }
         domain.listen(Instant::now())?;
         if domain.watch.was_forestalled() {
-            return Err(Error::new(format!("somebody else started the domain {} at the same moment", domain.name))
+            return Err(Error::new(format!("another process started the domain {} at the same moment", domain.name))
                 .with_code("domain-not-ours")
                 .with_hint("shut it down, and choose again"));
         }
         if domain.watch.ran && stopping.is_none() {
-            news.runs(None);
+            reporter.runs(None);
         }
         if std::mem::take(&mut domain.agent_answered) {
-            news.runs_well();
+            reporter.runs_well();
         }
         for _ in 0..asked {
             if stopping.is_none() {
-                news.stops(launch.ladder.kill + GRACE);
+                reporter.stops(launch.ladder.kill + GRACE);
             }
             stopping = Some(Stopping::asked(stopping, &launch.ladder, domain.watch.ran));
         }
@@ -110,38 +110,38 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, ne
     }
 }
 
-/// The domain, and what is known of it.
+/// The domain and its known state.
 struct Domain<'a> {
     name: &'a str,
     subscription: Option<Subscription>,
     tasks: Vec<Task>,
     watch: Watch,
-    doubt: Option<Doubt>,
+    doubt: Option<PollBackoff>,
     /// Whether libvirt was asked to stop the guest.
     is_stopping: bool,
     /// Whether it could not do it.
     unheard: bool,
-    /// Whether it is to be asked again, because the guest runs.
+    /// Whether to ask again, because the guest runs.
     stop_again: bool,
-    wellness: Wellness,
+    health: Health,
     /// Whether the guest's agent has just answered for the first time.
     agent_answered: bool,
 }
 
 impl<'a> Domain<'a> {
-    /// Subscribes first, so as to miss nothing.
-    fn start(name: &'a str, wellness: Wellness) -> Result<Self> {
+    /// Subscribes first, so that no event is missed.
+    fn start(name: &'a str, health: Health) -> Result<Self> {
         let subscription = Some(Subscription::new(name)?);
-        let tasks = vec![Task::new(Errand::Start, &["start", name])?];
+        let tasks = vec![Task::new(VirshCommand::Start, &["start", name])?];
         let (watch, doubt, is_stopping, unheard, stop_again, agent_answered) = (Watch::default(), None, false, false, false, false);
-        Ok(Self { name, subscription, tasks, watch, doubt, is_stopping, unheard, stop_again, wellness, agent_answered })
+        Ok(Self { name, subscription, tasks, watch, doubt, is_stopping, unheard, stop_again, health, agent_answered })
     }
 
     fn wait_for_news(&self, signals: &SignalFd, timeout: Option<Duration>) -> nix::Result<()> {
-        let news = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds = vec![news(signals.as_fd())];
-        fds.extend(self.subscription.iter().map(|subscription| news(subscription.as_fd())));
-        // A millisecond more, so as not to wake before the time.
+        let reporter = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = vec![reporter(signals.as_fd())];
+        fds.extend(self.subscription.iter().map(|subscription| reporter(subscription.as_fd())));
+        // One millisecond more, so that it does not wake too early.
         let timeout =
             timeout.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
         match poll(&mut fds, timeout) {
@@ -150,7 +150,7 @@ impl<'a> Domain<'a> {
         }
     }
 
-    /// Takes in all that libvirt has said, and asks where that leaves a doubt.
+    /// Processes everything libvirt has reported, and polls if there is a doubt.
     fn listen(&mut self, now: Instant) -> Result<()> {
         if let Some(subscription) = &mut self.subscription {
             let mut heard = false;
@@ -161,49 +161,53 @@ impl<'a> Domain<'a> {
                 is_event
             });
             if !is_open {
-                log::warn!("libvirt has hung up; the guest may well run on");
+                log::warn!("libvirt closed the connection; the guest may still be running");
                 self.subscription = None;
-                self.doubt = Some(Doubt::new(now));
+                self.doubt = Some(PollBackoff::new(now));
             } else if heard && !self.unheard {
                 self.doubt = None;
             }
         }
-        for (errand, answer) in self.answers() {
+        for (command, answer) in self.answers() {
             log::debug!("libvirt: {}{}", answer.said, answer.words);
-            match errand {
-                Errand::Start => {
+            match command {
+                VirshCommand::Start => {
                     self.watch.started(&answer);
-                    // What it was asked to stop before did not run yet.
+                    // A stop requested earlier had no effect, because the guest was not running yet.
                     self.stop_again = self.is_stopping;
                     if !answer.done {
                         self.ask_for_state()?;
                     }
-                    // Without an event until now, the subscription may have come too late for one.
+                    // Without an event until now, the subscription may have been too late to see one.
                     if !answer.done || !self.subscription.as_ref().is_some_and(|subscription| subscription.is_proven) {
-                        self.doubt.get_or_insert_with(|| Doubt::new(now));
+                        self.doubt.get_or_insert_with(|| PollBackoff::new(now));
                     }
                 }
-                Errand::State => match self.watch.state(&answer) {
+                VirshCommand::State => match self.watch.state(&answer) {
                     Life::On => {
                         self.stop_again |= std::mem::take(&mut self.unheard);
-                        let is_trusted = |doubt: &Doubt| self.subscription.as_ref().is_some_and(|known| known.is_proven || doubt.is_old());
+                        let is_trusted =
+                            |doubt: &PollBackoff| self.subscription.as_ref().is_some_and(|known| known.is_proven || doubt.is_old());
                         self.doubt = self.doubt.filter(|doubt| !is_trusted(doubt));
                     }
                     Life::Unknown => log::warn!("{}", answer.words),
                     Life::Off => {}
                 },
-                Errand::Stop if !answer.done => {
+                VirshCommand::Stop if !answer.done => {
                     log::warn!("{}", answer.words);
                     self.unheard = true;
-                    self.doubt.get_or_insert_with(|| Doubt::new(now));
+                    self.doubt.get_or_insert_with(|| PollBackoff::new(now));
                 }
-                Errand::Stop => {}
-                Errand::Agent if answer.done => self.agent_answered = self.wellness.answered(),
-                Errand::Agent if answer.words.contains("agent is not configured") => {
-                    log::warn!("running_well = \"agent\": the domain {} has no channel for an agent: a minute tells instead", self.name);
-                    self.wellness.without_agent();
+                VirshCommand::Stop => {}
+                VirshCommand::Agent if answer.done => self.agent_answered = self.health.answered(),
+                VirshCommand::Agent if answer.words.contains("agent is not configured") => {
+                    log::warn!(
+                        "running_well = \"agent\": the domain {} has no channel for an agent: it counts as running well after a minute instead",
+                        self.name
+                    );
+                    self.health.without_agent();
                 }
-                Errand::Agent => log::debug!("{}", answer.words),
+                VirshCommand::Agent => log::debug!("{}", answer.words),
             }
         }
         if let Some(doubt) = self.doubt.filter(|doubt| doubt.wait(now).is_zero()) {
@@ -216,11 +220,11 @@ impl<'a> Domain<'a> {
         Ok(())
     }
 
-    fn answers(&mut self) -> Vec<(Errand, super::virsh::Answer)> {
+    fn answers(&mut self) -> Vec<(VirshCommand, super::virsh::Answer)> {
         let mut answers = Vec::new();
         self.tasks.retain_mut(|task| match task.answer() {
             Some(answer) => {
-                answers.push((task.errand, answer));
+                answers.push((task.command, answer));
                 false
             }
             None => true,
@@ -228,19 +232,19 @@ impl<'a> Domain<'a> {
         answers
     }
 
-    /// One question at a time: a libvirt that is slow to answer is not helped by more of them.
+    /// One query at a time: more of them do not help a slow libvirt.
     fn ask_for_state(&mut self) -> Result<()> {
-        if !self.tasks.iter().any(|task| task.errand == Errand::State) {
-            self.tasks.push(Task::new(Errand::State, &["domstate", self.name, "--reason"])?);
+        if !self.tasks.iter().any(|task| task.command == VirshCommand::State) {
+            self.tasks.push(Task::new(VirshCommand::State, &["domstate", self.name, "--reason"])?);
         }
         Ok(())
     }
 
-    /// One question at a time; libvirt gives up before it is asked again.
+    /// One query at a time; libvirt gives up before the next one.
     fn ask_agent(&mut self) -> Result<()> {
-        if !self.tasks.iter().any(|task| task.errand == Errand::Agent) {
+        if !self.tasks.iter().any(|task| task.command == VirshCommand::Agent) {
             let arguments = ["qemu-agent-command", self.name, "--timeout", "3", r#"{"execute":"guest-ping"}"#];
-            self.tasks.push(Task::new(Errand::Agent, &arguments)?);
+            self.tasks.push(Task::new(VirshCommand::Agent, &arguments)?);
         }
         Ok(())
     }
@@ -252,13 +256,13 @@ impl<'a> Domain<'a> {
             Rung::Quit | Rung::Kill => &["destroy", self.name],
         };
         self.is_stopping = true;
-        self.tasks.push(Task::new(Errand::Stop, arguments)?);
+        self.tasks.push(Task::new(VirshCommand::Stop, arguments)?);
         Ok(())
     }
 
-    /// Why it is over, if it is. While libvirt is still starting it, its words are waited for.
+    /// Why it ended, if it did. While libvirt is still starting it, its message is awaited.
     fn ending(&self, stop: Option<Rung>) -> Option<Ending> {
-        let is_starting = self.tasks.iter().any(|task| task.errand == Errand::Start);
+        let is_starting = self.tasks.iter().any(|task| task.command == VirshCommand::Start);
         self.watch.ending(stop).filter(|_| !is_starting)
     }
 }

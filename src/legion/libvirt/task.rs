@@ -1,4 +1,4 @@
-//! A `virsh` at work beside the supervisor.
+//! A running `virsh` process next to the supervisor.
 
 use super::virsh::{self, Answer};
 use crate::error::{Context, Result};
@@ -9,27 +9,27 @@ use std::process::{Child, ChildStdout, Stdio};
 
 /// What it was asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Errand {
+pub(super) enum VirshCommand {
     /// Start the domain.
     Start,
-    /// Say what state it is in.
+    /// Report its state.
     State,
     /// Take a rung of the stop ladder.
     Stop,
-    /// Ask the guest's agent whether it is there.
+    /// Ping the guest's agent.
     Agent,
 }
 
-/// A `virsh` that does one thing and ends. Its few lines fit into the pipes.
+/// A `virsh` process that does one thing and ends. Its few lines fit into the pipes.
 pub(super) struct Task {
-    pub(super) errand: Errand,
+    pub(super) command: VirshCommand,
     child: Child,
 }
 
 impl Task {
-    pub(super) fn new(errand: Errand, arguments: &[&str]) -> Result<Self> {
+    pub(super) fn new(command: VirshCommand, arguments: &[&str]) -> Result<Self> {
         let child = virsh::command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Ok(Self { errand, child: child.context(|| format!("running `{}`", virsh::shell_line(arguments))).map_err(virsh::missing)? })
+        Ok(Self { command, child: child.context(|| format!("running `{}`", virsh::shell_line(arguments))).map_err(virsh::missing)? })
     }
 
     /// The answer, if it has ended.
@@ -55,7 +55,7 @@ impl Drop for Task {
     }
 }
 
-/// `virsh event`: lives as long as its connection to libvirt, and prints a line for each event of the domain's life.
+/// `virsh event`: runs as long as its connection to libvirt, and prints a line for each lifecycle event of the domain.
 pub(super) struct Subscription {
     child: Child,
     stdout: ChildStdout,
@@ -68,7 +68,7 @@ impl Subscription {
     pub(super) fn new(domain: &str) -> Result<Self> {
         let arguments = ["event", "--domain", domain, "--event", "lifecycle", "--loop"];
         let doing = || format!("running `{}`", virsh::shell_line(&arguments));
-        // Its complaints go to the journal.
+        // Its stderr goes to the journal.
         let mut child = virsh::command(&arguments).stdout(Stdio::piped()).spawn().context(doing).map_err(virsh::missing)?;
         let stdout = child.stdout.take().ok_or(ErrorKind::BrokenPipe).map_err(std::io::Error::from).context(doing)?;
         let subscription = Self { child, stdout, line: Vec::new(), is_proven: false };
@@ -76,7 +76,7 @@ impl Subscription {
         Ok(subscription)
     }
 
-    /// Hands on every whole line that has come, to be told whether it is an event. Tells whether there may be more to come.
+    /// Passes each complete line to `told`, which returns whether it is an event. Returns whether more may come.
     pub(super) fn listen(&mut self, mut hear: impl FnMut(&str) -> bool) -> bool {
         let mut bytes = [0; 1024];
         loop {
@@ -109,7 +109,7 @@ impl Drop for Subscription {
     }
 }
 
-/// What libvirt was asked to do it does all the same.
+/// libvirt still executes what it was asked to do.
 fn end(child: &mut Child) {
     if let Ok(None) = child.try_wait() {
         let _ = child.kill();

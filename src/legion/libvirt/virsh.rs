@@ -1,4 +1,4 @@
-//! `virsh`, libvirt's command, and its words.
+//! `virsh`, libvirt's command, and its output.
 
 use crate::error::{Context, Error, Result};
 use crate::legion::qemu::argv;
@@ -9,17 +9,17 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Domains with real hardware are the system's.
+/// Domains with real hardware belong to the system instance.
 const URI: &str = "qemu:///system";
 
 /// What libvirt answered.
 #[cfg_attr(test, derive(Debug))]
 pub(super) struct Answer {
-    /// Whether `virsh` did what it was asked to do.
+    /// Whether `virsh` succeeded.
     pub(super) done: bool,
-    /// What it printed.
+    /// Its stdout.
     pub(super) said: String,
-    /// What it complained about, in one line.
+    /// Its stderr, in one line.
     pub(super) words: String,
 }
 
@@ -30,7 +30,7 @@ impl Answer {
         Self { done, said: String::from_utf8_lossy(stdout).trim().to_owned(), words: lines.collect::<Vec<_>>().join(": ") }
     }
 
-    /// Whether there is no such domain. A libvirt that cannot be reached knows nothing of domains.
+    /// Whether there is no such domain. An unreachable libvirt is another error.
     pub(super) fn is_no_domain(&self) -> bool {
         !self.done && self.words.starts_with("failed to get domain")
     }
@@ -54,11 +54,11 @@ impl Answer {
     }
 }
 
-/// `virsh` with these arguments, speaking English, and silent on the line while nothing happens.
+/// `virsh` with these arguments, with English messages, and without keepalive traffic.
 pub(super) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new("virsh");
     command.args(["--connect", URI, "--keepalive-interval", "0"]).args(arguments);
-    // The service manager hears from the supervisor alone, and so does Ctrl-C in a terminal.
+    // Only the supervisor talks to the service manager, and only it gets Ctrl-C in a terminal.
     command.env("LC_ALL", "C").env_remove("NOTIFY_SOCKET").process_group(0).stdin(Stdio::null());
     command
 }
@@ -69,14 +69,14 @@ pub fn shell_line(arguments: &[&str]) -> String {
     argv::shell_line(&line)
 }
 
-/// The error of a `virsh` that could not even be run.
+/// The error of a `virsh` that could not be run at all.
 pub(super) fn missing(error: Error) -> Error {
     error
         .with_code("virsh-missing")
         .with_hint("install libvirt's client: libvirt (Arch), libvirt-clients (Debian, Ubuntu), libvirt-client (Fedora)")
 }
 
-/// Asks, and waits for the answer.
+/// Runs the query, and waits for the answer.
 ///
 /// # Errors
 /// When `virsh` cannot be run, or does not end in time.
@@ -86,7 +86,7 @@ pub(super) fn ask(arguments: &[&str], patience: Duration) -> Result<Answer> {
     let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else { return Err(Error::new(doing())) };
     let until = Instant::now() + patience;
     let (mut said, mut words, mut part) = (Vec::new(), Vec::new(), [0; 4096]);
-    // It ends when it has said all; its complaints are far shorter than a pipe holds.
+    // It ends after its output; its errors are much shorter than a pipe's capacity.
     loop {
         let timeout = PollTimeout::try_from(until.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
         match poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)], timeout) {
@@ -112,7 +112,7 @@ pub(super) fn ask(arguments: &[&str], patience: Duration) -> Result<Answer> {
     Ok(Answer::new(status.success(), &said, &words))
 }
 
-/// Asks for something that has to be there.
+/// Queries something that must exist.
 ///
 /// # Errors
 /// As [`ask`], and when libvirt refuses.

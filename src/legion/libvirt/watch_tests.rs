@@ -8,7 +8,7 @@ fn refused(words: &str) -> Answer {
     Answer::new(false, b"", words.as_bytes())
 }
 
-/// A guest that ran and whose life had these events.
+/// A guest that ran and had these lifecycle events.
 fn lived(events: &[&str]) -> Watch {
     let mut watch = Watch::default();
     watch.started(&done("Domain 'legion' started"));
@@ -31,7 +31,7 @@ fn good_ends() {
         (&["Stopped Destroyed"], None, Ending::Quit),
         (&[BY_GUEST, "Stopped Shutdown"], Some(Rung::PowerButton), Ending::Stopped(Rung::PowerButton)),
         (&[BY_HOST, "Stopped Destroyed"], Some(Rung::Quit), Ending::Stopped(Rung::Quit)),
-        // Killed at the very moment it quit by itself.
+        // Killed at the moment when it quit by itself.
         (&[BY_HOST, "Stopped Destroyed"], Some(Rung::Kill), Ending::Stopped(Rung::Quit)),
     ] {
         let concluded = lived(events).ending(stop);
@@ -45,7 +45,7 @@ fn bad_ends() {
     for (events, stop, words) in [
         (&["Crashed Panicked", "Stopped Crashed"][..], None, "panicked"),
         (&["Stopped Failed"], None, "QEMU died"),
-        (&["Stopped Saved"], None, "saved the guest's state"),
+        (&["Stopped Saved"], None, "the guest's state was saved"),
         (&["Stopped Migrated"], None, "another machine"),
         (&["Stopped Astonished"], None, "astonished"),
         (&["Stopped Destroyed"], Some(Rung::Kill), "was killed"),
@@ -89,11 +89,8 @@ fn what_was_missed_is_asked_for() {
         (done("shut off (shutdown)"), Ending::GuestPoweroff),
         (done("shut off (destroyed)"), Ending::Quit),
         (done("shut off (crashed)"), Ending::Domain("QEMU died while the guest ran, or the guest's kernel panicked".into())),
-        (done("shut off (unknown)"), Ending::Domain("the domain is off, and all that libvirt knows is: unknown".into())),
-        (
-            refused("error: failed to get domain 'legion'"),
-            Ending::Domain("the domain is off, and all that libvirt knows is: undefined".into()),
-        ),
+        (done("shut off (unknown)"), Ending::Domain("the domain is off, and libvirt reports only: unknown".into())),
+        (refused("error: failed to get domain 'legion'"), Ending::Domain("the domain is off, and libvirt reports only: undefined".into())),
     ] {
         let mut watch = lived(&[]);
         assert_eq!(watch.state(&answer), Life::Off);

@@ -1,8 +1,7 @@
-//! The guest's agent, asked whether it is there (QEMU's `docs/interop/qemu-ga.rst`).
+//! Asks whether the guest's agent is there (QEMU's `docs/interop/qemu-ga.rst`).
 //!
-//! QEMU keeps what is said until something in the guest listens, and hands over one connection at a time: each question has a
-//! connection of its own, which is given up for the next one, and with the answer, so that the owner's programs find the
-//! socket free.
+//! QEMU buffers the data until something in the guest reads it, and serves one connection at a time: each question uses its own connection,
+//! which is closed after the answer or for the next question, so that the owner's programs find the socket free.
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use serde_json::{Value, json};
@@ -12,29 +11,29 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Whoever says more than this without an answer in it is not listened to any longer.
+/// A connection that sends more than this without an answer is ignored from then on.
 const LONGEST: usize = 1 << 16;
 
-/// A question that is under way.
+/// A pending question.
 #[derive(Debug)]
 pub(super) struct Agent {
     stream: UnixStream,
-    /// Tells the answer to this question from those to earlier ones, which the agent may only now have read.
+    /// Distinguishes the answer to this question from late answers to earlier ones.
     id: u32,
     heard: Vec<u8>,
 }
 
 impl Agent {
-    /// Asks, without waiting; nothing if nobody takes the question.
+    /// Asks without waiting; nothing if the connection fails.
     pub(super) fn ask(path: &Path) -> Option<Self> {
         static QUESTIONS: AtomicU32 = AtomicU32::new(1);
         let id = QUESTIONS.fetch_add(1, Ordering::Relaxed);
         let attempt = || {
             let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
-            // While another program has the agent, even this would wait.
+            // While another program uses the agent, even this would block.
             connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
             let mut stream = UnixStream::from(fd);
-            // The byte that is no JSON has the agent forget half a question that somebody left.
+            // The invalid byte makes the agent discard an incomplete question that another program left.
             stream.write_all(b"\xff")?;
             stream.write_all(format!("{}\n", json!({ "execute": "guest-sync", "arguments": { "id": id } })).as_bytes())?;
             Ok(stream)
@@ -43,7 +42,7 @@ impl Agent {
         asked.ok().map(|stream| Self { stream, id, heard: Vec::new() })
     }
 
-    /// Takes in what was said; whether it was the answer, once it is known.
+    /// Reads the available data; returns whether it was the answer, once that is known.
     pub(super) fn listen(&mut self) -> Option<bool> {
         let mut bytes = [0; 512];
         loop {
@@ -78,13 +77,13 @@ mod tests {
     use std::io::{BufRead, BufReader};
     use std::os::unix::net::UnixListener;
 
-    /// What the agent's question comes to when the guest says this; `ID` stands for the question's.
+    /// The result of the agent's question when the guest sends this; `ID` stands for the question's ID.
     fn told(words: &str, hangs_up: bool) -> Option<bool> {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("agent");
         let listener = UnixListener::bind(&socket).unwrap();
         let mut agent = Agent::ask(&socket).unwrap();
-        assert_eq!(agent.listen(), None, "nobody has said anything");
+        assert_eq!(agent.listen(), None, "no data yet");
         let (mut guest, _) = listener.accept().unwrap();
         let mut question = Vec::new();
         BufReader::new(guest.try_clone().unwrap()).read_until(b'\n', &mut question).unwrap();

@@ -1,5 +1,5 @@
-//! legion run by Persona itself: QEMU's command line ([`argv()`]), its process, its monitor ([`qmp`]) and guest agent, the TPM beside it,
-//! and the loop that supervises them.
+//! legion run by Persona itself: QEMU's command line ([`argv()`]), its process, its monitor ([`qmp`]) and guest agent, its TPM, and the
+//! loop that supervises them.
 
 mod agent;
 pub mod argv;

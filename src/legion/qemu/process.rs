@@ -1,4 +1,4 @@
-//! QEMU's process: started, listened to, told what to do.
+//! QEMU's process: start, events, commands.
 
 use crate::config::ladder::Rung;
 use crate::error::{Context, Error, Result};
@@ -27,7 +27,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// QEMU, and what is known of it. Dropped while it lives, it is killed: nothing runs unsupervised.
+/// QEMU and its known state. Dropped while it lives, it is killed: nothing runs unsupervised.
 pub(super) struct Qemu {
     child: Child,
     qmp: Option<Qmp>,
@@ -41,13 +41,13 @@ pub(super) struct Qemu {
 }
 
 impl Qemu {
-    /// Starts it. Its threads are where the launch wants them before the guest runs.
+    /// Starts it. Its threads are placed as the launch requires before the guest runs.
     pub(super) fn start(paths: &Paths, launch: &Launch, lock: &LegionLock) -> Result<Self> {
         let doing = || "making QEMU's sockets".to_owned();
         let (ours, theirs) = UnixStream::pair().context(doing)?;
         let qmp = Qmp::new(ours).context(doing)?;
         let Pinning { vcpus, rest } = launch.pinning.clone();
-        // QEMU's threads are where their supervisor is, until it has pinned those of the virtual CPUs.
+        // QEMU's threads inherit the supervisor's CPU affinity until those of the virtual CPUs are pinned.
         keep_to(Pid::from_raw(0), &rest)
             .context(|| format!("keeping legion to the host CPUs {rest:?}"))
             .map_err(|error| error.with_hint("`lscpu` lists the host's CPUs; change `cpus` in the settings"))?;
@@ -67,7 +67,7 @@ impl Qemu {
             .env_remove("NOTIFY_SOCKET")
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
-            // Ctrl-C in a terminal is for the supervisor alone.
+            // Only the supervisor gets Ctrl-C in a terminal.
             .process_group(0)
             .spawn()
             .context(|| format!("starting {program}"))
@@ -81,15 +81,14 @@ impl Qemu {
         Ok(qemu)
     }
 
-    /// Waits until there is something to hear, of QEMU, of the guest's agent or of the signals; whether there is, after at most
-    /// `timeout`.
+    /// Waits for input from QEMU, from the guest's agent or for signals; returns whether there is any, after at most `timeout`.
     pub(super) fn wait_for_news(&self, signals: &SignalFd, agent: Option<&Agent>, timeout: Option<Duration>) -> nix::Result<bool> {
         let news = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut fds = vec![news(signals.as_fd())];
         fds.extend(self.qmp.iter().map(|qmp| news(qmp.as_fd())));
         fds.extend(self.stderr.iter().map(|stderr| news(stderr.as_fd())));
         fds.extend(agent.map(|agent| news(agent.as_fd())));
-        // A millisecond more, so as not to wake before the time.
+        // One millisecond more, so that it does not wake too early.
         let timeout =
             timeout.map_or(PollTimeout::NONE, |wait| PollTimeout::try_from(wait + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX));
         match poll(&mut fds, timeout) {
@@ -99,19 +98,19 @@ impl Qemu {
         }
     }
 
-    /// How it ended and its last words, once it has.
+    /// Its exit status and last words, once it has ended.
     pub(super) fn ended(&mut self) -> std::io::Result<Option<(ExitStatus, Vec<String>)>> {
         let Some(exit) = self.child.try_wait()? else { return Ok(None) };
         self.listen();
         Ok(Some((exit, std::mem::take(&mut self.tail).into_lines())))
     }
 
-    /// Lets a guest that QEMU has halted go on.
+    /// Resumes a guest that QEMU has paused.
     pub(super) fn go_on(&mut self) {
         self.command(CONTINUE);
     }
 
-    /// Takes in all that QEMU has said, and answers.
+    /// Reads everything QEMU has sent, and answers.
     pub(super) fn listen(&mut self) {
         if let Some(qmp) = &mut self.qmp {
             let (messages, mut open) = qmp.receive();
@@ -135,7 +134,7 @@ impl Qemu {
             match stderr.read(&mut bytes) {
                 Ok(0) => self.stderr = None,
                 Ok(count) => {
-                    // The journal's copy; the tail is kept whether or not anybody reads that.
+                    // A copy for the journal; the tail is kept even if nothing reads that.
                     let _ = std::io::stderr().write_all(&bytes[..count]);
                     self.tail.feed(&bytes[..count]);
                 }
@@ -150,12 +149,12 @@ impl Qemu {
     pub(super) fn take(&mut self, rung: Rung) {
         let heard = match rung {
             Rung::PowerButton | Rung::PowerButtonAgain => self.command("system_powerdown"),
-            // To QEMU, SIGTERM means the same; it hears it when QMP is not up yet or no more.
+            // QEMU treats SIGTERM the same way; it works when QMP is not up yet or not any more.
             Rung::Quit => self.command("quit") || self.signal(Signal::SIGTERM),
             Rung::Kill => self.signal(Signal::SIGKILL),
         };
         if !heard {
-            log::warn!("QEMU does not listen");
+            log::warn!("QEMU accepts no commands");
         }
     }
 
@@ -164,7 +163,7 @@ impl Qemu {
     }
 
     fn signal(&self, signal: Signal) -> bool {
-        // The child is not waited for yet, so the number is still its own.
+        // The child has not been waited for yet, so its process ID is still valid.
         i32::try_from(self.child.id()).is_ok_and(|pid| nix::sys::signal::kill(Pid::from_raw(pid), signal).is_ok())
     }
 }
@@ -181,7 +180,7 @@ fn pin(threads: &[(usize, i32)], vcpus: &[u16]) {
     }
 }
 
-/// Keeps a thread, and those it starts, to these host CPUs; none means wherever it likes.
+/// Restricts a thread, and those it starts, to these host CPUs; none means no restriction.
 fn keep_to(thread: Pid, host: &[u16]) -> nix::Result<()> {
     if host.is_empty() {
         return Ok(());

@@ -1,23 +1,23 @@
-//! QMP, QEMU's control protocol: one JSON object a line (QEMU's `docs/interop/qmp-spec.txt`).
+//! QMP, QEMU's control protocol: one JSON object per line (QEMU's `docs/interop/qmp-spec.txt`).
 
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-/// Longer lines are dropped: nothing that Persona asks for is answered with more.
+/// Longer lines are dropped: no answer that Persona needs is longer.
 const LONGEST_LINE: usize = 1 << 20;
 
-/// What QEMU says.
+/// A message from QEMU.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Message {
     /// QEMU is there, and waits for `qmp_capabilities`.
     Greeting,
-    /// A command was done; its name and what it returned.
+    /// A command succeeded; its name and what it returned.
     Done(String, Value),
-    /// A command was refused; its name and why.
+    /// A command failed; its name and why.
     Refused(String, String),
-    /// Something happened; its name and details.
+    /// An event; its name and details.
     Event(String, Value),
 }
 
@@ -41,7 +41,7 @@ impl Message {
     }
 }
 
-/// Makes messages of bytes as they come. Lines that are no QMP are skipped.
+/// Parses messages from the byte stream. Lines that are not QMP are skipped.
 #[derive(Debug, Default)]
 pub struct Reader {
     line: Vec<u8>,
@@ -49,7 +49,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Takes the next bytes, and gives the messages that they complete.
+    /// Takes the next bytes, and returns the messages that they complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Message> {
         let mut messages = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -70,7 +70,7 @@ impl Reader {
     }
 }
 
-/// A command without arguments; its name is also the id by which its answer is known.
+/// A command without arguments; its name is also the id of its answer.
 pub fn command(name: &str) -> String {
     format!("{}\n", serde_json::json!({ "execute": name, "id": name }))
 }
@@ -83,7 +83,7 @@ pub struct Qmp {
 }
 
 impl Qmp {
-    /// Talks QMP on `stream`, which becomes non-blocking.
+    /// Starts QMP on `stream`, which becomes non-blocking.
     ///
     /// # Errors
     /// The system call's.
@@ -100,7 +100,7 @@ impl Qmp {
         self.stream.write_all(command(name).as_bytes())
     }
 
-    /// What QEMU said since, and whether it can still say something.
+    /// The messages received since the last call, and whether more can come.
     pub fn receive(&mut self) -> (Vec<Message>, bool) {
         let (mut messages, mut bytes) = (Vec::new(), [0; 4096]);
         loop {

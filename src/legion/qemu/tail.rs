@@ -1,11 +1,11 @@
-//! The last words of a process.
+//! The last lines of a process's output.
 
 use std::collections::VecDeque;
 
 const LINES: usize = 10;
 const LONGEST_LINE: usize = 1000;
 
-/// Keeps the last lines of what it is fed.
+/// Keeps the last lines of its input.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     lines: VecDeque<String>,
@@ -23,7 +23,7 @@ impl Tail {
         }
     }
 
-    /// The lines, oldest first, with what came after the last line break.
+    /// The lines, oldest first, including an unfinished last one.
     pub(super) fn into_lines(mut self) -> Vec<String> {
         self.end_line();
         self.lines.into()

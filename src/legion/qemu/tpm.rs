@@ -1,7 +1,7 @@
-//! legion's TPM 2.0: swtpm beside QEMU, with its state in the cartridge.
+//! legion's TPM 2.0: swtpm as a separate process, with its state in the cartridge.
 //!
-//! swtpm inherits the socket on which QEMU finds it: it is there before either of them runs, so nobody has to wait for it.
-//! The state is written with every change of it; swtpm is only killed if it does not end when asked to.
+//! swtpm inherits the socket that QEMU connects to: it exists before either of them runs, so nothing has to wait for it. The state is
+//! written at every change; swtpm is killed only if it does not end when asked to.
 
 use crate::error::{Context, Error, Result};
 use crate::legion::cartridge::Cartridge;
@@ -28,10 +28,10 @@ const FOLDER: &str = "tpm";
 /// How long it may take to end when asked to, in milliseconds.
 const PATIENCE: u16 = 3000;
 
-/// swtpm's command line, program first, for the cartridge that is in the slot. Its standard input is to be a listening socket.
+/// swtpm's command line, program first, for the cartridge in the slot. Its standard input must be a listening socket.
 ///
 /// # Errors
-/// When it has no way to write the folder's name: to swtpm a comma always ends a value.
+/// When it cannot express the folder's name: a comma always ends a value in swtpm's options.
 pub fn argv(paths: &Paths, slot: &Path) -> Result<Vec<String>> {
     let folder = paths.at(slot.join(FOLDER)).to_string_lossy().into_owned();
     if folder.contains(',') {
@@ -39,30 +39,30 @@ pub fn argv(paths: &Paths, slot: &Path) -> Result<Vec<String>> {
             .with_code("slot-path-unusable")
             .with_hint("choose another `slot`, or write tpm = false in the settings"));
     }
-    // Its own filter of system calls is on unless switched off.
+    // Its own seccomp filter is on by default.
     let state = format!("dir={folder},mode=0600");
     let words = [SWTPM, "socket", "--tpm2", "--tpmstate", &state, "--ctrl", "type=unixio,fd=0", "--terminate"];
     Ok(words.map(str::to_owned).to_vec())
 }
 
-/// Makes the folder for the TPM's state in a cartridge, if it has none yet, and gives it to the user that swtpm runs as.
+/// Creates the folder for the TPM's state in a cartridge, if it has none yet, and gives it to the user that swtpm runs as.
 ///
 /// # Errors
-/// When it cannot be made, or something else bears its name.
+/// When it cannot be created, or something else has its name.
 pub fn provide(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> Result<()> {
     let folder = paths.at(cartridge.folder.join(FOLDER));
-    let doing = || format!("making the folder {} for legion's TPM", folder.display());
+    let doing = || format!("creating the folder {} for legion's TPM", folder.display());
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         made => made.context(doing)?,
     }
-    // The cartridge is legion's: nothing that legion puts in the folder's place may become its own.
+    // The cartridge is legion's: the user legion may have replaced the folder, so a link must not be followed.
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     let folder = OpenOptions::new().read(true).custom_flags(flags.bits()).open(&folder).context(doing)?;
     fchown(&folder, Some(user), Some(group)).context(doing)
 }
 
-/// swtpm at work. Dropped, it ends.
+/// A running swtpm. Dropped, it is ended.
 #[derive(Debug)]
 pub struct Tpm {
     child: Child,
@@ -72,16 +72,16 @@ impl Tpm {
     /// Starts swtpm. QEMU, started after it, finds it at [`Paths::tpm_socket`].
     ///
     /// # Errors
-    /// When it is not installed or cannot be started. One that ends at once says why on our stderr, and QEMU finds nobody.
+    /// When it is not installed or cannot be started. If it ends at once, it logs the reason to our stderr, and QEMU cannot connect.
     pub fn start(paths: &Paths, argv: &[String]) -> Result<Self> {
         let socket = listen(&paths.tpm_socket())?;
         let (program, arguments) = argv.split_first().ok_or_else(|| Error::new("swtpm's command line is empty"))?;
         let child = Command::new(program)
             .args(arguments)
             .stdin(OwnedFd::from(socket))
-            // It says nothing there: its end is what is to be heard.
+            // It writes nothing there: the pipe closes when it ends.
             .stdout(Stdio::piped())
-            // Ctrl-C in a terminal is for the supervisor alone.
+            // Only the supervisor gets Ctrl-C in a terminal.
             .process_group(0)
             .spawn()
             .context(|| format!("starting {program} for legion's TPM"))
@@ -89,10 +89,10 @@ impl Tpm {
         Ok(Self { child })
     }
 
-    /// Whether it ended by itself within so many milliseconds.
+    /// Whether it ended by itself within this many milliseconds.
     fn ended(&mut self, milliseconds: u16) -> bool {
         if let Some(stdout) = &self.child.stdout {
-            // Nobody else has the other side: it closes with the process.
+            // No other process has the other end: it closes with the process.
             let mut end = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
             let _ = poll(&mut end, PollTimeout::from(milliseconds));
             if !end[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)) {
@@ -103,7 +103,7 @@ impl Tpm {
     }
 }
 
-/// The socket, for its owner alone. One that is left over is made anew.
+/// The socket, accessible to its owner only. A leftover one is recreated.
 fn listen(path: &Path) -> Result<UnixListener> {
     let doing = || format!("making the socket {} for legion's TPM", path.display());
     match fs::remove_file(path) {
@@ -120,7 +120,7 @@ impl Drop for Tpm {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
-        // The child is not waited for yet, so the number is still its own.
+        // The child has not been waited for yet, so its process ID is still valid.
         let asked = i32::try_from(self.child.id()).is_ok_and(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM).is_ok());
         if !(asked && self.ended(PATIENCE)) {
             log::warn!("swtpm does not end and is killed");
@@ -175,7 +175,7 @@ mod tests {
         assert!(error.hint().is_some_and(|hint| hint.contains("swtpm")), "{error}");
     }
 
-    /// A program in swtpm's place that ignores its being asked, once it has said that it does.
+    /// A stand-in for swtpm that ignores SIGTERM, after it has reported that it does.
     #[test]
     fn who_does_not_end_is_killed() {
         let root = tempfile::tempdir().unwrap();

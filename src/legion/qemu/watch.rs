@@ -1,9 +1,9 @@
-//! What QMP tells of the guest's life.
+//! Determines the guest's life cycle from QMP messages.
 
 use crate::legion::qemu::qmp::Message;
 use serde_json::Value;
 
-/// What has been seen so far.
+/// What is known so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watch {
     /// Whether the guest has run.
@@ -14,22 +14,22 @@ pub struct Watch {
     pub panicked: bool,
     /// Why QEMU shut down.
     pub shutdown: Option<Shutdown>,
-    /// Why the guest stands still, if QEMU has halted it because its disk cannot be written: in QEMU's words.
+    /// Why the guest is paused, if QEMU has paused it because of a disk write error: QEMU's reason.
     pub stalled: Option<String>,
     /// Whether QEMU holds the guest until its CPUs are pinned.
     pub held: bool,
 }
 
-/// What to do about a message.
+/// What to do after a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// Send this command.
     Command(&'static str),
-    /// Pin these threads, each by the index of its virtual CPU, and let the guest run: [`CONTINUE`].
+    /// Pin these threads, each by the index of its virtual CPU, and start the guest: [`CONTINUE`].
     Pin(Vec<(usize, i32)>),
 }
 
-/// Lets a held guest run.
+/// Starts a held guest.
 pub const CONTINUE: &str = "cont";
 
 /// The reason of a SHUTDOWN event (`ShutdownCause` of QEMU's `qapi/run-state.json`), as far as it matters here.
@@ -37,13 +37,13 @@ pub const CONTINUE: &str = "cont";
 pub enum Shutdown {
     /// The guest powered itself off.
     Guest,
-    /// The guest reset itself, and QEMU was told to end then (`-no-reboot`).
+    /// The guest reset itself, and QEMU was configured to end then (`-no-reboot`).
     GuestReset,
     /// The guest panicked.
     GuestPanic,
-    /// Somebody told QEMU to quit, by QMP or a signal.
+    /// QEMU was told to quit, by QMP or a signal.
     Host,
-    /// QEMU gave up; its own word for why.
+    /// QEMU gave up; its own reason.
     Other(String),
 }
 
@@ -60,13 +60,13 @@ impl Shutdown {
 }
 
 impl Watch {
-    /// Takes a message, and says what to do about it, if anything.
+    /// Processes a message, and returns what to do next, if anything.
     pub fn see(&mut self, message: &Message) -> Option<Reply> {
         match message {
             Message::Greeting => return Some(Reply::Command("qmp_capabilities")),
             Message::Done(command, _) if command == "qmp_capabilities" => {
                 self.ready = true;
-                // The guest may have begun to run before there was anybody to tell.
+                // The guest may have started to run before QMP was connected.
                 return Some(Reply::Command(if self.held { "query-cpus-fast" } else { "query-status" }));
             }
             Message::Done(command, value) if command == "query-cpus-fast" => return Some(Reply::Pin(threads(value))),

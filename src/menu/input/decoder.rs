@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 /// What an input device is to the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Something to choose with by keys.
+    /// A device with keys to choose with.
     Keyboard,
     /// A gamepad or a joystick.
     Pad,
@@ -18,7 +18,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a device that can report these events is; none for one that is not the menu's, such as a power button.
+    /// The kind of a device that can report these events; none for a device that the menu does not use, such as a power button.
     pub fn of(
         keys: &AttributeSetRef<KeyCode>,
         relative: Option<&AttributeSetRef<RelativeAxisCode>>,
@@ -34,7 +34,7 @@ impl Kind {
         }
     }
 
-    /// As people call it.
+    /// Its name for messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Keyboard => "keyboard",
@@ -53,12 +53,12 @@ pub struct Snapshot {
     pub axes: Vec<(AbsoluteAxisCode, AbsInfo)>,
 }
 
-/// Understands the events of one device.
+/// Decodes the events of one device.
 #[derive(Debug)]
 pub struct Decoder {
     kind: Kind,
     hat_counts: bool,
-    /// Down since before anybody looked: they count for nothing until they came up.
+    /// Already down when the device was opened: ignored until they are released.
     held: BTreeSet<u16>,
     stick: Option<Stick>,
     hat: Option<Stick>,
@@ -74,12 +74,12 @@ impl Decoder {
         decoder
     }
 
-    /// Whether the kernel has thrown events away. Nothing is understood then until [`Decoder::resume`].
+    /// Whether the kernel has dropped events. No event is decoded then until [`Decoder::resume`].
     pub fn has_lost_events(&self) -> bool {
         self.lost_events
     }
 
-    /// Goes on from what the device is now. What is down or deflected may have been so for long: it is no press.
+    /// Continues from the state of the device now. A key that is down or a stick that is deflected now is not a new press.
     pub fn resume(&mut self, now: &Snapshot) {
         let info = |wanted| now.axes.iter().find(|(axis, _)| *axis == wanted).map(|(_, info)| info);
         let stick = |x, y| Some(Stick::new(info(x)?, info(y)?));
@@ -91,7 +91,7 @@ impl Decoder {
         self.lost_events = false;
     }
 
-    /// What an event means to the menu, if anything.
+    /// The menu key of an event, if it has one.
     pub fn decode(&mut self, event: InputEvent) -> Option<Key> {
         if self.lost_events {
             return None;

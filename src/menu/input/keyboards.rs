@@ -19,8 +19,8 @@ const DIGITS: [[KeyCode; 2]; 10] = [
 
 const ARROWS: [KeyCode; 4] = [KeyCode::KEY_LEFT, KeyCode::KEY_RIGHT, KeyCode::KEY_UP, KeyCode::KEY_DOWN];
 
-/// Whether somebody can choose with these keys: an Enter, and arrows or digits to go with it. Power buttons, lid switches and
-/// the media keys of a keyboard (nodes of their own) have no Enter: they stay with logind.
+/// Whether a user can choose with these keys: it takes Enter, and arrows or digits. Power buttons, lid switches and the media keys of a
+/// keyboard (nodes of their own) have no Enter: they stay with logind.
 pub(super) fn are(keys: &AttributeSetRef<KeyCode>) -> bool {
     let enter = keys.contains(KeyCode::KEY_ENTER) || keys.contains(KeyCode::KEY_KPENTER);
     let digits = DIGITS.iter().all(|either| either.iter().any(|&key| keys.contains(key)));

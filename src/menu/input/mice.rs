@@ -1,5 +1,4 @@
-//! What makes an input device a mouse, and what its buttons and wheels mean. The menu has no pointer: a mouse's movement is
-//! nothing to it.
+//! What makes an input device a mouse, and what its buttons and wheels mean. The menu has no pointer and ignores a mouse's movement.
 
 use crate::menu::model::Key;
 use evdev::{AttributeSetRef, KeyCode, RelativeAxisCode};
@@ -14,15 +13,15 @@ pub(super) fn key(code: KeyCode) -> Option<Key> {
     match code {
         KeyCode::BTN_LEFT => Some(Key::Confirm),
         KeyCode::BTN_RIGHT => Some(Key::Back),
-        // The wheel is a button too, and easily pressed by who only wants to turn it.
+        // The wheel is a button too, and easily pressed by accident while turning it.
         KeyCode::BTN_MIDDLE => None,
         KeyCode(0x110..=0x117) => Some(Key::Other),
         _ => None,
     }
 }
 
-/// What the turn of a wheel means: a step, however far it turned at once. The same turn in finer units, which new kernels
-/// report beside it, is nothing.
+/// What the turn of a wheel means: a step, however far it turned at once. The same turn in finer units, which new
+/// kernels also report, is ignored.
 pub(super) fn turned(axis: RelativeAxisCode, clicks: i32) -> Option<Key> {
     let towards_next = match axis {
         // Away from the hand is positive and scrolls up.

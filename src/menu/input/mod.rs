@@ -1,4 +1,4 @@
-//! Keyboards, gamepads and mice, through evdev: all that are there and all that come, grabbed while the menu has them.
+//! Keyboards, gamepads and mice, through evdev: all that are present and all that are plugged in later, grabbed while the menu uses them.
 //!
 //! What an event means is decided in the [`decoder`]; here devices are found, opened and read.
 
@@ -21,7 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The open input devices. Dropping it lets them go.
+/// The open input devices. Dropping it releases them.
 #[derive(Default)]
 pub struct Inputs {
     devices: BTreeMap<PathBuf, Input>,
@@ -29,16 +29,15 @@ pub struct Inputs {
 
 /// An open input device. The kernel drops the grab when it is closed.
 struct Input {
-    // Not `evdev::Device`: that makes up presses for events that were lost, and complains when a device that was unplugged
-    // cannot be let go.
+    // Not `evdev::Device`: that synthesizes presses for lost events, and reports an error when an unplugged device cannot be released.
     device: RawDevice,
     kind: Kind,
     decoder: Decoder,
 }
 
 impl Inputs {
-    /// Opens every device of use that is not open yet, and forgets those that are gone. Called at the start and whenever the
-    /// kernel reports a change of input devices.
+    /// Opens every usable device that is not open yet, and closes those that are gone. Called at the start and whenever the kernel reports
+    /// a change of input devices.
     pub fn rescan(&mut self, paths: &Paths) {
         // An open file stays with its device: if that was unplugged, another one may have its number and node by now.
         self.devices.retain(|_, input| input.is_there());
@@ -64,7 +63,7 @@ impl Inputs {
         self.devices.values().filter(|input| input.kind != Kind::Mouse).count()
     }
 
-    /// All of them by the names that their makers gave them, such as `keyboard Logitech K400`.
+    /// All of them by kind and name, such as `keyboard Logitech K400`.
     pub fn names(&self) -> Vec<String> {
         self.devices.values().map(|input| format!("{} {}", input.kind.word(), input.name())).collect()
     }
@@ -74,8 +73,8 @@ impl Inputs {
         self.devices.values().map(|input| input.device.as_fd())
     }
 
-    /// The keys and buttons that went down and the steps that were made since the last call. What was already down when its
-    /// device was opened, and the kernel's autorepeat, count for nothing.
+    /// The keys and buttons that went down and the steps that were made since the last call. What was already down when its device was
+    /// opened, and the kernel's autorepeat, are ignored.
     pub fn pressed(&mut self) -> Vec<Key> {
         let mut pressed = Vec::new();
         self.devices.retain(|node, input| match input.read(&mut pressed) {
@@ -90,7 +89,7 @@ impl Inputs {
 }
 
 impl Input {
-    /// Opens and grabs the device, if it is one of use.
+    /// Opens and grabs the device, if it is usable.
     fn open(node: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(node)?;
         let mut device = RawDevice::try_from(file)?;
@@ -98,7 +97,7 @@ impl Input {
         let kind = keys.and_then(|keys| Kind::of(keys, device.supported_relative_axes(), device.supported_absolute_axes()));
         let Some(kind) = kind else { return Ok(None) };
         if let Err(error) = device.grab() {
-            // Somebody else has grabbed it: its keys go there, which is no reason to refuse the others.
+            // Another process has grabbed it and gets its keys; the other devices still work.
             log::warn!("{} cannot be grabbed, keys typed on it may reach the console too: {error}", node.display());
         }
         let now = snapshot(&device)?;
@@ -134,7 +133,7 @@ impl Input {
     }
 }
 
-/// What the device's keys and axes are now. Events of keys that led there and were not read yet are thrown away by the kernel.
+/// What the device's keys and axes are now. The kernel drops key events that are still unread and led to that state.
 fn snapshot(device: &RawDevice) -> io::Result<Snapshot> {
     Ok(Snapshot { down: device.get_key_state()?.iter().collect(), axes: device.get_absinfo()?.collect() })
 }

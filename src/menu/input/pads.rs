@@ -17,7 +17,7 @@ pub(super) fn has_direction_buttons(keys: &AttributeSetRef<KeyCode>) -> bool {
     keys.contains(KeyCode::BTN_DPAD_UP)
 }
 
-/// What a button means to the menu; none for what a resting finger presses, and for buttons that double another control.
+/// What a button means to the menu; none for buttons that a resting finger presses, and for those that duplicate another control.
 pub(super) fn key(code: KeyCode) -> Option<Key> {
     match code {
         KeyCode::BTN_DPAD_UP | KeyCode::BTN_DPAD_LEFT => Some(Key::Previous),

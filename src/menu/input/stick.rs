@@ -51,7 +51,7 @@ const OUT: i64 = 600;
 const REST: i64 = 300;
 
 impl Stick {
-    /// A stick of these axes, as they are now. Deflected, it counts for nothing until it was centred.
+    /// A stick of these axes, as they are now. If deflected, it is ignored until it has been centred.
     pub(super) fn new(x: &AbsInfo, y: &AbsInfo) -> Self {
         let axes = [Axis::new(x), Axis::new(y)];
         Self { axes, is_spent: axes.iter().any(|axis| axis.is_beyond(REST)) }
@@ -77,8 +77,7 @@ impl Stick {
         }
     }
 
-    /// What the movement since the last call means. To be asked when a report is complete: the kernel tells of X and Y one
-    /// after the other.
+    /// What the movement since the last call means. Call it when a report is complete: the kernel reports X and Y one after the other.
     pub(super) fn settle(&mut self) -> Option<Key> {
         let [x, y] = self.axes;
         // The axis that is further out is the one that was meant.

@@ -1,4 +1,4 @@
-//! What the menu's state machine hears ([`Event`], [`Key`]) and says ([`Effect`], [`Light`]).
+//! The inputs ([`Event`], [`Key`]) and outputs ([`Effect`], [`Light`]) of the menu's state machine.
 
 use crate::state::{Phase, Reason};
 
@@ -39,25 +39,25 @@ pub enum Event {
         /// Which.
         right: bool,
     },
-    /// What was chosen last is recorded, or cannot be.
+    /// The last choice was recorded, or could not be.
     Recorded {
-        /// Why it cannot be.
+        /// Why not.
         failed: Option<String>,
     },
-    /// legion, or a persona's own unit, is somewhere else now; `persona` is an index, if it is one of the menu's.
+    /// legion, or a persona's own unit, has changed its phase; `persona` is an index, if it is one of the menu's.
     Legion {
-        /// Where it is.
+        /// The new phase.
         phase: Phase,
         /// Which persona it is.
         persona: Option<usize>,
         /// Why it ended or failed.
         why: Option<String>,
     },
-    /// Time went by.
+    /// A deadline may have passed.
     Tick,
 }
 
-/// What somebody who is not at the keyboard wants of the menu.
+/// A request to the menu over the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remote {
     /// Start this persona, by index.
@@ -72,39 +72,39 @@ pub enum Remote {
     Console,
 }
 
-/// Why the menu does not do what somebody wants who is not at the keyboard.
+/// Why the menu refuses a request of the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The persona cannot start now.
     Refused,
     /// This one was chosen or runs already, by index, if it is one of the menu's.
     Busy(Option<usize>),
-    /// Nothing counts down.
+    /// No countdown is running.
     NoCountdown,
-    /// The personas are not there to be picked.
+    /// The personas are not shown for picking.
     NoShelf,
     /// A person is entering a PIN for the highlighted persona.
     PinIsEntered,
 }
 
-/// Something the caller is to do.
+/// Something the caller must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Record the choice, come back with [`Event::Recorded`], and start what the persona starts.
+    /// Record the choice, answer with [`Event::Recorded`], and start what the persona starts.
     Choose {
         /// Index of the persona.
         persona: usize,
-        /// Why it.
+        /// Why it was chosen.
         reason: Reason,
     },
-    /// See whether these digits are the persona's PIN, and come back with [`Event::PinChecked`].
+    /// Check whether these digits are the persona's PIN, and answer with [`Event::PinChecked`].
     CheckPin {
         /// Index of the persona.
         persona: usize,
         /// What was entered.
         digits: String,
     },
-    /// Look again what can start, and come back with [`Event::Refused`].
+    /// Check again what can start, and answer with [`Event::Refused`].
     LookAgain,
     /// Give screen and keyboards to the console.
     LeaveToConsole,
@@ -116,12 +116,12 @@ pub enum Effect {
     PowerOff,
 }
 
-/// How much light the screen gives.
+/// How bright the screen is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Light {
     /// As designed.
     Bright,
-    /// Little: it was read long ago.
+    /// Dimmed, after a while without a key.
     Dim,
     /// None.
     Dark,

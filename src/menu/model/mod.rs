@@ -14,12 +14,13 @@
 //!                                             Console ---- legion ends ---> Waiting
 //! ```
 //!
-//! A choice is recorded by the caller, who may be slow: the screen says so, and the menu goes on (`recording`).
-//! A menu that began in the initramfs starts nothing by itself until it has settled in the host (`settling`).
-//! Whoever is not at the keyboard can choose, move, stop the countdown and go to the console as well (`remote`).
+//! The caller records a choice, which may be slow: then the screen says so, and the menu continues (`recording`). A
+//! menu that began in the initramfs starts nothing by itself until it has the settings and state of the host
+//! (`settling`). Clients of the control socket can also choose, move, stop the countdown and go to the console
+//! (`remote`).
 //!
-//! Help, the power menu and a PIN lie over all of that (`overlay`): the countdown goes on below them. A persona's own unit
-//! starts, runs and ends as legion does; what becomes of it beside something that was chosen later is not heard.
+//! Help, the power menu and the PIN are overlays (`overlay`): the countdown continues below them. A persona's own unit starts, runs and
+//! ends as legion does; after a later choice its events are ignored.
 //!
 //! Time is a [`Duration`] since any fixed instant; the caller asks [`Menu::deadline`] when to come back with
 //! [`Event::Tick`], and [`Menu::next_change`] when the picture changes by itself.
@@ -43,14 +44,14 @@ use overlay::Over;
 use recording::Recording;
 use std::time::Duration;
 
-/// How much time a key gives a person who is at the keyboard, at least.
+/// The time that remains at least after a key was pressed.
 const MORE_TIME: Duration = Duration::from_secs(60);
 
-/// How long a choice may stay unheard before the menu says so. systemd starts a unit in well under a second, but it may
-/// be busy with the rest of the boot.
+/// How long a choice may have no effect before the menu says so. systemd starts a unit in well under a second, but it
+/// may be busy with the rest of the boot.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the machine needs to know of each persona.
+/// What the state machine needs to know of each persona.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     runs: Runs,
@@ -76,14 +77,14 @@ enum State {
         total: Duration,
     },
     Waiting,
-    /// Chosen here; nothing has been heard of legion yet.
+    /// Chosen here; legion has not reported a phase yet.
     Chosen {
         patience_ends: Duration,
     },
     /// legion is being prepared or starts.
     Starting(Phase),
     Running {
-        /// When somebody last had reason to look.
+        /// When something last happened that the user should see.
         lit_at: Duration,
     },
     Failed {
@@ -98,32 +99,32 @@ pub struct Menu {
     entries: Vec<Entry>,
     default: Option<usize>,
     highlighted: usize,
-    /// What was last chosen or heard of.
+    /// What was last chosen or reported.
     playing: Option<usize>,
     timeout: Timeout,
     preset: Option<(usize, Reason)>,
     state: State,
     over: Option<Over>,
     tries: Tries,
-    /// How many number pads there have been.
+    /// How many number pads were opened so far.
     pads: u32,
     /// The pad whose PIN is being checked.
     checking: Option<u32>,
-    /// What was chosen and is not recorded yet: nothing else can be chosen meanwhile.
+    /// The choice that is not recorded yet: nothing else can be chosen until it is.
     recording: Option<Recording>,
     /// The host's own settings and state are known.
     settled: bool,
-    /// Somebody wants that nothing starts by itself.
+    /// A client asked that nothing starts by itself.
     held: bool,
-    /// legion is on, or about to be, as far as is known: also while the console has the screen.
+    /// legion runs or is about to, as far as is known; also while the console has the screen.
     legion_is_on: bool,
 }
 
 impl Menu {
-    /// A menu of the settings' personas. `default` is the name of the one that starts when nobody picks, `preset` the
-    /// one that starts without asking (an override: whoever set it is root on the host, and is asked for no PIN).
+    /// A menu of the settings' personas. `default` names the persona that starts when no choice is made, `preset` the
+    /// one that starts at once (an override: only root on the host can set it, so no PIN is asked for).
     ///
-    /// A locked persona starts by itself only if the settings say so: [`Settings::default_persona`] names such a one only if there is
+    /// A locked persona starts by itself only if the settings say so: [`Settings::default_persona`] names a locked persona only if there is
     /// no other, and then the menu waits.
     pub fn new(settings: &Settings, default: &str, preset: Option<(&str, Reason)>, timeout: Timeout) -> Self {
         let index = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
@@ -168,12 +169,12 @@ impl Menu {
         self.highlighted
     }
 
-    /// Index of the persona that starts when nobody picks, if any may.
+    /// Index of the persona that starts when no choice is made, if there is one.
     pub fn default(&self) -> Option<usize> {
         self.default
     }
 
-    /// Whether it has yet to be told that it is seen, or that nobody can see it.
+    /// Whether it still waits for the news that it is on a screen, or that there is no screen.
     pub fn is_awaiting_screen(&self) -> bool {
         self.state == State::AwaitingScreen
     }
@@ -183,7 +184,7 @@ impl Menu {
         self.state == State::Console
     }
 
-    /// Takes an event in and says what to do about it.
+    /// Handles an event and returns what to do.
     pub fn handle(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         match event {
             Event::Tick => self.time_passed(now),
@@ -201,7 +202,7 @@ impl Menu {
         }
     }
 
-    /// An override and a timeout of zero need nobody's eyes.
+    /// An override and a timeout of zero do not wait for a screen.
     fn starts_at_once(&self) -> bool {
         self.preset.is_some() || self.timeout == Timeout::After(Duration::ZERO)
     }
@@ -245,7 +246,7 @@ impl Menu {
         match &mut self.state {
             State::AwaitingScreen | State::Console => return Vec::new(),
             State::CountingDown { .. } => self.give_more_time(now),
-            // The key that wakes the screen does nothing else: nobody saw what it would do.
+            // The key that wakes the screen does nothing else: the user could not see what it would do.
             State::Running { lit_at } => {
                 *lit_at = now;
                 if light != Light::Bright {
@@ -260,24 +261,24 @@ impl Menu {
         }
         match (key, &self.state) {
             (Key::Help, _) => self.over = Some(Over::Help),
-            // Whoever is at the keyboard can always get at the host.
+            // A user at the keyboard can always get to the host.
             (Key::Back, _) => self.over = Some(Over::Power { highlighted: 0 }),
             (_, State::Failed { .. }) => {
                 self.state = State::Waiting;
-                // The key that dismisses the message starts nothing by surprise.
+                // The key that dismisses the message does nothing else.
                 if key != Key::Confirm {
                     return self.pick(key, now);
                 }
             }
             (_, State::CountingDown { .. } | State::Waiting) => return self.pick(key, now),
-            // A unit has neither the screen nor the keyboard, and may go on beside what is chosen next.
+            // A unit has neither the screen nor the keyboard, and may keep running when something else is chosen.
             (Key::Confirm, State::Running { .. }) if self.entries[self.highlighted].runs == Runs::Unit => self.state = State::Waiting,
             _ => {}
         }
         Vec::new()
     }
 
-    /// Longer, never endless: a phantom key must not keep a machine in its menu.
+    /// Extends the countdown but never stops it: a spurious key must not keep a machine in its menu.
     fn give_more_time(&mut self, now: Duration) {
         if let State::CountingDown { ends_at, total } = &mut self.state {
             let more = ends_at.saturating_sub(now).max(MORE_TIME);
@@ -291,7 +292,7 @@ impl Menu {
             Key::Next => self.highlighted = (self.highlighted + 1).min(self.entries.len().saturating_sub(1)),
             Key::Digit(digit) if (1..=self.entries.len()).contains(&digit.into()) => self.highlighted = usize::from(digit) - 1,
             Key::Confirm => match self.entries.get(self.highlighted) {
-                // What was in the way may be gone by now.
+                // The cause may be gone by now.
                 Some(entry) if entry.refused => return vec![Effect::LookAgain],
                 Some(entry) if entry.locked => {
                     self.pads += 1;
@@ -318,7 +319,7 @@ impl Menu {
         let choose = Effect::Choose { persona, reason };
         self.state = match self.entries[persona].runs {
             Runs::Host => State::Console,
-            // Whoever starts it always tells what became of that.
+            // The code that starts it always reports the result.
             Runs::Unit => State::Starting(Phase::Starting),
             Runs::Legion => State::Chosen { patience_ends: now + PATIENCE },
         };
@@ -332,7 +333,7 @@ impl Menu {
         if persona.is_none_or(|persona| self.entries[persona].runs == Runs::Legion) {
             self.legion_is_on = !matches!(phase, Phase::Ended | Phase::Failed);
         }
-        // What goes on beside something else is not what the menu is about.
+        // Events of a unit that is not the current choice are ignored.
         if is_unit && self.playing.is_some() && self.playing != persona {
             return Vec::new();
         }
@@ -342,19 +343,19 @@ impl Menu {
             self.highlighted = persona;
         }
         match phase {
-            // A person who went to the console while legion runs stays there.
+            // A user who went to the console while legion runs stays there.
             Phase::Preparing | Phase::Inserting | Phase::Starting | Phase::Running | Phase::Stopping if was_on_console => {
                 return Vec::new();
             }
             Phase::Preparing | Phase::Inserting | Phase::Starting => self.state = State::Starting(phase),
             Phase::Running => self.state = State::Running { lit_at: now },
-            // What is being given back cannot be asked for yet.
+            // legion still releases its devices: it cannot be chosen yet.
             Phase::Stopping => return Vec::new(),
             Phase::Ended if on_poweroff == OnPoweroff::Host => self.state = State::Console,
             Phase::Ended => self.state = State::Waiting,
             Phase::Failed => self.state = State::Failed { why: why.unwrap_or_else(|| "it gave no reason".into()) },
         }
-        // A PIN is asked for what can be picked; what is in the power menu can be done at any time.
+        // A PIN is asked only for a persona that can be picked; the power menu works at any time.
         if self.is_on_console() || matches!(self.over, Some(Over::Pin(_))) {
             self.over = None;
         }

@@ -1,8 +1,8 @@
-//! How what moves comes to where it belongs: poses by the clock, for the painter. Pure; time is an argument.
+//! Animation: poses as a function of time, for the painter. Pure; time is an argument.
 //!
-//! The highlight follows a critically damped spring, which has a closed form: it can be asked for any instant, and a new
-//! target takes over position and speed, so that a second key acts at once. What moves comes to rest exactly, after which
-//! there is nothing more to draw.
+//! The highlight follows a critically damped spring, which has a closed form: it can be evaluated at any instant, and a
+//! new target keeps position and speed, so that a second key acts at once. Every movement ends exactly at its target,
+//! after which there is nothing more to draw.
 
 use persona_paint::Pose;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const INSERTION: Duration = Duration::from_millis(700);
 /// From the picture as designed to black.
 const DIMMING: Duration = Duration::from_millis(1200);
 
-/// Everything that moves.
+/// All animated values.
 #[derive(Debug, Clone)]
 pub struct Motion {
     moves: bool,
@@ -28,7 +28,7 @@ struct Values {
 }
 
 impl Motion {
-    /// Nothing has a place yet. Without `motion` everything will always be where it belongs.
+    /// No value has a position yet. Without `motion` every value is always at its target.
     pub fn new(motion: bool) -> Self {
         Self { moves: motion, values: None }
     }
@@ -38,8 +38,8 @@ impl Motion {
         self.moves = motion;
     }
 
-    /// From `now` on everything is on its way to `target`, from where it is; the first time it is there already. It does
-    /// no harm to say the same again.
+    /// From `now` on everything moves to `target` from its present position; the first target is taken at once.
+    /// Repeating a target has no effect.
     pub fn retarget(&mut self, now: Duration, target: Pose) {
         match &mut self.values {
             Some(values) if self.moves => {
@@ -57,8 +57,8 @@ impl Motion {
         }
     }
 
-    /// Where everything is at `now`, not before the last target was given. Before the first one: the first cartridge,
-    /// on the shelf.
+    /// The pose at `now`, which must not be before the last target was given. Before the first target: the first
+    /// cartridge, on the shelf.
     pub fn pose(&self, now: Duration) -> Pose {
         let Some(Values { shelf, insertion, brightness }) = &self.values else {
             return Pose { shelf: 0.0, insertion: 0.0, brightness: 1.0 };
@@ -88,7 +88,7 @@ struct Spring {
 
 /// The spring's angular frequency, per second: a step of 1 is 99 percent there after 180 ms.
 const OMEGA: f32 = 37.0;
-/// This near to its target the spring is at rest. In cartridges: less than a pixel on any screen up to 4K.
+/// Closer to its target than this the spring is at rest. In cartridges: less than a pixel on any screen up to 4K.
 const NEAR: f32 = 0.001;
 
 impl Spring {
@@ -101,7 +101,7 @@ impl Spring {
             return;
         }
         let offset = self.position(now) - target;
-        // A spring that is faster than this towards its target swings past it.
+        // A spring that moves faster than this towards its target overshoots it.
         let most = OMEGA * offset.abs();
         let speed = if offset > 0.0 { self.speed(now).max(-most) } else { self.speed(now).min(most) };
         *self = Self { since: now, target, offset, rate: speed + OMEGA * offset };
@@ -125,13 +125,13 @@ impl Spring {
 
     fn is_moving(&self, now: Duration) -> bool {
         let t = seconds(self.since, now);
-        // From 1/ω on this bound only falls.
+        // After 1/ω this bound only decreases.
         let bound = (self.offset.abs() + self.rate.abs() * t) * (-OMEGA * t).exp();
         bound > 0.0 && (bound >= NEAR || OMEGA * t < 1.0)
     }
 }
 
-/// A value that goes evenly to its target.
+/// A value that moves to its target at constant speed.
 #[derive(Debug, Clone)]
 struct Ramp {
     since: Duration,
@@ -205,7 +205,7 @@ mod tests {
         assert!(motion.pose(ms(116)).shelf > 0.1);
         assert!(motion.pose(ms(280)).shelf > 0.98);
         assert!(!motion.is_moving(ms(400)));
-        // A second key midway goes on from there, without a stop.
+        // A second key on the way continues from there, without a stop.
         motion.retarget(ms(500), pose(2, false, true));
         let one = motion.pose(ms(540)).shelf;
         let before = one - motion.pose(ms(539)).shelf;
@@ -252,7 +252,7 @@ mod tests {
                     prop_assert!((0.0..=1.0).contains(&seen.insertion) && (0.0..=1.0).contains(&seen.brightness), "{seen:?}");
                 }
                 now += ms(time);
-                // What rests stays at rest, exactly where it belongs.
+                // A value at rest stays at rest, exactly at its target.
                 let end = now + DIMMING;
                 prop_assert!(!motion.is_moving(end) && motion.pose(end) == pose(shelf, insertion, brightness));
             }

@@ -1,4 +1,4 @@
-//! What lies over the menu: the power menu's answers, and the PIN of what is locked.
+//! The overlays' effect on the menu: the entries of the power menu, and the PIN of a locked persona.
 
 use super::{Effect, Menu, State};
 use crate::menu::model::overlay::{Answer, Hold, Over};
@@ -40,13 +40,13 @@ impl Menu {
         }
     }
 
-    /// What keeps a PIN from being tried at `now`: one is checked at a time, also when its pad was left meanwhile.
+    /// Why a PIN cannot be tried at `now`: one is checked at a time, even after its pad was closed.
     pub(super) fn hold(&self, now: Duration) -> Option<Hold> {
         self.checking.map(|_| Hold::Checking).or_else(|| self.tries.wait(now).map(Hold::Wait))
     }
 
-    /// The answer belongs to the pad the PIN was entered on. That may have been left, for another persona's even, or the
-    /// countdown may have ended: then a right PIN starts nothing. A wrong one always counts.
+    /// The answer belongs to the pad the PIN was entered on. If that pad was closed or replaced by that of another
+    /// persona, or the countdown has ended, a right PIN starts nothing. A wrong PIN always counts.
     pub(super) fn pin_checked(&mut self, right: bool, now: Duration) -> Vec<Effect> {
         let checked = self.checking.take();
         if !right {

@@ -1,4 +1,4 @@
-//! What lies over the menu until it is answered or left: help, the power menu, the PIN of a locked persona. Pure.
+//! The overlays of the menu: help, the power menu, the PIN of a locked persona. Pure.
 
 use crate::config::pin;
 use crate::menu::model::Key;
@@ -18,7 +18,7 @@ pub(super) enum Over {
 pub(super) struct PinPad {
     /// Index of the persona.
     pub(super) persona: usize,
-    /// Tells it from every other pad, also of the same persona.
+    /// Unique for each pad, also for pads of the same persona.
     pub(super) number: u32,
     entered: String,
     cursor: Option<usize>,
@@ -26,12 +26,12 @@ pub(super) struct PinPad {
     wrong: bool,
 }
 
-/// What keeps a PIN from being tried now.
+/// Why a PIN cannot be tried now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
     /// Another one is being checked.
     Checking,
-    /// Too many were wrong: so much time has to pass.
+    /// Too many were wrong: the time that has to pass.
     Wait(Duration),
 }
 
@@ -40,11 +40,11 @@ pub(super) enum Hold {
 pub(super) enum Answer {
     /// It is still there.
     Stay,
-    /// It was left.
+    /// It was closed.
     Leave,
     /// An entry of the power menu was taken.
     Take(PowerEntry),
-    /// These digits are to be tried.
+    /// Check these digits.
     Try(String),
 }
 
@@ -54,7 +54,7 @@ impl Over {
         Self::Pin(PinPad { persona, number, entered: String::new(), cursor: None, wrong: false })
     }
 
-    /// Takes a key in. While there is a `hold` no PIN is taken.
+    /// Handles a key. While there is a `hold` no PIN is accepted.
     pub(super) fn key(&mut self, key: Key, hold: Option<Hold>) -> Answer {
         match (self, key) {
             (_, Key::Back) | (Self::Help, _) => Answer::Leave,
@@ -64,7 +64,7 @@ impl Over {
         }
     }
 
-    /// The picture of it.
+    /// Its view, for the painter.
     pub(super) fn view(&self, hold: Option<Hold>) -> Overlay {
         match self {
             Self::Help => Overlay::Help,
@@ -112,7 +112,7 @@ impl PinPad {
             Key::Next => self.move_to(self.cursor.map_or(0, |cursor| if cursor == last { 0 } else { cursor + 1 })),
             Key::Confirm => match self.cursor {
                 Some(cursor) => self.press(PinKey::ALL[cursor.min(last)]),
-                // Whoever confirms nothing has no number keys.
+                // Enter with no digits: the user has no number keys.
                 None if self.entered.is_empty() => self.move_to(0),
                 None => self.press(PinKey::Enter),
             },

@@ -1,5 +1,5 @@
-//! A choice on its way to the disk. That takes a millisecond, unless the disk is slow or another process holds a lock: then the
-//! screen says so, the menu stays alive, and the choice counts once it is recorded.
+//! A choice that is being written to the disk. That takes a millisecond, unless the disk is slow or another process holds a lock: then the
+//! screen says so, the menu keeps working, and the choice counts once it is recorded.
 
 use super::{Effect, Menu, PATIENCE, Runs, State};
 use crate::state::Phase;
@@ -12,7 +12,7 @@ pub(super) const RECORDING_TIMEOUT: Duration = Duration::from_secs(3);
 const OVERDUE: &str = "the choice is not recorded yet: the disk is slow, or another process holds a lock in /var/lib/persona. It starts \
                        once it is recorded. See: journalctl -t persona";
 
-/// What the screen says when something else is chosen before that.
+/// What the screen says when something else is chosen before it is recorded.
 pub(super) const STILL: &str =
     "an earlier choice is still being recorded, and nothing else can be chosen before. See: journalctl -t persona";
 
@@ -30,19 +30,19 @@ impl Recording {
         Self { persona, overdue_at: now + RECORDING_TIMEOUT, is_overdue: false }
     }
 
-    /// The same, of a persona that has another place now.
+    /// The same, with the new index of the persona.
     pub(super) fn moved(self, place: Option<usize>) -> Self {
         Self { persona: place.unwrap_or(usize::MAX), ..self }
     }
 
-    /// When the screen is to say that it takes long.
+    /// When the screen must say that it takes long.
     pub(super) fn deadline(&self) -> Option<Duration> {
         (!self.is_overdue).then_some(self.overdue_at)
     }
 }
 
 impl Menu {
-    /// Whether a choice is on its way to the disk.
+    /// Whether a choice is being recorded.
     pub fn is_recording(&self) -> bool {
         self.recording.is_some()
     }
@@ -57,7 +57,7 @@ impl Menu {
             return;
         };
         recording.is_overdue = true;
-        // The console belongs to the person who uses it.
+        // The user at the console keeps it.
         if matches!(self.state, State::Chosen { .. } | State::Starting(_)) {
             self.state = State::Failed { why: OVERDUE.into() };
         }
@@ -72,7 +72,7 @@ impl Menu {
         let runs = self.entries.get(recording.persona).map(|entry| entry.runs);
         match (&mut self.state, runs) {
             (State::Chosen { patience_ends }, _) => *patience_ends = now + PATIENCE,
-            // It comes after all.
+            // It was recorded after all.
             (_, Some(runs)) if recording.is_overdue && waits => {
                 (self.highlighted, self.playing, self.over) = (recording.persona, Some(recording.persona), None);
                 match runs {

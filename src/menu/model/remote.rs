@@ -1,4 +1,4 @@
-//! What somebody who is not at the keyboard can do, and see.
+//! What a client of the control socket can do and see.
 
 use super::{Effect, Menu, Refusal, Remote, Runs, State};
 use crate::config::value::Timeout;
@@ -7,10 +7,10 @@ use crate::state::{Phase, Reason};
 use std::time::Duration;
 
 impl Menu {
-    /// Does what somebody wants who is root on the host, and is asked for no PIN.
+    /// Does what a client asks. Clients run as root on the host, so no PIN is asked for.
     ///
     /// # Errors
-    /// When it cannot be done now: then nothing has changed.
+    /// When it cannot be done now; nothing has changed then.
     pub fn remote(&mut self, remote: Remote, now: Duration) -> Result<Vec<Effect>, Refusal> {
         match remote {
             Remote::Choose(persona) => self.choose_remotely(persona, now),
@@ -34,7 +34,7 @@ impl Menu {
             _ if self.is_recording() => false,
             State::AwaitingScreen | State::CountingDown { .. } | State::Waiting | State::Failed { .. } => true,
             State::Console => !self.legion_is_on,
-            // It may go on beside what is chosen next.
+            // A unit may keep running when something else is chosen.
             State::Running { .. } => self.playing.is_some_and(|playing| self.entries[playing].runs == Runs::Unit),
             State::Chosen { .. } | State::Starting(_) => false,
         };
@@ -47,7 +47,7 @@ impl Menu {
         let was_on_console = self.is_on_console();
         let mut effects = self.choose(persona, Reason::Remote, now);
         if was_on_console {
-            // Whoever is at the console stays there, as with everything else that legion does meanwhile.
+            // The console keeps the screen, as with every other change of legion.
             self.state = State::Console;
             effects.retain(|effect| *effect != Effect::LeaveToConsole);
         }
@@ -83,7 +83,7 @@ impl Menu {
         Ok(())
     }
 
-    /// What it is at, in a word of the control socket's protocol.
+    /// The stage, as a word of the control socket's protocol.
     pub fn stage_word(&self) -> &'static str {
         match self.state {
             State::AwaitingScreen => "awaiting-screen",
@@ -105,7 +105,7 @@ impl Menu {
         }
     }
 
-    /// How far a start is.
+    /// The phase of a start.
     pub fn phase(&self) -> Option<Phase> {
         match self.state {
             State::Starting(phase) => Some(phase),
@@ -121,12 +121,12 @@ impl Menu {
         }
     }
 
-    /// Index of the persona that was last chosen here, or heard of.
+    /// Index of the persona that was last chosen here, or reported.
     pub fn playing(&self) -> Option<usize> {
         self.playing
     }
 
-    /// What lies over it, in a word of the protocol.
+    /// The overlay, as a word of the protocol.
     pub fn over_word(&self) -> Option<&'static str> {
         self.over.as_ref().map(|over| match over {
             Over::Help => "help",

@@ -1,4 +1,4 @@
-//! How a menu that began in the initramfs, by the copy of the settings there, goes on by the host's own settings and state.
+//! How a menu that began in the initramfs, with the copy of the settings there, continues with the host's own settings and state.
 
 use super::{Menu, Over, PATIENCE, State};
 use crate::config::value::Timeout;
@@ -6,19 +6,19 @@ use crate::menu::model::event::Effect;
 use std::time::Duration;
 
 /// Why what was chosen does not start.
-const GONE: &str = "the initramfs knew of a persona that the settings do not have any more. Make the initramfs again: mkinitcpio -P";
+const GONE: &str = "the initramfs has a persona that is no longer in the settings. Rebuild the initramfs: mkinitcpio -P";
 
 impl Menu {
-    /// The same menu before the host's own file systems are there: nothing starts by itself yet. Nobody knows of an override
-    /// then, and legion could not start anyway. A person can pick.
+    /// The same menu before the host's own file systems are mounted: nothing starts by itself yet. An override cannot be read then, and
+    /// legion could not start anyway. A user can pick.
     #[must_use]
-    pub fn before_the_host(self) -> Self {
+    pub fn provisional(self) -> Self {
         Self { settled: false, ..self }
     }
 
     /// The same menu, where nothing starts by itself.
     #[must_use]
-    pub fn that_waits(self) -> Self {
+    pub fn without_autostart(self) -> Self {
         Self { preset: None, timeout: Timeout::Never, ..self }
     }
 
@@ -27,38 +27,37 @@ impl Menu {
         self.settled
     }
 
-    /// Goes on as `opening`, the menu that the host's own settings and state open with: with its personas, its default, its
-    /// override and its timeout. What a person has done stays; so does the time that has gone by. `places` tells for every
-    /// persona until now which one it is in `opening`.
-    pub fn settle(&mut self, opening: Self, places: &[Option<usize>], now: Duration) -> Vec<Effect> {
+    /// Continues as `opening`, the menu made from the host's own settings and state: with its personas, default, override and timeout. What
+    /// the user has done is kept, and so is the elapsed time. `places` gives the index in `opening` of every persona until now.
+    pub fn adopt_host_config(&mut self, opening: Self, places: &[Option<usize>], now: Duration) -> Vec<Effect> {
         let place = |index: usize| places.get(index).copied().flatten();
         let has_moved = self.default != Some(self.highlighted);
         let highlighted = place(self.highlighted).filter(|_| has_moved || self.is_decided()).unwrap_or(opening.highlighted);
         let over = match self.over.take() {
-            // It belongs to a persona that may be another one now.
+            // The overlay belongs to an index that may be another persona now.
             Some(Over::Pin(_)) => None,
             over => over,
         };
         let usual = self.timeout;
-        let opening = if self.held { opening.that_waits() } else { opening };
+        let opening = if self.held { opening.without_autostart() } else { opening };
         let before = std::mem::replace(self, Self { highlighted, over, ..opening });
         (self.settled, self.held) = (true, before.held);
         self.legion_is_on = before.legion_is_on;
         self.playing = before.playing.and_then(place);
         (self.tries, self.pads, self.checking) = (before.tries, before.pads, before.checking);
-        // It is recorded by name; where the host has no such persona, its end is told of none.
+        // It is recorded by name; if the host has no such persona, its result has no index.
         self.recording = before.recording.map(|recording| recording.moved(place(recording.persona)));
         self.state = match before.state {
             State::AwaitingScreen => State::AwaitingScreen,
             State::CountingDown { ends_at, total } => match self.timeout {
                 Timeout::Never => State::Waiting,
-                // A key has made it longer.
+                // A key has extended it.
                 _ if usual != Timeout::After(total) => State::CountingDown { ends_at, total },
                 Timeout::After(new) => State::CountingDown { ends_at: ends_at.saturating_sub(total) + new, total: new },
             },
             State::Waiting => match (usual, self.timeout) {
                 (Timeout::Never, Timeout::After(total)) => State::CountingDown { ends_at: now + total, total },
-                // It was to count down, and somebody has stopped that.
+                // It was to count down, and the countdown was stopped.
                 (Timeout::After(_), _) => {
                     self.preset = None;
                     State::Waiting
@@ -78,7 +77,7 @@ impl Menu {
         }
     }
 
-    /// Whether a persona has been chosen, or somebody has left the menu.
+    /// Whether a persona was chosen, or a user left the menu.
     fn is_decided(&self) -> bool {
         !matches!(self.state, State::AwaitingScreen | State::CountingDown { .. } | State::Waiting)
     }

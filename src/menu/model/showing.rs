@@ -1,4 +1,4 @@
-//! What the state machine shows, how brightly, and when that changes by itself.
+//! What the state machine shows, how bright it is, and when that changes by itself.
 
 use super::{Menu, Runs, State};
 use crate::config::value::Timeout;
@@ -8,8 +8,8 @@ use crate::state::Phase;
 use persona_paint::{Overlay, Step};
 use std::time::Duration;
 
-/// How long the menu says where to look before it dims, and before its outputs go dark: nobody looks at it then, and the
-/// picture would be there for hours.
+/// How long the menu names the other screen before it dims, and before its outputs are switched off: the user looks at
+/// the other screen then, and a static picture would stay for hours.
 const DIMS_AFTER: Duration = Duration::from_secs(12);
 const DARK_AFTER: Duration = Duration::from_secs(30);
 
@@ -32,12 +32,12 @@ impl Menu {
         })
     }
 
-    /// What lies over it at `now`.
+    /// The overlay at `now`.
     pub fn overlay(&self, now: Duration) -> Option<Overlay> {
         self.over.as_ref().map(|over| over.view(self.hold(now)))
     }
 
-    /// How much light the screen gives at `now`.
+    /// How bright the screen is at `now`.
     pub fn light(&self, now: Duration) -> Light {
         match self.state {
             State::Running { lit_at } => match now.saturating_sub(lit_at) {

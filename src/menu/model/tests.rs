@@ -47,7 +47,7 @@ fn progress(menu: &Menu) -> Vec<Progress> {
     steps.iter().map(|step| step.progress).collect()
 }
 
-/// Presses keys one after the other; what the last one caused.
+/// Presses keys one after the other; returns the effects of the last one.
 fn press(menu: &mut Menu, now: Duration, keys: &[Key]) -> Vec<Effect> {
     keys.iter().map(|key| menu.handle(Event::Key(*key), now)).last().unwrap()
 }

@@ -1,5 +1,5 @@
-//! The position of the highlight as beeps of the PC speaker, for who cannot see it: one beep at the first persona, two at
-//! the second, and so on.
+//! The position of the highlight as beeps of the PC speaker, for users who cannot see it: one beep at the first
+//! persona, two at the second, and so on.
 
 use crate::sys::paths::Paths;
 use evdev::raw_stream::RawDevice;
@@ -16,12 +16,12 @@ const TONE: i32 = 880;
 const SHORT: Duration = Duration::from_millis(40);
 const PAUSE: Duration = Duration::from_millis(60);
 
-/// Nobody counts beyond this many: one long beep stands for all positions after them.
+/// More beeps than this are hard to count: one long beep stands for all later positions.
 const MOST: usize = 9;
 const LONG: Duration = Duration::from_millis(400);
 
-/// A row of beeps, as changes of the tone in time. Each change is counted from the one before, so that beeps get longer but
-/// none is lost when somebody comes late.
+/// A row of beeps, as changes of the tone in time. Each change is timed from the one before, so that a late call makes beeps longer but
+/// loses none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Beeps {
     left: usize,
@@ -64,7 +64,7 @@ impl Beeper {
         Self { paths: paths.clone(), speaker: None, beeps: Beeps::default() }
     }
 
-    /// Begins to tell the position, counted from 0, instead of whatever is being told. Without a speaker it does nothing.
+    /// Starts the beeps for a position, counted from 0, replacing any that still play. Without a speaker it does nothing.
     pub fn step(&mut self, position: usize, now: Duration) {
         if self.speaker.is_none() {
             self.speaker = speaker(&self.paths)
@@ -146,7 +146,7 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    /// All changes of the tone, by somebody who comes when asked.
+    /// All changes of the tone, for a caller that is always on time.
     fn changes(beeps: &mut Beeps) -> Vec<(Duration, i32)> {
         std::iter::from_fn(|| beeps.next_change.and_then(|now| Some((now, beeps.due(now)?)))).collect()
     }

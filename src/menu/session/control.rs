@@ -1,4 +1,4 @@
-//! What comes over the control socket is done here, and answered.
+//! Executes and answers the requests of the control socket.
 
 use super::{Flow, Session, Subject};
 use crate::boot_log;
@@ -12,22 +12,22 @@ use crate::state::Choice;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-/// The menu's end of the control socket, and what was done over it.
+/// The menu's end of the control socket, and what clients did over it.
 #[derive(Default)]
 pub(super) struct Control {
-    /// None if the socket cannot be had: the menu does without.
+    /// None if the socket cannot be made: the menu works without it.
     server: Option<Server>,
-    /// On whose word something is being done just now.
+    /// The client whose request is being executed.
     pub(super) asking: Option<String>,
     /// Who stopped the countdown, if nothing was chosen since.
     pub(super) held_by: Option<String>,
     /// Who chose over the socket, and which persona.
     pub(super) chosen_by: Option<(String, String)>,
-    /// The choice of this boot, whoever made it.
+    /// The choice of this boot, from the menu or the socket.
     pub(super) choice: Option<Choice>,
-    /// Choices that are answered later.
+    /// Choices that are not answered yet.
     deferred: Vec<Deferred>,
-    /// What the same clients have asked since: each client's requests are answered in their order.
+    /// Later requests of the same clients: the requests of one client are answered in order.
     backlog: Vec<(Client, Result<Asked>)>,
 }
 
@@ -39,10 +39,10 @@ struct Deferred {
     until: Until,
 }
 
-/// Until when it is not.
+/// What a pending answer waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Until {
-    /// The machine has been looked at: what was in the way may be gone by now.
+    /// The machine has been inspected again: the cause may be gone by now.
     Facts,
     /// The choice is recorded.
     Recorded,
@@ -55,12 +55,12 @@ enum Answer {
 }
 
 impl Control {
-    /// What to poll: readable when somebody has something to say.
+    /// What to poll: readable when a client has sent something.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.server.as_ref().map(AsFd::as_fd)
     }
 
-    /// How long until it is to be served although nobody said anything.
+    /// How long until it must be served without news from a client.
     pub(super) fn deadline(&self) -> Option<Duration> {
         let due = self.server.as_ref().and_then(Server::deadline)?;
         Some(due.saturating_duration_since(Instant::now()))
@@ -68,22 +68,22 @@ impl Control {
 }
 
 impl Session {
-    /// Lets others speak to the menu.
+    /// Opens the control socket.
     pub(super) fn open_control(&mut self) {
         self.control.server = Server::open(&self.paths).inspect_err(|error| log::warn!("{error}")).ok();
     }
 
-    /// Reads what was chosen, if somebody else may have.
+    /// Reads the choice, if another process may have made one.
     pub(super) fn hear_of_choice(&mut self) {
         self.control.choice = Choice::read(&self.paths).ok().flatten();
     }
 
-    /// Nothing holds the menu any more that something was chosen in.
+    /// A choice ends a hold of the menu.
     pub(super) fn let_go(&mut self) {
         (self.control.held_by, self.control.chosen_by) = (None, None);
     }
 
-    /// Does and answers what was asked since.
+    /// Executes and answers the new requests.
     pub(super) fn serve(&mut self, sources: &Sources) -> Flow {
         let mut flow = Flow::Continue;
         let mut requests = std::mem::take(&mut self.control.backlog);
@@ -105,7 +105,7 @@ impl Session {
                     Request::Hold => self.hold_for(&who, sources),
                     Request::Move(to) => self.move_for(&to, sources),
                     Request::Console => {
-                        log::info!("{}", boot_log::Event::Decision(format!("the console was asked for by {who}")));
+                        log::info!("{}", boot_log::Event::Decision(format!("{who} requested the console")));
                         if self.menu().is_none() {
                             flow = Flow::Quit;
                         }
@@ -139,7 +139,7 @@ impl Session {
         }
     }
 
-    /// Chooses, once the machine has been looked at again if something was in the way. Once is enough for all that ask meanwhile.
+    /// Chooses; if something prevents the start, only after the machine was inspected again. One inspection serves all requests that wait.
     fn choose_for(&mut self, client: Client, name: String, who: String, sources: &Sources) -> Result<Answer> {
         let persona = self.persona(&name)?;
         if self.facts.refusals.get(persona).is_some_and(Option::is_some) {
@@ -171,7 +171,7 @@ impl Session {
         due
     }
 
-    /// The machine has been looked at: those choose now who waited for it.
+    /// The machine has been inspected: the choices that waited for it are made now.
     pub(super) fn choose_deferred(&mut self, sources: &Sources) {
         for Deferred { client, name, who, .. } in self.take_deferred(Until::Facts) {
             if let Err(error) = self.choose_now(client, name, who, sources) {
@@ -205,12 +205,12 @@ impl Session {
         self.remote(remote, sources)
     }
 
-    /// Has the state machine do something, and says why it does not.
+    /// Passes a request to the state machine, and returns why it was refused.
     fn remote(&mut self, remote: Remote, sources: &Sources) -> Result<()> {
         let now = self.now();
         let menu = match &mut self.subject {
             Subject::Personas { menu, .. } => menu,
-            // The end of this menu gives the console everything.
+            // When this menu ends, the console gets screen and keyboards.
             Subject::Broken { .. } if remote == Remote::Console => return Ok(()),
             Subject::Broken { why } => return Err(no_personas(why)),
         };
@@ -249,8 +249,8 @@ impl Session {
                 Some("waiting" | "awaiting-screen") => "nothing counts down: the menu waits for a choice already",
                 _ => "nothing counts down any more: the choice is made",
             }),
-            Refusal::NoShelf => Error::new("there is nothing to move in: the menu shows no personas now"),
-            Refusal::PinIsEntered => Error::new("somebody at the keyboard is entering a PIN"),
+            Refusal::NoShelf => Error::new("nothing to move: the menu shows no personas now"),
+            Refusal::PinIsEntered => Error::new("a PIN is being entered at the keyboard"),
         }
     }
 

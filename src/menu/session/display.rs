@@ -1,4 +1,4 @@
-//! Where the menu is seen: on the monitors of the display card, or, when there are none for too long, as text.
+//! Where the menu is shown: on the monitors of the display card, or as text when there are none for too long.
 
 use crate::config::MenuSettings;
 use crate::menu::model::Key;
@@ -12,16 +12,16 @@ use persona_paint::Gallery;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-/// How long the menu waits for its card before it goes on without: amdgpu takes 5 to 10 s to come up.
+/// How long the menu waits for its card before it continues without it: amdgpu takes 5 to 10 s to load.
 const FIRST_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long a card may be gone later on: one driver may only be taking over from another.
+/// How long a card may be absent later: one driver may just replace another.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// For as long as nothing else is said.
+/// Without a limit.
 const FOR_NOW: Duration = Duration::from_secs(365 * 86_400);
 
-/// How often a card that another program holds is tried again: the kernel does not tell when it is let go.
+/// How often a card that another program holds is tried again: the kernel does not report its release.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// How long the end of the menu waits for serial lines to close.
@@ -31,11 +31,11 @@ const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Display {
     paths: Paths,
     monitors: Monitors,
-    /// Open, or tried in vain, while no monitor shows the menu.
+    /// Open, or failed to open, while no monitor shows the menu.
     texts: Option<TextScreens>,
-    /// How long no monitor may show the menu before it goes on as text; nothing while one does.
+    /// When the wait for a monitor ends and the menu continues as text; none while a monitor shows it.
     patience_ends: Option<Duration>,
-    /// How long that is.
+    /// How long this wait is.
     patience: Duration,
     /// When a card that was refused is tried again.
     retry_at: Option<Duration>,
@@ -46,7 +46,7 @@ pub(super) struct Display {
 impl Drop for Display {
     fn drop(&mut self) {
         self.texts = None;
-        // What they say last is to be seen there. A line that is not being read is not waited for.
+        // The last picture must reach the terminals; a line that is not read is not waited for.
         if self.closing.take().is_some_and(|closing| !closing.wait(CLOSING_TIMEOUT)) {
             log::info!("a serial line takes long to close");
         }
@@ -54,8 +54,8 @@ impl Drop for Display {
 }
 
 impl Display {
-    /// A display that has shown nothing yet. `in_initramfs`, where the card's driver may be missing and letters would stand in
-    /// the way of those of the boot, it waits for its card until it is told of [`Self::arrival`].
+    /// A display that has shown nothing yet. `in_initramfs`, where the card's driver may be missing and text would cover the boot messages,
+    /// it waits for its card until [`Self::transition`] is called.
     pub(super) fn new(paths: &Paths, monitors: Monitors, in_initramfs: bool) -> Self {
         let mut display = Self {
             paths: paths.clone(),
@@ -74,8 +74,8 @@ impl Display {
         display
     }
 
-    /// The host's own drivers are there.
-    pub(super) fn arrival(&mut self, now: Duration) {
+    /// The host's own drivers are available.
+    pub(super) fn transition(&mut self, now: Duration) {
         self.patience = PATIENCE;
         if self.patience_ends.is_some() {
             self.expect_card(now);
@@ -86,12 +86,12 @@ impl Display {
         self.patience_ends = Some(if self.monitors.may_come() { now + FIRST_PATIENCE } else { now });
     }
 
-    /// Shows what other settings want: on these cards, with these emblems.
+    /// Applies other settings: draws on these cards, with these emblems.
     pub(super) fn renew(&mut self, cards: Vec<PciAddress>, gallery: Gallery, settings: &MenuSettings) {
         self.monitors.renew(cards, gallery, settings);
     }
 
-    /// Looks for the card and its monitors again.
+    /// Detects the card and its monitors again.
     pub(super) fn rescan(&mut self) {
         self.monitors.rescan();
     }
@@ -103,8 +103,8 @@ impl Display {
         self.patience_ends = None;
     }
 
-    /// Shows the view, or, if that is to stay `dark`, switches the monitors off; true if a person may see it, false while
-    /// that is still to be hoped for or if nobody ever will. A choice leaves the serial lines, unless `keeps_lines`.
+    /// Shows the view, or, if `dark`, switches the monitors off. True if a display shows it, false while a display may
+    /// still come or if there will be none. A choice releases the serial lines, unless `keeps_lines`.
     pub(super) fn show(&mut self, view: &View, dark: bool, keeps_lines: bool, now: Duration) -> bool {
         if dark && self.patience_ends.is_none() {
             self.monitors.blank();
@@ -121,35 +121,34 @@ impl Display {
         let Some(closing) = &self.closing else { return false };
         let texts = self.texts.get_or_insert_with(|| TextScreens::open(&self.paths, self.monitors.had_card(), closing));
         let shown = texts.show(view, now);
-        // Nobody can pick on a serial line any more once a choice is made: its login comes. What is wrong with the settings
-        // stays until somebody has pressed a key.
+        // After a choice a serial line cannot pick any more, and its login starts. A settings error stays until a key is pressed.
         if !keeps_lines && !matches!(view.stage, Stage::Countdown { .. } | Stage::Waiting | Stage::Broken { .. }) {
             texts.leave_serial_lines();
         }
         shown
     }
 
-    /// Uses a moment in which nothing happens to draw what the next key may need; true if there is more of it.
+    /// Uses idle time to draw what the next key may need; true if there is more to draw.
     pub(super) fn prepare(&mut self) -> bool {
         self.monitors.prepare()
     }
 
-    /// The next frame is to be shown as soon as a monitor is ready for it.
+    /// Wake the loop as soon as a monitor is ready for the next frame.
     pub(super) fn wait_for_frame(&mut self) {
         self.monitors.wait_for_frame();
     }
 
-    /// Whether the first frame is still to be hoped for at `now`.
+    /// Whether a first frame may still come at `now`.
     pub(super) fn may_come(&self, now: Duration) -> bool {
         self.texts.is_none() && self.patience_ends.is_some_and(|end| now < end)
     }
 
-    /// Whether keyboards are to be read: without anything that shows the menu they type on the console.
+    /// Whether to read keyboards: if nothing shows the menu, they type on the console.
     pub(super) fn needs_keyboards(&self) -> bool {
         self.monitors.are_open() || self.texts.as_ref().is_some_and(TextScreens::need_keyboards)
     }
 
-    /// Tries a card again that another program had, if it is time to.
+    /// Tries a card again that another program held, if its retry is due.
     pub(super) fn retry(&mut self, now: Duration) {
         if !self.monitors.were_refused() {
             self.retry_at = None;
@@ -169,7 +168,7 @@ impl Display {
         self.monitors.fds().chain(self.texts.iter().flat_map(TextScreens::fds))
     }
 
-    /// When to come back with [`Self::show`] and [`Self::pressed`] although nothing happens.
+    /// When to call [`Self::show`] and [`Self::pressed`] again even without an event.
     pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
         let dues = [
             self.monitors.deadline(),
@@ -180,7 +179,7 @@ impl Display {
         dues.into_iter().flatten().min()
     }
 
-    /// What shows the menu, for people: `HDMI-A-1 1920x1080`, `tty12 80x25`.
+    /// What shows the menu, for the log: `HDMI-A-1 1920x1080`, `tty12 80x25`.
     pub(super) fn names(&self) -> Vec<String> {
         self.monitors.names().into_iter().chain(self.texts.iter().flat_map(TextScreens::names)).collect()
     }

@@ -1,4 +1,4 @@
-//! What the state machine says is done; what takes its time, beside the loop.
+//! Executes the effects of the state machine; slow ones in threads.
 
 use super::{Session, Subject};
 use crate::boot_log;
@@ -35,14 +35,14 @@ impl Session {
                     self.reads_inputs = false;
                 }
                 Effect::TakeScreen => self.take_screen(),
-                Effect::Restart => self.end_the_day(launch::restart, "The machine restarts", sources),
-                Effect::PowerOff => self.end_the_day(launch::power_off, "The machine switches itself off", sources),
+                Effect::Restart => self.request_shutdown(launch::restart, "The machine restarts", sources),
+                Effect::PowerOff => self.request_shutdown(launch::power_off, "The machine switches itself off", sources),
             }
         }
     }
 
-    fn end_the_day(&mut self, ask: fn() -> Result<()>, words: &str, sources: &Sources) {
-        log::info!("{}", boot_log::Event::Decision(format!("{words}, as somebody at the menu asked")));
+    fn request_shutdown(&mut self, ask: fn() -> Result<()>, words: &str, sources: &Sources) {
+        log::info!("{}", boot_log::Event::Decision(format!("{words}, as requested at the menu")));
         self.say(words);
         let asked = sources.beside(move |reporter| {
             if let Err(error) = ask() {
@@ -54,7 +54,7 @@ impl Session {
         }
     }
 
-    /// Says something in the status line, until a key is pressed.
+    /// Shows a text in the status line until a key is pressed.
     pub(super) fn say(&mut self, words: &str) {
         self.remark = Some(words.to_owned());
     }
@@ -64,7 +64,7 @@ impl Session {
         self.rescan_inputs();
     }
 
-    /// Has the choice recorded, and what it starts started, beside the loop: [`Self::recorded`] is told.
+    /// Records the choice and starts what it starts, in a thread; [`Self::recorded`] gets the result.
     fn choose(&mut self, index: usize, reason: Reason, sources: &Sources) {
         self.let_go();
         let by = self.control.asking.clone();
@@ -73,9 +73,9 @@ impl Session {
         if matches!(reason, Reason::Picked | Reason::Remote) {
             self.facts.opening = None;
         }
-        // There is nothing to start yet where the menu may still be. Process 1 may leave the initramfs meanwhile, and what is written
-        // stay behind.
-        let starts = self.arrival.is_over();
+        // In the initramfs nothing can be started yet. Process 1 may leave the initramfs at the same time, and a file written there would
+        // be left behind.
+        let starts = self.transition.is_over();
         if !starts {
             self.chosen_early = Some(Choice { persona: persona.name.clone(), reason });
         }
@@ -87,10 +87,10 @@ impl Session {
         });
     }
 
-    /// What was chosen last is recorded, or cannot be.
+    /// The last choice was recorded, or could not be.
     pub(super) fn recorded(&mut self, recorded: Result<()>, sources: &Sources) {
         match &recorded {
-            // The same end twice in a row is news twice: its record was removed meanwhile.
+            // The same end twice in a row is reported twice: its record was removed in between.
             Ok(()) => self.legion = None,
             Err(error) => {
                 log::error!("{error}");
@@ -104,7 +104,7 @@ impl Session {
         self.hear_of_legion(sources);
     }
 
-    /// Says once that a choice takes long to be recorded.
+    /// Reports once that recording a choice takes long.
     pub(super) fn tell_of_overdue(&mut self) {
         let is_overdue = self.menu().is_some_and(Menu::is_recording_overdue);
         if is_overdue && !std::mem::replace(&mut self.told_of_overdue, is_overdue) {
@@ -116,7 +116,7 @@ impl Session {
         self.told_of_overdue = is_overdue;
     }
 
-    /// Starts what was chosen before the host could.
+    /// Starts what was chosen before the host could start it.
     pub(super) fn start_earlier_choice(&self, sources: &Sources) {
         let Subject::Personas { settings, .. } = &self.subject else { return };
         let (paths, work, personas) = (self.paths.clone(), self.work.clone(), settings.personas.clone());
@@ -134,7 +134,7 @@ impl Session {
         });
     }
 
-    /// legion tells that it runs well. It is not root, so it counts for nobody but the persona that root has launched.
+    /// legion reports that it runs well. It is not root, so the report counts only for the persona that root has launched.
     pub(super) fn legion_runs_well(&self, sources: &Sources) {
         match legion::Launch::last(&self.paths) {
             Ok(Some(launch)) => self.remember(launch.persona, sources),
@@ -143,7 +143,7 @@ impl Session {
         }
     }
 
-    /// A unit runs well once systemd says that it is up, or that it has done its job.
+    /// A unit runs well once systemd reports it as active, or its job as done.
     fn unit_runs_well(&self, event: &Event, sources: &Sources) {
         let (Event::Legion { phase: Phase::Running | Phase::Ended, persona: Some(persona), .. }, Subject::Personas { settings, .. }) =
             (event, &self.subject)
@@ -155,7 +155,7 @@ impl Session {
         }
     }
 
-    /// Remembers a persona that runs well, beside the loop: a disk may be slow.
+    /// Stores which persona runs well, in a thread: a disk may be slow.
     fn remember(&self, persona: String, sources: &Sources) {
         let paths = self.paths.clone();
         let remembered = sources.beside(move |_| {
@@ -181,7 +181,7 @@ impl Session {
         }
     }
 
-    /// Checks a PIN beside the loop: that takes a tenth of a second and more, on purpose.
+    /// Checks a PIN in a thread: the hash takes a tenth of a second or more, on purpose.
     fn check_pin(&mut self, persona: usize, digits: String, sources: &Sources) {
         let Subject::Personas { settings, .. } = &self.subject else { return };
         let Some(pin) = settings.personas.get(persona).and_then(|persona| persona.pin.clone()) else { return };
@@ -199,7 +199,7 @@ impl Session {
     }
 }
 
-/// Reports what came of recording a choice, then starts what it starts, in a thread of its own: a unit is followed to its end.
+/// Reports the result of recording a choice, then starts what it starts, in its own thread: a unit is followed until it ends.
 fn launch_of(launch: Result<Option<Launch>>, index: usize, paths: &Paths, reporter: &Reporter, report: impl FnOnce(Result<()>) -> Report) {
     let launch = match launch {
         Ok(launch) => launch,
@@ -216,7 +216,7 @@ fn launch_of(launch: Result<Option<Launch>>, index: usize, paths: &Paths, report
     }
 }
 
-/// What has become of a persona.
+/// The new phase of a persona.
 fn news(persona: usize, phase: Phase, why: Option<String>) -> Event {
     Event::Legion { phase, persona: Some(persona), why }
 }

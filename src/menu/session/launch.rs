@@ -1,4 +1,4 @@
-//! What becomes of a choice: the choice file, legion or another unit, or the end of the machine's day.
+//! Executes a choice: writes the choice file, starts legion or another unit, restarts or powers off the machine.
 
 use crate::boot_log::Event;
 use crate::config::{Persona, Starts};
@@ -8,32 +8,32 @@ use crate::state::{Choice, LegionState, Override, Phase, Reason, StartCounts};
 use crate::sys::paths::Paths;
 use crate::sys::systemd::{self, LEGION};
 
-/// What is to be started.
+/// What to start.
 pub(super) enum Launch {
-    /// legion: `legion.toml` says how it goes on.
+    /// legion: `legion.toml` reports its progress.
     Legion,
     /// This unit.
     Unit(String),
 }
 
-/// Writes the choice, which is what starts legion; `by` says on whose word, if it was not made at the menu.
+/// Writes the choice file, which starts legion; `by` names the caller, if it was not made at the menu.
 ///
 /// # Errors
 /// When it cannot be written.
 pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason, by: Option<String>) -> Result<Choice> {
     log::info!("{}", Event::Choice { persona: persona.name.clone(), reason, by });
-    // The same end twice in a row must be news twice.
+    // The same end twice in a row must be reported twice.
     LegionState::forget(paths)?;
     let choice = Choice { persona: persona.name.clone(), reason };
     choice.write(paths)?;
     Ok(choice)
 }
 
-/// What a choice starts, nothing if that is the host as it is. legion's own start keeps account of itself; of others this does, so it is
-/// to be asked once the host's state can be written.
+/// What a choice starts; nothing for the bare host. legion counts its own starts; for other units this function does, so call it only when
+/// the host's state can be written.
 ///
 /// # Errors
-/// When the account cannot be kept.
+/// When the count cannot be written.
 pub(super) fn of(paths: &Paths, persona: &Persona, choice: &Choice) -> Result<Option<Launch>> {
     match &persona.starts {
         Starts::Legion(_) => Ok(Some(Launch::Legion)),
@@ -47,16 +47,16 @@ pub(super) fn of(paths: &Paths, persona: &Persona, choice: &Choice) -> Result<Op
 }
 
 impl Launch {
-    /// Starts it, and tells what becomes of a unit. To be done beside the loop: systemd may be slow to answer early in
-    /// a boot, and the screen is to say what starts.
+    /// Starts it, and reports the progress of a unit. Call it in a thread: systemd may be slow to answer early in a
+    /// boot, and the screen must show what starts.
     pub(super) fn start(self, is_live: bool, tell: &dyn Fn(Phase, Option<String>)) {
         if !is_live {
             // The units of a recorded machine cannot be started.
             return;
         }
         match self {
-            // legion.path has seen the choice, unless legion.service was still on its way out: then this waits for it. If
-            // systemd does not answer, legion may start all the same: the menu waits for news of it.
+            // legion.path has seen the choice, unless legion.service was still stopping: then this start job waits for
+            // it. If systemd does not answer, legion may still start: the menu waits for its report.
             Self::Legion => {
                 if let Err(error) = systemd::ask(&["start", "--no-block", LEGION], "starting legion") {
                     log::warn!("{error}");

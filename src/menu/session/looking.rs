@@ -1,4 +1,4 @@
-//! What the machine has for the menu, looked at beside the loop: cartridges, devices, the host's name.
+//! Inspects the machine in a thread: cartridges, devices, the host's name.
 
 use super::{Session, Subject};
 use crate::menu::facts::Facts;
@@ -7,15 +7,15 @@ use crate::menu::session::sources::{Report, Sources};
 use std::time::Duration;
 
 impl Session {
-    /// Has the machine looked at again in `time`, unless that is due already.
+    /// Schedules an inspection of the machine in `time`, unless one is due earlier.
     pub(super) fn look_again(&mut self, time: Duration) {
         let due = self.now() + time;
         self.facts_due = Some(self.facts_due.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// Has the machine looked at beside the loop: [`Self::facts_gathered`] is told.
+    /// Inspects the machine in a thread; [`Self::facts_gathered`] gets the result.
     pub(super) fn gather_facts(&mut self, sources: &Sources) {
-        // What is due while a thread looks is due when it has looked.
+        // An inspection that falls due while a thread works is done after it.
         if self.gathers_facts {
             return;
         }
@@ -24,8 +24,8 @@ impl Session {
             Subject::Personas { settings, .. } => Some(settings.clone()),
             Subject::Broken { .. } => None,
         };
-        // What can start is known once the host's file systems are there.
-        if settings.is_some() && !self.arrival.is_over() {
+        // What can start is known once the host's file systems are mounted.
+        if settings.is_some() && !self.transition.is_over() {
             return;
         }
         let (paths, work) = (self.paths.clone(), self.work.clone());
@@ -41,7 +41,7 @@ impl Session {
             self.facts = facts;
             return self.choose_deferred(sources);
         };
-        // The settings may be others by now.
+        // The settings may have changed by now.
         if facts.refusals.len() != settings.personas.len() {
             return self.look_again(Duration::ZERO);
         }

@@ -1,16 +1,17 @@
-//! The menu's one event loop: waits for keys, devices, legion and the clock, tells the state machine, does what it
-//! says (`effects`), and shows the result. Others ask it by the control socket (`control`), and are told what is `shown`.
+//! The menu's event loop: waits for keys, devices, legion and the clock, passes events to the state machine, executes
+//! its effects (`effects`), and shows the result. Clients use the control socket (`control`) and get the state
+//! (`shown`).
 
 mod age;
-pub mod alone;
-mod arrival;
 pub mod beep;
 mod control;
 mod display;
 mod effects;
+pub mod instance;
 mod launch;
 mod looking;
 pub mod monitors;
+mod root_transition;
 mod shown;
 mod slow;
 mod sources;
@@ -41,12 +42,12 @@ use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the machine is left to settle before it is looked at again: changes come in bursts.
+/// Delay before the machine is inspected again: changes come in bursts.
 const SETTLING: Duration = Duration::from_millis(500);
 
-pub use arrival::Arrival;
+pub use root_transition::RootTransition;
 
-/// What the menu is about.
+/// What the menu shows.
 pub enum Subject {
     /// The personas of these settings.
     Personas {
@@ -65,17 +66,17 @@ pub enum Subject {
 /// The running menu.
 pub struct Session {
     paths: Paths,
-    /// What may block, for the threads beside the loop.
+    /// Operations that may block, for the threads.
     work: Arc<dyn SlowWork>,
     subject: Subject,
     facts: Facts,
-    /// When the machine is looked at again.
+    /// When the machine is inspected again.
     facts_due: Option<Duration>,
-    /// A thread looks at it. There is one at most: a second would hang where the first does.
+    /// A thread inspects it. There is at most one: a second would block where the first does.
     gathers_facts: bool,
-    /// The host's own settings and state are being read; whether the host said that all of them are there.
+    /// The host's own settings and state are being read; whether the host reported that all of them are available.
     settles: Option<bool>,
-    /// It was told that the last choice takes long to be recorded.
+    /// It was reported that recording the last choice takes long.
     told_of_overdue: bool,
     motion: Motion,
     display: Display,
@@ -89,7 +90,7 @@ pub struct Session {
     record: MenuState,
     recorded: Option<MenuState>,
     legion: Option<LegionState>,
-    arrival: Arrival,
+    transition: RootTransition,
     control: Control,
     /// What was chosen before the host could start it.
     chosen_early: Option<Choice>,
@@ -97,7 +98,7 @@ pub struct Session {
     remark: Option<String>,
 }
 
-/// Whether the loop goes on.
+/// Whether the loop continues.
 #[derive(PartialEq, Eq)]
 enum Flow {
     Continue,
@@ -105,8 +106,8 @@ enum Flow {
 }
 
 impl Session {
-    /// A menu that shows `subject`, and `facts` as they are now, on `monitors`; `arrival` tells where it begins.
-    pub fn new(paths: &Paths, subject: Subject, facts: Facts, monitors: Monitors, arrival: Arrival) -> Self {
+    /// A menu that shows `subject`, and `facts` as they are now, on `monitors`; `transition` tells where it begins.
+    pub fn new(paths: &Paths, subject: Subject, facts: Facts, monitors: Monitors, transition: RootTransition) -> Self {
         let (trouble, motion, beep) = match &subject {
             Subject::Broken { why } => (Some(why.clone()), false, false),
             Subject::Personas { settings, .. } => (None, settings.menu.motion, settings.menu.beep),
@@ -121,7 +122,7 @@ impl Session {
             settles: None,
             told_of_overdue: false,
             motion: Motion::new(motion),
-            display: Display::new(paths, monitors, arrival.is_in_initramfs()),
+            display: Display::new(paths, monitors, transition.is_in_initramfs()),
             beeper: beep.then(|| Beeper::new(paths)),
             inputs: Inputs::default(),
             reads_inputs: false,
@@ -130,18 +131,18 @@ impl Session {
             record: MenuState { first_frame_ms: None, outputs: Vec::new(), keyboards: 0, trouble },
             recorded: None,
             legion: None,
-            arrival,
+            transition,
             control: Control::default(),
             chosen_early: None,
             remark: None,
         }
     }
 
-    /// Runs until it is told to stop (SIGTERM, SIGINT, SIGHUP) or, with broken settings, until a key is pressed. Screen,
-    /// keyboards and console are given back on every way out.
+    /// Runs until a signal stops it (SIGTERM, SIGINT, SIGHUP) or, with broken settings, until a key is pressed. Screen,
+    /// keyboards and console are restored in every case.
     ///
     /// # Errors
-    /// When the kernel denies what no menu can do without.
+    /// When the kernel refuses something that the menu requires.
     pub fn run(mut self) -> Result<()> {
         let mut sources = Sources::open(&self.paths)?;
         systemd::ready();
@@ -154,15 +155,15 @@ impl Session {
         self.open_control();
         self.take_screen();
         self.hear_of_earlier_legion(sources);
-        if self.arrival.is_over() {
+        if self.transition.is_over() {
             self.resume_unit(sources);
         }
         self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
-        // An override starts before anything is drawn or waited for.
+        // An override starts before the first frame and the first wait.
         self.tell(Event::Tick, sources);
     }
 
-    /// Shows what there is to show, waits for news, and takes them in.
+    /// Shows the current view, waits for events, and handles them.
     fn turn(&mut self, sources: &mut Sources) -> Result<Flow> {
         self.refresh(sources);
         self.publish();
@@ -190,7 +191,7 @@ impl Session {
                 Report::Event(event) => self.tell(event, sources),
                 Report::Recorded(recorded) => self.recorded(recorded, sources),
                 Report::Facts(facts) => self.facts_gathered(facts, sources),
-                Report::Contents(contents) => self.settle(*contents, sources),
+                Report::MenuData(contents) => self.adopt_host_config(*contents, sources),
                 Report::Trouble(why) => self.say(&why),
             }
         }
@@ -219,7 +220,7 @@ impl Session {
         }
     }
 
-    /// How long until something is due although nothing happens.
+    /// How long until something is due even without an event.
     fn time_to_wait(&self) -> PollTimeout {
         let now = self.now();
         let menu = self.menu();
@@ -228,7 +229,7 @@ impl Session {
             menu.filter(|_| !self.waits_for_screen).and_then(|menu| menu.next_change(now)),
             self.display.deadline(now).filter(|_| !menu.is_some_and(Menu::is_on_console)),
             self.facts_due.filter(|_| !self.gathers_facts),
-            self.arrival.deadline(now).filter(|_| self.settles.is_none()),
+            self.transition.deadline(now).filter(|_| self.settles.is_none()),
             self.control.deadline().map(|wait| now + wait),
             self.beeper.as_ref().and_then(Beeper::deadline),
         ];
@@ -238,12 +239,12 @@ impl Session {
         })
     }
 
-    /// The time before the first key is used for what it may need, once there is a picture.
+    /// Once there is a picture, idle time is used to draw what the first key may need.
     fn has_more_to_prepare(&mut self) -> bool {
         !self.waits_for_screen && !self.motion.is_moving(self.now()) && self.display.prepare()
     }
 
-    /// What there is to show now; nothing while the console has the screen.
+    /// What to show now; nothing while the console has the screen.
     fn view(&mut self, now: Duration) -> Option<View> {
         match &self.subject {
             Subject::Broken { why } => Some(View { address: self.facts.address.clone(), ..View::broken(&self.facts.host, why.clone()) }),
@@ -257,16 +258,16 @@ impl Session {
         }
     }
 
-    /// Whether the screen gives no light, and is not about to.
+    /// Whether the screen is dark and stays so.
     fn is_dark(&self, now: Duration) -> bool {
         self.menu().is_some_and(|menu| menu.light(now) == Light::Dark) && !self.motion.is_moving(now)
     }
 
-    /// Shows what there is to show, and settles whether there is a screen at all.
+    /// Shows the current view, and decides whether there is a screen at all.
     fn refresh(&mut self, sources: &Sources) {
         let now = self.now();
         let shown = self.view(now).is_some_and(|view| {
-            // Somebody at a serial line is to see whether the choice can be recorded.
+            // A user at a serial line must see whether the choice can be recorded.
             let keeps_lines = self.menu().is_some_and(Menu::is_recording);
             self.display.show(&view, self.is_dark(now), keeps_lines, now)
         });
@@ -314,10 +315,10 @@ impl Session {
         }
     }
 
-    /// Keyboards are the menu's only while it is seen, or expects to be: without, they type on the console. In the initramfs somebody may
-    /// have a passphrase to type.
+    /// The menu grabs keyboards only while it is on a screen, or expects to be: otherwise they type on the console. In the initramfs a
+    /// passphrase may have to be typed.
     fn wants_inputs(&self) -> bool {
-        (self.waits_for_screen && !self.arrival.is_in_initramfs()) || self.display.needs_keyboards()
+        (self.waits_for_screen && !self.transition.is_in_initramfs()) || self.display.needs_keyboards()
     }
 
     fn rescan_inputs(&mut self) {
@@ -349,7 +350,7 @@ impl Session {
         Flow::Continue
     }
 
-    /// At the start: an end that another menu has seen is no news, and must not lead away from this one again.
+    /// At the start: an end that an earlier menu has handled is not new, and must not be handled again.
     fn hear_of_earlier_legion(&mut self, sources: &Sources) {
         self.hear_of_choice();
         let state = LegionState::read(&self.paths).ok().flatten();
@@ -359,7 +360,7 @@ impl Session {
         }
     }
 
-    /// Reads what legion is doing, and tells the menu if that is news.
+    /// Reads the state of legion, and passes changes to the menu.
     fn hear_of_legion(&mut self, sources: &Sources) {
         let state = match LegionState::read(&self.paths) {
             Ok(state) => state,

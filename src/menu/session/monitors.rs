@@ -1,5 +1,5 @@
-//! The display card with a painter for each of its monitors: opened when the card is there, closed when it fails,
-//! opened again when it or another one is back. What the menu shows outlives all of that.
+//! The display card with a painter for each of its monitors: opened when the card appears, closed when it fails, opened
+//! again when it or another one is back. The state of the menu is independent of all that.
 
 use crate::config::MenuSettings;
 use crate::display::{Node, Output, Screen, card_node, pick};
@@ -15,20 +15,19 @@ use std::time::Duration;
 
 /// The monitors the menu is on. Instants (`now`) are times since any fixed moment.
 ///
-/// The loop around it polls [`Monitors::fds`] until [`Monitors::deadline`], and calls [`Monitors::show`] with the newest view
-/// each time. A monitor whose last frame is still on its way is left out and has the loop come back, by descriptor or
-/// deadline, so that no view is lost. While something moves, the loop says [`Monitors::wait_for_frame`]; while nothing does,
-/// nobody is woken because a frame is on the screen.
+/// The loop around it polls [`Monitors::fds`] until [`Monitors::deadline`], and calls [`Monitors::show`] with the newest view each time. A
+/// monitor whose last frame is still pending is left out and wakes the loop later, by descriptor or deadline, so that no view is lost.
+/// While something moves, the loop calls [`Monitors::wait_for_frame`]; otherwise a frame on the screen does not wake the loop.
 pub struct Monitors {
     paths: Paths,
     cards: Vec<PciAddress>,
     gallery: Gallery,
     settings: MenuSettings,
     open: Option<Open>,
-    /// Put aside with the first card, and until the menu is closed: it draws on the same card, so the screen goes before it
-    /// comes back. A card that goes does not bring it back: the kernel is taking the console off that very card then, and
-    /// Linux 6.1 follows a null pointer (`fbcon_blank`) if the console's mode is set meanwhile. Another card or the text
-    /// menu takes over.
+    /// Switched off with the first card, until the menu is closed. The console draws on the same card, so the screen is closed before the
+    /// console is restored. When a card disappears the console is not restored: the kernel is removing the console from that card then, and
+    /// Linux 6.1 follows a null pointer (`fbcon_blank`) if the console's mode is set at that time. Another card or the text menu takes
+    /// over.
     console: Option<ConsoleAside>,
     complaint: Option<String>,
 }
@@ -46,7 +45,7 @@ impl Monitors {
         Self { paths: paths.clone(), cards, gallery, settings: settings.clone(), open: None, console: None, complaint: None }
     }
 
-    /// Draws on other cards, with other emblems, as other settings want it. What does not change stays on the screen.
+    /// Draws on other cards, with other emblems, after a change of settings. What does not change stays on the screen.
     pub fn renew(&mut self, cards: Vec<PciAddress>, gallery: Gallery, settings: &MenuSettings) {
         let is_turned = self.settings.rotation != settings.rotation;
         let looks_different = !gallery.is_empty() || self.settings != *settings;
@@ -59,7 +58,7 @@ impl Monitors {
         self.rescan();
     }
 
-    /// Whether the machine has a card to draw on at all, whatever its driver is doing.
+    /// Whether the machine has a card to draw on, with or without a driver.
     pub fn may_come(&self) -> bool {
         !self.cards.is_empty()
     }
@@ -79,7 +78,7 @@ impl Monitors {
         self.complaint.is_some()
     }
 
-    /// Looks at the cards and at what is connected to the one that is open. What has not changed goes on undisturbed.
+    /// Detects the cards and what is connected to the open one. Unchanged outputs continue undisturbed.
     pub fn rescan(&mut self) {
         if let Some(Err(error)) = self.open.as_mut().map(|open| open.screen.update()) {
             log::info!(
@@ -107,7 +106,7 @@ impl Monitors {
                 }
             }
         }
-        // Said once, tried often.
+        // Logged once, tried often.
         if let Some(error) = complaint.as_ref().filter(|error| self.complaint.as_ref() != Some(error)) {
             log::warn!("{error}");
         }
@@ -137,15 +136,15 @@ impl Monitors {
         }
     }
 
-    /// Gives the card back.
+    /// Releases the card.
     pub fn close(&mut self) {
         self.open = None;
         self.console = None;
         self.complaint = None;
     }
 
-    /// Shows the view on every monitor that is ready, and wakes those that are off; true if one shows it or is about to.
-    /// It is to be called again for the others: see [`Monitors::deadline`]. A card that fails is closed until the kernel
+    /// Shows the view on every monitor that is ready, and wakes those that are off; true if one shows it or is about
+    /// to. Call it again for the others: see [`Monitors::deadline`]. A card that fails is closed until the kernel
     /// reports a change.
     pub fn show(&mut self, view: &View, now: Duration) -> bool {
         self.dispatch(now);
@@ -160,13 +159,13 @@ impl Monitors {
             let damage = painter.paint(view);
             if let Err(error) = open.screen.present(id, painter.pixels(), &damage, now) {
                 log::warn!("{error}");
-                // It may only be another program's for a while.
+                // Another program may hold it only for a while.
                 (self.open, self.complaint) = (None, Some(error.to_string()));
                 return false;
             }
         }
         let shown = open.screen.outputs().iter().any(Output::is_lit);
-        // An output that could not show its mode has begun anew with a smaller one, which is tried now.
+        // An output that could not show its mode was replaced by one with a smaller mode, which is tried now.
         if open.screen.outputs().iter().map(Output::id).max() > before {
             self.provide_painters();
             return self.show(view, now);
@@ -174,7 +173,7 @@ impl Monitors {
         shown
     }
 
-    /// Switches the monitors off, as nobody looks at them. The next [`Monitors::show`] wakes them.
+    /// Switches the monitors off. The next [`Monitors::show`] wakes them.
     pub fn blank(&mut self) {
         if let Some(Err(error)) = self.open.as_mut().map(|open| open.screen.blank()) {
             log::warn!("{error}");
@@ -182,12 +181,12 @@ impl Monitors {
         }
     }
 
-    /// Uses a moment in which nothing happens to draw what the next key may need; true if there is more of it.
+    /// Uses idle time to draw what the next key may need; true if there is more to draw.
     pub fn prepare(&mut self) -> bool {
         self.open.iter_mut().flat_map(|open| &mut open.painters).any(|(_, painter)| painter.prepare())
     }
 
-    /// The next frame is to be shown as soon as a monitor is ready for it: descriptor or deadline tell when.
+    /// Wake the loop, by descriptor or deadline, as soon as a monitor is ready for the next frame.
     pub fn wait_for_frame(&mut self) {
         if let Some(open) = &mut self.open {
             open.painters.iter().for_each(|(id, _)| open.screen.wait_for(*id));
@@ -199,7 +198,7 @@ impl Monitors {
         self.open.iter().filter_map(|open| open.screen.fd())
     }
 
-    /// Takes note of the frames that are on the monitors now, and of those that will never be.
+    /// Registers the frames that have reached the monitors, and those that never will.
     pub fn dispatch(&mut self, now: Duration) {
         if let Some(open) = &mut self.open {
             open.screen.dispatch(now);
@@ -211,19 +210,19 @@ impl Monitors {
         self.open.iter().flat_map(|open| open.screen.outputs()).any(|output| output.is_ready(now))
     }
 
-    /// When [`Monitors::show`] is due although nothing happens.
+    /// When [`Monitors::show`] is due even without an event.
     pub fn deadline(&self) -> Option<Duration> {
         self.open.as_ref()?.screen.deadline()
     }
 
-    /// The outputs with the sizes of their pictures, for people: `HDMI-A-1 1920x1080`.
+    /// The outputs with the sizes of their pictures, for the log: `HDMI-A-1 1920x1080`.
     pub fn names(&self) -> Vec<String> {
         let outputs = self.open.iter().flat_map(|open| open.screen.outputs());
         outputs.map(|output| format!("{} {}x{}", output.name(), output.size().0, output.size().1)).collect()
     }
 }
 
-/// As the owner wants it; where the size of text is left open, by the monitor's size.
+/// The appearance from the settings; a text size that is not set follows from the monitor's size.
 fn appearance_on(output: &Output, settings: &MenuSettings) -> Appearance {
     let scale = settings.scale.unwrap_or_else(|| Appearance::scale_for(output.size().1, output.millimetres()));
     Appearance { scale, ..appearance(settings) }

@@ -1,4 +1,4 @@
-//! What the menu shows, for those who ask over the control socket.
+//! What the menu shows, for clients of the control socket.
 
 use super::{Session, Subject};
 use crate::control::Shown;

@@ -1,23 +1,23 @@
-//! What the menu reads and writes that may block: a disk is slow, a driver hangs, another process holds a lock. All of it is done
-//! in threads, and behind a trait, so that a test can be slow in its place.
+//! The operations of the menu that may block: a disk is slow, a driver hangs, another process holds a lock. They run in threads, and behind
+//! a trait, so that a test can replace them by slow ones.
 
 use crate::config::{Persona, Settings};
 use crate::error::Result;
-use crate::menu::contents::Contents;
+use crate::menu::data::MenuData;
 use crate::menu::facts::Facts;
 use crate::menu::session::launch::{self, Launch};
 use crate::state::{Choice, Reason};
 use crate::sys::paths::Paths;
 
-/// What may block.
+/// Operations that may block.
 pub(super) trait SlowWork: Send + Sync {
     /// Reads settings, state and machine anew.
-    fn contents(&self, paths: &Paths) -> Result<Contents>;
+    fn contents(&self, paths: &Paths) -> Result<MenuData>;
     /// Looks at the machine, and at every persona's cartridge.
     fn facts(&self, paths: &Paths, settings: Option<&Settings>) -> Facts;
     /// Records a choice, which starts legion.
     fn record(&self, paths: &Paths, persona: &Persona, reason: Reason, by: Option<String>) -> Result<Choice>;
-    /// Keeps account of what a choice starts, and says what that is.
+    /// Counts the start of what a choice starts, and returns what that is.
     fn account(&self, paths: &Paths, persona: &Persona, choice: &Choice) -> Result<Option<Launch>>;
 }
 
@@ -25,8 +25,8 @@ pub(super) trait SlowWork: Send + Sync {
 pub(super) struct Live;
 
 impl SlowWork for Live {
-    fn contents(&self, paths: &Paths) -> Result<Contents> {
-        Contents::read(paths)
+    fn contents(&self, paths: &Paths) -> Result<MenuData> {
+        MenuData::read(paths)
     }
 
     fn facts(&self, paths: &Paths, settings: Option<&Settings>) -> Facts {

@@ -1,8 +1,8 @@
-//! Everything that can wake the menu up, in one place: signals, device events, legion's files, mounts, addresses, and what
-//! was done beside the loop. Keyboards and screens come and go and are handed in.
+//! Everything that can wake the menu up, in one place: signals, device events, legion's files, mounts, addresses, and results of threads.
+//! The descriptors of keyboards and screens are passed in, as they change.
 
 use crate::error::{Context, Result};
-use crate::menu::contents::Contents;
+use crate::menu::data::MenuData;
 use crate::menu::facts::Facts;
 use crate::menu::model::Event;
 use crate::menu::threads::{Threads, Token, spawn};
@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-/// How long the menu's end waits for what is being recorded.
+/// How long the end of the menu waits for a choice that is being recorded.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The sources that are there as long as the menu is.
+/// The sources that exist as long as the menu runs.
 pub(super) struct Sources {
     signals: SignalFd,
     uevents: Uevents,
@@ -35,7 +35,7 @@ pub(super) struct Sources {
     reports: Receiver<Report>,
     reporter: Reporter,
     rung: PipeReader,
-    /// What is recorded, one after the other, by a thread of its own. None once the menu ends.
+    /// Jobs of the recorder thread, done in order. None once the menu ends.
     recorder: Option<Sender<Work>>,
     recorders: Option<Threads>,
 }
@@ -43,7 +43,7 @@ pub(super) struct Sources {
 /// Work for a thread.
 type Work = Box<dyn FnOnce(&Reporter) + Send>;
 
-/// How a thread tells the loop.
+/// How a thread reports to the loop.
 #[derive(Clone)]
 pub(super) struct Reporter {
     sender: Sender<Report>,
@@ -51,35 +51,35 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Tells it something, and wakes it up.
+    /// Sends a report and wakes the loop up.
     pub(super) fn tell(&self, report: Report) {
         if self.sender.send(report).is_ok() {
             let _ = (&*self.bell).write_all(&[0]);
         }
     }
 
-    /// Does something that takes its time in a thread of its own.
+    /// Runs a slow operation in its own thread.
     ///
     /// # Errors
-    /// When there is no thread for it.
+    /// When the thread cannot be created.
     pub(super) fn beside(&self, work: impl FnOnce(&Reporter) + Send + 'static) -> std::io::Result<()> {
         let reporter = self.clone();
         spawn("beside", Box::new(move || work(&reporter)))
     }
 }
 
-/// What came of something that was done beside the loop.
+/// The result of an operation in a thread.
 #[derive(Debug)]
 pub(super) enum Report {
-    /// The menu is to hear of it.
+    /// An event for the menu.
     Event(Event),
-    /// What was chosen is recorded, or cannot be: why.
+    /// The choice was recorded, or why not.
     Recorded(Result<()>),
     /// What is known of the machine now.
     Facts(Facts),
     /// The host's own settings and state.
-    Contents(Box<Result<Contents>>),
-    /// It went wrong, and only a person can do something about it.
+    MenuData(Box<Result<MenuData>>),
+    /// It failed, and only the user can do something about it.
     Trouble(String),
 }
 
@@ -90,19 +90,19 @@ pub(super) struct Woken {
     pub(super) stop: bool,
     /// Devices came, went or changed.
     pub(super) devices: Changes,
-    /// legion's state, perhaps.
+    /// legion's state may have changed.
     pub(super) legion: bool,
-    /// File systems or addresses: what the menu says of the machine may not be true any more.
+    /// File systems or addresses changed: what the menu shows of the machine may be outdated.
     pub(super) facts: bool,
-    /// What came of things that were done beside the loop.
+    /// Results of operations in threads.
     pub(super) reports: Vec<Report>,
 }
 
 impl Sources {
-    /// Subscribes to everything; what is there already is not reported.
+    /// Subscribes to everything; what already exists is not reported.
     ///
     /// # Errors
-    /// When the kernel denies what no menu can do without. Mounts and addresses it can do without.
+    /// When the kernel refuses something that the menu requires; it works without mounts and addresses.
     pub(super) fn open(paths: &Paths) -> Result<Self> {
         let mut stop = SigSet::empty();
         for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
@@ -127,18 +127,18 @@ impl Sources {
         Ok(Self { signals, uevents, run_dir, mounts, network, reports, reporter, rung, recorder, recorders })
     }
 
-    /// Writes something down beside the loop, after all that was to be written down before.
+    /// Queues a job for the recorder thread, after all earlier ones.
     pub(super) fn record(&self, work: impl FnOnce(&Reporter) + Send + 'static) {
         if let Some(recorder) = &self.recorder {
-            // It lives as long as this.
+            // The recorder lives as long as this.
             let _ = recorder.send(Box::new(work));
         }
     }
 
-    /// Does something that takes its time beside the loop, which goes on meanwhile.
+    /// Runs a slow operation in a thread, while the loop continues.
     ///
     /// # Errors
-    /// When there is no thread for it.
+    /// When the thread cannot be created.
     pub(super) fn beside(&self, work: impl FnOnce(&Reporter) + Send + 'static) -> std::io::Result<()> {
         self.reporter.beside(work)
     }
@@ -187,7 +187,7 @@ impl Sources {
 impl Drop for Sources {
     fn drop(&mut self) {
         self.recorder = None;
-        // A choice that was made at the very end is recorded, unless its disk hangs.
+        // A choice made just before the end is still recorded, unless its disk hangs.
         if self.recorders.take().is_some_and(|recorders| !recorders.wait(END_TIMEOUT)) {
             log::warn!("the menu ends while a choice is still being recorded");
         }

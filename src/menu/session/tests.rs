@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::config::Persona;
-use crate::menu::contents::Contents;
+use crate::menu::data::MenuData;
 use crate::menu::session::launch::Launch;
 use crate::menu::session::slow::Live;
 use crate::state::{Reason, StartCounts};
@@ -51,7 +51,7 @@ impl Gate {
     }
 }
 
-/// A machine whose disk, or whose sysfs, is as slow as the test wants it.
+/// A machine whose disk or sysfs is as slow as the test makes it.
 #[derive(Default)]
 struct Slow {
     disk: Option<Gate>,
@@ -59,7 +59,7 @@ struct Slow {
 }
 
 impl SlowWork for Slow {
-    fn contents(&self, paths: &Paths) -> Result<Contents> {
+    fn contents(&self, paths: &Paths) -> Result<MenuData> {
         Live.contents(paths)
     }
 
@@ -97,10 +97,10 @@ impl Bench {
         fs::write(root.path().join("sys/class/tty/console/active"), "ttyS0\n").unwrap();
         symlink(ttyname(&pair.slave).unwrap(), root.path().join("dev/ttyS0")).unwrap();
         let paths = Paths::new(root.path(), None);
-        let Contents { settings, menu, facts, displays, gallery } = Contents::read(&paths).unwrap();
+        let MenuData { settings, menu, facts, displays, gallery } = MenuData::read(&paths).unwrap();
         let monitors = Monitors::new(&paths, displays, gallery, &settings.menu);
         let subject = Subject::Personas { settings: Box::new(settings), menu: Box::new(menu) };
-        let mut session = Session::new(&paths, subject, facts, monitors, Arrival::Over);
+        let mut session = Session::new(&paths, subject, facts, monitors, RootTransition::Over);
         session.work = Arc::new(work);
         let sources = Sources::open(&paths).unwrap();
         session.begin(&sources);
@@ -117,7 +117,7 @@ impl Bench {
         self.session.menu().unwrap()
     }
 
-    /// Shows the next frame, and waits until these words of it have come to the person's terminal.
+    /// Shows the next frame, and waits until these words have reached the user's terminal.
     fn frame_shows(&mut self, words: &str) {
         self.session.refresh(&self.sources);
         let mut seen = String::new();
@@ -130,7 +130,7 @@ impl Bench {
         }
     }
 
-    /// Takes turns of the loop until that is so. A turn ends when there is news: a key that is still on its way down the line is one.
+    /// Runs turns of the loop until the condition holds. A turn ends on any event, such as a key that arrives late on the line.
     fn until(&mut self, is_so: impl Fn(&Self) -> bool) {
         while !is_so(self) {
             assert!(self.session.turn(&mut self.sources).unwrap() == Flow::Continue);
@@ -145,7 +145,7 @@ impl Bench {
         self.frame_shows(title);
     }
 
-    /// Lets the menu believe that so much time went by.
+    /// Makes the menu see that so much time has passed.
     fn later(&mut self, time: Duration) {
         self.session.started -= time;
     }
@@ -204,7 +204,7 @@ fn loop_beside_a_slow_machine_moves_the_highlight_and_shows_the_facts_later() {
     bench.session.look_again(Duration::ZERO);
     bench.until(|bench| bench.session.gathers_facts);
     keeper.reached.recv().unwrap();
-    // A second look waits for the first.
+    // A second inspection waits for the first.
     bench.session.look_again(Duration::ZERO);
     bench.highlight_moves_to(1, "Desk");
     bench.highlight_moves_to(2, "Host");

@@ -1,9 +1,8 @@
 //! A persona's own unit, from its start to its end, whatever kind it is: a service with Type=oneshot runs while it starts,
 //! with RemainAfterExit=yes until it is stopped; so do targets, sockets and mounts.
 //!
-//! It is done beside the loop, and waits in `systemctl start`, which comes back when the unit is up, and in `systemctl start
-//! --wait`, which comes back when it has ended. A unit that restarts itself (`Restart=`, a container that reboots) has not
-//! ended.
+//! It runs in a thread and waits in `systemctl start`, which returns when the unit is active, and in `systemctl start --wait`, which
+//! returns when it has ended. A unit that restarts itself (`Restart=`, a container that reboots) has not ended.
 
 use crate::boot_log::Event;
 use crate::error::{Error, Result};
@@ -16,7 +15,7 @@ use crate::sys::unit::Unit;
 enum Next {
     /// It runs: wait for its end.
     AwaitEnd,
-    /// It is on its way up: wait until it is.
+    /// It is starting: wait until it is active.
     AwaitStart,
     /// It ran, and ended.
     Ended,
@@ -24,12 +23,12 @@ enum Next {
     Failed(Option<String>),
 }
 
-/// Starts the unit, and stays with it to its end.
+/// Starts the unit, and follows it until it ends.
 pub(super) fn start(name: &str, tell: &dyn Fn(Phase, Option<String>)) {
     follow(name, await_start(name).err(), false, tell);
 }
 
-/// Stays with a unit that another menu has started in this boot.
+/// Follows a unit that an earlier menu has started in this boot.
 pub(super) fn resume(name: &str, tell: &dyn Fn(Phase, Option<String>)) {
     follow(name, None, true, tell);
 }
@@ -57,7 +56,7 @@ fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(P
                     log::info!("{}", Event::Phase { subject: name.to_owned(), phase: Phase::Running, why: None });
                     tell(Phase::Running, None);
                 } else if waited_for.as_ref() == Some(&unit.invocation) {
-                    return log::warn!("nobody can tell when {name} ends: `systemctl start --wait` did not wait");
+                    return log::warn!("cannot tell when {name} ends: `systemctl start --wait` did not wait");
                 }
                 // It needs D-Bus.
                 if let Err(error) = systemd::ask(&["start", "--wait", "--", name], &format!("waiting for the end of {name}")) {
@@ -78,17 +77,17 @@ fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(P
     }
 }
 
-/// Decides by what systemd says of the unit, which it `refused` to start or not, and which `ran` before or not.
+/// Decides by the state that systemd reports. `refused`: systemd refused the start; `ran`: the unit ran before.
 fn next(unit: &Unit, refused: bool, ran: bool) -> Next {
     match unit.active.as_str() {
         _ if unit.is_up() => Next::AwaitEnd,
         "activating" => Next::AwaitStart,
         "failed" => Next::Failed(unit.why.clone()),
-        // systemd forgets some units with their end.
+        // systemd unloads some units when they end.
         _ if ran => Next::Ended,
         _ if unit.why.is_some() || refused => Next::Failed(unit.why.clone()),
         "inactive" if !unit.conditions_held => Next::Failed(Some("its conditions do not hold".to_owned())),
-        // A job that was done at once.
+        // A job that was done immediately.
         _ => Next::Ended,
     }
 }

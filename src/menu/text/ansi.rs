@@ -1,16 +1,16 @@
-//! Lines as the bytes that make a terminal show them (ECMA-48, as every VT100 and the kernel's own terminals obey it).
+//! Lines as the bytes that make a terminal show them (ECMA-48, as the VT100 and the kernel's own terminals implement it).
 
 use super::line::{Line, Style};
 use std::fmt::Write;
 
-/// Begins: no cursor, no new row by itself after a full one, nothing on the screen.
+/// At the start: hides the cursor, switches automatic line wrap off, clears the screen.
 pub const ENTER: &str = "\x1b[0m\x1b[?25l\x1b[?7l\x1b[2J";
 
-/// Ends: all of that as it was, and nothing on the screen.
+/// At the end: restores all of that and clears the screen.
 pub const LEAVE: &str = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[2J\x1b[H";
 
 /// The bytes that turn the screen from `before` into `after`: only rows that differ, each written over and not erased
-/// first, so that nothing flickers. With nothing `before`, all rows. Nothing if nothing differs.
+/// first, to avoid flicker. All rows without a `before`; no bytes if nothing differs.
 pub fn ansi(before: &[Line], after: &[Line], columns: usize) -> Vec<u8> {
     let mut bytes = String::new();
     for (row, line) in after.iter().enumerate() {
@@ -35,7 +35,7 @@ pub fn ansi(before: &[Line], after: &[Line], columns: usize) -> Vec<u8> {
     bytes.into_bytes()
 }
 
-/// The sequence that selects a style, whatever was selected before.
+/// The sequence that selects a style, independent of the previous one.
 fn select(style: Style) -> String {
     let mut sequence = "\x1b[0".to_owned();
     sequence += if style.bold { ";1" } else { "" };

@@ -1,9 +1,9 @@
-//! The login on a serial console, which waits while the menu holds the line and comes whatever ends the menu.
+//! The login on a serial console. It waits while the menu holds the line, and starts however the menu ends.
 //!
-//! While a line is held, a link in `/run/persona/lines` leads to the open file in `/proc/PID/fd`: it leads somewhere
+//! While a line is held, a link in `/run/persona/lines` points to the open file in `/proc/PID/fd`: its target exists
 //! exactly as long as this process lives and has the line open. `serial-getty@.service.d/persona.conf` lets the login
-//! start unless it does. Nothing else can hold a login back: not a link that a killed menu left, not a missing folder,
-//! not a missing program.
+//! start unless the target exists. Nothing else can block a login: no stale link of a killed menu, no missing folder,
+//! no missing program.
 
 use crate::sys::paths::Paths;
 use std::fs;
@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A held line. Dropped after the line was closed, it starts the login there.
+/// A held line. Drop it after closing the line: that starts the login there.
 pub(super) struct Held {
     paths: Paths,
     name: String,
@@ -25,10 +25,10 @@ impl Held {
     /// Holds the login of the serial console `name` back while this process has `file` open.
     ///
     /// # Errors
-    /// When there is no place for the link; the line must not be used then.
+    /// When the link cannot be made; the line must not be used then.
     pub(super) fn new(paths: &Paths, name: &str, file: RawFd) -> io::Result<Self> {
         let folder = paths.held_lines();
-        // Closed to all but root: who may write here may keep a login from starting.
+        // Writable only by root: a process that can write here can block a login.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let link = folder.join(name);
         let leads_to = PathBuf::from(format!("/proc/{}/fd/{file}", std::process::id()));
@@ -42,7 +42,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The number of the file that was closed may be another's in a moment, and the link lead somewhere again.
+        // The closed descriptor number may be reused at once, and the link would have a target again.
         let link = self.link.with_file_name(format!(".{}", self.name));
         if let Err(error) = fs::rename(&self.link, &link) {
             log::warn!("giving {} to its login: {error}", self.name);
@@ -61,11 +61,11 @@ impl Drop for Held {
     }
 }
 
-/// Starts the login on every line that a menu has held and perhaps could not give back: it was killed.
+/// Starts the login on every line that a killed menu may not have released.
 pub fn restore_all(paths: &Paths) {
     for entry in fs::read_dir(paths.held_lines()).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().trim_start_matches('.').to_owned();
-        // The terminal is still without cursor; a line that cannot be written to gets its login all the same.
+        // The cursor is still hidden; the login starts even if the line cannot be written to.
         let _ = leave(&paths.at("/dev").join(&name));
         match start_login(paths, &name).and_then(|mut systemctl| systemctl.wait()) {
             Ok(status) if status.success() => {}
@@ -81,10 +81,9 @@ fn leave(line: &Path) -> io::Result<()> {
     fs::OpenOptions::new().write(true).custom_flags(flags).open(line)?.write_all(super::LEAVE.as_bytes())
 }
 
-/// systemd makes a login of its own for every serial console (`systemd-getty-generator(8)`); one that its owner has
-/// masked stays away.
+/// systemd starts a login on every serial console (`systemd-getty-generator(8)`), except those the owner has masked.
 ///
-/// A recorded machine's login is started by nobody: `true` stands in.
+/// On a recorded machine no login is started: `true` runs instead.
 fn start_login(paths: &Paths, name: &str) -> io::Result<Child> {
     let mut command = Command::new(if paths.is_live() { "systemctl" } else { "true" });
     command.args(["start", "--no-block", "--", &format!("serial-getty@{name}.service")]);

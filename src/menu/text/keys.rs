@@ -1,6 +1,6 @@
 //! What is typed on a serial line: bytes in, keys out. Pure; time is an argument.
 //!
-//! A terminal sends an arrow as Escape and two more bytes, and Escape as Escape alone: only time tells them apart.
+//! A terminal sends an arrow key as Escape and two more bytes, and the Escape key as one byte: only timing tells them apart.
 
 use crate::menu::model::Key;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// How long after Escape the rest of a sequence may take: five bytes at 1200 baud.
 pub const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Longer sequences than any that a key sends are noise.
+/// No key sends a longer sequence: what is longer is noise.
 const LONGEST: usize = 16;
 
 const ESCAPE: u8 = 0x1b;
@@ -35,7 +35,7 @@ impl Decoder {
         keys
     }
 
-    /// The key that an unfinished sequence turns out to be, if it has waited long enough.
+    /// The key that an unfinished sequence stands for, once the time limit has passed.
     pub fn timed_out(&mut self, now: Duration) -> Option<Key> {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return None;
@@ -73,7 +73,7 @@ impl Decoder {
     }
 }
 
-/// A byte outside of a sequence. Breaks on the line (0) and the later bytes of a UTF-8 letter are no keys.
+/// A byte outside of a sequence. Break conditions on the line (read as 0) and the continuation bytes of UTF-8 are no keys.
 fn single(byte: u8) -> Option<Key> {
     Some(match byte {
         0 | 0x80..=0xbf => return None,
@@ -84,7 +84,7 @@ fn single(byte: u8) -> Option<Key> {
     })
 }
 
-/// Whether a sequence is at its end: `ESC O` and `ESC [ [` (the kernel's function keys) have one byte more, `ESC [` ends
+/// Whether a sequence is complete: `ESC O` and `ESC [ [` (the kernel's function keys) have one byte more, `ESC [` ends
 /// with a byte from `@` on (ECMA-48, control sequences), and any other has one byte in all.
 fn is_complete(begun: &[u8]) -> bool {
     match begun {

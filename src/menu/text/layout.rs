@@ -1,4 +1,4 @@
-//! A view laid out in a terminal's cells: a head, what is going on, and the keys at the foot.
+//! A view laid out in a terminal's cells: a header, the stage, and the key hints at the bottom.
 
 use super::line::{Ansi, Line, Style};
 use super::stages;
@@ -8,7 +8,7 @@ use persona_paint::{Overlay, Stage, View};
 /// Lines longer than this are hard to read on a wide screen.
 const WIDEST: usize = 96;
 
-/// The view as text: exactly `rows` lines, none wider than `columns`. Plain ASCII but for what the owner wrote.
+/// The view as text: exactly `rows` lines, none wider than `columns`. Plain ASCII except for texts from the settings.
 pub fn lines(view: &View, columns: usize, rows: usize) -> Vec<Line> {
     let margin = if columns >= 40 { 2 } else { 0 };
     let wide = columns.saturating_sub(2 * margin).min(WIDEST);

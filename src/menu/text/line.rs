@@ -19,12 +19,12 @@ pub struct Span {
     pub style: Style,
 }
 
-/// How letters look. What a line says, it says without any of this.
+/// How letters look. A line must be readable without any of this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
     /// Bold.
     pub bold: bool,
-    /// Ink and paper changed places.
+    /// Reverse video.
     pub reverse: bool,
     /// One of the terminal's colours, if not its own.
     pub color: Option<Ansi>,
@@ -57,7 +57,7 @@ impl Ansi {
         if u16::from(most - least) * 4 < u16::from(most).max(64) {
             return Self::White;
         }
-        // What is in the upper half between the weakest part and the strongest counts as lit.
+        // A channel counts as lit if it is in the upper half between the weakest and the strongest.
         let lit = parts.map(|part| u16::from(part) * 2 >= u16::from(least) + u16::from(most));
         match lit {
             [true, false, false] => Self::Red,

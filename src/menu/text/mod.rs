@@ -1,8 +1,8 @@
-//! The menu without a usable card: the very same view as text, on the menu's virtual terminal and on serial consoles.
+//! The menu without a usable card: the same view as text, on the menu's virtual terminal and on serial consoles.
 //!
 //! [`lines`] lays a view out, [`ansi`] turns that into bytes for a terminal, [`keys`] reads what is typed on a serial
-//! line. All of that is pure; [`TextScreens`] opens the consoles, and [`getty`] sees to it that the host's login comes
-//! on every serial line that the menu has held.
+//! line. All of that is pure; [`TextScreens`] opens the consoles, and [`getty`] starts the host's login on every serial
+//! line that the menu has held.
 
 mod ansi;
 pub mod getty;

@@ -1,4 +1,4 @@
-//! Who sits at a terminal.
+//! Which process controls a terminal.
 
 use crate::sys::paths::Paths;
 use nix::libc::{dev_t, major, minor};

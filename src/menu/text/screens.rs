@@ -13,8 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-/// The open text consoles. Dropping it restores all of them, and lets the host's login come on every serial line; a thread closes
-/// the lines, which may take half a minute.
+/// The open text consoles. Dropping it restores all of them and starts the host's login on every serial line; a thread closes the lines,
+/// which may take half a minute.
 pub struct TextScreens {
     terminal: Option<VirtualTerminal>,
     serial: Vec<SerialConsole>,
@@ -23,24 +23,24 @@ pub struct TextScreens {
 
 /// The menu's virtual terminal in text mode. Its keys come through evdev, as on a screen with a picture.
 struct VirtualTerminal {
-    // It is left before the console comes back.
+    // It is dropped before the console is restored.
     terminal: Terminal,
     _console: ConsoleAside,
 }
 
 struct SerialConsole {
-    // The line is closed before its login comes.
+    // The line is closed before its login starts.
     line: SerialLine,
     _held: Held,
     name: String,
 }
 
 impl TextScreens {
-    /// Opens every console that can show the menu; those that cannot are told in the log. A serial line with a login on it
-    /// is left to the login, and the virtual terminal to a card that is gone, if `had_card`: what it shows is to be seen on
-    /// that card only, and Linux 6.1 follows a null pointer (`fbcon_blank`) if its mode is set without the card.
+    /// Opens every console that can show the menu; the others are logged. A serial line with a login on it is left to the login. The
+    /// virtual terminal is not used if `had_card`: it shows only on the card that is gone, and Linux 6.1 follows a null pointer
+    /// (`fbcon_blank`) if its mode is set without the card.
     ///
-    /// The threads that close lines are among `closing`, to be waited for at the end.
+    /// The threads that close lines are added to `closing`, which the caller waits for at the end.
     pub fn open(paths: &Paths, had_card: bool, closing: &Threads) -> Self {
         let opened = if had_card { Err(io::Error::other("its card is gone")) } else { open_virtual_terminal(paths) };
         let terminal = match opened {
@@ -91,7 +91,7 @@ impl TextScreens {
         }
     }
 
-    /// Shows the view on every console, as far as it takes it without waiting; true if there is one.
+    /// Writes the view to every console, as much as it accepts without blocking; true if there is a console.
     pub fn show(&mut self, view: &View, now: Duration) -> bool {
         if let Some(Err(error)) = self.terminal.as_mut().map(|it| it.terminal.show(view, now)) {
             log::info!("the virtual terminal is gone: {error}");
@@ -116,25 +116,25 @@ impl TextScreens {
         keys
     }
 
-    /// When to come back, with [`Self::pressed`] and [`Self::show`], although nothing happens.
+    /// When to call [`Self::pressed`] and [`Self::show`] again even without an event.
     pub fn deadline(&self) -> Option<Duration> {
         let virtual_terminal = self.terminal.as_ref().and_then(|it| it.terminal.deadline());
         self.serial.iter().filter_map(|console| console.line.deadline()).chain(virtual_terminal).min()
     }
 
-    /// The consoles with their sizes in letters, for people: `ttyS0 80x24`.
+    /// The consoles with their sizes in characters, for the log: `ttyS0 80x24`.
     pub fn names(&self) -> Vec<String> {
         let terminal = self.terminal.as_ref().map(|it| (console::menu_terminal(), it.terminal.size()));
         let serial = self.serial.iter().map(|console| (console.name.clone(), console.line.size()));
         terminal.into_iter().chain(serial).map(|(name, (columns, rows))| format!("{name} {columns}x{rows}")).collect()
     }
 
-    /// Does something with every serial line, and closes those that are gone.
+    /// Calls a function for every serial line, and closes those that are gone.
     fn keep_serial(&mut self, mut act: impl FnMut(&mut SerialLine) -> io::Result<()>) {
         let gone = self.serial.extract_if(.., |console| {
             let done = act(&mut console.line);
             if let Err(error) = &done {
-                log::info!("{} is gone, perhaps to a login: {error}", console.name);
+                log::info!("{} is gone, perhaps taken by a login: {error}", console.name);
             }
             done.is_err()
         });
@@ -169,7 +169,7 @@ fn open_serial(paths: &Paths, name: &str) -> io::Result<Option<SerialConsole>> {
     Ok(Some(SerialConsole { line, _held: held, name: name.to_owned() }))
 }
 
-/// The kernel's serial consoles: all of its consoles but the virtual terminals.
+/// The kernel's serial consoles: all of its consoles except the virtual terminals.
 fn serial_consoles(paths: &Paths) -> Vec<String> {
     let active = std::fs::read_to_string(paths.active_consoles()).unwrap_or_default();
     let is_virtual = |name: &str| name.strip_prefix("tty").is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()));

@@ -39,7 +39,7 @@ impl Machine {
         self.paths().held_lines().join("ttyS0")
     }
 
-    /// What the person's terminal has received: at least one byte, or it waits.
+    /// What the user's terminal has received; waits for at least one byte.
     fn received(&mut self) -> String {
         let mut bytes = vec![0; 1 << 16];
         let length = self.person.read(&mut bytes).unwrap();
@@ -124,7 +124,7 @@ fn a_line_that_nobody_reads_never_stops_the_menu() {
         assert!(screens.show(&view(&format!("Persona {number}")), NOW));
     }
     assert!(screens.deadline().is_some(), "it is tried again");
-    // Somebody reads at last: what was begun is ended, and then comes the picture as it is now.
+    // The other end reads at last: the picture that was begun is completed, then the current one follows.
     let mut seen = String::new();
     let mut later = NOW;
     while !seen.contains("Persona 1999") {
@@ -132,7 +132,7 @@ fn a_line_that_nobody_reads_never_stops_the_menu() {
         later += Duration::from_secs(1);
         screens.show(&view("Persona 1999"), later);
     }
-    assert!(seen.len() < 100_000, "what nobody read was dropped: {}", seen.len());
+    assert!(seen.len() < 100_000, "what was not read was dropped: {}", seen.len());
 }
 
 #[test]

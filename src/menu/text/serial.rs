@@ -1,4 +1,4 @@
-//! One text terminal that is being written to and perhaps read: writing never blocks, whoever does not read at the other end.
+//! One text terminal that is written to and perhaps read. Writing never blocks, even if the other end does not read.
 
 use super::ansi::{ENTER, LEAVE, ansi};
 use super::keys::Decoder;
@@ -16,17 +16,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// What a serial line that does not tell is: the size of a VT100.
+/// The size of a serial line that does not report one: that of a VT100.
 const USUAL: (usize, usize) = (80, 24);
 
 /// More cells are of no use to the menu.
 const MOST: (usize, usize) = (300, 100);
 
-/// The kernel and systemd write their messages over the menu on the same console, and somebody may plug a terminal in:
-/// this old, the picture is written anew when there is something to write.
+/// The kernel and systemd write their messages over the menu on the same console, and a terminal may be plugged in
+/// later: a picture of this age is written in full the next time there is something to write.
 const STALE: Duration = Duration::from_secs(5);
 
-/// How soon a full line is written to again: doubled with every vain try, and given up beyond the second.
+/// How soon a full line is written to again: doubled after every failed try, and given up when it exceeds a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(4));
 
 /// An open terminal with what is on it.
@@ -34,16 +34,16 @@ pub(super) struct Terminal {
     file: File,
     size: (usize, usize),
     shown: Vec<Line>,
-    /// What the terminal has not taken yet. While there is some, nothing new is added: it may be cut off nowhere.
+    /// What the terminal has not accepted yet. Until this is empty nothing is added: it must not be cut off in the middle.
     outbox: Vec<u8>,
-    /// All rows are to be written when the outbox is empty.
+    /// All rows must be written again when the outbox is empty.
     behind: bool,
     whole_at: Option<Duration>,
     retry: Option<(Duration, Duration)>,
 }
 
 impl Terminal {
-    /// Opens a terminal without waiting for a carrier and without becoming its session's.
+    /// Opens a terminal without waiting for a carrier and without making it the controlling terminal.
     ///
     /// # Errors
     /// The system call's.
@@ -62,7 +62,7 @@ impl Terminal {
         self.size
     }
 
-    /// Brings the terminal up to date, as far as it takes it.
+    /// Brings the terminal up to date, as far as it accepts output.
     ///
     /// # Errors
     /// When it is gone.
@@ -93,7 +93,7 @@ impl Terminal {
         self.behind = true;
     }
 
-    /// Whether somebody has had reason to doubt what is on the screen since it was written whole.
+    /// Whether the picture may have been damaged since it was last written in full.
     pub(super) fn is_stale(&self, now: Duration) -> bool {
         self.whole_at.is_none_or(|at| now.saturating_sub(at) >= STALE)
     }
@@ -131,7 +131,7 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         self.outbox.extend(LEAVE.as_bytes());
         if self.flush(Duration::ZERO).is_ok() && !self.outbox.is_empty() {
-            // Closing would wait for what nobody reads.
+            // Closing would wait for output that is not read.
             let _ = tcflush(&self.file, FlushArg::TCOFLUSH);
         }
     }
@@ -145,7 +145,7 @@ pub(super) struct SerialLine {
 }
 
 impl SerialLine {
-    /// Opens a serial console. What was typed before counts for nothing.
+    /// Opens a serial console. Earlier input is ignored.
     ///
     /// # Errors
     /// The system calls'.
@@ -185,7 +185,7 @@ impl SerialLine {
             match (&self.terminal.file).read(&mut bytes) {
                 Ok(0) => return Err(Errno::EIO.into()),
                 Ok(length) => {
-                    // Whoever types after a while may have come just now, and sees only what has changed since.
+                    // A user who types after a pause may have connected just now, and would see only later changes.
                     if self.terminal.is_stale(now) {
                         self.terminal.refresh();
                     }
@@ -198,7 +198,7 @@ impl SerialLine {
         }
     }
 
-    /// When to come back although nothing is typed.
+    /// When to come back even if nothing is typed.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.decoder.deadline().into_iter().chain(self.terminal.deadline()).min()
     }

@@ -5,7 +5,7 @@ use crate::sys::width;
 use persona_paint::{Card, PinAnswer, PinKey, PowerEntry, Progress, Step, View};
 use std::time::Duration;
 
-/// Leads what is highlighted; everything else is as far to the right without it.
+/// Marks the highlighted line; all other lines are indented by the same width.
 const MARKER: &str = "> ";
 const NO_MARKER: &str = "  ";
 
@@ -23,7 +23,7 @@ fn choice(text: &str, is_highlighted: bool) -> Line {
     Line::new(marker, Style::BOLD).with(text, style)
 }
 
-/// The personas, with as much about each as there is room for; the highlighted one is always among them.
+/// The personas, with as much detail as there is room for; the highlighted one is always shown.
 pub(super) fn shelf(view: &View, wide: usize, room: usize) -> Vec<Line> {
     let count = view.cards.len();
     let (each, spare) = match room {
@@ -42,7 +42,7 @@ pub(super) fn shelf(view: &View, wide: usize, room: usize) -> Vec<Line> {
             lines.push(Line::default());
         }
     }
-    // A hint, or the end of a long reason, has no place in the list.
+    // The list shows neither the hint nor the end of a long reason.
     if let Some(why) = highlighted(view).and_then(|card| card.refused.as_deref()) {
         let told = width::wrap(why, wide);
         if lines.len() + 1 + told.len() <= room {
@@ -53,7 +53,7 @@ pub(super) fn shelf(view: &View, wide: usize, room: usize) -> Vec<Line> {
     scrolled(lines, if each == 1 { view.highlighted } else { 0 }, room)
 }
 
-/// The part of a list around line `at` that fits, with what is left out told where there is room for that.
+/// The part of a list around line `at` that fits, with a note about the rest where there is room for it.
 fn scrolled(lines: Vec<Line>, at: usize, room: usize) -> Vec<Line> {
     let count = lines.len();
     if count <= room {
@@ -70,7 +70,7 @@ fn scrolled(lines: Vec<Line>, at: usize, room: usize) -> Vec<Line> {
     part
 }
 
-/// What stands below a title: why it cannot start, or else the tagline.
+/// The line below a title: why it cannot start, or else the tagline.
 fn below(card: &Card, wide: usize) -> Line {
     const INDENT: usize = 5;
     let line = match &card.refused {
@@ -86,7 +86,7 @@ fn cannot_start(why: &str, room: usize) -> Line {
     Line::new(format!("{before}{why}{after}"), Style::PLAIN.colored(Ansi::Yellow))
 }
 
-/// Number, title and marks; the title gives way before the marks do.
+/// Number, title and marks; the title is shortened before the marks.
 fn title_line(card: &Card, index: usize, is_highlighted: bool, tells_refusal: bool, wide: usize) -> Line {
     let mut marks = String::new();
     marks += if card.is_default { " (default)" } else { "" };
@@ -108,7 +108,7 @@ fn title_line(card: &Card, index: usize, is_highlighted: bool, tells_refusal: bo
     }
 }
 
-/// What starts when, in words and, if there is room, as a bar. "1" is told for the whole last second.
+/// What starts when, in words and, if there is room, as a bar. "1" is shown for the whole last second.
 pub(super) fn countdown(view: &View, remaining: Duration, total: Duration, wide: usize, with_bar: bool) -> Vec<Line> {
     let seconds = remaining.as_millis().div_ceil(1000);
     let time = if seconds < 100 { format!("{seconds} s") } else { format!("{}:{:02} min", seconds / 60, seconds % 60) };
@@ -211,7 +211,7 @@ pub(super) fn power(highlighted: usize, room: usize) -> Vec<Line> {
     lines
 }
 
-/// The PIN as far as it is entered, and what is to be said of the last one.
+/// The PIN as far as it is entered, and the answer to the last try.
 pub(super) fn pin(view: &View, entered: usize, cursor: Option<usize>, answer: &PinAnswer, wide: usize, room: usize) -> Vec<Line> {
     let mut lines = heading(&format!("{} is locked", title(view)), room);
     lines.push(Line::new("PIN: ", Style::PLAIN).with(format!("{}_", "*".repeat(entered)), Style::BOLD));

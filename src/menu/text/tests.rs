@@ -176,7 +176,7 @@ proptest! {
         prop_assert!(text.iter().any(|line| line.contains(" in 3 s")), "{:#?}", text);
     }
 
-    /// A terminal that obeys the bytes shows the lines, whatever it showed before.
+    /// A terminal that executes the bytes shows the lines, whatever it showed before.
     #[test]
     fn a_terminal_shows_what_was_laid_out(first in any_view(), second in any_view(), columns in 20..=100usize, rows in 5..=40usize) {
         let (first, second) = (lines(&first, columns, rows), lines(&second, columns, rows));

@@ -37,7 +37,7 @@ pub(crate) fn build(output: &Path, suite: Suite, binaries: &Binaries, settings: 
 
 fn install_persona(overlay: &Path, binaries: &Binaries) -> Result<()> {
     let assign = |name: &str, path: &Path| format!("{name}={}", path.display());
-    let make = Tool::new("make").arg("-sC").arg(folders::repository()).arg("install-files");
+    let make = Tool::new("make").arg("-sC").arg(folders::repository()).arg("install-program");
     make.arg(assign("BINARY", &binaries.persona)).arg(assign("DESTDIR", overlay)).run()
 }
 

@@ -1,4 +1,4 @@
-//! Cartridges: whole, readable by legion, with firmware for those that boot by UEFI; and the slot.
+//! Cartridges: complete, readable by legion, with firmware for those that boot by UEFI; and the slot.
 
 use super::{Area, Case, Level};
 use crate::config::{Legion, Persona};
@@ -13,7 +13,7 @@ use std::path::Path;
 
 pub(super) fn check(case: &Case<'_>) -> Area {
     let mut area = Area::new("cartridges");
-    // On another machine's tree nothing says whose the files were.
+    // On another machine's tree the owners of files are unknown.
     let account = Account::of_legion(case.paths).ok().filter(|_| case.paths.is_live());
     for (persona, legion) in case.legions() {
         cartridge(case, persona, legion, account, &mut area);
@@ -44,7 +44,7 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
             without,
             "cartridge-folder-closed",
             name,
-            format!("the user legion may not pass through {folder}, as its mode says"),
+            format!("the user legion may not traverse {folder}, because of its mode"),
             Some(format!("`chmod o+x {folder}`")),
         );
     }
@@ -52,8 +52,7 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
     area.good("cartridge-usable", name, format!("{name}: {}, boots by {firmware}", cartridge.disk.kind.file_name()));
 }
 
-/// The first folder above the cartridge that legion may not pass through. The cartridge itself is given to legion when it is
-/// inserted.
+/// The first folder above the cartridge that legion may not traverse. The cartridge itself is given to legion when it is inserted.
 fn closed(paths: &Paths, cartridge: &Cartridge, account: Account) -> Option<String> {
     const SEARCH: u32 = 1;
     let groups = groups(&fs::read_to_string(paths.at("/etc/group")).unwrap_or_default(), crate::sys::account::NAME);
@@ -63,7 +62,7 @@ fn closed(paths: &Paths, cartridge: &Cartridge, account: Account) -> Option<Stri
     folder.ancestors().skip(1).find(is_closed).map(|path| path.display().to_string())
 }
 
-/// Whether a user may, by owner, group and mode alone.
+/// Whether a user has the permission, by owner, group and mode alone.
 fn may(metadata: &Metadata, account: Account, groups: &[u32], wanted: u32) -> bool {
     may_by_mode((metadata.uid(), metadata.gid(), metadata.mode()), account, groups, wanted)
 }

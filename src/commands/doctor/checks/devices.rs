@@ -1,4 +1,4 @@
-//! legion's devices: refused or not, what comes along, and whether they were reserved.
+//! legion's devices: whether refused, what goes with them, and whether they were reserved.
 
 use super::initramfs::Initramfs;
 use super::reserved::{Standing, standing};
@@ -15,7 +15,7 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
         area.good("no-devices-listed", "passthrough", "none is listed: legion has virtual devices only");
         return area;
     }
-    // The IOMMU and vfio-pci have areas of their own, which know more.
+    // The areas for the IOMMU and vfio-pci report more details.
     for refusal in plan.refused.iter().filter(|refusal| refusal.address.is_some()) {
         area.tell(Level::Broken, refusal.code, &subject(refusal.address), refusal.reason.clone(), refusal.hint.clone());
     }
@@ -43,7 +43,7 @@ fn subject(address: Option<PciAddress>) -> String {
     address.map_or_else(|| "plan".to_owned(), |address| address.to_string())
 }
 
-/// One line for what goes to legion as a whole.
+/// One line for each group of devices that goes to legion as a whole.
 fn summary(closure: &Closure, machine: &Machine, how: &str, area: &mut Area) {
     let Some(first) = closure.members.iter().find(|member| member.is_listed()) else { return };
     let Some(function) = machine.function(first.address) else { return };
@@ -68,7 +68,7 @@ fn summary(closure: &Closure, machine: &Machine, how: &str, area: &mut Area) {
     area.good("devices-ready", &first.address.to_string(), format!("{function}{others}: {groups}{how}"));
 }
 
-/// What comes along although it is in none of the slots that the owner listed. Listing it says that it is meant.
+/// Functions that go with a listed device although they are in none of the listed slots. Listing them means that this is intended.
 fn companions(closure: &Closure, settings: &Settings, machine: &Machine, area: &mut Area) {
     let is_meant = |address: PciAddress| settings.passthrough.iter().any(|entry| entry.device.same_slot(address));
     let strangers: Vec<(PciAddress, &Function)> = closure
@@ -84,11 +84,11 @@ fn companions(closure: &Closure, settings: &Settings, machine: &Machine, area: &
         "group-companions",
         &brought_by.to_string(),
         format!("in one IOMMU group with {brought_by}, and therefore legion's too: {}", names.join(", ")),
-        "if that is meant, list each as a [[legion.passthrough]] of its own; else put one of them into another slot",
+        "if that is intended, list each as a separate [[legion.passthrough]]; otherwise move one of them to another slot",
     );
 }
 
-/// AMD's processors have functions that do nothing (class 0x13, non-essential instrumentation).
+/// AMD's processors have functions without any effect (class 0x13, non-essential instrumentation).
 fn does_nothing(function: &Function) -> bool {
     function.class >> 16 == 0x13
 }

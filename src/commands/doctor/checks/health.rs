@@ -1,14 +1,14 @@
-//! What a device is like that is to survive many starts of legion: does it answer, can it be reset, does it sleep too deeply,
-//! who draws on it.
+//! Whether a device can be used for many starts of legion: whether it answers, can be reset, does not stay in a deep sleep state, and what
+//! draws on it.
 
 use super::{Area, Case};
-use crate::passthrough::{Closure, Details, Function, Holder, Machine, Plan, VFIO_PCI};
+use crate::passthrough::{Closure, Details, FramebufferOwner, Function, Machine, Plan, VFIO_PCI};
 use std::fs::File;
 use std::io::Read;
 
 pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
     let (Some(machine), Some(plan)) = (&case.machine, &case.plan) else { return };
-    // Linux before 5.15 tells no reset methods at all; later ones leave them out where there are none.
+    // Linux before 5.15 reports no reset methods at all; later versions omit the attribute if there are none.
     let tells_resets = machine.functions.keys().any(|address| case.paths.pci_device(*address).join("reset_method").exists());
     let mut not_reset: Vec<&Function> = Vec::new();
     for function in closure.members.iter().filter_map(|member| machine.function(member.address)).filter(|function| !function.hung) {
@@ -28,10 +28,10 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
             not_reset.push(function);
         }
         for holder in &function.holders {
-            if let Holder::FirmwareFramebuffer(_) = holder
+            if let FramebufferOwner::FirmwareFramebuffer(_) = holder
                 && function.subclass() == 0x0300
             {
-                area.good("framebuffer-on-device", &subject, format!("{holder} lies in {}: vfio-pci sends it away", function.address));
+                area.good("framebuffer-on-device", &subject, format!("{holder} is in {}: vfio-pci removes it", function.address));
             }
         }
         for bar in details.resizable_bars.iter().filter(|bar| function.is_display() && bar.size < bar.largest) {
@@ -46,12 +46,12 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
             "device-not-resettable",
             &first.address.to_string(),
             format!("{first}{more} cannot be reset, neither alone nor with the bus: legion may start with it only once in a boot"),
-            "see whether newer firmware or a newer kernel helps; for some AMD cards there is the module vendor-reset",
+            "try newer firmware or a newer kernel; for some AMD cards there is the module vendor-reset",
         );
     }
 }
 
-/// A card that fell off the bus, or cannot wake up, reads all ones. What cannot be read is not known to be gone.
+/// A card that fell off the bus, or cannot wake up, reads all ones. An unreadable device is not assumed to be gone.
 fn answers(case: &Case<'_>, function: &Function) -> bool {
     let mut identity = [0; 4];
     let config = case.paths.pci_device(function.address).join("config");
@@ -59,8 +59,7 @@ fn answers(case: &Case<'_>, function: &Function) -> bool {
     read.is_err() || identity != [0xff; 4]
 }
 
-/// A host driver may let its device sleep. A function without a driver is in a state that the kernel calls unknown; with one it
-/// is not.
+/// A host driver may suspend its device. The kernel reports the state of a function without a driver as unknown.
 fn power(function: &Function, details: &Details, area: &mut Area) {
     let state = match details.power_state.as_deref() {
         Some("D3cold") if function.driver.as_deref().is_none_or(|driver| driver == VFIO_PCI) => "D3cold",
@@ -79,7 +78,7 @@ fn power(function: &Function, details: &Details, area: &mut Area) {
     );
 }
 
-/// Whether vfio-pci can reset the whole bus instead: there is a port above it, and all that is on the bus is legion's
+/// Whether vfio-pci can reset the whole bus instead: there is a port above it, and everything on the bus is legion's
 /// (`vfio_pci_dev_set_hot_reset` in the kernel's drivers/vfio/pci/vfio_pci_core.c).
 fn bus_resets(function: &Function, machine: &Machine, plan: &Plan) -> bool {
     let is_legions = |other: &Function| plan.members().any(|member| member.address == other.address);

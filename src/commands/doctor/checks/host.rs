@@ -1,10 +1,10 @@
-//! What several areas read of the host.
+//! Host facts that several areas need.
 
 use crate::sys::paths::Paths;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files as they are now; empty where there is none.
+/// The current contents of files; empty if missing.
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// The kernel command line.
@@ -35,14 +35,14 @@ impl Host {
         self.cpu_info.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| (name.trim() == key).then(|| value.trim()))
     }
 
-    /// The kernel's version, as far as it is understood: `(6, 12)`.
+    /// The kernel's version, as far as it can be parsed: `(6, 12)`.
     pub(super) fn version(&self) -> Option<(u32, u32)> {
         let mut numbers = self.release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
         Some((numbers.next()?, numbers.next()?))
     }
 }
 
-/// The files of a folder whose names end so, by name; none if the folder cannot be read.
+/// The files of a folder whose names end like this, sorted; none if the folder cannot be read.
 pub(super) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut found: Vec<PathBuf> =

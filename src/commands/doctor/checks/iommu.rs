@@ -1,4 +1,4 @@
-//! The IOMMU: there, or why not.
+//! The IOMMU: whether it is on, or why not.
 
 use super::{Area, Case, Level};
 use crate::error::Error;
@@ -17,7 +17,7 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
     if machine.iommu {
         let groups: BTreeSet<u32> = machine.functions.values().filter_map(|function| function.iommu_group).collect();
         let advice = match translates_all(case.paths) {
-            true => "; iommu=pt on the kernel command line would spare the host's own devices the translation",
+            true => "; iommu=pt on the kernel command line would avoid address translation for the host's own devices",
             false => "",
         };
         area.good("iommu-on", SUBJECT, format!("on, with {} groups{advice}", groups.len()));
@@ -31,7 +31,7 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
     area
 }
 
-/// Whether every group says that its devices' addresses are translated, the host's included (the attribute `type`,
+/// Whether every group reports address translation for its devices, the host's included (the attribute `type`,
 /// Documentation/ABI/testing/sysfs-kernel-iommu_groups).
 fn translates_all(paths: &Paths) -> bool {
     let groups = fs::read_dir(paths.iommu_groups()).into_iter().flatten().flatten();
@@ -39,14 +39,14 @@ fn translates_all(paths: &Paths) -> bool {
     types.peek().is_some() && types.all(|kind| kind.starts_with("DMA"))
 }
 
-/// What the firmware tells the kernel about an IOMMU.
+/// What the firmware reports about an IOMMU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Firmware {
-    /// It offers one, by this ACPI table: DMAR (Intel) or IVRS (AMD).
+    /// It has one, by this ACPI table: DMAR (Intel) or IVRS (AMD).
     Offers(&'static str),
-    /// It offers none.
+    /// It has none.
     Nothing,
-    /// The tables are not to be seen.
+    /// The tables cannot be read.
     Unknown,
 }
 
@@ -61,7 +61,7 @@ impl Firmware {
     }
 }
 
-/// Why there are no IOMMU groups, and what helps.
+/// Why there are no IOMMU groups, and how to fix it.
 fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (&'static str, String, String) {
     let words = || command_line.split_whitespace();
     // Options come in lists: intel_iommu=on,sm_on.
@@ -96,7 +96,7 @@ fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (&'
         ),
         Firmware::Unknown => {
             let also = if is_intel && !switches("intel_iommu", "on") { ", and add intel_iommu=on to the kernel command line" } else { "" };
-            ("iommu-no-groups", "the kernel has made no IOMMU groups".to_owned(), setup + also)
+            ("iommu-no-groups", "the kernel has created no IOMMU groups".to_owned(), setup + also)
         }
     }
 }
@@ -109,7 +109,7 @@ mod tests {
     fn each_cause_has_its_own_hint() {
         let intel = Some("GenuineIntel");
         let amd = Some("AuthenticAMD");
-        // What the hint must name: the option to write or to remove, the switch in the firmware, or where to look.
+        // What the hint must name: the option to add or to remove, the firmware switch, or where to look.
         for (firmware, vendor, line, code, hint) in [
             (Firmware::Offers("DMAR"), intel, "quiet", "iommu-not-used", "intel_iommu=on"),
             (Firmware::Offers("DMAR"), intel, "intel_iommu=on,sm_on", "iommu-failed", "dmesg"),

@@ -1,4 +1,4 @@
-//! vfio-pci itself, and what other setups told it to do.
+//! vfio-pci itself, and options of it from other setups.
 
 use super::host::files;
 use super::{Area, Case};
@@ -38,13 +38,13 @@ fn driver(vfio: Vfio, is_needed: bool, area: &mut Area) {
         Vfio::Unknown => area.warning(
             "vfio-unknown",
             VFIO_PCI,
-            "whether this kernel has vfio-pci is not to be seen: it is not loaded, and there is no list of its modules",
+            "cannot tell whether this kernel has vfio-pci: it is not loaded, and there is no list of its modules",
             "try it: `modprobe vfio-pci`",
         ),
     }
 }
 
-/// Where vfio-pci is told to take devices by their IDs, and by which.
+/// Where options make vfio-pci take devices by their IDs, and which IDs.
 fn leftovers(case: &Case<'_>) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = case
         .host
@@ -73,7 +73,7 @@ fn option_ids(text: &str) -> Vec<String> {
     options.flatten().filter(|list| !list.is_empty()).collect()
 }
 
-/// `10de:1e84,10de:10f8:1462:c726`: vendor and device, and perhaps a board.
+/// `10de:1e84,10de:10f8:1462:c726`: vendor and device, and optionally a subsystem.
 fn parse_ids(list: &str) -> Vec<PciId> {
     let id = |entry: &str| entry.split(':').take(2).map(|digits| format!("{digits:0>4}")).collect::<Vec<_>>().join(":").parse().ok();
     list.split(',').filter_map(id).collect()

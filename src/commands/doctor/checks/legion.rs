@@ -1,4 +1,4 @@
-//! What legion needs of the host beside its devices: KVM, programs, memory, processors, a bridge.
+//! What legion needs from the host besides its devices: KVM, programs, memory, processors, a bridge.
 
 use super::memory::{self, Memory};
 use super::unit_file::Unit;
@@ -47,7 +47,7 @@ fn virtualisation(case: &Case<'_>, area: &mut Area) {
         (None, None) => area.warning(
             "kvm-unknown",
             SUBJECT,
-            "there is no /dev/kvm, and whether the processor can is not to be seen",
+            "there is no /dev/kvm, and cannot tell whether the processor supports it",
             "try it: `modprobe -a kvm_amd kvm_intel`",
         ),
     }
@@ -69,7 +69,7 @@ fn programs(case: &Case<'_>, area: &mut Area) {
     }
     if let Some((persona, _)) = case.legions().find(|(_, legion)| legion.tpm) {
         if is_program(case.paths, SWTPM) {
-            area.good("swtpm-installed", SWTPM, "swtpm is there");
+            area.good("swtpm-installed", SWTPM, "swtpm is installed");
         } else {
             let hint = "install swtpm, or write tpm = false in the settings".to_owned();
             area.tell(
@@ -128,7 +128,7 @@ fn processors(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Ar
                     case.without(persona),
                     "pinned-cpus-missing",
                     name,
-                    format!("{name} is pinned to host CPUs that are not there: {}", absent.join(", ")),
+                    format!("{name} is pinned to host CPUs that do not exist: {}", absent.join(", ")),
                     Some("correct `cpus` in the settings (`lscpu` shows them)".to_owned()),
                 );
             }

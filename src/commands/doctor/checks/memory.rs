@@ -1,4 +1,4 @@
-//! Memory: enough of it, in huge pages where they are wanted.
+//! Memory: enough of it, in huge pages where configured.
 
 use super::{Area, Case, Level};
 use crate::config::{Legion, Persona};
@@ -7,7 +7,7 @@ use crate::state::{LegionState, Phase};
 use crate::sys::paths::Paths;
 use std::fs;
 
-/// The host's memory, in KiB; `None` if it is not to be seen.
+/// The host's memory, in KiB; `None` if it is unknown.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Memory {
     total: Option<u64>,
@@ -33,7 +33,7 @@ impl Memory {
 
 pub(super) fn check(case: &Case<'_>, memory: &Memory, area: &mut Area) {
     if memory.total.is_none() && case.legions().next().is_some() {
-        area.warning("memory-unknown", "memory", "how much memory the host has cannot be read from /proc/meminfo", "`free -h` tells");
+        area.warning("memory-unknown", "memory", "the host's amount of memory cannot be read from /proc/meminfo", "`free -h` shows it");
     }
     let mut is_well = memory.total.is_some();
     for (persona, legion) in case.legions() {
@@ -64,7 +64,7 @@ fn enough(memory: &Memory, persona: &Persona, legion: &Legion, without: Level) -
     }
 }
 
-/// Without them legion has ordinary memory, so that it is never worse than a warning.
+/// Without huge pages legion gets ordinary memory, so this is never worse than a warning.
 fn huge_pages(paths: &Paths, memory: &Memory, persona: &Persona, legion: &Legion) -> Option<Fault> {
     let shortage = legion.hugepages.then(|| memory::huge_pages(paths, legion.memory, memory.legion_runs).err()).flatten()?;
     Some((Level::Warning, shortage.code, format!("{} gets ordinary memory: {}", persona.name, shortage.what), shortage.hint))

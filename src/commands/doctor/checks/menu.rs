@@ -10,7 +10,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
     let mut area = Area::new("menu");
     let Some(machine) = &case.machine else { return area };
     let card = case.plan.as_ref().and_then(|plan| plan.display);
-    // That there is none, or not the one that the settings name, the plan tells.
+    // The plan reports a missing card, or one other than the settings name.
     if let Some(function) = card.and_then(|address| machine.function(address)).filter(|function| function.is_display()) {
         display(case, function, &mut area);
     }
@@ -22,7 +22,8 @@ fn display(case: &Case<'_>, card: &Function, area: &mut Area) {
     let subject = card.address.to_string();
     match card.driver.as_deref() {
         Some(VFIO_PCI) => area.broken(
-            "menu-card-on-vfio", &subject,
+            "menu-card-on-vfio",
+            &subject,
             format!("the menu's card {card} is on vfio-pci: there is no menu and no console"),
             "keep vfio-pci off it: see the area vfio, and look for scripts that write driver_override",
         ),
@@ -32,9 +33,10 @@ fn display(case: &Case<'_>, card: &Function, area: &mut Area) {
             area.good("menu-card-ready", &subject, format!("{card} ({driver}) draws the menu: {monitors}"));
         }
         None => area.warning(
-            "menu-card-without-driver", &subject,
+            "menu-card-without-driver",
+            &subject,
             format!("the menu's card {card} has no driver: there is no menu, and the default starts after its timeout"),
-            "load its driver (amdgpu, i915, nouveau): is it on a list of modules that are not to be loaded (`modprobe -c | grep blacklist`)?",
+            "load its driver (amdgpu, i915, nouveau): is it blacklisted (`modprobe -c | grep blacklist`)?",
         ),
     }
 }

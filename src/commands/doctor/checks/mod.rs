@@ -1,8 +1,8 @@
-//! The machine against the settings: what `persona doctor` finds, each fault with its hint.
+//! Checks the machine against the settings: the findings of `persona doctor`, each fault with its hint.
 //!
-//! Each area's `check` reads what it needs below the root, changes nothing, and leaves the judgement to pure functions. What
-//! cannot be seen is never guessed: it is a warning that says how to look. A fault is [`Level::Broken`] if the default persona,
-//! or legion altogether, cannot start with it, and a [`Level::Warning`] if the default persona still can.
+//! Each area's `check` reads what it needs below the root, changes nothing, and decides in pure functions. Unknown facts are never guessed:
+//! they are warnings that say how to check them. A fault is [`Level::Broken`] if the default persona, or legion as a whole, cannot start
+//! with it, and a [`Level::Warning`] if the default persona still can.
 
 mod cartridges;
 mod devices;
@@ -28,20 +28,20 @@ use crate::sys::paths::Paths;
 use host::Host;
 use serde::Serialize;
 
-/// How it stands with one thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// As it should be.
+    /// Good.
     Good,
-    /// Something will, or may, not go as the owner wishes.
+    /// Something will, or may, not work as the owner configured it.
     Warning,
-    /// The default persona, or legion altogether, cannot start.
+    /// The default persona, or legion as a whole, cannot start.
     Broken,
 }
 
 impl Level {
-    /// The word for it, which JSON uses too.
+    /// Its word, which JSON uses too.
     pub fn word(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -51,20 +51,20 @@ impl Level {
     }
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How it stands with it.
+    /// Its level.
     pub level: Level,
     /// The part of the machine: `settings`, `iommu`, `devices`, `vfio`, `initramfs`, `menu`, `legion`, `cartridges`, `units`.
     pub area: &'static str,
-    /// What was found, as an identifier that stays when the words change: `kvm-missing`.
+    /// The result, as an identifier that stays when the text changes: `kvm-missing`.
     pub code: &'static str,
     /// What it is about, the same in every run: a PCI address, a file, a persona, a unit, a setting.
     pub subject: String,
-    /// What was found, a sentence without a full stop.
+    /// The result, a sentence without a full stop.
     pub what: String,
-    /// What the owner can do.
+    /// What the owner can do about it.
     pub hint: Option<String>,
 }
 
@@ -100,22 +100,22 @@ impl Area {
     }
 }
 
-/// What all areas stand on.
+/// The input of all areas.
 struct Case<'a> {
     paths: &'a Paths,
     host: Host,
     /// None if they cannot be used.
     settings: Option<Settings>,
-    /// None if there is no PCI bus to be seen.
+    /// None if there is no PCI bus in sysfs.
     machine: Option<Machine>,
-    /// For launching now; none without settings and machine.
+    /// The plan for launching now; none without settings and machine.
     plan: Option<Plan>,
     /// The name of the persona that last ran.
     last: Option<String>,
 }
 
 impl Case<'_> {
-    /// How bad it is if this persona cannot start.
+    /// The level if this persona cannot start.
     fn without(&self, persona: &Persona) -> Level {
         let is_default = self.settings.as_ref().is_some_and(|settings| settings.default_persona(self.last.as_deref()).name == persona.name);
         if is_default { Level::Broken } else { Level::Warning }
@@ -133,7 +133,7 @@ impl Case<'_> {
     }
 }
 
-/// Looks at everything. Changes nothing.
+/// Runs all checks. Changes nothing.
 pub fn examine(paths: &Paths) -> Vec<Finding> {
     let (settings, trouble) = match Settings::load(paths) {
         Ok(settings) => (Some(settings), None),

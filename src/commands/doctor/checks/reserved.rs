@@ -1,4 +1,4 @@
-//! Whether the devices of boot time were reserved before a host driver could have them; if not, why.
+//! Whether the boot-time devices were reserved before a host driver could bind to them; if not, why.
 
 use super::Case;
 use super::initramfs::{Initramfs, NextBoot};
@@ -7,13 +7,13 @@ use crate::config::kernel_command_line::KernelCommandLine;
 use crate::passthrough::{Closure, Function, VFIO_PCI};
 use crate::sys::pci::PciAddress;
 
-/// How it stands with what goes to legion together.
+/// The state of devices that go to legion together.
 pub(super) enum Standing {
-    /// As planned, and in which way.
+    /// As planned, with the details.
     Well(String),
     /// A function was not reserved.
     Fault { function: PciAddress, code: &'static str, what: String, hint: String },
-    /// Nothing is reserved because something is refused, which is told elsewhere.
+    /// Nothing is reserved because something is refused, which is reported elsewhere.
     Unasked,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn standing(case: &Case<'_>, closure: &Closure, images: &Initramfs) -
         .collect();
     Standing::Well(match built_in.as_slice() {
         [] => "reserved in this boot".into(),
-        _ => format!("reserved in this boot, but for {} at launch: it is built into the kernel", built_in.join(", ")),
+        _ => format!("reserved in this boot, except {}, which is bound at launch: it is built into the kernel", built_in.join(", ")),
     })
 }
 
@@ -57,13 +57,13 @@ pub(super) fn standing(case: &Case<'_>, closure: &Closure, images: &Initramfs) -
 enum State {
     /// On vfio-pci.
     Bound,
-    /// Without a driver, and only vfio-pci may have it.
+    /// Without a driver, and only vfio-pci may bind to it.
     Reserved,
-    /// Without a driver, and any may have it.
+    /// Without a driver, and any may bind to it.
     Open,
     /// A host driver has it.
     Taken(String),
-    /// A host driver has it that was there before any initramfs.
+    /// A host driver has it that was loaded before any initramfs.
     BuiltIn(String),
 }
 
@@ -87,8 +87,8 @@ impl State {
     }
 }
 
-/// Only what was loaded has a state of initialisation (Documentation/ABI/stable/sysfs-module); a driver without a link to its
-/// module is not known to be built in.
+/// Only loaded modules have an initialisation state (Documentation/ABI/stable/sysfs-module); a driver without a link to its module is not
+/// assumed to be built in.
 fn is_built_in(case: &Case<'_>, function: &Function) -> bool {
     let Some(driver) = &function.driver else { return false };
     let module = case.paths.pci_driver(driver).join("module");
@@ -101,17 +101,17 @@ fn why_not(case: &Case<'_>, images: &Initramfs) -> (&'static str, String, String
         return ("not-reserved-persona-off", "persona=off is on the kernel command line".into(), "boot without persona=off".into());
     }
     match images.next_boot(case.settings.as_ref()) {
-        NextBoot::NotThere => ("not-reserved-initramfs-missing", "no initramfs image holds Persona".into(), reboot(images.how_to_add())),
-        NextBoot::Stale => ("not-reserved-initramfs-stale", "the initramfs holds older settings".into(), reboot(images.how_to_rebuild())),
+        NextBoot::NotThere => ("not-reserved-initramfs-missing", "no initramfs image contains Persona".into(), reboot(images.how_to_add())),
+        NextBoot::Stale => ("not-reserved-initramfs-stale", "the initramfs has older settings".into(), reboot(images.how_to_rebuild())),
         NextBoot::Reserves => (
             "not-reserved-until-reboot",
-            "the initramfs as it is now would do it".into(),
-            "reboot; if it is so again, the kernel log says why: `dmesg | grep persona`".into(),
+            "the current initramfs would reserve it".into(),
+            "reboot; if it happens again, the kernel log says why: `dmesg | grep persona`".into(),
         ),
         NextBoot::Unknown => (
             "not-reserved-cause-unknown",
-            "no initramfs image could be looked into, which would say why".into(),
-            "fix what the area initramfs tells; the kernel log may say why too: `dmesg | grep persona`".into(),
+            "no initramfs image could be read to find out why".into(),
+            "fix what the area initramfs reports; the kernel log may say why too: `dmesg | grep persona`".into(),
         ),
     }
 }

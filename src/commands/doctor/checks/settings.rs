@@ -1,4 +1,4 @@
-//! The settings, and what overrides them for a boot.
+//! The settings, and the overrides for a boot.
 
 use super::{Area, Case, Level};
 use crate::config::kernel_command_line::KernelCommandLine;
@@ -28,7 +28,7 @@ pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
     area
 }
 
-/// A default that nobody is there to unlock.
+/// A locked default, which needs a person to enter its PIN.
 fn locked_default(settings: &Settings, area: &mut Area) {
     let DefaultPersona::Named(name) = &settings.menu.default else { return };
     if settings.persona(name).is_none_or(Persona::starts_unattended) {
@@ -45,12 +45,12 @@ fn locked_default(settings: &Settings, area: &mut Area) {
     );
 }
 
-/// A default or an override that was started in vain too often.
+/// A default or an override with too many failed boots.
 fn passed_over(case: &Case<'_>, default: &str, area: &mut Area) {
     let counts = match StartCounts::read(case.paths) {
         Ok(counts) => counts.unwrap_or_default(),
         Err(error) => {
-            let hint = format!("remove {}: what was started in vain is counted anew", case.paths.starts().display());
+            let hint = format!("remove {}: this resets the counts of failed boots", case.paths.starts().display());
             return area.warning("starts-unreadable", "starts", error.reason(), hint);
         }
     };

@@ -4,13 +4,13 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Assignment {
     pub(super) name: String,
-    /// Whether it adds to what is there (`+=`).
+    /// Whether it appends (`+=`).
     pub(super) adds: bool,
-    /// The value's words without their quotes: of an array its elements, of a string what it would be split into.
+    /// The value's words without quotes: the elements of an array, or the words of a string.
     pub(super) words: Vec<String>,
 }
 
-/// The assignments of a file, in order. Anything else in it is passed over: what a shell would compute is not known here.
+/// The assignments of a file, in order. Everything else in it is skipped: shell code is not evaluated here.
 pub(super) fn assignments(text: &str) -> Vec<Assignment> {
     let mut found = Vec::new();
     let mut lines = text.lines().map(without_comment);
@@ -35,7 +35,7 @@ pub(super) fn assignments(text: &str) -> Vec<Assignment> {
     found
 }
 
-/// What a variable holds at the end; `None` if it was never assigned.
+/// A variable's final value; `None` if it was never assigned.
 pub(super) fn value(assignments: &[Assignment], name: &str) -> Option<Vec<String>> {
     assignments.iter().filter(|one| one.name == name).fold(None, |before: Option<Vec<String>>, one| match before {
         Some(mut words) if one.adds => {

@@ -1,4 +1,4 @@
-//! systemd's unit files: the one that counts with its drop-ins, and what is enabled (`systemd.unit(5)`).
+//! systemd's unit files: the effective one with its drop-ins, and what is enabled (`systemd.unit(5)`).
 
 use crate::commands::doctor::checks::host::files;
 use crate::sys::paths::Paths;
@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-/// Where unit files are looked for, the first wins.
+/// The unit file folders, the first takes precedence.
 const FOLDERS: [&str; 5] =
     ["/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// A unit as systemd would load it.
 #[derive(Debug, Default)]
 pub(super) struct Unit {
-    /// File by file, in the order in which they count.
+    /// File by file, in the order of precedence.
     settings: Vec<Setting>,
 }
 
@@ -32,7 +32,7 @@ impl Unit {
         let text = fs::read_to_string(paths.at(&main)).ok().filter(|text| !text.is_empty())?;
         let mut unit = Self::default();
         unit.add(&main, &text);
-        // Of drop-ins with one name the first folder's counts; they are read by name, whatever their folder.
+        // Of drop-ins with the same name the first folder's counts; they are read in the order of their names, whatever their folder.
         let mut drop_ins: BTreeMap<String, (String, PathBuf)> = BTreeMap::new();
         for folder in FOLDERS.iter().rev() {
             for path in files(&paths.at(folder).join(format!("{name}.d")), ".conf") {
@@ -58,13 +58,13 @@ impl Unit {
         }
     }
 
-    /// The value that counts of a setting that has one, and the file it is in.
+    /// The effective value of a single-value setting, and the file it is in.
     pub(super) fn last(&self, section: &str, key: &str) -> Option<(&str, &str)> {
         let setting = self.settings.iter().rfind(|setting| setting.section == section && setting.key == key)?;
         (!setting.value.is_empty()).then_some((&setting.value, &setting.file))
     }
 
-    /// The words of a setting that is a list; an empty value begins it anew.
+    /// The words of a list setting; an empty value resets it.
     pub(super) fn list(&self, section: &str, key: &str) -> Vec<&str> {
         let mut words = Vec::new();
         for setting in self.settings.iter().filter(|setting| setting.section == section && setting.key == key) {
@@ -77,12 +77,12 @@ impl Unit {
     }
 }
 
-/// What is to be started at boot, and what may not be started at all.
+/// The enabled units, and the masked ones.
 #[derive(Debug, Default)]
 pub(super) struct Enabled {
     wanted: BTreeSet<String>,
     masked: BTreeSet<String>,
-    /// Whether any folder of units was to be seen.
+    /// Whether any folder of units could be read.
     pub(super) is_known: bool,
 }
 

@@ -1,11 +1,11 @@
-//! What systemd starts: Persona's units, an SSH server, the user legion, and whether legion may reach its cartridges.
+//! systemd's units: Persona's own, an SSH server, the user legion, and whether legion has access to its cartridges.
 
 use super::unit_file::{Enabled, Unit};
 use super::{Area, Case, Level};
 use crate::sys::account::Account;
 use std::path::Path;
 
-/// Persona's units that are to be enabled, and what is lost without them.
+/// Persona's units that must be enabled, and what does not work without them.
 const OURS: [(&str, &str); 4] = [
     ("persona-reserve.service", "nothing reserves the devices if the initramfs did not"),
     ("persona-menu.service", "no menu comes up, and no default starts"),
@@ -13,7 +13,7 @@ const OURS: [(&str, &str); 4] = [
     ("legion.path", "no choice starts legion"),
 ];
 
-/// What answers on the SSH port.
+/// The programs that listen on the SSH port.
 const SSH: [&str; 5] = ["sshd.service", "ssh.service", "sshd.socket", "ssh.socket", "dropbear.service"];
 
 pub(super) fn check(case: &Case<'_>) -> Area {
@@ -32,7 +32,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
     }
     let enabled = Enabled::read(case.paths);
     if !enabled.is_known {
-        area.warning("units-unknown", "systemd", "cannot tell which units are enabled", "`systemctl list-unit-files` tells");
+        area.warning("units-unknown", "systemd", "cannot tell which units are enabled", "`systemctl list-unit-files` shows them");
         return area;
     }
     ours(&enabled, case, &mut area);
@@ -41,7 +41,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
         None => area.warning(
             "ssh-not-enabled",
             "ssh",
-            "no SSH server is enabled: with screen or keyboard gone the host cannot be reached",
+            "no SSH server is enabled: without screen or keyboard the host cannot be reached",
             "`systemctl enable --now sshd` (Debian: ssh)",
         ),
     }
@@ -79,7 +79,7 @@ fn ours(enabled: &Enabled, case: &Case<'_>, area: &mut Area) {
     }
 }
 
-/// legion.service sees the file system read-only but for what it lists.
+/// legion.service sees a read-only file system, except for the folders it lists.
 fn writable(case: &Case<'_>, area: &mut Area) {
     let Some(unit) = Unit::read(case.paths, "legion.service") else { return };
     if unit.last("Service", "ProtectSystem").is_none_or(|(value, _)| value != "strict") {

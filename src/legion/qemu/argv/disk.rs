@@ -8,10 +8,10 @@ use crate::legion::machine::Machine;
 use crate::sys::paths::Paths;
 use std::path::Path;
 
-/// The disk is opened through the slot: what is inserted is what boots.
+/// The disk is opened through the slot: the inserted cartridge is what boots.
 ///
-/// Guests say which blocks they no longer need; looking for zeroes in all that they write would only cost. An NVMe
-/// controller has no thread of its own before QEMU 8.
+/// Guests discard blocks they no longer need, so detecting zeroes in their writes would only cost time. An NVMe controller has no I/O
+/// thread of its own before QEMU 8.
 pub(super) fn disk(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
     let disk = machine.cartridge.disk;
     let file = value(paths.at(machine.legion.slot.join(disk.kind.file_name())));
@@ -20,8 +20,8 @@ pub(super) fn disk(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
         DiskKind::Raw => ("raw", "file"),
         DiskKind::BlockDevice => ("raw", "host_device"),
     };
-    // Linux-native I/O wants a file past the page cache; threads take any. io_uring is no faster with one disk, and a kernel or
-    // a build of QEMU may be without it.
+    // Linux-native I/O needs a file opened without the page cache; threads work with any. io_uring is no faster with one disk, and the
+    // kernel or the build of QEMU may not support it.
     let cache = if disk.direct { "cache.direct=on,file.aio=native" } else { "cache.direct=off,file.aio=threads" };
     line.add("-blockdev", format!("driver={format},node-name=disk,discard=unmap,{cache},file.driver={driver},file.filename={file}"));
     let device = match machine.legion.disk {
@@ -35,8 +35,8 @@ pub(super) fn disk(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
     line.add("-device", format!("{device},drive=disk,serial={serial},addr={},bootindex=0", at::DISK));
 }
 
-/// On the chipset's own SATA controller, for which every installer has a driver, and after the disk: a blank one falls
-/// through to it, and once there is a system it boots.
+/// On the chipset's own SATA controller, for which every installer has a driver, and after the disk: with a blank disk the firmware falls
+/// through to it, and once a system is installed, the disk boots.
 pub(super) fn cd(line: &mut Line, paths: &Paths, iso: Option<&Path>) {
     let Some(iso) = iso else { return };
     let file = value(paths.at(iso));

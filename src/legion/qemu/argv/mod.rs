@@ -1,7 +1,7 @@
-//! QEMU's command line, computed.
+//! Computes QEMU's command line.
 //!
-//! [`argv()`] is the line to show and to record. What only the process that starts QEMU can know, the descriptors that it
-//! hands down, is put in by [`supervised`] and [`connected`].
+//! [`argv()`] is the line to show and to record. The inherited descriptors, which only the process that starts QEMU knows, are added by
+//! [`supervised`] and [`connected`].
 
 mod disk;
 mod passthrough;
@@ -15,8 +15,8 @@ use std::path::Path;
 /// The program, found in `PATH`.
 pub const QEMU: &str = "qemu-system-x86_64";
 
-/// The guest's PCI slots. They are spelt out, so that a guest finds its hardware in the same place whatever else is
-/// switched on or off, and does not take its network card for a new one.
+/// The guest's PCI slots. They are explicit, so that a guest finds its hardware at the same address whatever else is enabled, and does not
+/// take its network card for a new one.
 pub(in crate::legion) mod at {
     pub(in crate::legion) const DISPLAY: &str = "0x1";
     pub(in crate::legion) const DISK: &str = "0x2";
@@ -48,8 +48,8 @@ pub fn argv(paths: &Paths, machine: &Machine<'_>) -> Vec<String> {
     line.0
 }
 
-/// The same line under supervision: QEMU inherits `descriptor` for its supervisor's QMP, and if it is to be `held`, the guest
-/// runs once QMP says so.
+/// The same line under supervision: QEMU inherits `descriptor` for its supervisor's QMP, and if it is to be `held`, the guest starts only
+/// when QMP says so.
 pub fn supervised(argv: &[String], descriptor: i32, held: bool) -> Vec<String> {
     let mut line = Line::default();
     line.add("-chardev", format!("socket,id=supervisor,fd={descriptor}"));
@@ -68,7 +68,7 @@ pub fn connected(argv: &[String], descriptor: i32) -> Vec<String> {
     with(argv, line)
 }
 
-/// In front, so that the owner's own arguments cannot swallow it.
+/// At the front, so that the owner's own arguments cannot absorb it.
 fn with(argv: &[String], line: Line) -> Vec<String> {
     let mut argv = argv.to_vec();
     argv.splice(argv.len().min(1)..argv.len().min(1), line.0);
@@ -91,7 +91,7 @@ impl Line {
     }
 }
 
-/// A text as a value inside a QEMU option: a comma would end the value, two stand for one.
+/// A text as a value inside a QEMU option: a comma would end the value, so it is doubled.
 fn value(text: impl AsRef<Path>) -> String {
     text.as_ref().to_string_lossy().replace(',', ",,")
 }

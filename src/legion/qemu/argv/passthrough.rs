@@ -5,8 +5,8 @@ use crate::legion::machine::Machine;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 
-/// Every slot of the host becomes one multifunction device behind a root port of its own, as on a mainboard. Functions
-/// are numbered anew from 0, without which the guest would not look for the others.
+/// Each slot of the host becomes one multifunction device behind its own root port, as on a mainboard. Functions are renumbered from 0,
+/// without which the guest would not probe the others.
 pub(super) fn slots(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
     let mut functions = machine.devices.to_vec();
     functions.sort_unstable();
@@ -23,7 +23,7 @@ pub(super) fn slots(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
     }
 }
 
-/// What the owner wants of the function's option ROM.
+/// The owner's setting for the function's option ROM.
 fn option_rom(paths: &Paths, machine: &Machine<'_>, function: PciAddress) -> String {
     let Some(entry) = machine.passthrough.iter().find(|entry| entry.device == function) else { return String::new() };
     let mut rom = entry.rombar.map_or_else(String::new, |shown| format!(",rombar={}", u8::from(shown)));

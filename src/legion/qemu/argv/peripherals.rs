@@ -19,12 +19,12 @@ pub(super) fn sockets(line: &mut Line, paths: &Paths) {
     line.add("-device", "virtserialport,bus=serial.0,chardev=agent,name=org.qemu.guest_agent.0");
 }
 
-/// Where the kernel cannot move packets itself (`vhost_net`), QEMU says so and does it.
+/// Where the kernel cannot move packets itself (`vhost_net`), QEMU logs that and does it.
 pub(super) fn network(line: &mut Line, machine: &Machine<'_>) {
     match &machine.legion.network {
         Network::None => return,
         Network::User => _ = line.add("-netdev", format!("user,id={NETWORK}")),
-        // QEMU's own bridge helper would have to gain privileges, which sandbox and unit both forbid.
+        // QEMU's own bridge helper needs extra privileges, which both the sandbox and the unit forbid.
         Network::Bridge(_) => {
             line.add("-netdev", format!("tap,id={NETWORK},ifname={},script=no,downscript=no,vhost=on", network::TAP));
         }
@@ -32,11 +32,11 @@ pub(super) fn network(line: &mut Line, machine: &Machine<'_>) {
         Network::Macvtap(_) => {}
     }
     let mac = identity::mac(&machine.cartridge.name);
-    // No boot ROM: it is a package of its own on some distributions, and legion boots its cartridge.
+    // No boot ROM: it is a separate package on some distributions, and legion boots its cartridge.
     line.add("-device", format!("virtio-net-pci,netdev={NETWORK},mac={mac},romfile=,addr={}", at::NETWORK));
 }
 
-/// Keyboard and mouse of the emulated display are the chipset's own, PS/2.
+/// Keyboard and mouse of the emulated display are the chipset's PS/2 ones.
 pub(super) fn display(line: &mut Line, paths: &Paths, display: GuestDisplay) {
     line.add("-display", "none").add("-vga", "none");
     if display == GuestDisplay::Vnc {

@@ -39,7 +39,7 @@ pub(super) fn basics(line: &mut Line, machine: &Machine<'_>) {
             Guest::Windows => "base=localtime,driftfix=slew",
         },
     );
-    // Nobody could wake a machine whose keyboard sleeps with it.
+    // The keyboard sleeps with the machine, so nothing could wake it.
     line.add("-global", "ICH9-LPC.disable_s3=1").add("-global", "ICH9-LPC.disable_s4=1");
     line.add("-boot", "strict=on");
     line.add("-msg", "timestamp=off");
@@ -49,15 +49,14 @@ pub(super) fn basics(line: &mut Line, machine: &Machine<'_>) {
     line.add("-device", "pvpanic");
 }
 
-/// Windows is told that it runs on Hyper-V, whose clocks, timers and interrupts it knows how to use cheaply (QEMU's
-/// `docs/system/i386/hyperv.rst`). Nothing that Linux 5.15 or QEMU 6.2 lacks, which would not
-/// start, and not `hv-crash`, with which Windows writes no dump.
+/// Windows is told that it runs on Hyper-V, whose clocks, timers and interrupts it uses efficiently (QEMU's `docs/system/i386/hyperv.rst`).
+/// Nothing that Linux 5.15 or QEMU 6.2 lacks, because the guest would not start, and not `hv-crash`, with which Windows writes no dump.
 const HYPER_V: &str = concat!(
     ",hv-relaxed=on,hv-vapic=on,hv-spinlocks=0x1fff,hv-vpindex=on,hv-runtime=on,hv-time=on,hv-synic=on,hv-stimer=on,",
     "hv-stimer-direct=on,hv-reset=on,hv-frequencies=on,hv-reenlightenment=on,hv-tlbflush=on,hv-ipi=on,hv-avic=on"
 );
 
-/// `cpu-pm=on` is not asked for: a guest that idles would keep its host CPUs, and their siblings, busy.
+/// `cpu-pm=on` is not used: an idle guest would keep its host CPUs, and their siblings, busy.
 fn cpu(machine: &Machine<'_>) -> String {
     let processors = &machine.processors;
     let mut cpu = "host".to_owned();
@@ -79,15 +78,15 @@ fn cpu(machine: &Machine<'_>) -> String {
 pub(super) fn memory(line: &mut Line, machine: &Machine<'_>) {
     let size = format!("{}M", machine.legion.memory.mebibytes());
     if let Some(pages) = machine.hugepages {
-        // An anonymous file needs no mount that the user legion may write to. Touched at the start, so that too few huge
-        // pages are an error message and not a guest killed later.
+        // An anonymous file needs no mount that the user legion can write to. It is preallocated, so that too few huge pages cause an error
+        // message instead of a guest killed later.
         let page = pages.mebibytes();
         line.add("-object", format!("memory-backend-memfd,id=memory,size={size},hugetlb=on,hugetlbsize={page}M,prealloc=on"));
     }
     line.add("-m", size);
 }
 
-/// Firmware that does Secure Boot keeps the guest's kernel from its variables by system management mode.
+/// Firmware with Secure Boot protects its variables from the guest's kernel by system management mode.
 pub(super) fn flash(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
     let Some(firmware) = &machine.firmware else { return };
     let code = value(paths.at(&firmware.code));

@@ -30,7 +30,7 @@ fn firmware(secure: bool) -> Firmware {
     Firmware { code: code.into(), format: ImageFormat::Raw, secure }
 }
 
-/// So many cores.
+/// A topology with this many cores.
 fn cores(cores: usize) -> Processors {
     let topology = Topology { sockets: 1, dies: 1, cores, threads: 1 };
     Processors { topology, pinning: Pinning::default(), amd: true, host_caches: false, evmcs: false, notes: Vec::new() }
@@ -45,7 +45,7 @@ fn line(machine: &Machine<'_>) -> Vec<String> {
     argv(&Paths::new("/", None), machine)
 }
 
-/// A command line, one argument a line.
+/// A command line, one argument per line.
 fn golden(name: &str, machine: &Machine<'_>) {
     crate::sys::golden::golden(&format!("argv/{name}"), &(line(machine).join("\n") + "\n"));
 }
@@ -59,7 +59,7 @@ fn the_shipped_personas() {
     }
 }
 
-/// `settings` are the persona's; `change` is what is found on the host.
+/// `settings` are the persona's; `change` is the state of the host.
 fn feature(name: &str, settings: &str, kind: DiskKind, change: impl for<'a> Fn(Machine<'a>) -> Machine<'a>) {
     let text = format!("[legion]\nmemory = \"1G\"\n[[persona]]\nname = \"{name}\"\n{settings}\n");
     let settings = Settings::parse(&text, name).unwrap();
@@ -94,7 +94,7 @@ fn one_feature_each() {
 
 #[test]
 fn pinned_processors_look_like_the_hosts() {
-    // A Ryzen 3900X less one of its four CCXs.
+    // A Ryzen 3900X without one of its four CCXs.
     feature("pinned", "cpus = \"3-11,15-23\"", DiskKind::Qcow2, |machine| {
         let topology = Topology { sockets: 1, dies: 3, cores: 3, threads: 2 };
         Machine { processors: Processors { topology, host_caches: true, ..cores(1) }, ..machine }
@@ -174,7 +174,7 @@ fn the_shell_reads_back_what_was_quoted() {
     assert_eq!(read, argv[1..]);
 }
 
-/// An option's values as QEMU splits them: a comma ends one, two are one.
+/// An option's values as QEMU splits them: a comma ends one, two stand for a literal comma.
 fn split(argument: &str) -> Vec<String> {
     let mut values = vec![String::new()];
     let mut letters = argument.chars().peekable();
@@ -191,8 +191,8 @@ fn split(argument: &str) -> Vec<String> {
 }
 
 proptest! {
-    /// Whatever the settings accept, the line has the same options with the same keys as with plain words, and the value of
-    /// each setting is the very value of one key.
+    /// For any accepted settings, the line has the same options and keys as with plain values, and each setting is exactly the value of one
+    /// key.
     #[test]
     fn no_setting_breaks_out_of_its_argument(
         slot in "/[^/\\pC]\\PC{0,20}", root in "/\\PC{0,10}", code in "/\\PC{0,10}", iso in "/[ -~]{1,10}", rom in "/\\PC{1,10}",
@@ -208,7 +208,7 @@ proptest! {
             );
             Settings::parse(&text, "x")
         };
-        // Refused is fine: then nothing of it reaches QEMU.
+        // A refused value is fine: it never reaches QEMU.
         let network = if parse("/s", "/r", "alsa:a", &network).is_ok() { network } else { "user".to_owned() };
         let audio = if parse("/s", "/r", &audio, "user").is_ok() { audio } else { "alsa:a".to_owned() };
         let wild = parse(&slot, &rom, &audio, &network).unwrap();

@@ -1,4 +1,4 @@
-//! Choosing, holding and moving from afar.
+//! Choosing, holding and moving over the control socket.
 
 use super::*;
 
@@ -68,7 +68,7 @@ fn legion_on_its_way_or_running_is_not_chosen_over() {
             assert_eq!(remote(&mut menu_at(stage), Remote::Choose(persona)), Err(Refusal::Busy(Some(0))), "{stage}");
         }
     }
-    // Somebody went to the console while it runs, or before it did.
+    // The user went to the console while it runs, or before it did.
     let mut menu = menu_at("running");
     press(&mut menu, at(1), &[Key::Back, Key::Confirm]);
     assert_eq!(remote(&mut menu, Remote::Choose(1)), Err(Refusal::Busy(Some(0))));

@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, sink};
 
-/// What a reader counts the bytes of.
+/// A reader that counts its bytes.
 pub(super) struct Counted<'a> {
     inner: &'a mut dyn Read,
     position: u64,
@@ -13,7 +13,7 @@ impl<'a> Counted<'a> {
         Self { inner, position: 0 }
     }
 
-    /// Passes over padding and reads the six bytes that say what follows. `None` at the end.
+    /// Skips padding and reads the six magic bytes of what follows. `None` at the end.
     fn magic(&mut self) -> io::Result<Option<[u8; 6]>> {
         let mut magic = [0; 6];
         loop {
@@ -42,22 +42,22 @@ impl Read for Counted<'_> {
     }
 }
 
-/// What ends a row of archives.
+/// What follows a sequence of archives.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Rest {
     /// Nothing.
     End,
-    /// Something else, which begins so, at that byte.
+    /// Other data, with these first bytes, at that offset.
     Other([u8; 6], u64),
 }
 
-/// What is done with an entry: its name without a slash in front, and its contents, of which as much may be read as is wanted.
+/// The callback for an entry: its name without a leading slash, and its contents, of which it may read as much as it wants.
 pub(super) type Visit<'a> = dyn FnMut(&str, &mut dyn Read) -> io::Result<()> + 'a;
 
-/// Reads archives, one after the other, until something else comes.
+/// Reads consecutive archives until other data follows.
 ///
 /// # Errors
-/// When there is nothing, or an archive ends too early.
+/// When there is no data, or an archive is truncated.
 pub(super) fn archives(input: &mut Counted<'_>, visit: &mut Visit<'_>) -> io::Result<Rest> {
     let mut is_whole = false;
     while let Some(magic) = input.magic()? {
@@ -81,7 +81,7 @@ fn entry(input: &mut Counted<'_>, visit: &mut Visit<'_>) -> io::Result<String> {
         u32::from_str_radix(digits, 16).map_err(|_| wrong())
     };
     let (size, name_size) = (u64::from(field(6)?), field(11)?);
-    // PATH_MAX counts the zero at its end, as this does.
+    // PATH_MAX includes the terminating NUL, and so does this.
     if !(1..=MOST).contains(&name_size) {
         return Err(wrong());
     }
@@ -106,7 +106,7 @@ mod tests {
         let mut names = Vec::new();
         let rest = archives(&mut Counted::new(&mut bytes), &mut |name, contents| {
             let mut text = String::new();
-            // Not all of it: the rest is passed over.
+            // The callback may not have read everything: the rest is skipped.
             contents.take(3).read_to_string(&mut text)?;
             names.push(format!("{name}={text}"));
             Ok(())

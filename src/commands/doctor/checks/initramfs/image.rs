@@ -1,4 +1,4 @@
-//! Looking into an image: archives as they are, then a compressed one, perhaps all of it in a unified kernel image.
+//! Reads images: uncompressed archives, then a compressed one, possibly all inside a unified kernel image.
 
 use super::cpio::{Counted, Rest, archives};
 use super::pe;
@@ -9,7 +9,7 @@ use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What an image holds of what Persona needs.
+/// The parts of an image that Persona needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Contents {
     /// The fingerprint of its `persona`.
@@ -20,16 +20,16 @@ pub(super) struct Contents {
     pub(super) modules: BTreeSet<String>,
 }
 
-/// Why an image could not be looked into.
+/// Why an image could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unreadable {
-    /// It is not there.
+    /// It does not exist.
     Absent,
     /// This user may not read it.
     Forbidden,
-    /// The program that unpacks it is not there.
+    /// The program that unpacks it is missing.
     NoTool(&'static str),
-    /// It is no image, or a damaged one.
+    /// It is not an image, or a damaged one.
     Damaged(String),
 }
 
@@ -44,7 +44,7 @@ impl From<io::Error> for Unreadable {
     }
 }
 
-/// Reads an image through to its end, keeping nothing of it but what is asked for.
+/// Reads an image to its end, keeping only the needed parts.
 pub(super) fn read(path: &Path) -> Result<Contents, Unreadable> {
     let mut file = File::open(path)?;
     let (start, size) = pe::initrd(&mut file)?;
@@ -52,14 +52,14 @@ pub(super) fn read(path: &Path) -> Result<Contents, Unreadable> {
     let mut contents = Contents::default();
     let rest = archives(&mut Counted::new(&mut BufReader::new(file.take(size))), &mut |name, data| contents.visit(name, data))?;
     let Rest::Other(magic, offset) = rest else { return Ok(contents) };
-    let tool = tool(&magic).ok_or_else(|| Unreadable::Damaged("it is no initramfs image of a known kind".to_owned()))?;
+    let tool = tool(&magic).ok_or_else(|| Unreadable::Damaged("it is not an initramfs image of a known format".to_owned()))?;
     let mut packed = File::open(path)?;
     packed.seek(SeekFrom::Start(start + offset))?;
     unpack(tool, packed, &mut contents)?;
     Ok(contents)
 }
 
-/// Lets a program unpack the rest of the file, and reads what comes out.
+/// Makes a program unpack the rest of the file, and reads its output.
 fn unpack(tool: &'static str, packed: File, contents: &mut Contents) -> Result<(), Unreadable> {
     let spawned = Command::new(tool).arg("-dc").stdin(packed).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut child = spawned.map_err(|error| match error.kind() {
@@ -70,15 +70,15 @@ fn unpack(tool: &'static str, packed: File, contents: &mut Contents) -> Result<(
         Some(output) => archives(&mut Counted::new(&mut BufReader::new(output)), &mut |name, data| contents.visit(name, data)),
         None => Err(ErrorKind::BrokenPipe.into()),
     };
-    // The pipe is closed by now, so it ends. How, tells nothing: whatever follows the image in its file is an error to some.
+    // The pipe is closed by now, so it ends. Its exit status is ignored: some programs report trailing data as an error.
     let _ = child.wait();
     match read? {
         Rest::End => Ok(()),
-        Rest::Other(..) => Err(Unreadable::Damaged(format!("what {tool} unpacks is no archive"))),
+        Rest::Other(..) => Err(Unreadable::Damaged(format!("the output of {tool} is not an archive"))),
     }
 }
 
-/// The program that unpacks what begins so (`lib/decompress.c` of the kernel has the list). All of them take `-dc`.
+/// The program that unpacks data with these first bytes (`lib/decompress.c` of the kernel has the list). All of them take `-dc`.
 fn tool(magic: &[u8; 6]) -> Option<&'static str> {
     match magic {
         [0x1f, 0x8b, ..] => Some("gzip"),
@@ -116,7 +116,7 @@ pub(super) fn fingerprint(data: &mut dyn Read) -> io::Result<u64> {
     struct Digest(DefaultHasher);
     impl Write for Digest {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // Byte by byte counts the same however the reads fell.
+            // Byte by byte, so that the result does not depend on the sizes of the reads.
             bytes.iter().for_each(|byte| self.0.write_u8(*byte));
             Ok(bytes.len())
         }

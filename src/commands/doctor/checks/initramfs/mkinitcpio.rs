@@ -1,4 +1,4 @@
-//! What mkinitcpio is told (`mkinitcpio(8)`, `mkinitcpio.conf(5)`): the hooks of an image, and which images there are.
+//! mkinitcpio's configuration (`mkinitcpio(8)`, `mkinitcpio.conf(5)`): the hooks of an image, and which images there are.
 
 use crate::commands::doctor::checks::host::files;
 use crate::commands::doctor::checks::shell::{assignments, value};
@@ -14,7 +14,7 @@ pub(super) struct Config {
     pub(super) modules: Vec<String>,
 }
 
-/// What is wrong with the place of our hook.
+/// What is wrong with the position of our hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Misplaced {
     /// It is not among the hooks.
@@ -52,7 +52,7 @@ impl Config {
     }
 }
 
-/// The presets' images, and whether they are all made from `/etc/mkinitcpio.conf`.
+/// The presets' images, and whether all of them use `/etc/mkinitcpio.conf`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Presets {
     pub(super) images: Vec<PathBuf>,
@@ -80,7 +80,7 @@ impl Presets {
     }
 }
 
-/// The images that no preset tells of: by the names that distributions give them, the running kernel's if there is one.
+/// The images without a preset: by the distributions' file names, the running kernel's if there is one.
 pub(super) fn usual_images(paths: &Paths, release: &str) -> Result<Vec<PathBuf>, ErrorKind> {
     let mut found = Vec::new();
     for entry in fs::read_dir(paths.at("/boot")).map_err(|error| error.kind())?.flatten() {

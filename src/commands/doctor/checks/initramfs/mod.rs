@@ -1,4 +1,4 @@
-//! The initramfs that reserves legion's devices at the next boot: how it is made, and what is in the images.
+//! The initramfs that reserves legion's devices at the next boot: its configuration, and the contents of the images.
 
 mod cpio;
 mod image;
@@ -15,7 +15,7 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-/// What is there of it.
+/// The available parts.
 #[derive(Debug, Default)]
 pub(super) struct Initramfs {
     config: Option<Config>,
@@ -23,28 +23,28 @@ pub(super) struct Initramfs {
     /// Whether mkinitcpio can find our hook.
     has_hook: bool,
     images: Vec<(PathBuf, Result<Contents, Unreadable>)>,
-    /// Whether the folder of the images may not be read.
+    /// Whether the folder of the images is unreadable.
     is_hidden: bool,
-    /// The settings file and the fingerprint of `persona` as they are outside the images.
+    /// The settings file and the fingerprint of `persona` outside the images.
     settings: Option<Vec<u8>>,
     binary: Option<u64>,
 }
 
-/// What the images promise for the next boot.
+/// What the images will do at the next boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NextBoot {
-    /// Not to be seen.
+    /// Unknown.
     Unknown,
-    /// None holds Persona.
+    /// None contains Persona.
     NotThere,
-    /// Those that hold Persona hold older settings.
+    /// Those that contain Persona contain older settings.
     Stale,
-    /// One holds Persona and the settings.
+    /// One contains Persona and the current settings.
     Reserves,
 }
 
 impl Initramfs {
-    /// Looks into every image. One that cannot be read is a finding, not an error.
+    /// Reads every image. An unreadable one is a finding, not an error.
     pub(super) fn read(paths: &Paths) -> Self {
         let presets = Presets::read(paths);
         let release = fs::read_to_string(paths.kernel_release()).unwrap_or_default();
@@ -80,16 +80,16 @@ impl Initramfs {
         }
     }
 
-    /// What brings Persona into the images.
+    /// How to get Persona into the images.
     pub(super) fn how_to_add(&self) -> &'static str {
         match &self.config {
-            None => "make the initramfs with mkinitcpio and its hook `persona` (other makers of images are not supported yet)",
+            None => "build the initramfs with mkinitcpio and its hook `persona` (other generators are not supported yet)",
             Some(config) if config.misplaced().is_none() => "run `mkinitcpio -P`",
             Some(_) => "put `persona` into HOOKS in /etc/mkinitcpio.conf, before `udev` or after `systemd`, and run `mkinitcpio -P`",
         }
     }
 
-    /// What brings the settings in the images up to date.
+    /// How to update the settings in the images.
     pub(super) fn how_to_rebuild(&self) -> &'static str {
         "run `mkinitcpio -P`"
     }
@@ -107,16 +107,16 @@ impl Initramfs {
     }
 }
 
-/// How the settings in an image compare to those in `/etc`.
+/// The settings in an image compared to those in `/etc`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Age {
     Same,
-    /// Others, but the same devices.
+    /// Different, but with the same devices.
     Alike,
     Stale,
 }
 
-/// None of it stops legion by itself: whether the devices were reserved in this boot is told with the devices.
+/// None of it stops legion by itself: whether the devices were reserved in this boot is reported with the devices.
 pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
     let mut area = Area::new("initramfs");
     if case.plan.as_ref().is_some_and(|plan| plan.members().all(|member| member.at == BindTime::Launch)) {
@@ -138,7 +138,7 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
         area.warning(
             "boot-unreadable",
             "images",
-            "/boot may not be read by this user: what the initramfs holds is not known",
+            "/boot may not be read by this user: the contents of the initramfs are unknown",
             "look again as root: `sudo persona doctor`",
         );
     } else if images.images.is_empty() {
@@ -159,7 +159,7 @@ fn hooks(case: &Case<'_>, images: &Initramfs, area: &mut Area) {
         area.warning(
             "mkinitcpio-module-gone",
             SUBJECT,
-            "MODULES names vfio_virqfd, which is gone since Linux 6.2: mkinitcpio makes the image with an error",
+            "MODULES names vfio_virqfd, which was removed in Linux 6.2: mkinitcpio reports an error",
             "remove vfio_virqfd from MODULES in /etc/mkinitcpio.conf, and run `mkinitcpio -P`",
         );
     }
@@ -173,7 +173,7 @@ fn hooks(case: &Case<'_>, images: &Initramfs, area: &mut Area) {
             "HOOKS names persona, and there is no /usr/lib/initcpio/install/persona",
             "install Persona again (`make install`)",
         ),
-        None => area.good("mkinitcpio-hook-in-place", SUBJECT, "HOOKS has persona in its place"),
+        None => area.good("mkinitcpio-hook-in-place", SUBJECT, "HOOKS has persona in the right place"),
         Some(Misplaced::Absent) => area.warning(
             "mkinitcpio-hook-absent",
             SUBJECT,
@@ -191,7 +191,7 @@ fn hooks(case: &Case<'_>, images: &Initramfs, area: &mut Area) {
         Some(Misplaced::BeforeSystemd) => area.warning(
             "mkinitcpio-hook-before-systemd",
             SUBJECT,
-            "HOOKS has persona before systemd, which it is to add a unit to",
+            "HOOKS has persona before systemd, to which it must add a unit",
             "put `persona` after `systemd`, and run `mkinitcpio -P`",
         ),
     }
@@ -202,30 +202,30 @@ fn image(path: &str, contents: &Contents, images: &Initramfs, settings: Option<&
         area.warning(
             "initramfs-without-persona",
             path,
-            format!("{path} does not hold Persona: started with it, the machine reserves nothing"),
+            format!("{path} does not contain Persona: a boot with it reserves nothing"),
             images.how_to_add(),
         );
         return;
     };
     let age = images.age(contents, settings);
     if contents.settings.is_none() {
-        area.warning("initramfs-without-settings", path, format!("{path} holds Persona without settings"), images.how_to_rebuild());
+        area.warning("initramfs-without-settings", path, format!("{path} contains Persona without settings"), images.how_to_rebuild());
     } else if age == Age::Stale {
         area.warning(
             "initramfs-settings-stale",
             path,
-            format!("the settings in {path} are not those in /etc: it reserves by them"),
+            format!("the settings in {path} differ from those in /etc: a boot with it uses the former"),
             images.how_to_rebuild(),
         );
     }
-    // The hook `strip` makes it another file.
+    // The hook `strip` changes the file.
     let is_stripped = images.config.as_ref().is_some_and(|config| config.hooks.iter().any(|hook| hook == "strip"));
     let is_other = !is_stripped && images.binary.is_some_and(|ours| ours != binary);
     if is_other {
         area.warning(
             "initramfs-other-version",
             path,
-            format!("{path} holds another version of persona than /usr/bin"),
+            format!("{path} contains another version of persona than /usr/bin"),
             images.how_to_rebuild(),
         );
     }
@@ -235,23 +235,23 @@ fn image(path: &str, contents: &Contents, images: &Initramfs, settings: Option<&
             _ => ("initramfs-reserves-the-same", "settings that reserve the same"),
         };
         let vfio = if contents.modules.contains("vfio_pci") { ", vfio-pci" } else { "" };
-        area.good(code, path, format!("{path} holds persona, {settings}{vfio}"));
+        area.good(code, path, format!("{path} contains persona, {settings}{vfio}"));
     }
 }
 
-/// What the menu is seen and heard with, as far as it is loaded now.
+/// The modules for the menu's display and sound that are loaded now.
 fn early_menu(path: &str, contents: &Contents, images: &Initramfs, case: &Case<'_>, area: &mut Area) {
     const KEYBOARDS: [&str; 4] = ["xhci_pci", "usbhid", "hid_generic", "evdev"];
     if contents.binary.is_none() || !case.settings.as_ref().is_some_and(|settings| settings.menu.early) {
         return;
     }
     let display = case.plan.as_ref().and_then(|plan| card_module(case.paths, *plan.displays.first()?));
-    // One that is built in has no such file.
+    // A built-in driver has no such file.
     let is_module = |name: &&str| case.paths.kernel_module(name).join("initstate").exists();
     let needed = display.as_deref().into_iter().chain(KEYBOARDS.into_iter().filter(is_module));
     let lacking: Vec<&str> = needed.filter(|name| !contents.modules.contains(&name.replace('-', "_"))).collect();
     if !lacking.is_empty() {
-        let what = format!("{path} lacks {}: the menu is not seen or heard before the host is there", lacking.join(", "));
+        let what = format!("{path} lacks {}: the menu has no picture or sound before the host is up", lacking.join(", "));
         area.warning("initramfs-lacks-modules", path, what, images.how_to_rebuild());
     }
 }
@@ -261,8 +261,8 @@ fn unreadable(path: &str, why: &Unreadable, area: &mut Area) {
         Unreadable::Absent => area.warning(
             "initramfs-image-absent",
             path,
-            format!("{path}, which a preset names, is not there"),
-            "mount the file system that it belongs on, or make it: `mkinitcpio -P`",
+            format!("{path}, which a preset names, does not exist"),
+            "mount its file system, or build it: `mkinitcpio -P`",
         ),
         Unreadable::Forbidden => {
             area.warning(
@@ -282,7 +282,7 @@ fn unreadable(path: &str, why: &Unreadable, area: &mut Area) {
             "initramfs-image-damaged",
             path,
             format!("{path} cannot be looked into: {why}"),
-            "see whether its file system is full (`df`), and make it again: `mkinitcpio -P`",
+            "check whether its file system is full (`df`), and rebuild it: `mkinitcpio -P`",
         ),
     }
 }

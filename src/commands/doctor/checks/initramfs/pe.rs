@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
-/// Where in a file its initramfs lies, and how many bytes of it there are: all of the file, unless it is a program.
+/// The offset of the initramfs in a file, and its size: all of the file, unless it is a UEFI program.
 ///
 /// # Errors
 /// When the file cannot be read, or is a program without an initramfs in it.
@@ -25,7 +25,7 @@ pub(super) fn initrd(file: &mut File) -> io::Result<(u64, u64)> {
     let (count, optional) = (number(&coff, 6, 2).ok_or_else(none)?, number(&coff, 20, 2).ok_or_else(none)?);
     let table = bytes_at(file, header + 24 + u64::from(optional), u64::from(count) * 40)?;
     let section = table.chunks_exact(40).find(|section| section.starts_with(b".initrd\0")).ok_or_else(none)?;
-    // The size in memory is the true one; that in the file is padded.
+    // The size in memory is the true one; the size in the file is padded.
     let at = |place| number(section, place, 4).ok_or_else(none);
     Ok((at(20)?.into(), at(8)?.min(at(16)?).into()))
 }

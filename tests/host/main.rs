@@ -1,0 +1,10 @@
+//! The commands on recorded machines, and the program as people and shells use it. Nothing boots, and no QEMU runs.
+
+mod completion;
+mod doctor;
+mod layers;
+mod lock;
+mod passthrough;
+mod pin;
+mod usage;
+mod writers;

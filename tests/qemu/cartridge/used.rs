@@ -1,0 +1,181 @@
+//! `persona cartridge` as its users meet it.
+
+use super::bench::{Bench, PERSONA};
+use persona::config::Settings;
+use persona::legion::cartridge::Shelf;
+use persona::legion::cartridge::slot;
+use persona::legion::{Cartridge, LegionLock};
+use persona::state::{LegionState, Phase};
+use persona::sys::paths::Paths;
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, UNIX_EPOCH};
+
+fn inspect(bench: &Bench, name: &str) -> Cartridge {
+    Cartridge::inspect(&Paths::new(bench.root(), None), Path::new("/shelf"), name).unwrap()
+}
+
+fn mode(bench: &Bench, path: &str) -> u32 {
+    fs::metadata(bench.path(path)).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_new_cartridge_is_whole_and_nobody_elses() {
+    let bench = Bench::new();
+    let wanted = bench.entry("gondor");
+    assert_eq!(wanted["trouble_code"], "cartridge-missing", "what is wanted and not there");
+    assert!(wanted["hint"].as_str().unwrap().contains("persona cartridge create gondor --size 200G"), "{wanted}");
+    bench.succeeds(&["create", "gondor", "--size", "200G"]);
+    bench.succeeds(&["create", "mordor", "--size", "1T", "--format", "raw"]);
+    let gondor = bench.entry("gondor");
+    assert_eq!((&gondor["size"], &gondor["disk"], &gondor["firmware"]), (&(200_u64 << 30).into(), &"disk.qcow2".into(), &"uefi".into()));
+    assert_eq!(bench.entry("mordor")["size"], 1_u64 << 40);
+    assert!(bench.entry("mordor")["used"].as_u64().unwrap() < 4 << 20, "it takes room as it fills");
+    assert_eq!([mode(&bench, "shelf"), mode(&bench, "shelf/mordor"), mode(&bench, "shelf/mordor/tpm")], [0o711, 0o700, 0o700]);
+    assert_eq!([mode(&bench, "shelf/mordor/disk.raw"), mode(&bench, "shelf/mordor/nvram.fd")], [0o600, 0o600]);
+    assert_eq!(fs::read(bench.path("shelf/gondor/nvram.fd")).unwrap()[0], b'-');
+    assert_eq!(fs::read(bench.path("shelf/mordor/nvram.fd")).unwrap()[0], b'S', "Windows gets the variables with Secure Boot's keys");
+    assert!(!bench.path("shelf/gondor/tpm").exists());
+    bench.fails(&["create", "gondor", "--size", "1G"]);
+    assert_eq!(bench.entry("gondor")["size"], 200_u64 << 30, "it is left as it was");
+    bench.succeeds(&["create", "lab", "--size", "1M", "--firmware", "bios"]);
+    assert_eq!(bench.entry("lab")["firmware"], "bios");
+}
+
+#[test]
+fn the_installation_image_stays_until_the_disk_boots() {
+    let bench = Bench::new();
+    let paths = Paths::new(bench.root(), None);
+    fs::write(bench.path("images/some.iso"), vec![1; 100_000]).unwrap();
+    for format in ["qcow2", "raw"] {
+        bench.succeeds(&["create", format, "--size", "1M", "--format", format, "--install", "/images/some.iso"]);
+        let cartridge = inspect(&bench, format);
+        assert_eq!(cartridge.install.as_deref(), Some(Path::new(&format!("/shelf/{format}/install.iso"))));
+        assert!(!cartridge.end_installation(&paths).unwrap(), "the disk is blank");
+        bench.qemu_io(&format!("shelf/{format}/disk.{format}"), "write -P 0x55 510 1");
+        bench.qemu_io(&format!("shelf/{format}/disk.{format}"), "write -P 0xaa 511 1");
+        assert!(cartridge.end_installation(&paths).unwrap());
+        assert_eq!(inspect(&bench, format).install, None);
+    }
+    bench.succeeds(&["create", "given-up", "--size", "1M", "--install", "/images/some.iso"]);
+    bench.succeeds(&["installed", "given-up"]);
+    assert_eq!(inspect(&bench, "given-up").install, None);
+}
+
+#[test]
+fn an_image_of_any_format_becomes_the_same_disk() {
+    let bench = Bench::new();
+    for (number, format) in ["vmdk", "vdi", "raw", "qcow2"].into_iter().enumerate() {
+        let (file, name) = (format!("images/{format}"), format!("from-{format}"));
+        let path = bench.path(&file).display().to_string();
+        assert!(Command::new("qemu-img").args(["create", "-q", "-f", format, &path, "16M"]).status().unwrap().success());
+        let write = format!("write -P {number} 5M 64k");
+        assert!(Command::new("qemu-io").args(["-f", format, "-c", &write, &path]).stdout(Stdio::null()).status().unwrap().success());
+        let to = if number % 2 == 0 { "qcow2" } else { "raw" };
+        bench.succeeds(&["import", &name, &format!("/{file}"), "--format", to]);
+        bench.qemu_io(&format!("shelf/{name}/disk.{to}"), &format!("read -P {number} 5M 64k"));
+        let entry = bench.entry(&name);
+        assert!(entry["size"] == 16 << 20 && entry["used"].as_u64().unwrap() < 2 << 20, "{entry}");
+        assert_eq!(entry["firmware"], "bios", "as the disk was installed");
+    }
+    assert_eq!(bench.run(&["import", "none", "/images/none"]).status.code(), Some(1));
+    assert_eq!(bench.half_made(), [] as [&Path; 0]);
+}
+
+#[test]
+fn a_disk_that_a_virtual_machine_uses_is_left_alone() {
+    let bench = Bench::new();
+    bench.succeeds(&["create", "gondor", "--size", "1M"]);
+    fs::copy(bench.path("shelf/gondor/disk.qcow2"), bench.path("images/used.qcow2")).unwrap();
+    for disk in ["shelf/gondor/disk.qcow2", "images/used.qcow2"] {
+        // qemu-io opens an image as a virtual machine does.
+        let mut holder = Command::new("qemu-io").arg(bench.path(disk)).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut orders, mut answers) = (holder.stdin.take().unwrap(), BufReader::new(holder.stdout.take().unwrap()));
+        orders.write_all(b"read 0 512\n").unwrap();
+        answers.read_line(&mut String::new()).unwrap();
+        if disk.starts_with("images") {
+            bench.fails(&["import", "copy", "/images/used.qcow2"]);
+            assert_eq!(bench.entry("copy"), Value::Null);
+        } else {
+            let error = inspect(&bench, "gondor").ensure_free(&Paths::new(bench.root(), None)).unwrap_err();
+            assert_eq!(error.code(), Some("disk-in-use"), "{error}");
+            for command in [&["save", "gondor", "a"][..], &["remove", "gondor", "--yes"]] {
+                bench.fails(command);
+                let gondor = bench.entry("gondor");
+                assert_eq!((&gondor["trouble_code"], &gondor["snapshots"]), (&"disk-in-use".into(), &Value::Array(vec![])));
+            }
+        }
+        orders.write_all(b"quit\n").unwrap();
+        assert!(holder.wait().unwrap().success());
+    }
+    bench.succeeds(&["save", "gondor", "a"]);
+}
+
+#[test]
+fn what_is_in_the_slot_stays_and_what_runs_is_not_changed() {
+    let bench = Bench::new();
+    let paths = Paths::new(bench.root(), None);
+    bench.succeeds(&["create", "gondor", "--size", "1M"]);
+    bench.succeeds(&["save", "gondor", "fresh"]);
+    let lock = LegionLock::take(&paths).unwrap();
+    slot::insert(&lock, &paths, Path::new("/slot"), &inspect(&bench, "gondor")).unwrap();
+    bench.fails(&["remove", "gondor", "--yes"]);
+    for command in [&["save", "gondor", "other"][..], &["restore", "gondor", "fresh"], &["forget", "gondor", "fresh"]] {
+        bench.fails(command);
+    }
+    assert_eq!(bench.entry("gondor")["snapshots"], Value::from(vec!["fresh"]));
+    drop(lock);
+    let settings = Settings::load(&paths).unwrap();
+    assert_eq!(Shelf::of(&paths, &settings, "gondor").remove("gondor").unwrap_err().code(), Some("cartridge-in-slot"));
+    bench.succeeds(&["restore", "gondor", "fresh"]);
+    assert_eq!(bench.entry("gondor")["in_slot"], true);
+}
+
+#[test]
+fn removing_is_confirmed() {
+    let bench = Bench::new();
+    bench.succeeds(&["create", "gondor", "--size", "1M"]);
+    assert!(bench.fails(&["remove", "gondor"]).contains("--yes"));
+    assert!(bench.is_well("gondor"));
+    bench.succeeds(&["remove", "gondor", "--yes"]);
+    assert!(!bench.path("shelf/gondor").exists());
+}
+
+#[test]
+fn a_truncated_disk_is_told() {
+    let bench = Bench::new();
+    bench.succeeds(&["create", "gondor", "--size", "64M"]);
+    bench.qemu_io("shelf/gondor/disk.qcow2", "write -P 1 0 4M");
+    let disk = fs::OpenOptions::new().write(true).open(bench.path("shelf/gondor/disk.qcow2")).unwrap();
+    disk.set_len(disk.metadata().unwrap().len() / 2).unwrap();
+    drop(disk);
+    assert_eq!(bench.entry("gondor")["trouble_code"], "image-damaged");
+    let paths = Paths::new(bench.root(), None);
+    assert!(inspect(&bench, "gondor").ensure_free(&paths).is_err());
+
+    let trouble = || {
+        let list = Command::new(PERSONA).arg("--root").arg(bench.root()).args(["list", "--json"]).output().unwrap();
+        let list: Value = serde_json::from_slice(&list.stdout).unwrap();
+        list[0]["cartridge_trouble_code"].clone()
+    };
+    assert_eq!(trouble(), "image-damaged");
+    // What legion runs from is whole or not as QEMU has it: the file lags behind.
+    LegionState::new(Phase::Running, "gondor").write(&paths).unwrap();
+    assert_eq!(trouble(), "image-damaged", "another one may be in the slot");
+    std::os::unix::fs::symlink("shelf/gondor", bench.path("slot")).unwrap();
+    assert_eq!(trouble(), Value::Null);
+}
+
+#[test]
+fn the_last_run_is_remembered() {
+    let bench = Bench::new();
+    bench.succeeds(&["create", "gondor", "--size", "1M"]);
+    assert_eq!(bench.entry("gondor")["last_run"], Value::Null);
+    let then = UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    inspect(&bench, "gondor").ran(&Paths::new(bench.root(), None), then).unwrap();
+    assert_eq!(bench.entry("gondor")["last_run"], 1_000_000_000);
+}

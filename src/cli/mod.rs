@@ -10,7 +10,7 @@ mod tests;
 use crate::boot_log::journal::Boots;
 use crate::commands as run;
 use crate::commands::Output;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::sys::identity;
 use crate::sys::logger;
 use crate::sys::paths::Paths;
@@ -34,7 +34,7 @@ The systemd units and the initramfs also run: needs, reserve, menu, prepare, run
 
 /// One PC, one virtual machine, a menu of personas: boot-time console for VFIO passthrough
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
+#[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -282,7 +282,7 @@ impl Cli {
             Command::Run => run::run::run(&paths),
             Command::Release => run::release::release(&paths),
             Command::WriteAttributes => run::write_attributes(out),
-            Command::Complete { words } => out.write_all(complete::lines(&words).as_bytes()).context(|| "printing".to_owned()),
+            Command::Complete { words } => run::print(out, &complete::lines(&words)),
         };
         done.map(|()| ExitCode::SUCCESS).map_err(as_root)
     }

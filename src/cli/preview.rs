@@ -10,7 +10,7 @@ pub(super) struct PreviewArgs {
     /// The highlighted persona; the default if left out
     name: Option<String>,
     /// What the menu shows
-    #[arg(long, value_name = "STATE", default_value = "countdown", value_parser = one_of(STATES), hide_possible_values = false)]
+    #[arg(long, value_name = "STATE", default_value = "countdown", value_parser = one_of(STATES))]
     state: State,
     /// The screen's size in pixels
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1920x1080", value_parser = size)]

@@ -7,8 +7,12 @@ use proptest::prelude::*;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    std::iter::once("persona").chain(line.split_whitespace())
+}
+
 fn parse(line: &str) -> std::result::Result<Cli, clap::Error> {
-    Cli::try_parse_from(std::iter::once("persona").chain(line.split_whitespace()))
+    Cli::try_parse_from(words(line))
 }
 
 /// The command that a line means, in its debug form.
@@ -39,6 +43,12 @@ fn help_of_every_command_names_all_of_it_in_plain_lines() {
     for (way, definition) in commands() {
         let help = parse(&format!("{way} --help")).unwrap_err();
         assert_eq!(help.kind(), ErrorKind::DisplayHelp, "{way}");
+        for width in [60, 80, 100] {
+            let narrow = Cli::command().term_width(width).try_get_matches_from(words(&format!("{way} --help"))).unwrap_err().to_string();
+            // clap does not wrap the usage.
+            let too_long = narrow.lines().find(|line| !line.starts_with("Usage: ") && line.chars().count() > width);
+            assert_eq!(too_long, None, "{width}: {narrow}");
+        }
         let help = help.to_string();
         assert!(help.contains(&format!("Usage: persona{way}")), "{help}");
         for option in definition.get_arguments().filter_map(|argument| argument.get_long()).chain(["root", "config", "verbose"]) {
@@ -62,11 +72,20 @@ fn commands_of_units_are_hidden_but_named() {
 
 #[test]
 fn help_and_version_can_be_asked_for_everywhere() {
-    for line in ["help", "--help", "-h", "-v --help", "help cartridge create", "cartridge help create", "cartridge create --help"] {
+    for line in [
+        "help",
+        "--help",
+        "-h",
+        "-v --help list --nonsense",
+        "help cartridge create",
+        "cartridge help create",
+        "cartridge create --help",
+        "cartridge create x -h",
+    ] {
         assert_eq!(parse(line).unwrap_err().kind(), ErrorKind::DisplayHelp, "{line}");
     }
     assert!(parse("help cartridge create").unwrap_err().to_string().contains("persona cartridge create"));
-    for line in ["-V", "--version"] {
+    for line in ["-V", "--version", "list --version", "export libvirt -V"] {
         assert_eq!(parse(line).unwrap_err().kind(), ErrorKind::DisplayVersion, "{line}");
     }
     for line in ["", "cartridge", "export"] {
@@ -144,7 +163,7 @@ fn line_becomes_the_command_that_it_names() {
 /// What was typed wrong is named, with the nearest word or the possible ones.
 #[test]
 fn wrong_line_names_what_is_wrong_and_what_is_possible() {
-    let cases: [(&str, &[&str]); 29] = [
+    let cases: [(&str, &[&str]); 33] = [
         ("statu", &["'statu'", "'status'", "Usage: persona"]),
         ("list --jsn", &["'--jsn'", "'--json'", "Usage: persona list"]),
         ("--json list", &["'--json'"]),
@@ -153,11 +172,13 @@ fn wrong_line_names_what_is_wrong_and_what_is_possible() {
         ("list --json=yes", &["'--json'"]),
         ("list --json --json", &["'--json'"]),
         ("--root", &["'--root <DIR>'"]),
+        ("--config --json list", &["'--json'"]),
         ("--root= list", &["--root"]),
         ("log --boot 1", &["'1'", "--boot"]),
         ("log --boot -1 --all", &["--boot", "--all"]),
         ("next --until-cleared", &["<NAME>"]),
         ("next mordor --clear", &["'--clear'", "'[NAME]'"]),
+        ("next --clear --until-cleared", &["--clear"]),
         ("next --clear --until-cleared x", &["--until-cleared", "'--clear'"]),
         ("switch", &["<NAME>"]),
         ("preview --size 1x1", &["'--size <WIDTHxHEIGHT>'", "1x1", "1920x1080"]),
@@ -174,6 +195,8 @@ fn wrong_line_names_what_is_wrong_and_what_is_possible() {
         ("cartridge create Mordor --size 2G", &["<NAME>", "'Mordor'"]),
         ("cartridge import mordor x --link --format raw", &["--format", "--link"]),
         ("cartridge save mordor ../clean", &["<LABEL>", "'../clean'"]),
+        ("help nonsense", &["'nonsense'"]),
+        ("help list more", &["'more'"]),
     ];
     for (line, names) in cases {
         let error = parse(line).map(|_| ()).unwrap_err();
@@ -202,7 +225,8 @@ proptest! {
     #[test]
     fn any_words_are_a_command_or_refused_with_a_message(line in proptest::collection::vec(any_word(), 0..8)) {
         if let Err(error) = Cli::try_parse_from(std::iter::once(OsString::from("persona")).chain(line)) {
-            prop_assert!(!error.to_string().is_empty());
+            let told = error.to_string();
+            prop_assert!(!error.use_stderr() || told.starts_with("error: ") || told.contains("Usage: persona"), "{}", told);
         }
     }
 }

@@ -78,7 +78,8 @@ fn ago(time: Duration) -> String {
     format!("{number} {unit}{} ago", if number == 1 { "" } else { "s" })
 }
 
-fn print(out: &mut dyn Write, text: &str) -> Result<()> {
+/// Prints text. It is no error when the reader has closed its end.
+pub(crate) fn print(out: &mut dyn Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()) {
         // A closed pipe is not an error.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -18,6 +18,7 @@ help:
 	@echo 'make bless     recorded machines and golden files anew, to be looked at before they are committed'
 	@echo 'make build     the static binary: $(BINARY)'
 	@echo 'make manual    man pages, in target/manual'
+	@echo 'make words     every sentence that a user can see, for a reader'
 	@echo 'make install   every file in its place below DESTDIR'
 	@echo 'make lint      formatting, clippy, rustdoc'
 
@@ -29,6 +30,11 @@ build:
 .PHONY: manual
 manual:
 	cargo run --quiet --locked --example manual -- target/manual
+
+# Every sentence that a user can see, for a reader.
+.PHONY: words
+words:
+	cargo run --quiet --locked --example words
 
 install: build manual
 	$(MAKE) install-files

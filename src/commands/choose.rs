@@ -12,7 +12,7 @@ use std::io::Write;
 use std::time::Duration;
 
 /// How long the menu may take to answer: it may be drawing on a slow card, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const MENU_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes the menu on the screen choose a persona.
 ///
@@ -48,7 +48,7 @@ pub fn hold(paths: &Paths, out: &mut dyn Write) -> Result<()> {
 }
 
 fn asked(paths: &Paths, request: Request) -> Result<Option<Value>> {
-    ask(paths, &Asked { request, who: Some(identity::of_caller()) }, PATIENCE)
+    ask(paths, &Asked { request, who: Some(identity::of_caller()) }, MENU_TIMEOUT)
 }
 
 fn no_menu() -> Error {

@@ -1,10 +1,9 @@
 //! `persona export`: exports the VM definition. Changes nothing.
 
-use super::{find_persona, launch_plan, or_absent, print};
+use super::{named_or_default, print};
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::legion::{Cartridge, Machine, libvirt};
-use crate::state::Last;
+use crate::legion::{Cartridge, Machine, launch_plan, libvirt};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::io::Write;
@@ -16,11 +15,7 @@ use std::io::Write;
 /// When settings, machine or cartridge cannot be read, the persona does not start legion, or legion would stay off.
 pub fn libvirt(paths: &Paths, name: Option<&str>, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
-    let last = or_absent(Last::read(paths)).map(|last| last.persona);
-    let persona = match name {
-        Some(name) => find_persona(&settings, name)?,
-        None => settings.default_persona(last.as_deref()),
-    };
+    let persona = named_or_default(paths, &settings, name)?;
     let legion = persona.legion().ok_or_else(|| Error::usage(format!("{} does not start legion", persona.name)))?;
     let plan = launch_plan(paths, &settings)?;
     if let Some(refusal) = plan.refusal_text() {

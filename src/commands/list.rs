@@ -3,8 +3,9 @@
 use super::{Output, or_absent, print, print_json};
 use crate::config::{Persona, Settings, Starts};
 use crate::error::Result;
-use crate::legion::cartridge::Cartridge;
-use crate::legion::cartridge::slot;
+use crate::legion::Preflight;
+use crate::legion::cartridge::{Cartridge, slot};
+use crate::passthrough::Refusal;
 use crate::state::{Choice, Last, LegionState, Override, Phase, StartCounts};
 use crate::sys::paths::Paths;
 use crate::sys::style::{Cell, Style, Tone, columns};
@@ -27,9 +28,9 @@ struct Row<'a> {
     /// It is running now.
     running: bool,
     /// The number of consecutive boots in which it was started and did not run well.
-    boots_in_vain: u32,
+    failed_boots: u32,
     /// After this many, it is only started by a person.
-    passed_over: bool,
+    skipped: bool,
     /// Its cartridge's name, if it starts legion.
     cartridge: Option<&'a str>,
     /// Its cartridge's state as text, if nothing is wrong with it.
@@ -39,6 +40,8 @@ struct Row<'a> {
     cartridge_trouble: Option<String>,
     /// The same as an identifier that stays when the text changes.
     cartridge_trouble_code: Option<&'static str>,
+    /// Why it cannot start now; empty if it can.
+    refused: Vec<Refusal>,
 }
 
 /// Prints the personas in menu order.
@@ -51,14 +54,15 @@ pub fn list(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) ->
     let next = or_absent(Override::read(paths)).map(|next| next.persona);
     let running = running(paths, &settings);
     let starts = or_absent(StartCounts::read(paths)).unwrap_or_default();
+    let preflight = Preflight::read(paths, &settings);
     let rows: Vec<Row<'_>> = settings
         .personas
         .iter()
         .map(|persona| {
             let is = |name: &Option<String>| name.as_deref() == Some(persona.name.as_str());
-            let (boots_in_vain, passed_over) = (starts.of(&persona.name), starts.passes_over(&persona.name));
-            let default = persona.name == default;
-            Row { default, next: is(&next), running: is(&running), boots_in_vain, passed_over, ..row(paths, persona) }
+            let (failed_boots, skipped) = (starts.of(&persona.name), starts.is_skipped(&persona.name));
+            let (default, refused) = (persona.name == default, preflight.refusals(persona));
+            Row { default, refused, next: is(&next), running: is(&running), failed_boots, skipped, ..row(paths, persona) }
         })
         .collect();
     match output {
@@ -91,12 +95,13 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
         default: false,
         next: false,
         running: false,
-        boots_in_vain: 0,
-        passed_over: false,
+        failed_boots: 0,
+        skipped: false,
         cartridge: legion.map(|legion| legion.cartridge.as_str()),
         cartridge_state: state.map(str::to_owned),
         cartridge_trouble_code: trouble.as_ref().map(|error| error.code().unwrap_or("cartridge-unusable")),
         cartridge_trouble: trouble.map(|error| error.to_string()),
+        refused: Vec::new(),
     }
 }
 
@@ -114,12 +119,13 @@ fn running(paths: &Paths, settings: &Settings) -> Option<String> {
 
 fn table(rows: &[Row<'_>], style: Style) -> String {
     let cells = |row: &Row<'_>| -> Vec<Cell> {
-        let marks: Vec<&str> = [(row.default, "default"), (row.next, "next boot"), (row.running, "running"), (row.passed_over, "skipped")]
+        let marks: Vec<&str> = [(row.default, "default"), (row.next, "next boot"), (row.running, "running"), (row.skipped, "skipped")]
             .into_iter()
             .filter_map(|(is, mark)| is.then_some(mark))
             .collect();
-        let cartridge = match &row.cartridge_trouble {
-            // The fault; `persona plan` says how to fix it.
+        let refusal = row.refused.first().map(|refusal| refusal.reason.as_str()).filter(|_| !row.running);
+        // The reason; `persona plan` says how to fix it.
+        let cartridge = match row.cartridge_trouble.as_deref().or(refusal) {
             Some(trouble) => (trouble.lines().next().unwrap_or_default().to_owned(), Some(Tone::Bad)),
             None => (row.cartridge_state.clone().unwrap_or_default(), None),
         };
@@ -132,6 +138,7 @@ fn table(rows: &[Row<'_>], style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     fn row(name: &'static str) -> Row<'static> {
         Row {
@@ -142,12 +149,13 @@ mod tests {
             default: false,
             next: false,
             running: false,
-            boots_in_vain: 0,
-            passed_over: false,
+            failed_boots: 0,
+            skipped: false,
             cartridge: Some(name),
             cartridge_state: Some("its cartridge is ready".to_owned()),
             cartridge_trouble: None,
             cartridge_trouble_code: None,
+            refused: Vec::new(),
         }
     }
 
@@ -158,13 +166,15 @@ mod tests {
             Row { next: true, ..row("rivendale") },
             Row { starts: "lab.service", cartridge: None, cartridge_state: None, ..row("lab") },
             Row { cartridge_trouble: Some("there is no disk\n  hint: make one".to_owned()), ..row("mordor") },
+            Row { refused: vec![Refusal::of_error(&Error::new("no IOMMU").with_hint("turn it on"), "iommu-missing")], ..row("moria") },
         ];
         assert_eq!(
             table(&rows, Style::PLAIN),
             "gondor     legion       default, running  its cartridge is in\n\
              rivendale  legion       next boot         its cartridge is ready\n\
              lab        lab.service\n\
-             mordor     legion                         there is no disk\n"
+             mordor     legion                         there is no disk\n\
+             moria      legion                         no IOMMU\n"
         );
     }
 }

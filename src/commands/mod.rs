@@ -25,8 +25,9 @@ pub mod watch;
 use crate::config::document::nearest;
 use crate::config::{Persona, Settings};
 use crate::error::{Context, Error, Result};
-use crate::passthrough::{Machine, Plan, Stage, attribute};
+use crate::passthrough::attribute;
 pub(crate) use crate::state::or_absent;
+use crate::state::{Choice, Last};
 use crate::sys::paths::Paths;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
@@ -55,15 +56,19 @@ pub fn find_persona<'a>(settings: &'a Settings, name: &str) -> Result<&'a Person
     })
 }
 
-/// The plan for launching now. The functions get names only if there is something to report about them: `pci.ids` is long.
-fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
-    let mut machine = Machine::read(paths)?;
-    let plan = Plan::new(settings, &machine, Stage::Launch);
-    if plan.refused.is_empty() && plan.notes.is_empty() {
-        return Ok(plan);
+/// The named persona, the default if none is named.
+fn named_or_default<'a>(paths: &Paths, settings: &'a Settings, name: Option<&str>) -> Result<&'a Persona> {
+    match name {
+        Some(name) => find_persona(settings, name),
+        None => Ok(settings.default_persona(or_absent(Last::read(paths)).map(|last| last.persona).as_deref())),
     }
-    machine.name_functions(paths);
-    Ok(Plan::new(settings, &machine, Stage::Launch))
+}
+
+/// The persona that `persona start` starts if none is named: the one that was chosen in this boot if it starts legion, else the default.
+fn chosen_or_default<'a>(paths: &Paths, settings: &'a Settings) -> &'a Persona {
+    let chosen = or_absent(Choice::read(paths)).and_then(|choice| settings.persona(&choice.persona));
+    let last = || or_absent(Last::read(paths)).map(|last| last.persona);
+    chosen.filter(|persona| persona.legion().is_some()).unwrap_or_else(|| settings.default_persona(last().as_deref()))
 }
 
 /// A time span in the past as text.

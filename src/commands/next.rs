@@ -75,7 +75,7 @@ pub fn clear(paths: &Paths, out: &mut dyn Write) -> Result<()> {
 fn usual(paths: &Paths) -> String {
     let Ok(settings) = Settings::load(paths) else { return "the next boot starts the default.".to_owned() };
     let default = &settings.default_persona(or_absent(Last::read(paths)).map(|last| last.persona).as_deref()).name;
-    match or_absent(StartCounts::read(paths)).and_then(|starts| starts.passed_over(default)) {
+    match or_absent(StartCounts::read(paths)).and_then(|starts| starts.skip_reason(default)) {
         Some(why) => format!("the menu waits at the next boot: {why}."),
         None => format!("the next boot starts the default, {default}."),
     }
@@ -123,7 +123,7 @@ mod tests {
         std::fs::remove_file(paths.boot_id()).unwrap();
         let choice = Choice { persona: "mordor".into(), reason: Reason::Timeout };
         (0..3).for_each(|_| StartCounts::count(&paths, &choice).unwrap());
-        assert!(StartCounts::read(&paths).unwrap().unwrap().passes_over("mordor"));
+        assert!(StartCounts::read(&paths).unwrap().unwrap().is_skipped("mordor"));
         assert_eq!(said(|out| set(&paths, "mordor", false, &asked, out)), "Mordor starts at the next boot, once.\n");
         assert_eq!(StartCounts::read(&paths).unwrap(), None, "it is tried again");
         assert_eq!(show(1180), "mordor at the next boot, once; set by sam from 192.0.2.7, 3 minutes ago\n");

@@ -1,14 +1,13 @@
 //! `persona plan`: every step a boot and a launch would take. Changes nothing.
 
-use super::{Output, find_persona, launch_plan, or_absent, print, print_json};
+use super::{Output, named_or_default, print, print_json};
 use crate::config::value::Network;
 use crate::config::{Backend, BindTime, Legion, OnPoweroff, Passthrough, Persona, Settings, Starts};
 use crate::error::Result;
 use crate::legion::cartridge::slot;
 use crate::legion::qemu::argv;
-use crate::legion::{self, Cartridge, libvirt};
-use crate::passthrough::{self, Step};
-use crate::state::Last;
+use crate::legion::{self, Cartridge, Preflight, launch_plan, libvirt};
+use crate::passthrough::{self, Refusal, Step, Warning};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use serde::Serialize;
@@ -28,9 +27,9 @@ struct Plan {
     /// legion's devices, in order.
     bind: Vec<Bind>,
     /// Why legion stays off; empty if it may start.
-    refused: Vec<Told>,
+    refused: Vec<Refusal>,
     /// Deviations from the settings that are not refused.
-    notes: Vec<Told>,
+    notes: Vec<Warning>,
     /// All steps from power-on to the guest's end, in order.
     steps: Vec<String>,
     /// QEMU's command line; empty unless Persona itself starts legion and the cartridge can be used.
@@ -46,33 +45,16 @@ struct Bind {
     at: BindTime,
 }
 
-#[derive(Serialize)]
-struct Told {
-    /// What it is, the same in every run.
-    code: &'static str,
-    /// The device it is about, if any.
-    address: Option<String>,
-    reason: String,
-    /// What can be done about it.
-    hint: Option<String>,
-}
-
-fn told(code: &'static str, address: Option<PciAddress>, reason: &str, hint: Option<&str>) -> Told {
-    Told { code, address: address.map(|address| address.to_string()), reason: reason.to_owned(), hint: hint.map(str::to_owned) }
-}
-
 /// Prints the plan of a persona, the default if none is named.
 ///
 /// # Errors
 /// When the settings or the machine cannot be read, or there is no such persona. A refusal is not an error: it is part of the plan.
 pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
-    let last = or_absent(Last::read(paths)).map(|last| last.persona);
-    let persona = match name {
-        Some(name) => find_persona(&settings, name)?,
-        None => settings.default_persona(last.as_deref()),
-    };
-    let plan = Plan::of(paths, persona, &settings.passthrough, &launch_plan(paths, &settings)?);
+    let persona = named_or_default(paths, &settings, name)?;
+    let launch = launch_plan(paths, &settings)?;
+    let refused = Preflight::of(paths, &settings, Ok(launch.clone())).refusals(persona);
+    let plan = Plan::of(paths, persona, refused, &settings.passthrough, &launch);
     match output {
         Output::Json => print_json(out, &plan),
         Output::Text => print(out, &plan.text()),
@@ -80,7 +62,7 @@ pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Wri
 }
 
 impl Plan {
-    fn of(paths: &Paths, persona: &Persona, passthrough: &[Passthrough], launch: &passthrough::Plan) -> Self {
+    fn of(paths: &Paths, persona: &Persona, refused: Vec<Refusal>, passthrough: &[Passthrough], launch: &passthrough::Plan) -> Self {
         let reserve = &launch.reserve;
         let mut plan = Self {
             persona: persona.name.clone(),
@@ -88,8 +70,8 @@ impl Plan {
             cartridge: None,
             reserve: reserve.iter().map(ToString::to_string).collect(),
             bind: Vec::new(),
-            refused: Vec::new(),
-            notes: launch.notes.iter().map(|note| told(note.code, note.address, &note.what, note.hint.as_deref())).collect(),
+            refused,
+            notes: launch.notes.clone(),
             steps: reserve
                 .iter()
                 .map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI))
@@ -114,8 +96,6 @@ impl Plan {
     fn launch(&mut self, paths: &Paths, legion: &Legion, passthrough: &[Passthrough], launch: &passthrough::Plan) {
         self.cartridge = Some(legion.cartridge.clone());
         self.bind = launch.bind.iter().map(|(address, at)| Bind { address: address.to_string(), at: *at }).collect();
-        self.refused =
-            launch.refused.iter().map(|refusal| told(refusal.code, refusal.address, &refusal.reason, refusal.hint.as_deref())).collect();
         let devices: Vec<PciAddress> = launch.bind.iter().map(|(address, _)| *address).collect();
         let found = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).and_then(|cartridge| {
             // libvirt's domain has its own firmware setting.
@@ -129,9 +109,15 @@ impl Plan {
             Ok((argv, notes)) => {
                 self.qemu = argv;
                 self.macvtap = matches!(legion.network, Network::Macvtap(_));
-                self.notes.extend(notes.iter().map(|note| told(note.code, note.address, &note.what, note.hint.as_deref())));
+                self.notes.extend(notes);
             }
-            Err(error) => self.refused.push(told(error.code().unwrap_or("cartridge-unusable"), None, &error.reason(), error.hint())),
+            Err(error) if self.refused.is_empty() => self.notes.push(Warning {
+                code: "cartridge-unreadable",
+                address: None,
+                what: error.reason(),
+                hint: Some("look again as root: `sudo persona plan`".to_owned()),
+            }),
+            Err(_) => {}
         }
         if !self.refused.is_empty() {
             return;
@@ -179,12 +165,9 @@ impl Plan {
             Some(cartridge) => format!("{} starts legion with the cartridge {cartridge}\n", self.persona),
             None => format!("{} starts {}\n", self.persona, self.starts),
         };
-        let all = self.refused.iter().map(|told| ("refused", told)).chain(self.notes.iter().map(|told| ("note", told)));
-        for (kind, Told { reason, hint, .. }) in all {
-            let _ = writeln!(text, "\n{kind}: {reason}");
-            if let Some(hint) = hint {
-                let _ = writeln!(text, "  hint: {hint}");
-            }
+        let refused = self.refused.iter().map(|refusal| format!("refused: {refusal}"));
+        for paragraph in refused.chain(self.notes.iter().map(|note| format!("note: {note}"))) {
+            let _ = writeln!(text, "\n{paragraph}");
         }
         if !self.refused.is_empty() {
             text += "\nlegion stays off.\n";

@@ -1,11 +1,11 @@
 //! `persona prepare`: root's part before legion starts. Binds and verifies the devices, inserts the cartridge.
 
-use super::{find_persona, launch_plan, or_absent};
+use super::{find_persona, or_absent};
 use crate::config::{Backend, Legion, Settings};
 use crate::error::{Context, Error, Result};
 use crate::legion::cartridge::slot;
 use crate::legion::qemu::tpm;
-use crate::legion::{Cartridge, Launch, LegionLock, Machine, announce, cartridge, kvm, libvirt, network};
+use crate::legion::{Cartridge, Launch, LegionLock, Machine, announce, cartridge, kvm, launch_plan, libvirt, network};
 use crate::passthrough::{self, Kernel};
 use crate::state::{Choice, LegionState, Outcome, Override, Phase, StartCounts};
 use crate::sys::account::Account;

@@ -1,13 +1,14 @@
 //! `persona status`: the choice and its reason, the devices' drivers, what legion does or why it does not run.
 
-use super::{Output, or_absent, print, print_json};
+use super::{Output, chosen_or_default, or_absent, print, print_json};
 use crate::boot_log;
 use crate::config::document::Word;
 use crate::config::{Persona, Settings, Starts};
 use crate::control::shown::in_words;
 use crate::control::{self, Asked, Request};
 use crate::error::{Context, Result};
-use crate::legion::Launch;
+use crate::legion::{Launch, Preflight};
+use crate::passthrough::Refusal;
 use crate::state::operation::{Operation, OperationRecord, Stage, uptime};
 use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override, StartCount, StartCounts};
 use crate::sys::paths::Paths;
@@ -21,7 +22,7 @@ use std::io::Write;
 use std::time::Duration;
 
 /// How long the menu may take to report what it shows.
-const PATIENCE: Duration = Duration::from_millis(50);
+const MENU_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// `status --json`.
 #[derive(Serialize)]
@@ -33,12 +34,14 @@ pub(super) struct Status {
     /// The persona set for the next boot.
     next: Option<Override>,
     /// The personas with failed boots, and how many in a row.
-    in_vain: Vec<InVain>,
+    failed_boots: Vec<FailedBoots>,
     /// What the menu shows.
     menu: Option<MenuState>,
     /// What it shows now, if it answers: the state in the control socket's protocol.
     live: Option<Value>,
     legion: Legion,
+    /// What `persona start` would start; absent while legion is on.
+    start: Option<Start>,
     /// The current or interrupted `start`, `stop` or `switch` of legion.
     switch: Option<Switch>,
     /// The unit of the chosen persona, if it starts one; absent when systemd does not answer.
@@ -47,11 +50,18 @@ pub(super) struct Status {
 }
 
 #[derive(Serialize)]
-struct InVain {
+struct FailedBoots {
     persona: String,
     boots: u32,
     /// Why it is only started by a person; absent while it is also started otherwise.
-    passed_over: Option<String>,
+    skipped: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Start {
+    persona: String,
+    /// Why it cannot start now; empty if it can.
+    refused: Vec<Refusal>,
 }
 
 #[derive(Serialize)]
@@ -112,7 +122,7 @@ struct Device {
 /// When it cannot be printed; unreadable parts are reported in the state.
 pub fn status(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
     let asked = Asked { request: Request::State, who: None };
-    let live = control::ask(paths, &asked, PATIENCE).unwrap_or_else(|error| {
+    let live = control::ask(paths, &asked, MENU_TIMEOUT).unwrap_or_else(|error| {
         log::debug!("{error}");
         None
     });
@@ -140,11 +150,15 @@ impl Status {
         let chosen = choice.as_ref().zip(settings.as_ref()).and_then(|(choice, settings)| settings.persona(&choice.persona));
         Self {
             settings_trouble: trouble,
+            start: settings
+                .as_ref()
+                .filter(|_| !legion.as_ref().is_some_and(LegionState::is_on))
+                .map(|settings| Start::of(paths, settings)),
             unit: chosen.and_then(|persona| OwnUnit::of(paths, persona)),
             switch: Switch::read(paths),
             choice,
             next: or_absent(Override::read(paths)),
-            in_vain: in_vain(paths),
+            failed_boots: failed_boots(paths),
             menu: or_absent(MenuState::read(paths)),
             live,
             legion: Legion {
@@ -190,6 +204,11 @@ impl Status {
         if let Some(why) = &self.legion.why {
             line("", why, tone.filter(|tone| *tone == Tone::Bad));
         }
+        if let Some(Start { persona, refused }) = &self.start
+            && let Some(refusal) = refused.first()
+        {
+            line("", &format!("{persona} cannot start: {refusal}"), Some(Tone::Bad));
+        }
         for note in &self.legion.notes {
             line("", &format!("note: {note}"), Some(Tone::Busy));
         }
@@ -210,10 +229,10 @@ impl Status {
             let by = next.by.as_deref().map(|by| format!(", set by {by}")).unwrap_or_default();
             line("next boot", &format!("{}{}{by}", next.persona, if next.until_cleared { ", until cleared" } else { ", once" }), None);
         }
-        for vain in &self.in_vain {
+        for vain in &self.failed_boots {
             let counted = || format!("{} did not run well in the last {}", vain.persona, boots(vain.boots));
-            let tone = if vain.passed_over.is_some() { Tone::Bad } else { Tone::Busy };
-            line("failures", &vain.passed_over.clone().unwrap_or_else(counted), Some(tone));
+            let tone = if vain.skipped.is_some() { Tone::Bad } else { Tone::Busy };
+            line("failures", &vain.skipped.clone().unwrap_or_else(counted), Some(tone));
         }
         match &self.menu {
             None => line("menu", "not started", None),
@@ -238,10 +257,10 @@ impl Status {
 }
 
 /// The error with its hint.
-fn in_vain(paths: &Paths) -> Vec<InVain> {
+fn failed_boots(paths: &Paths) -> Vec<FailedBoots> {
     let starts = or_absent(StartCounts::read(paths)).unwrap_or_default();
-    let passed_over = |persona: &str| starts.passed_over(persona).map(|why| format!("{why}\n{}", StartCounts::hint(persona)));
-    let told = |start: &StartCount| InVain { persona: start.persona.clone(), boots: start.boots, passed_over: passed_over(&start.persona) };
+    let skipped = |persona: &str| starts.skip_reason(persona).map(|why| format!("{why}\n{}", StartCounts::hint(persona)));
+    let told = |start: &StartCount| FailedBoots { persona: start.persona.clone(), boots: start.boots, skipped: skipped(&start.persona) };
     starts.personas.iter().map(told).collect()
 }
 
@@ -256,6 +275,13 @@ fn tone_of(state: &str) -> Option<Tone> {
         "failed" => Some(Tone::Bad),
         "off" | "ended" | "inactive" => None,
         _ => Some(Tone::Busy),
+    }
+}
+
+impl Start {
+    fn of(paths: &Paths, settings: &Settings) -> Self {
+        let persona = chosen_or_default(paths, settings);
+        Self { persona: persona.name.clone(), refused: Preflight::read(paths, settings).refusals(persona) }
     }
 }
 

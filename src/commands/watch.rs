@@ -20,7 +20,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// How long the menu may take to answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const MENU_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Prints the state of this boot, and again at every change, until its output is closed.
 ///
@@ -85,7 +85,7 @@ pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -
 
 /// A connection to the menu, and what it shows; nothing if there is no menu.
 fn subscribe(paths: &Paths) -> Result<Option<(Caller, Value)>> {
-    let ends = Instant::now() + PATIENCE;
+    let ends = Instant::now() + MENU_TIMEOUT;
     let Some(mut caller) = Caller::connect(paths, ends)? else { return Ok(None) };
     let state = caller.ask(&Asked { request: Request::Subscribe, who: None }, ends)?;
     Ok(state.map(|state| (caller, state)))

@@ -54,6 +54,7 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
         rotation: menu.rotation.as_ref().map_or(Ok(None), rotation)?,
         high_contrast: menu.theme == Some(file::Theme::HighContrast),
         large_text: menu.large_text.unwrap_or(usual.large_text),
+        language: menu.language.flatten(),
         beep: menu.beep.unwrap_or(usual.beep),
     })
 }

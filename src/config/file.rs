@@ -2,6 +2,7 @@
 
 use super::{Backend, BindTime, DiskBus, Guest, GuestDisplay, OnPoweroff};
 use crate::config::document::{Checked, Scalar, Table, Word};
+use persona_paint::Language;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -23,6 +24,8 @@ pub(super) struct Menu {
     pub(super) rotation: Option<Spanned<Scalar>>,
     pub(super) theme: Option<Theme>,
     pub(super) large_text: Option<bool>,
+    /// `Some(None)` is "auto".
+    pub(super) language: Option<Option<Language>>,
     pub(super) beep: Option<bool>,
 }
 
@@ -109,6 +112,7 @@ fn menu(mut table: Table<'_>) -> Checked<Menu> {
         rotation: table.scalar("rotation"),
         theme: table.word("theme")?,
         large_text: table.flag("large_text")?,
+        language: table.word("language")?,
         beep: table.flag("beep")?,
     };
     table.end()?;
@@ -173,6 +177,10 @@ fn persona(mut table: Table<'_>) -> Checked<Persona> {
 
 impl Word for Theme {
     const WORDS: &'static [(&'static str, Self)] = &[("standard", Self::Standard), ("high-contrast", Self::HighContrast)];
+}
+
+impl Word for Option<Language> {
+    const WORDS: &[(&str, Self)] = &[("auto", None), ("en", Some(Language::English)), ("de", Some(Language::German))];
 }
 
 impl Word for BindTime {

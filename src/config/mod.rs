@@ -17,6 +17,7 @@ use crate::sys::paths::Paths;
 use crate::sys::pci::{PciAddress, PciId};
 pub use edit::with_default;
 pub use ladder::{Ladder, Rung};
+use persona_paint::Language;
 pub use persona_paint::{BuiltInEmblem, Emblem};
 use pin::Pin;
 use std::io::ErrorKind;
@@ -56,6 +57,8 @@ pub struct MenuSettings {
     pub high_contrast: bool,
     /// All text larger.
     pub large_text: bool,
+    /// The language of the menu's own words; the host's if not set.
+    pub language: Option<Language>,
     /// A beep per step of the highlight, as many as its position.
     pub beep: bool,
 }
@@ -73,6 +76,7 @@ impl Default for MenuSettings {
             rotation: None,
             high_contrast: false,
             large_text: false,
+            language: None,
             beep: false,
         }
     }

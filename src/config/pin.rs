@@ -15,7 +15,7 @@ pub const LENGTH: RangeInclusive<usize> = 4..=12;
 
 /// The maximum cost of verifying a PIN: memory in KiB, number of passes, lanes. `persona pin` uses 19 MiB and two passes, as OWASP's
 /// Password Storage Cheat Sheet does; other tools use up to 64 MiB.
-const MOST: (u32, u32, u32) = (64 * 1024, 8, 8);
+const MAX_COST: (u32, u32, u32) = (64 * 1024, 8, 8);
 
 /// The salt's length in bytes that the specification recommends (RFC 9106, 3.1), and what others may use.
 pub const SALT: usize = 16;
@@ -74,8 +74,8 @@ impl FromStr for Pin {
             return Err("this is not a whole argon2id hash: $argon2id$v=19$m=...,t=...,p=...$salt$hash".into());
         };
         let [memory, passes, lanes] = read_costs(costs).ok_or_else(|| format!("`{costs}` is not an argon2id hash's m=...,t=...,p=..."))?;
-        if memory > MOST.0 || passes > MOST.1 || lanes > MOST.2 {
-            let (memory, passes, lanes) = MOST;
+        if memory > MAX_COST.0 || passes > MAX_COST.1 || lanes > MAX_COST.2 {
+            let (memory, passes, lanes) = MAX_COST;
             return Err(format!("this hash is too costly to verify at a menu: at most m={memory},t={passes},p={lanes}"));
         }
         let read =
@@ -120,14 +120,14 @@ pub struct Tries {
 
 impl Tries {
     const FREE: u32 = 2;
-    const LONGEST: Duration = Duration::from_secs(300);
+    const MAX_WAIT: Duration = Duration::from_secs(300);
 
     /// A wrong attempt, at `now`.
     pub fn wrong(&mut self, now: Duration) {
         self.wrong = self.wrong.saturating_add(1);
         let doublings = self.wrong.checked_sub(Self::FREE);
         let wait = doublings.map_or(Duration::ZERO, |doublings| Duration::from_secs(1_u64.checked_shl(doublings).unwrap_or(u64::MAX)));
-        self.next_at = now + wait.min(Self::LONGEST);
+        self.next_at = now + wait.min(Self::MAX_WAIT);
     }
 
     /// A right attempt: resets the count.
@@ -228,7 +228,7 @@ mod tests {
         let mut tries = Tries { wrong: u32::MAX - 1, next_at: Duration::ZERO };
         for _ in 0..3 {
             tries.wrong(Duration::ZERO);
-            assert_eq!(tries.wait(Duration::ZERO), Some(Tries::LONGEST));
+            assert_eq!(tries.wait(Duration::ZERO), Some(Tries::MAX_WAIT));
         }
     }
 

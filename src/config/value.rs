@@ -28,7 +28,7 @@ impl FromStr for Timeout {
 }
 
 /// The longest time that a setting can be: a day keeps every later sum of instants far from overflow.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
 
 /// Reads `10s`, `1m30s`, `1500ms`, `2min` and `0s`.
 ///
@@ -57,7 +57,7 @@ pub fn time(text: &str) -> Result<Duration, String> {
         total = total.checked_add(part).ok_or_else(wrong)?;
         rest = after.trim_start();
     }
-    if total > LONGEST { Err(format!("`{text}` is longer than a day")) } else { Ok(total) }
+    if total > MAX_DURATION { Err(format!("`{text}` is longer than a day")) } else { Ok(total) }
 }
 
 /// When a guest counts as running well.

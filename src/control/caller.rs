@@ -20,12 +20,12 @@ use std::time::{Duration, Instant};
 /// No answer of a menu is longer.
 const LONGEST_ANSWER: usize = 1 << 20;
 
-/// Sends a request to the menu, and returns what it shows then; nothing if there is no menu. Takes at most `patience`.
+/// Sends a request to the menu, and returns what it shows then; nothing if there is no menu. Takes at most `timeout`.
 ///
 /// # Errors
 /// When the menu refuses, or does not answer in time.
-pub fn ask(paths: &Paths, asked: &Asked, patience: Duration) -> Result<Option<Value>> {
-    let ends = Instant::now() + patience;
+pub fn ask(paths: &Paths, asked: &Asked, timeout: Duration) -> Result<Option<Value>> {
+    let ends = Instant::now() + timeout;
     loop {
         let Some(mut caller) = Caller::connect(paths, ends)? else { return Ok(None) };
         // The menu dropped this client to make room for others: its request was not read.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 fn machine() -> (TempDir, Paths) {
     let folder = tempfile::tempdir().unwrap();
@@ -30,7 +30,7 @@ fn shown(highlighted: &str) -> Shown {
 
 fn connect(paths: &Paths) -> UnixStream {
     let stream = UnixStream::connect(paths.menu_socket()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -98,14 +98,14 @@ fn next_line(reader: &mut impl BufRead) -> Result<Value> {
 #[test]
 fn the_socket_is_roots_alone_and_gone_with_the_menu() {
     let (_folder, paths) = machine();
-    assert!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().is_none(), "there is not even a folder");
+    assert!(ask(&paths, &asked(Request::State), TIMEOUT).unwrap().is_none(), "there is not even a folder");
     let server = Server::open(&paths).unwrap();
     let mode = std::fs::metadata(paths.menu_socket()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(paths.run_dir()).unwrap().count(), 1);
     drop(server);
     assert_eq!(std::fs::read_dir(paths.run_dir()).unwrap().count(), 0);
-    assert!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().is_none());
+    assert!(ask(&paths, &asked(Request::State), TIMEOUT).unwrap().is_none());
 }
 
 #[test]
@@ -120,11 +120,11 @@ fn what_a_dead_menu_left_is_replaced_and_what_another_one_made_is_left() {
     std::fs::create_dir_all(paths.run_dir()).unwrap();
     drop(UnixListener::bind(paths.menu_socket()).unwrap());
     drop(UnixListener::bind(super::server::unfinished(&paths.menu_socket())).unwrap());
-    assert!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().is_none(), "no process listens there");
+    assert!(ask(&paths, &asked(Request::State), TIMEOUT).unwrap().is_none(), "no process listens there");
     let first = Server::open(&paths).unwrap();
     beside_a_menu(&paths, || {
         drop(first);
-        assert_eq!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().unwrap()["highlighted"], "a");
+        assert_eq!(ask(&paths, &asked(Request::State), TIMEOUT).unwrap().unwrap()["highlighted"], "a");
     });
     assert!(!paths.menu_socket().exists());
 }
@@ -133,9 +133,9 @@ fn what_a_dead_menu_left_is_replaced_and_what_another_one_made_is_left() {
 fn a_menu_does_what_it_is_asked_and_says_why_it_does_not() {
     let (_folder, paths) = machine();
     beside_a_menu(&paths, || {
-        let state = ask(&paths, &asked(Request::Choose("b".into())), PATIENCE).unwrap().unwrap();
+        let state = ask(&paths, &asked(Request::Choose("b".into())), TIMEOUT).unwrap().unwrap();
         assert_eq!(state, shown("b").to_json());
-        let refused = ask(&paths, &asked(Request::Hold), PATIENCE).unwrap_err().to_string();
+        let refused = ask(&paths, &asked(Request::Hold), TIMEOUT).unwrap_err().to_string();
         assert_eq!(refused, "nothing counts down\n  hint: choose");
     });
 }
@@ -169,7 +169,7 @@ fn who_closes_one_half_is_answered_and_a_half_line_is_no_request() {
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         let answers = BufReader::new(stream).lines();
         assert_eq!(answers.count(), 3);
-        assert_eq!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().unwrap()["highlighted"], "a");
+        assert_eq!(ask(&paths, &asked(Request::State), TIMEOUT).unwrap().unwrap()["highlighted"], "a");
     });
 }
 
@@ -183,7 +183,7 @@ fn a_subscriber_who_only_listens_hears_every_change() {
         let mut answers = BufReader::new(stream);
         assert_eq!(next_line(&mut answers).unwrap()["highlighted"], "a");
         for name in ["b", "c"] {
-            ask(&paths, &asked(Request::Choose(name.into())), PATIENCE).unwrap();
+            ask(&paths, &asked(Request::Choose(name.into())), TIMEOUT).unwrap();
             assert_eq!(next_line(&mut answers).unwrap()["highlighted"], *name);
         }
     });
@@ -209,7 +209,7 @@ fn a_thousand_connections_do_not_keep_anybody_from_an_answer() {
             }
             if number % 100 == 0 {
                 let name = format!("p{number}");
-                let state = ask(&paths, &asked(Request::Choose(name.clone())), PATIENCE).unwrap().unwrap();
+                let state = ask(&paths, &asked(Request::Choose(name.clone())), TIMEOUT).unwrap().unwrap();
                 assert_eq!(state["highlighted"], name.as_str());
                 assert_eq!(next_line(&mut answers).unwrap()["highlighted"], name.as_str(), "the subscriber is still there");
             }
@@ -352,7 +352,7 @@ fn who_is_sent_away_before_it_is_heard_asks_again() {
             assert_eq!(Asked::parse(line.trim_end().as_bytes()).unwrap(), asked(Request::State));
             stream.write_all(reply::done(&shown("z")).as_bytes()).unwrap();
         });
-        assert_eq!(ask(&paths, &asked(Request::State), PATIENCE).unwrap().unwrap()["highlighted"], "z");
+        assert_eq!(ask(&paths, &asked(Request::State), TIMEOUT).unwrap().unwrap()["highlighted"], "z");
     });
 }
 

@@ -3,14 +3,19 @@
 //! udev loads the processor's module during coldplug, but an override starts legion as soon as the menu is up, which may be earlier.
 
 use crate::error::{Context, Error, Result};
+use crate::sys::account::group_id;
 use crate::sys::paths::Paths;
-use std::os::unix::fs::MetadataExt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How long udev may take to give the node its group.
-const PATIENCE: Duration = Duration::from_secs(5);
-const LOOK: Duration = Duration::from_millis(20);
+/// The group that may use KVM, by udev's default rules; `legion.service` is in it.
+const GROUP: &str = "kvm";
+/// How long udev may take to open the node where there is no such group.
+const UDEV_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Makes sure that `/dev/kvm` exists and is open to its group.
 ///
@@ -19,11 +24,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub fn ensure(paths: &Paths) -> Result<()> {
     let node = paths.kvm();
     if !node.exists() {
-        let cpu = std::fs::read_to_string(paths.cpu_info()).context(|| "reading the processor's features".into())?;
-        let module = module(&cpu).ok_or_else(|| {
-            Error::new("this processor's virtualisation is missing or switched off")
-                .with_hint("switch on SVM (AMD) or VT-x (Intel) in the firmware setup")
-        })?;
+        let cpu = fs::read_to_string(paths.cpu_info()).context(|| "reading the processor's features".into())?;
+        let module = module(&cpu).ok_or_else(unsupported)?;
         log::info!("loading {module}");
         let status = Command::new("modprobe").arg(module).status().context(|| format!("loading {module}"))?;
         if !status.success() || !node.exists() {
@@ -32,20 +34,51 @@ pub fn ensure(paths: &Paths) -> Result<()> {
             )));
         }
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + UDEV_TIMEOUT;
     while !group_may_open(&node)? {
+        // udev is busy with all other devices when a machine boots into legion. Its rule does the same, whenever it comes to that.
+        if let Some(group) = group_id(paths, GROUP) {
+            log::info!("opening {} to the group {GROUP}, as udev has not done it yet", node.display());
+            return open_to(&node, group);
+        }
         if Instant::now() >= deadline {
             // QEMU's own message follows if that matters.
             log::warn!("{} is not open to its group: udev has not set it up", node.display());
             break;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
     Ok(())
 }
 
-fn group_may_open(node: &std::path::Path) -> Result<bool> {
-    let mode = std::fs::metadata(node).context(|| format!("looking at {}", node.display()))?.mode();
+/// Checks that KVM is there, or that the processor supports it. Changes nothing.
+///
+/// # Errors
+/// When the processor's features are known and virtualisation is not among them.
+pub fn ensure_supported(paths: &Paths) -> Result<()> {
+    if paths.kvm().exists() {
+        return Ok(());
+    }
+    let cpu = fs::read_to_string(paths.cpu_info()).unwrap_or_default();
+    let is_known = cpu.lines().any(|line| line.starts_with("flags"));
+    if is_known && module(&cpu).is_none() { Err(unsupported()) } else { Ok(()) }
+}
+
+fn unsupported() -> Error {
+    Error::new("this processor's virtualisation is missing or switched off")
+        .with_code("kvm-missing")
+        .with_hint("switch on SVM (AMD) or VT-x (Intel) in the firmware setup")
+}
+
+/// As udev's default rules do it (`50-udev-default.rules`). The owner comes first: the mode must not let another group in.
+fn open_to(node: &Path, group: u32) -> Result<()> {
+    let doing = || format!("opening {} to the group {GROUP}", node.display());
+    chown(node, None, Some(group)).context(doing)?;
+    fs::set_permissions(node, fs::Permissions::from_mode(0o660)).context(doing)
+}
+
+fn group_may_open(node: &Path) -> Result<bool> {
+    let mode = fs::metadata(node).context(|| format!("looking at {}", node.display()))?.mode();
     Ok(mode & 0o060 == 0o060)
 }
 
@@ -61,7 +94,35 @@ pub(crate) fn module(cpu_info: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn node_that_udev_has_not_opened_is_opened_to_the_group() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        let group = nix::unistd::getgid().as_raw();
+        for folder in ["dev", "etc"] {
+            fs::create_dir(root.path().join(folder)).unwrap();
+        }
+        fs::write(paths.groups(), format!("root:x:0:\nkvmish:x:7:\nkvm:x:{group}:legion\n")).unwrap();
+        fs::write(paths.kvm(), "").unwrap();
+        fs::set_permissions(paths.kvm(), fs::Permissions::from_mode(0o600)).unwrap();
+        ensure(&paths).unwrap();
+        let node = fs::metadata(paths.kvm()).unwrap();
+        assert_eq!((node.mode() & 0o777, node.gid()), (0o660, group));
+    }
+
+    #[test]
+    fn node_that_is_open_is_left_as_it_is() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        fs::create_dir(root.path().join("dev")).unwrap();
+        fs::write(paths.kvm(), "").unwrap();
+        fs::set_permissions(paths.kvm(), fs::Permissions::from_mode(0o666)).unwrap();
+        ensure(&paths).unwrap();
+        assert_eq!(fs::metadata(paths.kvm()).unwrap().mode() & 0o777, 0o666);
+    }
 
     #[test]
     fn the_processor_decides_the_module() {

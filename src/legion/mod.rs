@@ -1,6 +1,6 @@
 //! The one virtual machine: its cartridge, QEMU or a libvirt domain that runs it, and supervision.
 //!
-//! `prepare` takes the [`LegionLock`], inserts a [`Cartridge`] into the slot ([`cartridge::slot`]), computes QEMU's command line
+//! [`Preflight`] says whether a persona can start now. `prepare` takes the [`LegionLock`], inserts a [`Cartridge`] into the slot ([`cartridge::slot`]), computes QEMU's command line
 //! ([`qemu::argv()`]) and records all of it as a [`Launch`]. `run` gets the lock from systemd and passes the record to
 //! [`qemu::supervise::run`] or [`libvirt`]. Their pure parts: [`qemu::qmp`] parses QEMU's messages, [`qemu::watch`] determines from them
 //! what happened, [`crate::config::ladder`] decides the next step of a stop, and [`ending`] says why the run ended.
@@ -17,6 +17,7 @@ pub mod lock;
 pub mod machine;
 pub mod memory;
 pub mod network;
+pub mod preflight;
 pub mod qemu;
 mod status_reporter;
 mod stopping;
@@ -28,4 +29,5 @@ pub use ending::Ending;
 pub use launch::Launch;
 pub use lock::LegionLock;
 pub use machine::Machine;
+pub use preflight::{Preflight, launch_plan};
 pub use topology::Pinning;

@@ -1,13 +1,14 @@
 //! What the menu shows besides the settings and its own state: facts about this machine, which may change while the
 //! menu is up. Gathering them changes nothing.
 
-use crate::config::{Persona, Settings};
-use crate::error::Error;
-use crate::legion::Cartridge;
-use crate::passthrough::{Machine, Plan, Stage};
-use crate::sys::network;
+use super::reasons;
+use crate::config::Settings;
+use crate::legion::{Preflight, launch_plan};
+use crate::passthrough::{Plan, Refusal};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
+use crate::sys::{locale, network};
+use persona_paint::Language;
 
 /// What is known of this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,30 +23,44 @@ pub struct Facts {
     pub opening: Option<String>,
     /// The card whose screen legion draws on, as shown to the user.
     pub screen: Option<String>,
-    /// Why a persona cannot start now, by name; a persona without an entry may start.
-    pub refusals: Vec<Option<String>>,
+    /// The language of the menu.
+    pub language: Language,
+    /// Why each persona cannot start now, in the order of the settings; empty for one that can.
+    pub refusals: Vec<Vec<Refusal>>,
 }
 
 impl Facts {
-    /// Inspects the machine, and also returns the cards that can draw the menu, the best first. What cannot be determined blocks nothing:
-    /// the launch checks again, and reports why it does not start.
+    /// Inspects the machine, and also returns the cards that can draw the menu, the best first.
     pub fn gather(paths: &Paths, settings: &Settings) -> (Self, Vec<PciAddress>) {
-        let machine = Machine::read(paths).inspect_err(|error| log::warn!("{error}")).ok();
-        let plan = machine.as_ref().map(|machine| Plan::new(settings, machine, Stage::Launch));
-        let refusal = plan.as_ref().and_then(Plan::refusal_text);
-        let facts = Self {
-            notice: refusal.as_deref().and_then(|text| text.lines().next()).map(str::to_owned),
-            screen: machine.as_ref().zip(plan.as_ref()).and_then(|(machine, plan)| screen(machine, plan)),
-            refusals: settings.personas.iter().map(|persona| refused(paths, persona, refusal.as_deref())).collect(),
-            ..Self::of_host(paths)
+        let plan = launch_plan(paths, settings).inspect_err(|error| log::warn!("{error}"));
+        let (notice, displays) = match &plan {
+            Ok(plan) => (plan.refused.first().cloned(), plan.displays.clone()),
+            Err(_) => (None, Vec::new()),
         };
-        (facts, plan.map(|plan| plan.displays).unwrap_or_default())
+        let screen = plan.as_ref().ok().and_then(screen);
+        let preflight = Preflight::of(paths, settings, plan);
+        let refusals = settings.personas.iter().map(|persona| preflight.refusals(persona)).collect();
+        let host = Self::of_host(paths);
+        let language = settings.menu.language.unwrap_or(host.language);
+        let notice = notice.map(|refusal| reasons::summary(&refusal, language.words()));
+        (Self { notice, screen, refusals, language, ..host }, displays)
+    }
+
+    /// Whether each persona is refused, in the order of the settings.
+    pub fn refused(&self) -> Vec<bool> {
+        self.refusals.iter().map(|refusals| !refusals.is_empty()).collect()
+    }
+
+    /// Why a persona cannot start now, if it cannot: the reason that a person should fix first.
+    pub fn refusal(&self, persona: usize) -> Option<&Refusal> {
+        self.refusals.get(persona)?.first()
     }
 
     /// Only what is known without settings.
     pub fn of_host(paths: &Paths) -> Self {
         let host = std::fs::read_to_string(paths.hostname()).map(|name| host_name(&name)).unwrap_or_default();
-        Self { host, address: network::address(paths).map(|address| address.to_string()), ..Self::default() }
+        let language = Language::of_locale(&locale::of_messages(paths));
+        Self { host, language, address: network::address(paths).map(|address| address.to_string()), ..Self::default() }
     }
 }
 
@@ -58,21 +73,9 @@ fn host_name(text: &str) -> String {
     }
 }
 
-/// Why a persona cannot start: its cartridge is not there, or the plan, which is the same for all of legion's, forbids it.
-fn refused(paths: &Paths, persona: &Persona, plan: Option<&str>) -> Option<String> {
-    let legion = persona.legion()?;
-    let without_hint_mark = |error: Error| match error.hint() {
-        Some(hint) => format!("{}\n{hint}", error.reason()),
-        None => error.reason(),
-    };
-    let cartridge = || Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge).err().map(without_hint_mark);
-    plan.map(|text| text.replace("\n  hint: ", "\n")).or_else(cartridge)
-}
-
 /// The first graphics card that goes to legion, by the owner's name for it.
-fn screen(machine: &Machine, plan: &Plan) -> Option<String> {
-    let card = plan.members().find(|member| machine.function(member.address).is_some_and(|function| function.is_display()))?;
-    card.label.clone()
+fn screen(plan: &Plan) -> Option<String> {
+    plan.members().find(|member| member.is_display)?.label.clone()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod facts;
 pub mod gallery;
 pub mod input;
 pub mod model;
+mod reasons;
 pub mod session;
 pub mod startup_policy;
 pub mod text;

@@ -57,7 +57,7 @@ impl StartupPolicy {
     /// 3. The override.
     /// 4. The default, after `persona.timeout=` or the settings' `timeout`.
     ///
-    /// An override or a default that is skipped ([`StartCounts::passed_over`]) starts nothing, and no other persona starts instead: the
+    /// An override or a default that is skipped ([`StartCounts::skip_reason`]) starts nothing, and no other persona starts instead: the
     /// menu waits. A name that no persona has counts as none.
     pub fn new(settings: &Settings, command_line: &KernelCommandLine, memory: &PersistedState) -> Self {
         let usual = Self {
@@ -77,7 +77,7 @@ impl StartupPolicy {
             (Some(name), _) if is_known(name) => return starts(name, Some(format!("persona={name} on the kernel command line"))),
             (Some(name), _) => Some(format!("persona={name} on the kernel command line: there is no such persona")),
             (None, Some(next)) if is_known(&next.persona) => {
-                return match memory.starts.passed_over(&next.persona) {
+                return match memory.starts.skip_reason(&next.persona) {
                     Some(why) => waits(Some(why)),
                     None => starts(&next.persona, next.by.as_ref().map(|by| format!("{} was set for this boot by {by}", next.persona))),
                 };
@@ -85,7 +85,7 @@ impl StartupPolicy {
             (None, Some(next)) => Some(format!("`{}` was set for this boot: there is no such persona", next.persona)),
             (None, None) => None,
         };
-        match memory.starts.passed_over(&usual.default) {
+        match memory.starts.skip_reason(&usual.default) {
             Some(why) => waits(Some(unknown.map_or(String::new(), |unknown| unknown + "; ") + &why)),
             None => Self { notice: unknown, ..usual },
         }
@@ -117,7 +117,7 @@ impl StartupPolicy {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::state::{ENOUGH, StartCount};
+    use crate::state::{MAX_FAILED_BOOTS, StartCount};
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -133,7 +133,7 @@ mod tests {
         Some(Override { persona: persona.into(), until_cleared: false, by: Some("sam".into()), at: None, boot: None })
     }
 
-    fn in_vain(counts: &[(&str, u32)]) -> StartCounts {
+    fn failed_boots(counts: &[(&str, u32)]) -> StartCounts {
         let start = |(persona, boots): &(&str, u32)| StartCount { persona: (*persona).to_owned(), boots: *boots, boot: None };
         StartCounts { personas: counts.iter().map(start).collect() }
     }
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_kernel_command_line_wins_over_override_and_settings() {
-        let memory = PersistedState { next: next("host"), starts: in_vain(&[("b", 9)]), ..PersistedState::default() };
+        let memory = PersistedState { next: next("host"), starts: failed_boots(&[("b", 9)]), ..PersistedState::default() };
         assert_eq!(opens("a", "persona=b", &memory), at_once("b"), "skipped or not: the kernel command line decides for this boot");
         assert_eq!(opens("a", "persona=nobody", &memory), later("a", SEVEN, true), "the command line replaces the override");
         let timeout = Timeout::After(Duration::from_secs(30));
@@ -180,24 +180,32 @@ mod tests {
         assert!(notice.contains("sam"), "{notice}");
         let unknown = PersistedState { next: next("nobody"), ..memory };
         assert_eq!(opens("a", "", &unknown), later("a", SEVEN, true));
-        let in_vain = PersistedState { starts: in_vain(&[("a", ENOUGH)]), ..unknown };
-        assert_eq!(opens("a", "", &in_vain), later("a", Timeout::Never, true), "the default that takes its place is looked at too");
+        let failed_boots = PersistedState { starts: failed_boots(&[("a", MAX_FAILED_BOOTS)]), ..unknown };
+        assert_eq!(opens("a", "", &failed_boots), later("a", Timeout::Never, true), "the default that takes its place is looked at too");
     }
 
     #[test]
-    fn what_was_started_in_vain_too_often_holds_the_menu_with_the_reason() {
+    fn persona_with_too_many_failed_boots_holds_the_menu_with_the_reason() {
         for (default, memory) in [
-            ("a", PersistedState { starts: in_vain(&[("a", ENOUGH)]), ..PersistedState::default() }),
+            ("a", PersistedState { starts: failed_boots(&[("a", MAX_FAILED_BOOTS)]), ..PersistedState::default() }),
             (
                 "last",
-                PersistedState { last: Some("a".into()), starts: in_vain(&[("b", 1), ("a", ENOUGH + 4)]), ..PersistedState::default() },
+                PersistedState {
+                    last: Some("a".into()),
+                    starts: failed_boots(&[("b", 1), ("a", MAX_FAILED_BOOTS + 4)]),
+                    ..PersistedState::default()
+                },
             ),
-            ("a", PersistedState { next: next("b"), starts: in_vain(&[("b", ENOUGH)]), ..PersistedState::default() }),
+            ("a", PersistedState { next: next("b"), starts: failed_boots(&[("b", MAX_FAILED_BOOTS)]), ..PersistedState::default() }),
         ] {
             assert_eq!(opens(default, "", &memory), later("a", Timeout::Never, true), "{memory:?}");
             assert_eq!(opens(default, "persona.timeout=0s", &memory), later("a", Timeout::Never, true), "{memory:?}");
         }
-        let almost = PersistedState { next: next("b"), starts: in_vain(&[("b", ENOUGH - 1), ("a", ENOUGH)]), ..PersistedState::default() };
+        let almost = PersistedState {
+            next: next("b"),
+            starts: failed_boots(&[("b", MAX_FAILED_BOOTS - 1), ("a", MAX_FAILED_BOOTS)]),
+            ..PersistedState::default()
+        };
         assert_eq!(opens("a", "", &almost), at_once("b"), "another's count does not matter");
     }
 
@@ -211,7 +219,7 @@ mod tests {
     proptest! {
         /// For every persisted state: what starts by itself exists, and is one that is skipped only if the kernel command line names it.
         #[test]
-        fn what_starts_by_itself_exists_and_is_not_passed_over(
+        fn what_starts_by_itself_exists_and_is_not_skipped(
             default in prop::sample::select(vec!["a", "b", "lab", "host", "last"]),
             word in prop::sample::select(vec!["", "persona=a", "persona=nobody", "persona=lab", "persona.timeout=0s"]),
             last in prop::option::of(prop::sample::select(vec!["a", "b", "gone"])),
@@ -220,7 +228,7 @@ mod tests {
             chosen in any::<bool>(),
         ) {
             let choice = chosen.then(|| Choice { persona: "b".into(), reason: Reason::Picked });
-            let memory = PersistedState { last: last.map(str::to_owned), next: wanted.and_then(next), starts: in_vain(&counts), choice };
+            let memory = PersistedState { last: last.map(str::to_owned), next: wanted.and_then(next), starts: failed_boots(&counts), choice };
             let settings = settings(default);
             let command_line = KernelCommandLine::parse(word);
             let opening = StartupPolicy::new(&settings, &command_line, &memory);
@@ -230,7 +238,7 @@ mod tests {
             };
             if let Some(name) = by_itself {
                 prop_assert!(settings.persona(name).is_some() && !chosen);
-                prop_assert!(!memory.starts.passes_over(name) || command_line.persona.as_ref() == Some(name));
+                prop_assert!(!memory.starts.is_skipped(name) || command_line.persona.as_ref() == Some(name));
             } else {
                 prop_assert!(chosen || opening.notice.is_some());
             }

@@ -7,7 +7,7 @@ use png::{ColorType, Decoder, Limits, Transformations};
 use std::io::{self, BufReader, Cursor};
 
 /// The longest side an emblem may have, in pixels: 64 MiB of memory at most.
-const LONGEST: u32 = 4096;
+const MAX_SIDE: u32 = 4096;
 
 /// A picture to put on a label.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ impl Art {
         decoder.set_transformations(Transformations::normalize_to_color8() | Transformations::ALPHA);
         let mut reader = decoder.read_info()?;
         let (width, height) = (reader.info().width, reader.info().height);
-        if width > LONGEST || height > LONGEST {
+        if width > MAX_SIDE || height > MAX_SIDE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the picture has {width} by {height} pixels")));
         }
         let mut data = vec![0; reader.output_buffer_size().unwrap_or(0)];

@@ -8,6 +8,7 @@ use super::draw;
 use super::emblem;
 use super::geometry::Area;
 use super::label;
+use super::language::Language;
 use super::outline::{Outline, Place};
 use super::scene::{Item, Placed};
 use super::shelf::LIT;
@@ -48,6 +49,8 @@ pub(super) struct Look {
     pub(super) text: f32,
     /// Whether it is drawn in high contrast.
     pub(super) plain: bool,
+    /// The language of its default tab.
+    pub(super) language: Language,
 }
 
 impl Look {

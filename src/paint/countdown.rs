@@ -3,6 +3,7 @@
 use super::color::Color;
 use super::frame::Frame;
 use super::geometry::Area;
+use super::language::fill;
 use super::scene::Scene;
 use super::text::{CAPITAL, Face, Line, Style};
 use super::theme::vivid;
@@ -79,12 +80,15 @@ fn place(scene: &mut Scene, view: &View, row: &Row) {
     let seconds = |time: Duration| time.as_millis().div_ceil(1000);
     let Row { middle: (middle, y), radius, words: style, .. } = *row;
     let gap = 0.36 * radius + 0.27 * style.size;
-    let words = |title: &str, time: &str| format!("{title} starts {time}");
-    // The width is reserved for the longest time, or the words would jump when the seconds lose a digit.
-    let widest = match remaining {
-        Duration::ZERO => spoken(0),
-        _ => spoken(seconds(total)).chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect(),
+    let said = view.words();
+    let over = remaining.is_zero();
+    let words = |title: &str, time: &str| match over {
+        // A countdown that is over is still seen while the host boots.
+        true => fill(said.countdown_over, "persona", title),
+        false => fill(&fill(said.countdown, "time", time), "persona", title),
     };
+    // The width is reserved for the longest time, or the words would jump when the seconds lose a digit.
+    let widest: String = spoken(seconds(total)).chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
     let title_room = row.room - 2.0 * radius - gap - style.width(&words("", &widest));
     let title = style.cut(&card.title, title_room.max(0.0));
     let width = 2.0 * radius + gap + style.width(&words(&title, &widest));
@@ -107,10 +111,7 @@ fn clock(seconds: u128) -> String {
     if seconds < 100 { seconds.to_string() } else { format!("{}:{:02}", seconds / 60, seconds % 60) }
 }
 
-/// What the words say: "in 67 s", "in 2:05 min". A countdown that is over is still seen while the host boots.
+/// What the words say: "67 s", "2:05 min".
 fn spoken(seconds: u128) -> String {
-    match seconds {
-        0 => "with the host".to_owned(),
-        _ => format!("in {} {}", clock(seconds), if seconds < 100 { "s" } else { "min" }),
-    }
+    format!("{} {}", clock(seconds), if seconds < 100 { "s" } else { "min" })
 }

@@ -1,6 +1,6 @@
 //! What differs between two scenes, as rectangles of pixels.
 
-use super::LONGEST;
+use super::MAX_SIDE;
 use super::background::Background;
 use super::cartridge::{MARGIN, WIDTH};
 use super::countdown::Countdown;
@@ -47,7 +47,7 @@ impl Item {
             Self::Text(line) => line.reach(),
             Self::Cartridge { body, .. } => body.outset(body.width / WIDTH * MARGIN + 3.0),
             Self::Emblem { place, .. } => place.outset(2.0),
-            Self::Veil { .. } => Area::new(0.0, 0.0, LONGEST as f32, LONGEST as f32),
+            Self::Veil { .. } => Area::new(0.0, 0.0, MAX_SIDE as f32, MAX_SIDE as f32),
             Self::Sign { area, .. } => area.outset(area.width * 0.1 + 1.0),
             Self::Box { area, .. } | Self::Frame { area, .. } | Self::Pointer { area, .. } => area.outset(1.0),
         }

@@ -69,9 +69,10 @@ fn marker(look: &Look) -> [Item; 2] {
         mix(accent, NIGHT, 0.12)
     };
     let (x, y) = tab.center();
+    let (style, text) = style.fit(look.language.words().default_tab, 58.0 * scale, 0.7);
     [
         Item::Box { area: tab, radius: 11.0 * scale, color: surface, opacity: 1.0 },
-        Item::Text(Line::centered(x, y + CAPITAL / 2.0 * style.size, style, "DEFAULT")),
+        Item::Text(Line::centered(x, y + CAPITAL / 2.0 * style.size, style, text)),
     ]
 }
 

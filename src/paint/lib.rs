@@ -24,6 +24,7 @@ mod help;
 mod insertion;
 mod keys;
 mod label;
+mod language;
 mod layout;
 mod messages;
 mod outline;
@@ -49,6 +50,7 @@ pub use art::Art;
 pub use color::Color;
 pub use emblem::BuiltInEmblem;
 pub use geometry::{Area, Rect};
+pub use language::{Language, Words, fill};
 pub use layout::{Element, ElementKind, Layout, Shape};
 pub use splash::splash;
 pub use sprites::Gallery;
@@ -60,7 +62,7 @@ use sprites::Sprites;
 use text::Glyphs;
 
 /// The longest side of a picture, in pixels.
-const LONGEST: u32 = 16384;
+const MAX_SIDE: u32 = 16384;
 
 /// Paints views on a picture of one size.
 pub struct Painter {
@@ -83,7 +85,7 @@ impl Painter {
     /// The same, with the owner's emblems and in another appearance. A PNG that is not in the gallery is replaced by the
     /// title's first letter.
     pub fn with(width: u32, height: u32, gallery: Gallery, appearance: Appearance) -> Self {
-        let frame = Canvas::new(width.clamp(1, LONGEST), height.clamp(1, LONGEST));
+        let frame = Canvas::new(width.clamp(1, MAX_SIDE), height.clamp(1, MAX_SIDE));
         Self { frame, appearance, scene: None, dimmed: None, sprites: Sprites::new(gallery), glyphs: Glyphs::default() }
     }
 

@@ -2,16 +2,16 @@
 
 use super::frame::Frame;
 use super::geometry::Area;
+use super::language::Words;
 use super::layout::ElementKind;
 use super::paragraph::Paragraph;
 use super::scene::{Item, Scene};
 use super::signs::Sign;
 use super::text::{CAPITAL, Face, Line};
 use super::theme::{BLACK, NIGHT, RED, mix};
-use super::view::Card;
 
 /// Why the highlighted persona does not run; the shelf stays usable above.
-pub(super) fn failed(scene: &mut Scene, frame: &Frame, card: &Card, why: &str) {
+pub(super) fn failed(scene: &mut Scene, frame: &Frame, title: &str, why: &str) {
     let palette = frame.palette;
     let units = |units: f32| units * frame.text;
     let width = units(1200.0).min(frame.room());
@@ -33,7 +33,7 @@ pub(super) fn failed(scene: &mut Scene, frame: &Frame, card: &Card, why: &str) {
     let (sign_x, sign_y, sign) = (left + units(62.0), panel.y + units(56.0), units(22.0));
     exclamation(scene, frame, Area::around(sign_x, sign_y, sign));
 
-    let (style, text) = frame.style(Face::Title, 38.0, palette.ink).fit(&format!("{} is not running", card.title), room, 0.75);
+    let (style, text) = frame.style(Face::Title, 38.0, palette.ink).fit(title, room, 0.75);
     scene.text(ElementKind::PanelTitle, Line::at(text_left, sign_y + CAPITAL / 2.0 * style.size, style, text));
     reason.place(scene, text_left, panel.y + units(92.0));
 }
@@ -50,7 +50,7 @@ pub(super) fn exclamation(scene: &mut Scene, frame: &Frame, area: Area) {
 }
 
 /// Nothing but the message.
-pub(super) fn broken(scene: &mut Scene, frame: &Frame, why: &str) {
+pub(super) fn broken(scene: &mut Scene, frame: &Frame, words: &Words, why: &str) {
     let palette = frame.palette;
     let units = |units: f32| units * frame.text;
     let left = frame.margin();
@@ -59,12 +59,12 @@ pub(super) fn broken(scene: &mut Scene, frame: &Frame, why: &str) {
     let mark = Area::new(left, top, units(64.0), units(6.0));
     scene.put(ElementKind::TitleSign, Item::Box { area: mark, radius: units(3.0), color: palette.failure, opacity: 1.0 });
     let headline = top + frame.px(25.0) + 65.0 * frame.large;
-    let (style, text) = frame.headline(64.0).fit("There is no menu to show", width, 0.6);
+    let (style, text) = frame.headline(64.0).fit(words.no_menu, width, 0.6);
     scene.text(ElementKind::Title, Line::at(left, headline, style, text));
     // What the settings' checker says quotes the file, with carets below the wrong word.
     let face = if why.contains(" | ") { Face::Mono } else { Face::Text };
     let (start, end) = (headline + frame.px(40.0) + 16.0 * frame.large, frame.height - frame.px(70.0) - units(80.0));
     Paragraph::new(frame.style(face, 31.0, mix(palette.ink, palette.muted, 0.3)), why, (width, end - start)).place(scene, left, start);
     let style = frame.style(Face::Text, 27.0, palette.muted);
-    scene.text(ElementKind::BottomLine, Line::at(left, frame.height - frame.px(66.0), style, "Press any key for the console"));
+    scene.text(ElementKind::BottomLine, Line::at(left, frame.height - frame.px(66.0), style, words.press_any_key));
 }

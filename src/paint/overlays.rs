@@ -5,6 +5,7 @@ use super::frame::Frame;
 use super::geometry::Area;
 use super::help;
 use super::keys::{Cap, hints};
+use super::language::fill;
 use super::layout::ElementKind;
 use super::messages::exclamation;
 use super::scene::{Item, Scene};
@@ -105,30 +106,31 @@ impl Panel {
 
 /// Places what lies over the menu, and hints for it.
 pub(super) fn place(scene: &mut Scene, frame: &Frame, view: &View, overlay: &Overlay) {
+    let words = view.words();
     match overlay {
         Overlay::Help => {
             help::place(scene, frame, view);
-            hints(scene, frame, &[(&["Esc"], "back")]);
+            hints(scene, frame, &[(&["Esc"], words.back)]);
         }
         Overlay::Power { highlighted } => {
             power(scene, frame, view, *highlighted);
-            hints(scene, frame, &[(&["↑", "↓"], "choose"), (&["Enter"], "do it"), (&["Esc"], "back")]);
+            hints(scene, frame, &[(&["↑", "↓"], words.choose), (&["Enter"], words.confirm), (&["Esc"], words.back)]);
         }
         Overlay::Pin { entered, cursor, answer } => {
             let Some(card) = view.cards.get(view.highlighted) else { return };
             pin(scene, frame, view, card, (*entered, *cursor), answer);
             let all: [(&[&str], &str); 4] =
-                [(&["0–9"], "digits"), (&["Enter"], "start"), (&["Esc"], "back"), (&["Backspace"], "take one back")];
+                [(&["0–9"], words.digits), (&["Enter"], words.start), (&["Esc"], words.back), (&["Backspace"], words.erase)];
             hints(scene, frame, &all);
         }
     }
 }
 
-fn entry(entry: PowerEntry) -> (Sign, &'static str) {
+fn sign(entry: PowerEntry) -> Sign {
     match entry {
-        PowerEntry::Host => (Sign::Console, "Leaves the menu for the console; nothing starts"),
-        PowerEntry::Restart => (Sign::Restart, "The whole machine, back to this menu"),
-        PowerEntry::PowerOff => (Sign::Power, "The whole machine, containers and all"),
+        PowerEntry::Host => Sign::Console,
+        PowerEntry::Restart => Sign::Restart,
+        PowerEntry::PowerOff => Sign::Power,
     }
 }
 
@@ -139,10 +141,10 @@ fn power(scene: &mut Scene, frame: &Frame, view: &View, highlighted: usize) {
     let count = PowerEntry::ALL.len() as f32;
     let panel = Panel::place(scene, frame, view, (840.0, TITLE + ROW * count + 34.0));
     let title = Style { tracking: -0.01, ..Style::new(Face::Title, panel.px(42.0), palette.ink) };
-    let name = if view.host.trim().is_empty() { "This machine" } else { view.host.trim() };
+    let name = if view.host.trim().is_empty() { view.words().this_machine } else { view.host.trim() };
     let (title, name) = title.fit(name, panel.room(), 0.7);
     scene.text(ElementKind::PanelTitle, panel.line(panel.left(), panel.down(64.0), title, name));
-    for (index, which) in PowerEntry::ALL.into_iter().enumerate() {
+    for (index, (which, (called, what))) in PowerEntry::ALL.into_iter().zip(view.words().power_menu).enumerate() {
         let lit = index == highlighted;
         let top = TITLE + ROW * index as f32;
         let row = Area::new(panel.area.x + panel.px(26.0), panel.down(top + 4.0), panel.area.width - panel.px(52.0), panel.px(ROW - 8.0));
@@ -155,7 +157,6 @@ fn power(scene: &mut Scene, frame: &Frame, view: &View, highlighted: usize) {
             (ink, quiet) = if palette.plain { (BLACK, BLACK) } else { (palette.ink, mix(palette.muted, palette.ink, 0.5)) };
         }
         let middle = row.center().1;
-        let (sign, what) = entry(which);
         let mark = if !lit {
             palette.muted
         } else if palette.plain {
@@ -168,10 +169,10 @@ fn power(scene: &mut Scene, frame: &Frame, view: &View, highlighted: usize) {
             scene.put(ElementKind::PowerHighlight, Item::Sign { sign: Sign::Marker, area, color: mark, opacity: 1.0 });
         }
         let area = Area::around(panel.left() + panel.px(23.0), middle, panel.px(23.0));
-        scene.put(ElementKind::PowerEntry(index), Item::Sign { sign, area, color: mark, opacity: 1.0 });
+        scene.put(ElementKind::PowerEntry(index), Item::Sign { sign: sign(which), area, color: mark, opacity: 1.0 });
         let x = panel.left() + panel.px(76.0);
         let words = Style::new(Face::Title, panel.px(31.0), ink);
-        scene.text(ElementKind::PowerEntry(index), panel.line(x, middle - panel.px(18.0), words, which.words()));
+        scene.text(ElementKind::PowerEntry(index), panel.line(x, middle - panel.px(18.0), words, called));
         scene.text(
             ElementKind::PowerEntryDetail(index),
             panel.line(x, middle + panel.px(21.0), Style::new(Face::Text, panel.px(23.0), quiet), what),
@@ -190,9 +191,9 @@ fn pin(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, (entered, cur
     let padlock = Area::around(middle, panel.down(80.0), panel.px(32.0));
     scene.put(ElementKind::TitleSign, Item::Sign { sign: Sign::Padlock, area: padlock, color: frame.accent, opacity: 1.0 });
     let title = Style { tracking: -0.01, ..Style::new(Face::Title, panel.px(42.0), palette.ink) };
-    let ending = " is locked";
-    let name = title.cut(&card.title, panel.room() - title.width(ending));
-    scene.text(ElementKind::PanelTitle, panel.centered(panel.down(154.0), title, format!("{name}{ending}")));
+    let said = view.words();
+    let name = title.cut(&card.title, panel.room() - title.width(&fill(said.locked, "persona", "")));
+    scene.text(ElementKind::PanelTitle, panel.centered(panel.down(154.0), title, fill(said.locked, "persona", &name)));
 
     // As many places as most PINs have; more as digits are entered, as many as the panel has room for.
     let places = entered.clamp(4, 16);
@@ -209,10 +210,10 @@ fn pin(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, (entered, cur
     }
 
     let (wrong, words) = match answer {
-        PinAnswer::None => (false, "Enter its PIN".to_owned()),
-        PinAnswer::Checking => (false, "Checking…".to_owned()),
-        PinAnswer::Wrong => (true, "That is not the PIN".to_owned()),
-        PinAnswer::Wait { seconds } => (true, format!("That is not the PIN: the next try in {seconds} s")),
+        PinAnswer::None => (false, said.enter_pin.to_owned()),
+        PinAnswer::Checking => (false, format!("{}…", said.checking)),
+        PinAnswer::Wrong => (true, said.wrong_pin.to_owned()),
+        PinAnswer::Wait { seconds } => (true, fill(said.wrong_pin_wait, "seconds", &seconds.to_string())),
     };
     let style = Style::new(Face::Text, panel.px(27.0), if wrong { palette.ink } else { palette.muted });
     let before = if wrong { panel.px(44.0) } else { 0.0 };

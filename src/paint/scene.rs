@@ -9,6 +9,7 @@ use super::frame::Frame;
 use super::geometry::Area;
 use super::insertion;
 use super::keys::{Hint, hints};
+use super::language::fill;
 use super::layout::ElementKind;
 use super::shelf;
 use super::signs::Sign;
@@ -66,12 +67,12 @@ pub(super) struct Scene {
 impl Scene {
     /// Lays out `view` on a picture of `width` by `height` pixels.
     pub(super) fn compose(view: &View, appearance: Appearance, width: u32, height: u32) -> Self {
-        let card = view.cards.get(view.highlighted);
+        let (card, words) = (view.cards.get(view.highlighted), view.words());
         let frame = Frame::new(width, height, appearance, accent(view));
         let mut scene = Self { background: backdrop(&frame, view), items: Vec::new(), countdown: None, edges: (0.0, 0.0) };
         match (&view.stage, card) {
-            (Stage::Broken { why }, _) => messages::broken(&mut scene, &frame, why),
-            (_, None) => messages::broken(&mut scene, &frame, "There are no personas to choose from."),
+            (Stage::Broken { why }, _) => messages::broken(&mut scene, &frame, words, why),
+            (_, None) => messages::broken(&mut scene, &frame, words, words.no_personas),
             (_, Some(card)) => scene.stage(&frame, view, card),
         }
         if !matches!(view.stage, Stage::Running { .. }) {
@@ -94,6 +95,8 @@ impl Scene {
         if let Some(overlay) = &view.overlay {
             return overlays::place(self, frame, view, overlay);
         }
+        let said = view.words();
+        let power: Hint<'_> = (&["Esc"], said.power);
         match &view.stage {
             Stage::Countdown { .. } | Stage::Waiting => {
                 words::names(self, frame, card);
@@ -104,16 +107,15 @@ impl Scene {
                 hints(self, frame, &shelf_hints(view, card));
             }
             Stage::Failed { why } => {
-                messages::failed(self, frame, card, why);
-                hints(self, frame, &[(&["any key"], "menu"), (&["Esc"], "power and host"), (&["F1"], "help")]);
+                messages::failed(self, frame, &fill(said.not_running, "persona", &card.title), why);
+                hints(self, frame, &[(&[said.any_key], said.menu), power, (&["F1"], said.help)]);
             }
-            Stage::Starting { steps } => words::starting(self, frame, card, steps),
+            Stage::Starting { steps } => words::starting(self, frame, view, card, steps),
             Stage::Running { screen } => {
-                words::running(self, frame, card, screen.as_deref());
-                let power: (&[&str], &str) = (&["Esc"], "power and host");
+                words::running(self, frame, view, card, screen.as_deref());
                 // A unit has neither the screen nor the keyboard: the menu is one key away.
-                let unit: &[(&[&str], &str)] = &[(&["Enter"], "menu"), power];
-                hints(self, frame, if card.is_legion { &unit[1..] } else { unit });
+                let unit: [Hint<'_>; 2] = [(&["Enter"], said.menu), power];
+                hints(self, frame, if card.is_legion { &unit[1..] } else { &unit });
             }
             Stage::Broken { .. } => {}
         }
@@ -134,16 +136,17 @@ impl Scene {
 
 /// What the keys do on the shelf, the most important first.
 fn shelf_hints<'a>(view: &View, card: &Card) -> Vec<Hint<'a>> {
+    let words = view.words();
     let mut hints: Vec<Hint<'a>> = Vec::new();
     if view.cards.len() > 1 {
-        hints.push((&["←", "→"], "choose"));
+        hints.push((&["←", "→"], words.choose));
     }
     if card.refused.is_none() {
-        hints.push((&["Enter"], if card.is_locked { "unlock" } else { "start" }));
+        hints.push((&["Enter"], if card.is_locked { words.unlock } else { words.start }));
     }
-    hints.extend::<[Hint<'a>; 2]>([(&["Esc"], "power"), (&["F1"], "help")]);
+    hints.extend::<[Hint<'a>; 2]>([(&["Esc"], words.power), (&["F1"], words.help)]);
     if matches!(view.stage, Stage::Countdown { .. }) {
-        hints.push((&["any key"], "more time"));
+        hints.push((std::slice::from_ref(&words.any_key), words.more_time));
     }
     hints
 }

@@ -1,6 +1,6 @@
 //! A whole screen in one colour with a title: what a guest shows to say which one it is.
 
-use super::LONGEST;
+use super::MAX_SIDE;
 use super::canvas::{Canvas, PIXEL};
 use super::color::Color;
 use super::text::{Face, Glyphs, Line, Style};
@@ -9,7 +9,7 @@ use super::theme::{NIGHT, WHITE, brightness};
 /// A picture of `width` by `height` pixels (1 to 16384), all `accent` but for the words in its middle. B,G,R,X bytes,
 /// rows of exactly 4 · width.
 pub fn splash(width: u32, height: u32, title: &str, subtitle: &str, accent: Color) -> Vec<u8> {
-    let mut canvas = Canvas::new(width.clamp(1, LONGEST), height.clamp(1, LONGEST));
+    let mut canvas = Canvas::new(width.clamp(1, MAX_SIDE), height.clamp(1, MAX_SIDE));
     for pixel in canvas.data.chunks_exact_mut(PIXEL) {
         pixel.copy_from_slice(&[accent.blue, accent.green, accent.red, 255]);
     }

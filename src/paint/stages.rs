@@ -13,7 +13,15 @@ use super::view::View;
 fn look(frame: &Frame, view: &View, index: usize, scale: f32) -> Option<Look> {
     let number = (index < 9).then_some(index + 1);
     let text = (frame.text / frame.unit).clamp(1.0, 1.35);
-    Some(Look { card: view.cards.get(index)?.clone(), number, lit: false, scale, text, plain: frame.palette.plain })
+    Some(Look {
+        card: view.cards.get(index)?.clone(),
+        number,
+        lit: false,
+        scale,
+        text,
+        plain: frame.palette.plain,
+        language: view.language,
+    })
 }
 
 /// Places all cartridges that can be seen, the one with the most light last, those without at `opacity`.

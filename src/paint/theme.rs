@@ -80,8 +80,8 @@ pub(super) fn brightness(color: Color) -> f32 {
 
 /// The accent, lightened until it stands out from the dark background: the settings may name black.
 pub(super) fn vivid(accent: Color) -> Color {
-    const ENOUGH: f32 = 0.5;
-    let lacking = (ENOUGH - brightness(accent)).max(0.0);
+    const MIN_BRIGHTNESS: f32 = 0.5;
+    let lacking = (MIN_BRIGHTNESS - brightness(accent)).max(0.0);
     mix(accent, WHITE, lacking / (1.0 - brightness(accent)).max(0.1))
 }
 

@@ -2,6 +2,7 @@
 
 use super::color::Color;
 use super::emblem::BuiltInEmblem;
+use super::language::{Language, Words};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct View {
     pub address: Option<String>,
     /// One quiet line of warning, if there is one.
     pub notice: Option<String>,
+    /// The language of everything that is not from the settings.
+    pub language: Language,
     /// The animated values.
     pub pose: Pose,
 }
@@ -30,12 +33,18 @@ impl View {
     /// A view of these cards in which nothing moves, without status line or overlay.
     pub fn still(cards: Vec<Card>, highlighted: usize, stage: Stage) -> Self {
         let pose = Pose::at_rest(highlighted, &stage);
-        Self { cards, highlighted, stage, overlay: None, host: String::new(), address: None, notice: None, pose }
+        let language = Language::default();
+        Self { cards, highlighted, stage, overlay: None, host: String::new(), address: None, notice: None, language, pose }
     }
 
     /// The screen that stands in for the menu when there is none to show.
     pub fn broken(host: &str, why: String) -> Self {
         Self { host: host.to_owned(), ..Self::still(Vec::new(), 0, Stage::Broken { why }) }
+    }
+
+    /// The words of its language.
+    pub fn words(&self) -> &'static Words {
+        self.language.words()
     }
 }
 
@@ -160,15 +169,6 @@ pub enum PowerEntry {
 impl PowerEntry {
     /// All of them, in the order of the menu.
     pub const ALL: [Self; 3] = [Self::Host, Self::Restart, Self::PowerOff];
-
-    /// What the entry is called.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Host => "Stay on the host",
-            Self::Restart => "Restart",
-            Self::PowerOff => "Power off",
-        }
-    }
 }
 
 /// A key of the number pad that is drawn for gamepads.

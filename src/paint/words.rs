@@ -4,6 +4,7 @@ use super::countdown;
 use super::frame::Frame;
 use super::geometry::Area;
 use super::insertion::DEPTH;
+use super::language::fill;
 use super::layout::ElementKind;
 use super::paragraph::Paragraph;
 use super::scene::{Item, Scene};
@@ -79,26 +80,26 @@ pub(super) fn refusal(scene: &mut Scene, frame: &Frame, view: &View, why: &str) 
 }
 
 /// What is being done for a persona that was chosen, below the slot.
-pub(super) fn starting(scene: &mut Scene, frame: &Frame, card: &Card, launch: &[Step]) {
+pub(super) fn starting(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, launch: &[Step]) {
     let title = frame.title() + (DEPTH + 2.0) * frame.cartridge;
-    headline(scene, frame, title, None, &format!("Starting {}…", card.title));
+    headline(scene, frame, title, None, &format!("{}…", fill(view.words().starting, "persona", &card.title)));
     let tagline = title + frame.tagline();
     below(scene, frame, tagline, &card.tagline);
     steps::place(scene, frame, launch, tagline + frame.px(34.0) + 52.0 * frame.text);
 }
 
 /// Where to look while a persona runs.
-pub(super) fn running(scene: &mut Scene, frame: &Frame, card: &Card, screen: Option<&str>) {
-    let palette = frame.palette;
+pub(super) fn running(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, screen: Option<&str>) {
+    let (palette, words) = (frame.palette, view.words());
     let opacity = if palette.plain { 1.0 } else { 0.62 };
     let style = Style { opacity, ..frame.headline(56.0) };
-    let (style, text) = style.fit(&format!("{} is running", card.title), frame.room(), 0.55);
+    let (style, text) = style.fit(&fill(words.running, "persona", &card.title), frame.room(), 0.55);
     let title = frame.running() + 20.0 * frame.large;
     scene.text(ElementKind::Title, Line::centered(frame.middle(), title, style, text));
     let look = match screen.map(str::trim).filter(|screen| !screen.is_empty()) {
-        Some(screen) if card.is_legion => format!("Look at the screen on the {screen}"),
-        None if card.is_legion => "Look at legion’s screen".to_owned(),
-        _ => "It runs on the host".to_owned(),
+        Some(screen) if card.is_legion => fill(words.look_at, "screen", screen),
+        None if card.is_legion => words.look_at_legion.to_owned(),
+        _ => words.on_the_host.to_owned(),
     };
     let style = Style { opacity, ..frame.style(Face::Text, 31.0, palette.ink) };
     let (style, text) = style.fit(&look, frame.room(), 0.7);

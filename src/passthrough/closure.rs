@@ -27,6 +27,8 @@ pub struct Member {
     pub label: Option<String>,
     /// The driver it has now.
     pub driver: Option<String>,
+    /// Whether it is a display controller of any kind.
+    pub is_display: bool,
     /// Its IOMMU group.
     pub group: Option<u32>,
     /// When it is taken from the host.
@@ -107,6 +109,7 @@ fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: 
                 brought_by: by.device,
                 label: by.label.clone(),
                 driver: function.driver.clone(),
+                is_display: function.is_display(),
                 group: function.iommu_group,
                 at: if doubtful.is_some() { BindTime::Launch } else { wished(address).unwrap_or(anywhere) },
             });

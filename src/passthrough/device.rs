@@ -33,7 +33,7 @@ impl Default for Kernel {
 }
 
 /// How often a condition is polled.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A device below a root directory.
 #[derive(Clone, Copy)]
@@ -206,7 +206,7 @@ impl Device<'_> {
                     Ok(()) => Error::new(why).with_code("driver-stays").with_hint("the kernel log says why (`journalctl -k`)"),
                 });
             }
-            thread::sleep(LOOK);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 

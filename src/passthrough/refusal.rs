@@ -5,11 +5,13 @@ use super::machine::{Function, HostUse, Machine};
 use super::plan::{Stage, hangs_on_unbind};
 use super::vfio::Vfio;
 use crate::config::{BindTime, Display, Passthrough, Settings};
+use crate::error::Error;
 use crate::sys::pci::PciAddress;
+use serde::Serialize;
 use std::fmt;
 
 /// One reason why legion stays off.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// The reason as an identifier that stays when the text changes: `last-keyboard`.
     pub code: &'static str,
@@ -20,6 +22,7 @@ pub struct Refusal {
     /// What the owner can do.
     pub hint: Option<String>,
     /// Whether a reboot alone fixes it, because then the device is reserved in time.
+    #[serde(skip)]
     pub reboot_helps: bool,
 }
 
@@ -36,6 +39,12 @@ impl fmt::Display for Refusal {
 impl Refusal {
     fn new(code: &'static str, address: impl Into<Option<PciAddress>>, reason: String, hint: impl Into<String>) -> Self {
         Self { code, address: address.into(), reason, hint: Some(hint.into()), reboot_helps: false }
+    }
+
+    /// An error as a reason, with `code` if it has none of its own.
+    pub fn of_error(error: &Error, code: &'static str) -> Self {
+        let hint = error.hint().map(str::to_owned);
+        Self { code: error.code().unwrap_or(code), address: None, reason: error.reason(), hint, reboot_helps: false }
     }
 }
 
@@ -183,7 +192,7 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
         ));
     }
     if !function.duties.is_empty() {
-        all.push(refuse("device-used-by-host", format!("{subject} {}", HostUse::in_words(&function.duties))));
+        all.push(refuse(used_by_host(&function.duties), format!("{subject} {}", HostUse::in_words(&function.duties))));
     } else if stage == Stage::Launch && !machine.root_is_known && function.is_storage() {
         all.push(refuse("device-may-hold-root", format!("{subject} may hold the file system at /, which could not be traced to its disk")));
     } else if stage == Stage::Launch && !machine.route_is_known && function.is_network() {
@@ -203,6 +212,15 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
         all.push(Refusal { reboot_helps: true, ..Refusal::new("device-hung", address, reason, "reboot the machine") });
     }
     all
+}
+
+/// Used by the host: for its disks, for its network, or recorded as needed when the initramfs was built.
+fn used_by_host(uses: &[HostUse]) -> &'static str {
+    match uses.first() {
+        Some(HostUse::Mount(_) | HostUse::Swap) => "disk-used-by-host",
+        Some(HostUse::DefaultRoute(_)) => "network-used-by-host",
+        Some(HostUse::Recorded(_)) | None => "device-used-by-host",
+    }
 }
 
 /// Its common name, and its relation to legion.

@@ -15,7 +15,7 @@ use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use serde::Serialize;
-pub use starts::{ENOUGH, StartCount, StartCounts, ran_well};
+pub use starts::{MAX_FAILED_BOOTS, StartCount, StartCounts, ran_well};
 use std::fmt;
 
 /// The state directory may contain anything after a crash: an unreadable file is reported and counts as absent.

@@ -237,7 +237,7 @@ impl Drop for RunningOperation<'_> {
 
 /// How often, and at what intervals, to look for the record of the process that holds the lock.
 const LOOKS: u32 = 50;
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[cold]
 fn held(paths: &Paths, now: Duration) -> Error {
@@ -245,7 +245,7 @@ fn held(paths: &Paths, now: Duration) -> Error {
     let look = || OperationRecord::read(paths).ok().flatten().filter(|doing| doing.goes_on(paths));
     let later = || {
         (0..LOOKS).find_map(|_| {
-            std::thread::sleep(LOOK);
+            std::thread::sleep(POLL_INTERVAL);
             look()
         })
     };
@@ -321,7 +321,7 @@ mod tests {
         record::write_toml(&paths.switch(), &not_yet).unwrap();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| take(&paths, switch(), "frodo", NOW).unwrap_err().to_string());
-            std::thread::sleep(5 * LOOK);
+            std::thread::sleep(5 * POLL_INTERVAL);
             record::write_toml(&paths.switch(), &OperationRecord { what: switch(), ..doing }).unwrap();
             let told = second.join().unwrap();
             assert!(told.starts_with("sam is switching gondor to mordor"), "{told}");

@@ -1,7 +1,7 @@
 //! `/var/lib/persona/starts.toml`: the number of consecutive failed boots of each persona.
 //!
 //! A start is recorded, durably, before anything is done for it, and removed once the persona runs well. So the next boot can tell a
-//! persona that runs from one that cannot start, or that crashes or hangs the host or powers it off. After [`ENOUGH`] failed boots it
+//! persona that runs from one that cannot start, or that crashes or hangs the host or powers it off. After [`MAX_FAILED_BOOTS`] failed boots it
 //! starts only if a person is present or has named it: a wrong default never keeps a machine in a loop.
 
 use super::record;
@@ -13,7 +13,7 @@ use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
 
 /// After this many consecutive boots in which a persona did not run well, it is skipped.
-pub const ENOUGH: u32 = 3;
+pub const MAX_FAILED_BOOTS: u32 = 3;
 
 /// The counts of all personas with failed boots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,14 +73,14 @@ impl StartCounts {
     }
 
     /// Whether it is only started by a person.
-    pub fn passes_over(&self, persona: &str) -> bool {
-        self.of(persona) >= ENOUGH
+    pub fn is_skipped(&self, persona: &str) -> bool {
+        self.of(persona) >= MAX_FAILED_BOOTS
     }
 
     /// Why it is only started by a person, if so: a line of text.
-    pub fn passed_over(&self, persona: &str) -> Option<String> {
+    pub fn skip_reason(&self, persona: &str) -> Option<String> {
         let boots = self.of(persona);
-        self.passes_over(persona).then(|| format!("{persona} is skipped: it did not run well in {boots} boots in a row"))
+        self.is_skipped(persona).then(|| format!("{persona} is skipped: it did not run well in {boots} boots in a row"))
     }
 
     /// What the owner can do about it.
@@ -199,7 +199,7 @@ mod tests {
             let paths = boot(&root, id);
             StartCounts::count(&paths, &choice(Reason::Timeout)).unwrap();
             let starts = StartCounts::read(&paths).unwrap().unwrap();
-            assert_eq!((starts.of("a"), starts.passes_over("a"), starts.of("b")), (counted, counted >= ENOUGH, 0));
+            assert_eq!((starts.of("a"), starts.is_skipped("a"), starts.of("b")), (counted, counted >= MAX_FAILED_BOOTS, 0));
         }
         let paths = boot(&root, "5");
         ran_well(&paths, "b").unwrap();

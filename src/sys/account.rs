@@ -35,6 +35,13 @@ impl Account {
     }
 }
 
+/// The ID of a group, from `/etc/group` (`group(5)`), if there is one of that name.
+pub fn group_id(paths: &Paths, name: &str) -> Option<u32> {
+    let text = std::fs::read_to_string(paths.groups()).ok()?;
+    let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name))?;
+    fields.get(2)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

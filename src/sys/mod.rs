@@ -9,6 +9,7 @@ pub mod file_lock;
 #[cfg(test)]
 pub(crate) mod golden;
 pub mod identity;
+pub mod locale;
 pub mod logger;
 pub mod network;
 pub mod paths;

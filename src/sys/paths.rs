@@ -378,9 +378,19 @@ impl Paths {
         self.at("/etc/passwd")
     }
 
+    /// Groups.
+    pub fn groups(&self) -> PathBuf {
+        self.at("/etc/group")
+    }
+
     /// The machine's name.
     pub fn hostname(&self) -> PathBuf {
         self.at("/proc/sys/kernel/hostname")
+    }
+
+    /// The files that may name the host's locale, the first that exists counts: systemd's, and Debian's.
+    pub fn locales(&self) -> [PathBuf; 2] {
+        ["/etc/locale.conf", "/etc/default/locale"].map(|file| self.at(file))
     }
 }
 

@@ -30,6 +30,12 @@ impl fmt::Display for PciAddress {
     }
 }
 
+impl serde::Serialize for PciAddress {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl FromStr for PciAddress {
     type Err = String;
 

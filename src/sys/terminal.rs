@@ -11,7 +11,7 @@ use std::io::{BufRead, IsTerminal, Read, Write, stderr, stdin};
 use std::os::fd::AsFd;
 
 /// The longest line that is read from a file or a pipe.
-const LONGEST: u64 = 1024;
+const MAX_COLUMNS: u64 = 1024;
 
 /// Whether standard input is a terminal, with a person at it.
 pub fn is_there() -> bool {
@@ -39,7 +39,7 @@ pub fn line(prompt: &str) -> Result<String> {
 
 fn piped() -> std::io::Result<Option<String>> {
     let mut line = String::new();
-    let length = stdin().lock().take(LONGEST).read_line(&mut line)?;
+    let length = stdin().lock().take(MAX_COLUMNS).read_line(&mut line)?;
     Ok((length > 0).then(|| line.trim_end_matches(['\n', '\r']).to_owned()))
 }
 
@@ -59,7 +59,7 @@ fn typed(prompt: &str) -> std::io::Result<Option<String>> {
             return Ok(None);
         }
         // A terminal delivers one line at a time.
-        let mut line = [0; LONGEST as usize];
+        let mut line = [0; MAX_COLUMNS as usize];
         let length = read(&terminal, &mut line)?;
         let text = String::from_utf8_lossy(&line[..length]);
         return Ok((length > 0).then(|| text.trim_end_matches(['\n', '\r']).to_owned()));

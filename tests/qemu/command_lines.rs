@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes as long; who waits longer waits for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const SLOT: &str = "/var/lib/legion/slot";
 /// The size of the variables of the firmware's 4 MiB build.
 const NVRAM: u64 = 540_672;
@@ -102,10 +102,10 @@ impl Drop for Process {
 
 /// Connects to what the process is about to listen on.
 fn connect(path: &Path, mut listener: Option<&mut Process>) -> Option<UnixStream> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Ok(stream) = UnixStream::connect(path) {
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(TIMEOUT)).unwrap();
             return Some(stream);
         }
         if listener.as_mut().is_some_and(|process| process.0.try_wait().unwrap().is_some()) {

@@ -5,14 +5,14 @@
 
 mod follow;
 
-use super::{find_persona, or_absent, print};
+use super::{chosen_or_default, find_persona, or_absent, print};
 use crate::boot_log::Event;
 use crate::boot_log::journal;
 use crate::config::{Persona, Settings};
 use crate::error::{Error, Result};
-use crate::menu::facts::Facts;
+use crate::legion::Preflight;
 use crate::state::operation::{Operation, OperationLock, uptime};
-use crate::state::{Choice, Last, LegionState, Phase, Reason};
+use crate::state::{Choice, LegionState, Phase, Reason};
 use crate::sys::identity;
 use crate::sys::paths::Paths;
 use crate::sys::style::Style;
@@ -31,17 +31,14 @@ pub fn start(paths: &Paths, name: Option<&str>, style: Style, out: &mut dyn Writ
     only_live(paths)?;
     let (who, lock) = (identity::of_caller(), OperationLock::take(paths, uptime())?);
     let persona = to_start(paths, &settings, named)?;
+    Preflight::read(paths, &settings).ensure(persona)?;
     let _operation = lock.begin(Operation::Start { to: persona.name.clone() }, &who, uptime())?;
     start_as(paths, persona, &who, &mut Follower::open(paths, style, out)?)
 }
 
 /// The persona to start, by the choice and legion's current state.
 fn to_start<'a>(paths: &Paths, settings: &'a Settings, named: Option<&'a Persona>) -> Result<&'a Persona> {
-    let persona = named.unwrap_or_else(|| {
-        let chosen = or_absent(Choice::read(paths)).and_then(|choice| settings.persona(&choice.persona));
-        let last = or_absent(Last::read(paths)).map(|last| last.persona);
-        chosen.filter(|persona| persona.legion().is_some()).unwrap_or_else(|| settings.default_persona(last.as_deref()))
-    });
+    let persona = named.unwrap_or_else(|| chosen_or_default(paths, settings));
     only_legion(persona)?;
     let Some(running) = running(paths) else { return Ok(persona) };
     let already = Error::new(format!("legion is on already, as {running}"));
@@ -99,10 +96,7 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
     let operation = to_switch(paths, persona)?;
     let mut running_operation = lock.begin(operation.clone(), &who, uptime())?;
     // The running persona is not stopped for one that cannot start.
-    if let Some(why) = refusal(paths, &settings, persona) {
-        let (why, hint) = why.split_once('\n').unwrap_or((&why, "`persona plan` and `persona cartridge list` tell more"));
-        return Err(Error::caused_by(format!("{} cannot start", persona.name), why.to_owned()).with_hint(hint));
-    }
+    Preflight::read(paths, &settings).ensure(persona)?;
     let mut follower = Follower::open(paths, style, out)?;
     if let Operation::Switch { from, to } = &operation {
         journal::tell(paths, &Event::Asked { operation: operation.clone(), by: who.clone() });
@@ -145,12 +139,6 @@ fn only_live(paths: &Paths) -> Result<()> {
     }
     Err(Error::usage("legion is started and stopped by this machine's systemd, and --root names another machine")
         .with_hint("leave --root out"))
-}
-
-/// Why the menu would not start it either.
-fn refusal(paths: &Paths, settings: &Settings, persona: &Persona) -> Option<String> {
-    let place = settings.personas.iter().position(|other| other.name == persona.name)?;
-    Facts::gather(paths, settings).0.refusals.swap_remove(place)
 }
 
 /// legion's persona, unless it is off.

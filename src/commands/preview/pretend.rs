@@ -46,7 +46,7 @@ pub(super) enum Flow {
 impl Pretended {
     /// The menu, from its first frame on.
     pub(super) fn new(settings: Settings, mut menu: Menu, facts: Facts) -> Self {
-        menu.handle(Event::Refused(facts.refusals.iter().map(Option::is_some).collect()), Duration::ZERO);
+        menu.handle(Event::Refused(facts.refused()), Duration::ZERO);
         menu.handle(Event::Shown, Duration::ZERO);
         let motion = Motion::new(settings.menu.motion);
         Self { settings, menu, facts, motion, launch: None, pin: None }

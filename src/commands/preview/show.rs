@@ -6,7 +6,7 @@ use crate::sys::syscalls::WindowSize;
 use persona_paint::{Painter, View, write_png};
 
 /// With larger pictures a terminal is too slow to react to keys.
-const LONGEST: u32 = 1920;
+const MAX_SIDE: u32 = 1920;
 
 /// The picture for half blocks is painted at this width, so that its layout is that of a screen.
 const BLOCKS_WIDTH: usize = 1280;
@@ -41,7 +41,7 @@ impl Show {
             Protocol::Sixel => {
                 // A sixel picture that ends in the last row makes the terminal scroll.
                 let height = u32::from(size.height) * u32::from(size.rows.max(2) - 1) / u32::from(size.rows.max(2));
-                let (width, height) = (u32::from(size.width).min(LONGEST), height.min(LONGEST));
+                let (width, height) = (u32::from(size.width).min(MAX_SIDE), height.min(MAX_SIDE));
                 Self::Sixel { painter: Box::new(painter(width, height)) }
             }
             Protocol::Blocks => {
@@ -84,5 +84,5 @@ impl Show {
 /// A size of the same shape, whose longest side is within the limit.
 fn within(width: u32, height: u32) -> (u32, u32) {
     let longest = width.max(height);
-    if longest <= LONGEST { (width, height) } else { ((width * LONGEST / longest).max(1), (height * LONGEST / longest).max(1)) }
+    if longest <= MAX_SIDE { (width, height) } else { ((width * MAX_SIDE / longest).max(1), (height * MAX_SIDE / longest).max(1)) }
 }

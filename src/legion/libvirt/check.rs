@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long libvirt may take to answer; a query takes it a fraction of a second.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const VIRSH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Checks that the domain exists, is off, and takes only legion's devices. Changes nothing.
 ///
@@ -17,7 +17,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// When legion has to stay off; as [`check_domain`], and when the domain already runs, has a saved state, or libvirt cannot be asked.
 pub fn look(domain: &str, devices: &[PciAddress], slot: &Path) -> Result<Vec<Warning>> {
     let information = expect_off(domain)?;
-    let mut notes = check_domain(&demand(&["dumpxml", domain, "--inactive"], PATIENCE)?, devices, slot)?;
+    let mut notes = check_domain(&demand(&["dumpxml", domain, "--inactive"], VIRSH_TIMEOUT)?, devices, slot)?;
     if value(&information, "Autostart") == Some("enable") {
         notes.push(Warning {
             code: "domain-autostart",
@@ -34,7 +34,7 @@ pub fn look(domain: &str, devices: &[PciAddress], slot: &Path) -> Result<Vec<War
 /// # Errors
 /// When it is not off, or would not boot fresh: a saved guest resumes where it was, on a disk that may be another's by now.
 pub(super) fn expect_off(domain: &str) -> Result<String> {
-    let information = demand(&["dominfo", domain], PATIENCE)?;
+    let information = demand(&["dominfo", domain], VIRSH_TIMEOUT)?;
     match value(&information, "State") {
         Some("shut off") if value(&information, "Managed save") == Some("yes") => {
             Err(Error::new(format!("the domain {domain} would not boot but resume from its saved state"))

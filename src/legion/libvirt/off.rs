@@ -1,6 +1,6 @@
 //! Stops a domain that has no supervisor any more.
 
-use super::check::PATIENCE;
+use super::check::VIRSH_TIMEOUT;
 use super::virsh::{Answer, ask};
 use super::watch::{Life, Watch};
 use crate::error::{Error, Result};
@@ -35,7 +35,7 @@ pub fn ensure_off(domain: &str) -> Result<()> {
 
 fn is_off(domain: &str) -> Result<bool> {
     let state = ["domstate", domain, "--reason"];
-    let answer = ask(&state, PATIENCE)?;
+    let answer = ask(&state, VIRSH_TIMEOUT)?;
     match Watch::default().state(&answer) {
         Life::Off => Ok(true),
         Life::On => Ok(false),

@@ -80,20 +80,20 @@ pub(super) fn missing(error: Error) -> Error {
 ///
 /// # Errors
 /// When `virsh` cannot be run, or does not end in time.
-pub(super) fn ask(arguments: &[&str], patience: Duration) -> Result<Answer> {
+pub(super) fn ask(arguments: &[&str], timeout: Duration) -> Result<Answer> {
     let doing = || format!("running `{}`", shell_line(arguments));
     let mut child = command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context(doing).map_err(missing)?;
     let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else { return Err(Error::new(doing())) };
-    let until = Instant::now() + patience;
+    let until = Instant::now() + timeout;
     let (mut said, mut words, mut part) = (Vec::new(), Vec::new(), [0; 4096]);
     // It ends after its output; its errors are much shorter than a pipe's capacity.
     loop {
-        let timeout = PollTimeout::try_from(until.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)], timeout) {
+        let left = PollTimeout::try_from(until.saturating_duration_since(Instant::now())).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)], left) {
             Ok(0) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(Error::caused_by(doing(), format!("libvirt did not answer within {} s", patience.as_secs()))
+                return Err(Error::caused_by(doing(), format!("libvirt did not answer within {} s", timeout.as_secs()))
                     .with_code("libvirt-silent")
                     .with_hint("see what it does: systemctl status libvirtd virtqemud"));
             }
@@ -116,8 +116,8 @@ pub(super) fn ask(arguments: &[&str], patience: Duration) -> Result<Answer> {
 ///
 /// # Errors
 /// As [`ask`], and when libvirt refuses.
-pub(super) fn demand(arguments: &[&str], patience: Duration) -> Result<String> {
-    let answer = ask(arguments, patience)?;
+pub(super) fn demand(arguments: &[&str], timeout: Duration) -> Result<String> {
+    let answer = ask(arguments, timeout)?;
     if answer.done { Ok(answer.said) } else { Err(answer.into_error(arguments)) }
 }
 

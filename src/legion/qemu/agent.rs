@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A connection that sends more than this without an answer is ignored from then on.
-const LONGEST: usize = 1 << 16;
+const MAX_REPLY: usize = 1 << 16;
 
 /// A pending question.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Agent {
             if self.heard.split_inclusive(|byte| *byte == b'\n').any(is_answer) {
                 return Some(true);
             }
-            if self.heard.len() > LONGEST {
+            if self.heard.len() > MAX_REPLY {
                 return Some(false);
             }
         }
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(told("{\"error\": {\"desc\": \"Invalid JSON\"}}\n{\"return\": 0}\n{\"return\": ID}\n", true), Some(true));
         assert_eq!(told("{\"return\": 0}\n", false), None, "to an earlier one");
         assert_eq!(told("{\"return\": 0}\n", true), Some(false));
-        assert_eq!(told(&"x".repeat(LONGEST + 1), false), Some(false));
+        assert_eq!(told(&"x".repeat(MAX_REPLY + 1), false), Some(false));
         assert!(Agent::ask(Path::new("/nowhere/agent")).is_none());
     }
 }

@@ -23,9 +23,14 @@ impl Tail {
         }
     }
 
-    /// The lines, oldest first, including an unfinished last one.
+    /// The lines, oldest first, including an unfinished last one. Warnings, such as of options that a later QEMU will not have, count
+    /// only if there is nothing else.
     pub(super) fn into_lines(mut self) -> Vec<String> {
         self.end_line();
+        let is_warning = |line: &String| line.contains(": warning: ");
+        if !self.lines.iter().all(is_warning) {
+            self.lines.retain(|line| !is_warning(line));
+        }
         self.lines.into()
     }
 
@@ -54,6 +59,18 @@ mod tests {
         tail.feed(b"nd");
         let lines = tail.into_lines();
         assert_eq!((lines.len(), lines[0].as_str(), lines[9].as_str()), (10, "line 11", "the end"));
+    }
+
+    #[test]
+    fn warnings_count_only_if_there_is_nothing_else() {
+        let lines = |text: &str| {
+            let mut tail = Tail::default();
+            tail.feed(text.as_bytes());
+            tail.into_lines()
+        };
+        let warning = "-mon mode=control: warning: '-mon' is deprecated";
+        assert_eq!(lines(&format!("{warning}\nCould not access KVM\n")), ["Could not access KVM"]);
+        assert_eq!(lines(warning), [warning]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub const SWTPM: &str = "swtpm";
 const FOLDER: &str = "tpm";
 
 /// How long it may take to end when asked to, in milliseconds.
-const PATIENCE: u16 = 3000;
+const START_TIMEOUT_MS: u16 = 3000;
 
 /// swtpm's command line, program first, for the cartridge in the slot. Its standard input must be a listening socket.
 ///
@@ -122,7 +122,7 @@ impl Drop for Tpm {
         }
         // The child has not been waited for yet, so its process ID is still valid.
         let asked = i32::try_from(self.child.id()).is_ok_and(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM).is_ok());
-        if !(asked && self.ended(PATIENCE)) {
+        if !(asked && self.ended(START_TIMEOUT_MS)) {
             log::warn!("swtpm does not end and is killed");
             let _ = self.child.kill();
             let _ = self.child.wait();

@@ -49,7 +49,7 @@ const MORE_TIME: Duration = Duration::from_secs(60);
 
 /// How long a choice may have no effect before the menu says so. systemd starts a unit in well under a second, but it
 /// may be busy with the rest of the boot.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the state machine needs to know of each persona.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +79,7 @@ enum State {
     Waiting,
     /// Chosen here; legion has not reported a phase yet.
     Chosen {
-        patience_ends: Duration,
+        deadline: Duration,
     },
     /// legion is being prepared or starts.
     Starting(Phase),
@@ -222,7 +222,7 @@ impl Menu {
             State::CountingDown { ends_at, .. } if now >= ends_at => {
                 by_itself.map_or_else(Vec::new, |(persona, reason)| self.choose(persona, reason, now))
             }
-            State::Chosen { patience_ends } if now >= patience_ends => {
+            State::Chosen { deadline } if now >= deadline => {
                 self.legion_is_on = false;
                 self.state = State::Failed { why: "legion.service did not start. See: systemctl status legion.path legion.service".into() };
                 Vec::new()
@@ -321,7 +321,7 @@ impl Menu {
             Runs::Host => State::Console,
             // The code that starts it always reports the result.
             Runs::Unit => State::Starting(Phase::Starting),
-            Runs::Legion => State::Chosen { patience_ends: now + PATIENCE },
+            Runs::Legion => State::Chosen { deadline: now + START_TIMEOUT },
         };
         if self.is_on_console() { vec![choose, Effect::LeaveToConsole] } else { vec![choose] }
     }

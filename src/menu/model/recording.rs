@@ -1,7 +1,7 @@
 //! A choice that is being written to the disk. That takes a millisecond, unless the disk is slow or another process holds a lock: then the
 //! screen says so, the menu keeps working, and the choice counts once it is recorded.
 
-use super::{Effect, Menu, PATIENCE, Runs, State};
+use super::{Effect, Menu, Runs, START_TIMEOUT, State};
 use crate::state::Phase;
 use std::time::Duration;
 
@@ -71,12 +71,12 @@ impl Menu {
         let waits = matches!(self.state, State::Failed { .. } | State::Waiting | State::CountingDown { .. });
         let runs = self.entries.get(recording.persona).map(|entry| entry.runs);
         match (&mut self.state, runs) {
-            (State::Chosen { patience_ends }, _) => *patience_ends = now + PATIENCE,
+            (State::Chosen { deadline }, _) => *deadline = now + START_TIMEOUT,
             // It was recorded after all.
             (_, Some(runs)) if recording.is_overdue && waits => {
                 (self.highlighted, self.playing, self.over) = (recording.persona, Some(recording.persona), None);
                 match runs {
-                    Runs::Legion => self.state = State::Chosen { patience_ends: now + PATIENCE },
+                    Runs::Legion => self.state = State::Chosen { deadline: now + START_TIMEOUT },
                     Runs::Unit => self.state = State::Starting(Phase::Starting),
                     Runs::Host => {}
                 }

@@ -1,6 +1,6 @@
 //! How a menu that began in the initramfs, with the copy of the settings there, continues with the host's own settings and state.
 
-use super::{Menu, Over, PATIENCE, State};
+use super::{Menu, Over, START_TIMEOUT, State};
 use crate::config::value::Timeout;
 use crate::menu::model::event::Effect;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Menu {
                 self.legion_is_on = false;
                 State::Failed { why: GONE.into() }
             }
-            State::Chosen { .. } => State::Chosen { patience_ends: now + PATIENCE },
+            State::Chosen { .. } => State::Chosen { deadline: now + START_TIMEOUT },
             state => state,
         };
         match (&self.state, self.preset) {

@@ -56,7 +56,7 @@ impl Menu {
             _ if !self.settled => None,
             State::AwaitingScreen if self.starts_at_once() => Some(Duration::ZERO),
             State::CountingDown { ends_at, .. } => Some(ends_at),
-            State::Chosen { patience_ends } => Some(patience_ends),
+            State::Chosen { deadline } => Some(deadline),
             _ => None,
         };
         state.into_iter().chain(recording).min()

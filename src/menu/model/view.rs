@@ -3,6 +3,7 @@
 use crate::config::{MenuSettings, Settings};
 use crate::menu::facts::Facts;
 use crate::menu::model::Menu;
+use crate::menu::reasons;
 use crate::state::Phase;
 use persona_paint::{Appearance, Progress, Step};
 use std::cmp::Ordering;
@@ -20,14 +21,19 @@ pub fn view(settings: &Settings, menu: &Menu, facts: &Facts, now: Duration) -> O
         is_default: menu.default() == Some(index),
         is_legion: persona.legion().is_some(),
         is_locked: persona.pin.is_some(),
-        refused: facts.refusals.get(index).cloned().flatten(),
+        refused: facts.refusal(index).map(|refusal| reasons::explanation(refusal, facts.language.words())),
     });
     let stage = match menu.stage(now)? {
+        Stage::Starting { mut steps } => {
+            steps.iter_mut().zip(facts.language.words().steps).for_each(|(step, name)| step.name = name.to_owned());
+            Stage::Starting { steps }
+        }
         Stage::Running { .. } => Stage::Running { screen: facts.screen.clone() },
         stage => stage,
     };
     Some(View {
         overlay: menu.overlay(now),
+        language: facts.language,
         host: facts.host.clone(),
         address: facts.address.clone(),
         notice: facts.notice.clone().or_else(|| facts.opening.clone()),

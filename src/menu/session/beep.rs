@@ -17,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(40);
 const PAUSE: Duration = Duration::from_millis(60);
 
 /// More beeps than this are hard to count: one long beep stands for all later positions.
-const MOST: usize = 9;
+const MAX_TONES: usize = 9;
 const LONG: Duration = Duration::from_millis(400);
 
 /// A row of beeps, as changes of the tone in time. Each change is timed from the one before, so that a late call makes beeps longer but
@@ -33,7 +33,7 @@ struct Beeps {
 impl Beeps {
     /// Begins anew, for the position counted from 0.
     fn play(&mut self, position: usize, now: Duration) {
-        let (left, length) = if position < MOST { (position + 1, SHORT) } else { (1, LONG) };
+        let (left, length) = if position < MAX_TONES { (position + 1, SHORT) } else { (1, LONG) };
         *self = Self { left, length, sounds: self.sounds, next_change: Some(now) };
     }
 
@@ -213,7 +213,7 @@ mod tests {
                     tones.extend(beeps.due(change + ms(delay)));
                 }
             }
-            prop_assert_eq!(tones.iter().filter(|&&tone| tone == TONE).count(), if position < MOST { position + 1 } else { 1 });
+            prop_assert_eq!(tones.iter().filter(|&&tone| tone == TONE).count(), if position < MAX_TONES { position + 1 } else { 1 });
             prop_assert_eq!(tones.last(), Some(&0));
             prop_assert_eq!(beeps.next_change, None);
         }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::menu::model::{Menu, Refusal, Remote};
 use crate::menu::session::sources::Sources;
 use crate::state::Choice;
+use persona_paint::fill;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -142,7 +143,7 @@ impl Session {
     /// Chooses; if something prevents the start, only after the machine was inspected again. One inspection serves all requests that wait.
     fn choose_for(&mut self, client: Client, name: String, who: String, sources: &Sources) -> Result<Answer> {
         let persona = self.persona(&name)?;
-        if self.facts.refusals.get(persona).is_some_and(Option::is_some) {
+        if self.facts.refusal(persona).is_some() {
             self.gather_facts(sources);
             if self.gathers_facts {
                 self.control.deferred.push(Deferred { client, name, who, until: Until::Facts });
@@ -158,8 +159,8 @@ impl Session {
         let chosen = self.remote(Remote::Choose(persona), sources);
         self.control.asking = None;
         chosen?;
-        let words = format!("{} was chosen by {who}", self.title(Some(persona)));
-        self.say(&words);
+        let words = fill(self.words().chosen_by, "user", &who);
+        self.say(&fill(&words, "persona", &self.title(Some(persona))));
         self.control.chosen_by = Some((name.clone(), who.clone()));
         self.control.deferred.push(Deferred { client, name, who, until: Until::Recorded });
         Ok(Answer::Later)
@@ -190,9 +191,8 @@ impl Session {
 
     fn hold_for(&mut self, who: &str, sources: &Sources) -> Result<()> {
         self.remote(Remote::Hold, sources)?;
-        let words = format!("held by {who}");
-        log::info!("{}", boot_log::Event::Decision(format!("the countdown is {words}: the menu waits for a choice")));
-        self.say(&words);
+        log::info!("{}", boot_log::Event::Decision(format!("the countdown is held by {who}: the menu waits for a choice")));
+        self.say(&fill(self.words().held_by, "user", who));
         self.control.held_by = Some(who.to_owned());
         Ok(())
     }
@@ -230,10 +230,13 @@ impl Session {
         };
         match refusal {
             Refusal::Refused => {
-                let why = wanted.and_then(|persona| self.facts.refusals.get(persona).cloned().flatten()).unwrap_or_default();
-                let (why, hint) = why.split_once('\n').unwrap_or((&why, ""));
-                let error = Error::caused_by(format!("{} cannot start", self.title(wanted)), why.to_owned());
-                if hint.is_empty() { error } else { error.with_hint(hint) }
+                let refusal = wanted.and_then(|persona| self.facts.refusal(persona)).cloned();
+                let why = refusal.as_ref().map(|refusal| refusal.reason.clone()).unwrap_or_default();
+                let error = Error::caused_by(format!("{} cannot start", self.title(wanted)), why);
+                match refusal.and_then(|refusal| refusal.hint) {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }
             }
             Refusal::Busy(playing) => {
                 let is_legion = |persona: Option<usize>| self.persona_at(persona).is_some_and(|persona| persona.legion().is_some());

@@ -13,16 +13,16 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 /// How long the menu waits for its card before it continues without it: amdgpu takes 5 to 10 s to load.
-const FIRST_PATIENCE: Duration = Duration::from_secs(15);
+const FIRST_CARD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a card may be absent later: one driver may just replace another.
-const PATIENCE: Duration = Duration::from_secs(3);
+const CARD_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Without a limit.
-const FOR_NOW: Duration = Duration::from_secs(365 * 86_400);
+const NO_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 
 /// How often a card that another program holds is tried again: the kernel does not report its release.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the end of the menu waits for serial lines to close.
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -34,9 +34,9 @@ pub(super) struct Display {
     /// Open, or failed to open, while no monitor shows the menu.
     texts: Option<TextScreens>,
     /// When the wait for a monitor ends and the menu continues as text; none while a monitor shows it.
-    patience_ends: Option<Duration>,
+    card_deadline: Option<Duration>,
     /// How long this wait is.
-    patience: Duration,
+    card_timeout: Duration,
     /// When a card that was refused is tried again.
     retry_at: Option<Duration>,
     /// The threads that close serial lines; none once the display ends.
@@ -61,13 +61,13 @@ impl Display {
             paths: paths.clone(),
             monitors,
             texts: None,
-            patience_ends: None,
-            patience: PATIENCE,
+            card_deadline: None,
+            card_timeout: CARD_TIMEOUT,
             retry_at: None,
             closing: Some(Threads::default()),
         };
         if in_initramfs {
-            (display.patience_ends, display.patience) = (Some(FOR_NOW), FOR_NOW);
+            (display.card_deadline, display.card_timeout) = (Some(NO_TIMEOUT), NO_TIMEOUT);
         } else {
             display.expect_card(Duration::ZERO);
         }
@@ -76,14 +76,14 @@ impl Display {
 
     /// The host's own drivers are available.
     pub(super) fn transition(&mut self, now: Duration) {
-        self.patience = PATIENCE;
-        if self.patience_ends.is_some() {
+        self.card_timeout = CARD_TIMEOUT;
+        if self.card_deadline.is_some() {
             self.expect_card(now);
         }
     }
 
     fn expect_card(&mut self, now: Duration) {
-        self.patience_ends = Some(if self.monitors.may_come() { now + FIRST_PATIENCE } else { now });
+        self.card_deadline = Some(if self.monitors.may_come() { now + FIRST_CARD_TIMEOUT } else { now });
     }
 
     /// Applies other settings: draws on these cards, with these emblems.
@@ -100,22 +100,22 @@ impl Display {
     pub(super) fn close(&mut self) {
         self.monitors.close();
         self.texts = None;
-        self.patience_ends = None;
+        self.card_deadline = None;
     }
 
     /// Shows the view, or, if `dark`, switches the monitors off. True if a display shows it, false while a display may
     /// still come or if there will be none. A choice releases the serial lines, unless `keeps_lines`.
     pub(super) fn show(&mut self, view: &View, dark: bool, keeps_lines: bool, now: Duration) -> bool {
-        if dark && self.patience_ends.is_none() {
+        if dark && self.card_deadline.is_none() {
             self.monitors.blank();
             return true;
         }
         if self.monitors.show(view, now) {
             self.texts = None;
-            self.patience_ends = None;
+            self.card_deadline = None;
             return true;
         }
-        if now < *self.patience_ends.get_or_insert(now + self.patience) {
+        if now < *self.card_deadline.get_or_insert(now + self.card_timeout) {
             return false;
         }
         let Some(closing) = &self.closing else { return false };
@@ -140,7 +140,7 @@ impl Display {
 
     /// Whether a first frame may still come at `now`.
     pub(super) fn may_come(&self, now: Duration) -> bool {
-        self.texts.is_none() && self.patience_ends.is_some_and(|end| now < end)
+        self.texts.is_none() && self.card_deadline.is_some_and(|end| now < end)
     }
 
     /// Whether to read keyboards: if nothing shows the menu, they type on the console.
@@ -152,8 +152,8 @@ impl Display {
     pub(super) fn retry(&mut self, now: Duration) {
         if !self.monitors.were_refused() {
             self.retry_at = None;
-        } else if now >= *self.retry_at.get_or_insert(now + RETRY) {
-            self.retry_at = Some(now + RETRY);
+        } else if now >= *self.retry_at.get_or_insert(now + RETRY_INTERVAL) {
+            self.retry_at = Some(now + RETRY_INTERVAL);
             self.monitors.rescan();
         }
     }
@@ -172,9 +172,9 @@ impl Display {
     pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
         let dues = [
             self.monitors.deadline(),
-            self.retry_at.or_else(|| self.monitors.were_refused().then_some(now + RETRY)),
+            self.retry_at.or_else(|| self.monitors.were_refused().then_some(now + RETRY_INTERVAL)),
             self.texts.as_ref().and_then(TextScreens::deadline),
-            self.patience_ends.filter(|_| self.texts.is_none()),
+            self.card_deadline.filter(|_| self.texts.is_none()),
         ];
         dues.into_iter().flatten().min()
     }

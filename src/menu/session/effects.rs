@@ -12,6 +12,7 @@ use crate::menu::session::sources::{Report, Reporter, Sources};
 use crate::menu::session::unit;
 use crate::state::{Choice, Phase, Reason, or_absent, ran_well};
 use crate::sys::paths::Paths;
+use persona_paint::Words;
 use std::time::Duration;
 
 impl Session {
@@ -35,8 +36,8 @@ impl Session {
                     self.reads_inputs = false;
                 }
                 Effect::TakeScreen => self.take_screen(),
-                Effect::Restart => self.request_shutdown(launch::restart, "The machine restarts", sources),
-                Effect::PowerOff => self.request_shutdown(launch::power_off, "The machine switches itself off", sources),
+                Effect::Restart => self.request_shutdown(launch::restart, self.words().restarts, sources),
+                Effect::PowerOff => self.request_shutdown(launch::power_off, self.words().powers_off, sources),
             }
         }
     }
@@ -52,6 +53,11 @@ impl Session {
         if let Err(error) = asked {
             self.say(&error.to_string());
         }
+    }
+
+    /// The words of the menu's language.
+    pub(super) fn words(&self) -> &'static Words {
+        self.facts.language.words()
     }
 
     /// Shows a text in the status line until a key is pressed.

@@ -47,11 +47,15 @@ impl Session {
         }
         let facts = Facts { opening: self.facts.opening.clone(), ..facts };
         if facts != self.facts {
-            if facts.notice != self.facts.notice {
-                log::info!("legion {}", facts.notice.as_ref().map_or("can start".into(), |why| format!("cannot start: {why}")));
+            for (index, persona) in settings.personas.iter().enumerate() {
+                match (self.facts.refusal(index), facts.refusal(index)) {
+                    (before, Some(now)) if before != Some(now) => log::info!("{} cannot start: {}", persona.name, now.reason),
+                    (Some(_), None) => log::info!("{} can start", persona.name),
+                    _ => {}
+                }
             }
             self.facts = facts;
-            self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
+            self.tell(Event::Refused(self.facts.refused()), sources);
         }
         self.choose_deferred(sources);
     }

@@ -158,7 +158,7 @@ impl Session {
         if self.transition.is_over() {
             self.resume_unit(sources);
         }
-        self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
+        self.tell(Event::Refused(self.facts.refused()), sources);
         // An override starts before the first frame and the first wait.
         self.tell(Event::Tick, sources);
     }
@@ -247,7 +247,10 @@ impl Session {
     /// What to show now; nothing while the console has the screen.
     fn view(&mut self, now: Duration) -> Option<View> {
         match &self.subject {
-            Subject::Broken { why } => Some(View { address: self.facts.address.clone(), ..View::broken(&self.facts.host, why.clone()) }),
+            Subject::Broken { why } => {
+                let Facts { host, address, language, .. } = &self.facts;
+                Some(View { address: address.clone(), language: *language, ..View::broken(host, why.clone()) })
+            }
             Subject::Personas { settings, menu } => {
                 let mut view = view(settings, menu, &self.facts, now)?;
                 view.notice = self.remark.clone().or(view.notice);

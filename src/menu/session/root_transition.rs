@@ -18,7 +18,7 @@ const MOVING: Duration = Duration::from_millis(20);
 
 /// How long after its transition the menu waits for the report that all file systems are mounted (`persona-host.service`). A file system
 /// check takes long, and systemd itself gives up after 90 s.
-const PATIENCE: Duration = Duration::from_secs(180);
+const ROOT_TIMEOUT: Duration = Duration::from_secs(180);
 
 const NOT_TOLD: &str = "nothing starts by itself: the host did not say that it is up (persona-host.service)";
 
@@ -83,7 +83,7 @@ impl RootTransition {
         match self {
             Self::InInitramfs { moves: true, .. } => Some(now + MOVING),
             Self::InInitramfs { .. } | Self::Over => None,
-            Self::InRoot { since } => Some(now + PATIENCE.saturating_sub(since.elapsed())),
+            Self::InRoot { since } => Some(now + ROOT_TIMEOUT.saturating_sub(since.elapsed())),
         }
     }
 }
@@ -102,7 +102,7 @@ impl Session {
         }
         let RootTransition::InRoot { since } = self.transition else { return };
         let is_told = self.paths.host_is_there().exists();
-        if self.settles.is_none() && (is_told || since.elapsed() >= PATIENCE) {
+        if self.settles.is_none() && (is_told || since.elapsed() >= ROOT_TIMEOUT) {
             self.settles = Some(is_told);
             self.read_contents(sources);
         }
@@ -185,6 +185,6 @@ impl Session {
                 self.waits_for_screen = true;
             }
         }
-        self.tell(Event::Refused(self.facts.refusals.iter().map(Option::is_some).collect()), sources);
+        self.tell(Event::Refused(self.facts.refused()), sources);
     }
 }

@@ -28,7 +28,7 @@ impl Session {
             name: persona.name.clone(),
             title: persona.title.clone(),
             locked: persona.pin.is_some(),
-            refused: self.facts.refusals.get(index).cloned().flatten(),
+            refused: self.facts.refusal(index).map(ToString::to_string),
         });
         Shown {
             stage: menu.stage_word(),

@@ -6,10 +6,10 @@ use crate::menu::model::Key;
 use std::time::Duration;
 
 /// How long after Escape the rest of a sequence may take: five bytes at 1200 baud.
-pub const PATIENCE: Duration = Duration::from_millis(50);
+pub const SEQUENCE_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// No key sends a longer sequence: what is longer is noise.
-const LONGEST: usize = 16;
+const MAX_SEQUENCE: usize = 16;
 
 const ESCAPE: u8 = 0x1b;
 
@@ -46,7 +46,7 @@ impl Decoder {
 
     /// When to ask [`Self::timed_out`].
     pub fn deadline(&self) -> Option<Duration> {
-        (!self.begun.is_empty()).then(|| self.at + PATIENCE)
+        (!self.begun.is_empty()).then(|| self.at + SEQUENCE_TIMEOUT)
     }
 
     fn byte(&mut self, byte: u8, keys: &mut Vec<Key>) {
@@ -66,7 +66,7 @@ impl Decoder {
             return;
         }
         self.begun.push(byte);
-        if is_complete(&self.begun) || self.begun.len() > LONGEST {
+        if is_complete(&self.begun) || self.begun.len() > MAX_SEQUENCE {
             keys.push(sequence(&self.begun));
             self.begun.clear();
         }
@@ -171,7 +171,7 @@ mod tests {
             let mut pieces = decoder.feed(first, at(0));
             pieces.extend(decoder.feed(second, at(10)));
             prop_assert_eq!(pieces, whole);
-            prop_assert!(decoder.begun.len() <= LONGEST);
+            prop_assert!(decoder.begun.len() <= MAX_SEQUENCE);
         }
     }
 }

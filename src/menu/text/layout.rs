@@ -69,7 +69,10 @@ fn foot(view: &View, wide: usize, rows: usize) -> Vec<Line> {
     if roomy {
         foot.push(rule(wide));
     }
-    foot.push(hints(keys(view), wide));
+    foot.push(match view.stage {
+        Stage::Broken { .. } => Line::plain(view.words().press_any_key),
+        _ => hints(&keys(view), wide),
+    });
     foot
 }
 
@@ -78,17 +81,19 @@ fn rule(wide: usize) -> Line {
 }
 
 /// What the keys do now, the most important first.
-fn keys(view: &View) -> &'static [(&'static str, &'static str)] {
+fn keys(view: &View) -> Vec<(&'static str, &'static str)> {
+    let words = view.words();
+    let (help, power, back) = (("F1", words.help), ("Esc", words.power), ("Esc", words.back));
     match (&view.overlay, &view.stage) {
-        (_, Stage::Broken { .. }) => &[("Any key", "console")],
-        (Some(Overlay::Help), _) => &[("Any key", "back")],
-        (Some(Overlay::Power { .. }), _) => &[("Enter", "do it"), ("Up/Down", "choose"), ("Esc", "back")],
-        (Some(Overlay::Pin { .. }), _) => &[("0-9", "PIN"), ("Enter", "try it"), ("Esc", "back"), ("Backspace", "erase")],
+        (_, Stage::Broken { .. }) => Vec::new(),
+        (Some(Overlay::Help), _) => vec![back],
+        (Some(Overlay::Power { .. }), _) => vec![("Enter", words.confirm), ("Up/Down", words.choose), back],
+        (Some(Overlay::Pin { .. }), _) => vec![("0-9", words.digits), ("Enter", words.start), back, ("Backspace", words.erase)],
         (None, Stage::Countdown { .. } | Stage::Waiting) => {
-            &[("Enter", "start"), ("Up/Down", "choose"), ("F1", "help"), ("Esc", "power menu")]
+            vec![("Enter", words.start), ("Up/Down", words.choose), help, power]
         }
-        (None, Stage::Failed { .. }) => &[("Enter", "back to the menu"), ("Esc", "power menu"), ("F1", "help")],
-        (None, Stage::Starting { .. } | Stage::Running { .. }) => &[("Esc", "power menu"), ("F1", "help")],
+        (None, Stage::Failed { .. }) => vec![("Enter", words.menu), power, help],
+        (None, Stage::Starting { .. } | Stage::Running { .. }) => vec![power, help],
     }
 }
 
@@ -108,9 +113,9 @@ fn hints(keys: &[(&str, &str)], wide: usize) -> Line {
 
 fn body(view: &View, wide: usize, room: usize) -> Vec<Line> {
     match (&view.overlay, &view.stage) {
-        (_, Stage::Broken { why }) => stages::broken(why, wide),
-        (Some(Overlay::Help), _) => stages::help(room),
-        (Some(Overlay::Power { highlighted }), _) => stages::power(*highlighted, room),
+        (_, Stage::Broken { why }) => stages::broken(view.words(), why, wide),
+        (Some(Overlay::Help), _) => stages::help(view.words(), room),
+        (Some(Overlay::Power { highlighted }), _) => stages::power(view.words(), *highlighted, room),
         (Some(Overlay::Pin { entered, cursor, answer }), _) => stages::pin(view, *entered, *cursor, answer, wide, room),
         (None, Stage::Countdown { .. } | Stage::Waiting) => stages::shelf(view, wide, room),
         (None, Stage::Starting { steps }) => stages::starting(view, steps, wide, room),

@@ -20,7 +20,7 @@ use std::time::Duration;
 const USUAL: (usize, usize) = (80, 24);
 
 /// More cells are of no use to the menu.
-const MOST: (usize, usize) = (300, 100);
+const MAX_SIZE: (usize, usize) = (300, 100);
 
 /// The kernel and systemd write their messages over the menu on the same console, and a terminal may be plugged in
 /// later: a picture of this age is written in full the next time there is something to write.
@@ -52,7 +52,7 @@ impl Terminal {
         let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(node)?;
         let told = syscalls::window_size(file.as_fd())?;
         let size = if told.columns == 0 || told.rows == 0 { USUAL } else { (told.columns.into(), told.rows.into()) };
-        let size = (size.0.min(MOST.0), size.1.min(MOST.1));
+        let size = (size.0.min(MAX_SIZE.0), size.1.min(MAX_SIZE.1));
         let outbox = ENTER.as_bytes().to_vec();
         Ok(Self { file, size, shown: Vec::new(), outbox, behind: true, whole_at: None, retry: None })
     }

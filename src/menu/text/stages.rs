@@ -2,7 +2,7 @@
 
 use super::line::{Ansi, Line, Style};
 use crate::sys::width;
-use persona_paint::{Card, PinAnswer, PinKey, PowerEntry, Progress, Step, View};
+use persona_paint::{Card, PinAnswer, PinKey, Progress, Step, View, Words, fill};
 use std::time::Duration;
 
 /// Marks the highlighted line; all other lines are indented by the same width.
@@ -34,7 +34,8 @@ pub(super) fn shelf(view: &View, wide: usize, room: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for (index, card) in view.cards.iter().enumerate() {
         let is_highlighted = index == view.highlighted;
-        lines.push(title_line(card, index, is_highlighted, each == 1 && (spare == 0 || !is_highlighted), wide));
+        let tells_refusal = each == 1 && (spare == 0 || !is_highlighted);
+        lines.push(title_line(view.words(), card, index, is_highlighted, tells_refusal, wide));
         if each > 1 || is_highlighted && spare > 0 {
             lines.push(below(card, wide));
         }
@@ -50,11 +51,11 @@ pub(super) fn shelf(view: &View, wide: usize, room: usize) -> Vec<Line> {
             lines.extend(told.into_iter().map(Line::plain));
         }
     }
-    scrolled(lines, if each == 1 { view.highlighted } else { 0 }, room)
+    scrolled(lines, if each == 1 { view.highlighted } else { 0 }, room, view.words())
 }
 
 /// The part of a list around line `at` that fits, with a note about the rest where there is room for it.
-fn scrolled(lines: Vec<Line>, at: usize, room: usize) -> Vec<Line> {
+fn scrolled(lines: Vec<Line>, at: usize, room: usize, words: &Words) -> Vec<Line> {
     let count = lines.len();
     if count <= room {
         return lines;
@@ -62,7 +63,9 @@ fn scrolled(lines: Vec<Line>, at: usize, room: usize) -> Vec<Line> {
     let told = usize::from(room >= 5);
     let shown = room - 2 * told;
     let first = at.saturating_sub(shown / 2).min(count - shown);
-    let more = |count: usize| if count == 0 { Line::default() } else { Line::plain(format!("     ({count} more)")) };
+    let more = |count: usize| {
+        if count == 0 { Line::default() } else { Line::plain(format!("     ({})", fill(words.more_lines, "count", &count.to_string()))) }
+    };
     let mut part = Vec::new();
     part.extend((told > 0).then(|| more(first)));
     part.extend(lines.into_iter().skip(first).take(shown));
@@ -81,18 +84,22 @@ fn below(card: &Card, wide: usize) -> Line {
 }
 
 fn cannot_start(why: &str, room: usize) -> Line {
-    let (before, after) = ("[cannot start: ", "]");
-    let why = width::cut(&width::clean(why.lines().next().unwrap_or("")), room.saturating_sub(before.len() + after.len()));
-    Line::new(format!("{before}{why}{after}"), Style::PLAIN.colored(Ansi::Yellow))
+    let why = width::cut(&width::clean(why.lines().next().unwrap_or("")), room.saturating_sub("[]".len()));
+    Line::new(format!("[{why}]"), Style::PLAIN.colored(Ansi::Yellow))
 }
 
 /// Number, title and marks; the title is shortened before the marks.
-fn title_line(card: &Card, index: usize, is_highlighted: bool, tells_refusal: bool, wide: usize) -> Line {
+fn title_line(words: &Words, card: &Card, index: usize, is_highlighted: bool, tells_refusal: bool, wide: usize) -> Line {
     let mut marks = String::new();
-    marks += if card.is_default { " (default)" } else { "" };
-    marks += if card.is_locked { " [locked]" } else { "" };
+    let [default, locked] = words.marks;
+    if card.is_default {
+        marks += &format!(" ({default})");
+    }
+    if card.is_locked {
+        marks += &format!(" [{locked}]");
+    }
     let number = if index < 9 { format!("{} ", index + 1) } else { NO_MARKER.into() };
-    let room = wide.saturating_sub(MARKER.len() + number.len() + marks.len());
+    let room = wide.saturating_sub(MARKER.len() + number.len() + width::of(&marks));
     let title = width::cut(&width::clean(&card.title), room.max(6));
     let color = Ansi::nearest(card.accent);
     let style = if is_highlighted { Style::REVERSE } else { Style::BOLD };
@@ -114,14 +121,17 @@ pub(super) fn countdown(view: &View, remaining: Duration, total: Duration, wide:
     let time = if seconds < 100 { format!("{seconds} s") } else { format!("{}:{:02} min", seconds / 60, seconds % 60) };
     let card = view.cards.iter().find(|card| card.is_default).or(highlighted(view));
     let name = width::clean(card.map_or("", |card| &card.title));
-    let words = match seconds {
+    let words = view.words();
+    let sentences = match seconds {
         // A countdown that is over is still seen while the host boots.
-        0 => [" starts with the host".to_owned(), " with the host".to_owned()],
-        _ => [format!(" starts in {time}"), format!(" in {time}")],
+        0 => [words.countdown_over, words.countdown_over_short].map(str::to_owned),
+        _ => [words.countdown, words.countdown_short].map(|sentence| fill(sentence, "time", &time)),
     };
-    let words = words.iter().find(|words| width::of(&name) + words.len() <= wide).unwrap_or(&words[1]);
-    let name = width::cut(&name, wide.saturating_sub(words.len()).max(1));
-    let line = Line::new(name + words, Style::BOLD);
+    let without_name = |sentence: &str| width::of(&fill(sentence, "persona", ""));
+    let [sentence, short] = sentences;
+    let sentence = if width::of(&name) + without_name(&sentence) <= wide { sentence } else { short };
+    let name = width::cut(&name, wide.saturating_sub(without_name(&sentence)).max(1));
+    let line = Line::new(fill(&sentence, "persona", &name), Style::BOLD);
     if !with_bar {
         return vec![line];
     }
@@ -133,7 +143,7 @@ pub(super) fn countdown(view: &View, remaining: Duration, total: Duration, wide:
 
 /// What starts, and how far it is.
 pub(super) fn starting(view: &View, steps: &[Step], wide: usize, room: usize) -> Vec<Line> {
-    let mut lines = heading(&format!("Starting {}", title(view)), room);
+    let mut lines = heading(&fill(view.words().starting, "persona", title(view)), room);
     if let Some(tagline) = highlighted(view).map(|card| &card.tagline).filter(|tagline| !tagline.is_empty() && room >= 6) {
         lines.extend([Line::plain(tagline), Line::default()]);
     }
@@ -160,19 +170,20 @@ pub(super) fn starting(view: &View, steps: &[Step], wide: usize, room: usize) ->
 /// What runs, and where to look.
 pub(super) fn running(view: &View, screen: Option<&str>, wide: usize) -> Vec<Line> {
     let is_legion = highlighted(view).is_some_and(|card| card.is_legion);
+    let words = view.words();
     let place = match (is_legion, screen) {
-        (true, Some(screen)) => format!("Its picture is on the screen at the {screen}."),
-        (true, None) => "Its picture is on legion's own screen.".into(),
-        (false, _) => "It runs on this host.".into(),
+        (true, Some(screen)) => fill(words.look_at, "screen", screen),
+        (true, None) => words.look_at_legion.to_owned(),
+        (false, _) => words.on_the_host.to_owned(),
     };
-    let mut lines = vec![Line::new(format!("{} is running", title(view)), Style::BOLD), Line::default()];
+    let mut lines = vec![Line::new(fill(words.running, "persona", title(view)), Style::BOLD), Line::default()];
     lines.extend(width::wrap(&place, wide).into_iter().map(Line::plain));
     lines
 }
 
 /// Why the highlighted persona does not run; then the personas, if there is room for them.
 pub(super) fn failed(view: &View, why: &str, wide: usize, room: usize) -> Vec<Line> {
-    let mut lines = vec![Line::new(format!("{} is not running", title(view)), Style::BOLD.colored(Ansi::Red))];
+    let mut lines = vec![Line::new(fill(view.words().not_running, "persona", title(view)), Style::BOLD.colored(Ansi::Red))];
     lines.extend(width::wrap(why, wide).into_iter().map(Line::plain));
     let left = room.saturating_sub(lines.len() + 1);
     if left >= view.cards.len() {
@@ -183,64 +194,60 @@ pub(super) fn failed(view: &View, why: &str, wide: usize, room: usize) -> Vec<Li
 }
 
 /// Nothing but the message.
-pub(super) fn broken(why: &str, wide: usize) -> Vec<Line> {
-    let mut lines = vec![Line::new("There is no menu to show", Style::BOLD.colored(Ansi::Red)), Line::default()];
+pub(super) fn broken(words: &Words, why: &str, wide: usize) -> Vec<Line> {
+    let mut lines = vec![Line::new(words.no_menu, Style::BOLD.colored(Ansi::Red)), Line::default()];
     lines.extend(width::wrap(why, wide).into_iter().map(Line::plain));
     lines
 }
 
 /// What the keys do.
-pub(super) fn help(room: usize) -> Vec<Line> {
-    const KEYS: [(&str, &str); 5] = [
-        ("Arrows", "choose a persona"),
-        ("1 to 9", "go to that one"),
-        ("Enter", "start it (Space too)"),
-        ("Esc", "power menu, or back"),
-        ("F1", "this help"),
-    ];
-    let mut lines = heading("Keys", room);
-    lines.extend(KEYS.iter().map(|(key, does)| Line::new(format!("{key:<8}"), Style::BOLD).with(does, Style::PLAIN)));
+pub(super) fn help(words: &Words, room: usize) -> Vec<Line> {
+    const KEYS: [&str; 6] = ["Up/Down", "1-9", "Enter", "Esc", "Backspace", "F1"];
+    let mut lines = heading(words.help_title, room);
+    let row = |(key, does): (&str, &str)| Line::new(format!("{key:<11}"), Style::BOLD).with(does, Style::PLAIN);
+    lines.extend(KEYS.into_iter().zip(words.help_rows).map(row));
     lines
 }
 
 /// What to do with the host.
-pub(super) fn power(highlighted: usize, room: usize) -> Vec<Line> {
-    let mut lines = heading("This machine", room);
-    let entry = |(index, entry): (usize, &PowerEntry)| choice(&format!("{} {}", index + 1, entry.words()), index == highlighted);
-    lines.extend(PowerEntry::ALL.iter().enumerate().map(entry));
+pub(super) fn power(words: &Words, highlighted: usize, room: usize) -> Vec<Line> {
+    let mut lines = heading(words.this_machine, room);
+    let entry = |(index, (called, _)): (usize, (&str, &str))| choice(&format!("{} {called}", index + 1), index == highlighted);
+    lines.extend(words.power_menu.into_iter().enumerate().map(entry));
     lines
 }
 
 /// The PIN as far as it is entered, and the answer to the last try.
 pub(super) fn pin(view: &View, entered: usize, cursor: Option<usize>, answer: &PinAnswer, wide: usize, room: usize) -> Vec<Line> {
-    let mut lines = heading(&format!("{} is locked", title(view)), room);
+    let words = view.words();
+    let mut lines = heading(&fill(words.locked, "persona", title(view)), room);
     lines.push(Line::new("PIN: ", Style::PLAIN).with(format!("{}_", "*".repeat(entered)), Style::BOLD));
     let told = match answer {
         PinAnswer::None => None,
-        PinAnswer::Checking => Some("Checking it".to_owned()),
-        PinAnswer::Wrong => Some("That was wrong".to_owned()),
-        PinAnswer::Wait { seconds } => Some(format!("That was wrong. Wait {seconds} s")),
+        PinAnswer::Checking => Some(words.checking.to_owned()),
+        PinAnswer::Wrong => Some(words.wrong_pin.to_owned()),
+        PinAnswer::Wait { seconds } => Some(fill(words.wrong_pin_wait, "seconds", &seconds.to_string())),
     };
-    lines.extend(told.map(Line::plain));
+    lines.extend(told.into_iter().flat_map(|told| width::wrap(&told, wide)).map(Line::plain));
     if let Some(cursor) = cursor {
         lines.push(Line::default());
-        lines.extend(pad(cursor, wide));
+        lines.extend(pad(words, cursor, wide));
     }
     lines
 }
 
 /// The number pad in as many rows as it takes; the highlighted key stands in brackets.
-fn pad(cursor: usize, wide: usize) -> Vec<Line> {
+fn pad(words: &Words, cursor: usize, wide: usize) -> Vec<Line> {
     let mut rows = vec![Line::default()];
     for (index, key) in PinKey::ALL.iter().enumerate() {
         let name = match key {
             PinKey::Digit(digit) => digit.to_string(),
-            PinKey::Erase => "erase".into(),
-            PinKey::Enter => "enter".into(),
+            PinKey::Erase => words.erase.to_owned(),
+            PinKey::Enter => words.start.to_owned(),
         };
         let (text, style) = if index == cursor { (format!("[{name}]"), Style::REVERSE) } else { (format!(" {name} "), Style::PLAIN) };
         match rows.last_mut() {
-            Some(row) if row.width() + text.len() <= wide => *row = std::mem::take(row).with(text, style),
+            Some(row) if row.width() + width::of(&text) <= wide => *row = std::mem::take(row).with(text, style),
             _ => rows.push(Line::new(text, style)),
         }
     }

@@ -20,7 +20,7 @@ fn card(title: &str, tagline: &str, accent: &str) -> Card {
 }
 
 fn cards() -> Vec<Card> {
-    let refusal = "0000:0a:00.0 is another device than id says\nwrite id = \"10de:1f07\"";
+    let refusal = "Can't start: another device is in the slot of one that it uses\n0000:0a:00.0 is 10de:1f07; write id = \"10de:1f07\"";
     vec![
         Card { is_default: true, ..card("Rivendale", "Ubuntu, Ollama and the oracle", "#7fb069") },
         Card { is_locked: true, ..card("Gondor", "Ubuntu, Steam and Proton", "#6ba4e8") },

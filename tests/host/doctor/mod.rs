@@ -61,7 +61,7 @@ fn a_machine_that_is_set_up_is_well() {
     let areas: Vec<&str> = report["findings"].as_array().unwrap().iter().map(|finding| finding["area"].as_str().unwrap()).collect();
     let mut told = areas.clone();
     told.dedup();
-    assert_eq!(told, ["settings", "iommu", "devices", "vfio", "initramfs", "menu", "legion", "cartridges", "units"]);
+    assert_eq!(told, ["settings", "iommu", "devices", "vfio", "initramfs", "menu", "legion", "cartridges", "units", "personas"]);
 }
 
 /// A change to a machine that is well brings this one fault, and the exit code for its level. Its hint names `hint`: the command
@@ -95,7 +95,7 @@ fn faults_of_the_initramfs() {
 }
 
 #[test]
-fn a_default_that_was_started_in_vain() {
+fn a_default_that_was_started_without_success() {
     brings("warning settings persona-skipped default", "persona next rivendale", |tree| {
         tree.file("var/lib/persona/starts.toml", "[[start]]\npersona = \"rivendale\"\nboots = 3\n");
     });

@@ -95,7 +95,7 @@ fn a_refused_plan_reserves_nothing_and_binds_nothing() {
     let settings = listing(&["0000:0a:00.0", "0000:01:00.0"]);
     let plan = |stage| Plan::new(&settings, &read(&tree), stage);
     assert_eq!(reserve(&paths(&tree), &plan(Stage::Boot)).unwrap(), []);
-    assert_eq!(bind(&paths(&tree), &plan(Stage::Launch), &kernel).unwrap_err().code(), Some("device-used-by-host"));
+    assert_eq!(bind(&paths(&tree), &plan(Stage::Launch), &kernel).unwrap_err().code(), Some("disk-used-by-host"));
     assert_eq!(changed(&before, &state(&tree)), BTreeMap::new());
 }
 

@@ -124,8 +124,8 @@ fn on_the_laptop_the_panel_stays_and_the_card_without_outputs_goes() {
     let (boot, launch) = plans(&recorded("laptop"));
     assert_eq!((boot.reserve, boot.display), (vec![at("0000:01:00.0")], Some(at("0000:00:02.0"))));
     refused_because(&launch, "driver-hangs-on-unbind", "0000:01:00.0");
-    for needed in ["0000:00:0e.0", "0000:00:14.3"] {
-        refused_because(&Plan::new(&listing(&[needed]), &machine, Stage::Launch), "device-used-by-host", needed);
+    for (needed, code) in [("0000:00:0e.0", "disk-used-by-host"), ("0000:00:14.3", "network-used-by-host")] {
+        refused_because(&Plan::new(&listing(&[needed]), &machine, Stage::Launch), code, needed);
     }
     // The sound device's group has the chipset's other functions in it, and none that the host needs.
     let sound = Plan::new(&listing(&["0000:00:1f.3"]), &machine, Stage::Launch);
@@ -147,8 +147,8 @@ fn on_the_threadripper_every_disk_and_card_below_is_found() {
     let groups: BTreeSet<u32> = machine.functions.values().filter_map(|function| function.iommu_group).collect();
     assert!(groups.len() >= 20, "{groups:?}");
     for (device, code, address) in [
-        ("0000:42:00.0", "device-used-by-host", "0000:42:00.0"),
-        ("0000:43:00.1", "device-used-by-host", "0000:43:00.1"),
+        ("0000:42:00.0", "disk-used-by-host", "0000:42:00.0"),
+        ("0000:43:00.1", "network-used-by-host", "0000:43:00.1"),
         ("0000:61:00.1", "device-draws-menu", "0000:61:00.0"),
     ] {
         let settings = format!("[menu]\ndisplay = \"0000:61:00.0\"\n[[legion.passthrough]]\ndevice = \"{device}\"\n");
@@ -171,9 +171,11 @@ fn a_built_in_vfio_is_not_loaded_and_what_it_has_is_kept() {
 
 #[test]
 fn a_group_with_the_disk_or_the_network_card_in_it_is_refused() {
-    for (name, needed) in [("nvme-in-group", "0000:05:00.0"), ("nic-in-group", "0000:06:00.0")] {
+    for (name, needed, code) in
+        [("nvme-in-group", "0000:05:00.0", "disk-used-by-host"), ("nic-in-group", "0000:06:00.0", "network-used-by-host")]
+    {
         let (boot, launch) = plans(&recorded(name));
-        refused_because(&launch, "device-used-by-host", needed);
+        refused_because(&launch, code, needed);
         // In the initramfs nobody knows yet what is needed, and nothing of such a group is taken then.
         let mut early = read(&recorded(name));
         early.functions.values_mut().for_each(|function| function.duties.clear());

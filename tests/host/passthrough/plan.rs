@@ -49,8 +49,8 @@ fn every_reason_has_a_code_and_names_the_device_in_words() {
     let none = |_: &mut Machine| ();
     // What a person must be able to read: the device, what it is, and what it is needed for or takes part in.
     let cases: [(Settings, Machine, &str, &[&str]); 12] = [
-        (listing(&[NVME]), machine(none), "device-used-by-host", &["NVMe disk 0000:01:00.0", "/", "swap"]),
-        (listing(&[NIC]), machine(none), "device-used-by-host", &["network card 0000:05:00.0", "enp5s0"]),
+        (listing(&[NVME]), machine(none), "disk-used-by-host", &["NVMe disk 0000:01:00.0", "/", "swap"]),
+        (listing(&[NIC]), machine(none), "network-used-by-host", &["network card 0000:05:00.0", "enp5s0"]),
         (listing(&["0000:0e:00.0"]), machine(none), "device-missing", &["0000:0e:00.0"]),
         (listing(&["0000:00:03.2"]), machine(none), "device-is-bridge", &["bridge 0000:00:03.2"]),
         (
@@ -78,7 +78,7 @@ fn every_reason_has_a_code_and_names_the_device_in_words() {
         (
             pinned.clone(),
             machine(|machine| function(machine, NVME).iommu_group = Some(25)),
-            "device-used-by-host",
+            "disk-used-by-host",
             &["NVMe disk 0000:01:00.0", "IOMMU group 25 of 0000:0a:00.0", "RTX", "/", "swap"],
         ),
         (
@@ -263,7 +263,7 @@ fn a_device_that_hung_in_this_boot_is_left_alone() {
 fn a_mounted_disk_below_a_usb_controller_is_refused() {
     let machine = machine(|machine| function(machine, USB).duties.push(HostUse::Mount("/".into())));
     let refusal = refusal(&listing(&[USB]), &machine);
-    assert_eq!((refusal.code, refusal.address), ("device-used-by-host", Some(at(USB))));
+    assert_eq!((refusal.code, refusal.address), ("disk-used-by-host", Some(at(USB))));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A default that never runs well is passed over, and a person can start it all the same. The power is cut in two boots.
+//! A default that never runs well is skipped, and a person can start it all the same. The power is cut in two boots.
 
 use crate::common::{change_settings, empty_cartridges, is_chosen, menu_says, nothing_is_chosen, persona, stop_menu, text};
 use crate::profiles::GONDOR;
@@ -49,11 +49,11 @@ pub(crate) fn counts(artifacts: &Artifacts) -> Result<()> {
     nothing_is_chosen(&mut machine)?;
     menu_says(&mut machine, "stage", "\"waiting\"")?;
     let status = machine.status()?;
-    let in_vain = &status["in_vain"][0];
-    assert_eq!((text(in_vain, "/persona"), &in_vain["boots"]), ("gondor", &3.into()), "{status:#}");
-    assert!(in_vain["passed_over"].is_string() && status["choice"].is_null(), "{status:#}");
+    let failed_boots = &status["failed_boots"][0];
+    assert_eq!((text(failed_boots, "/persona"), &failed_boots["boots"]), ("gondor", &3.into()), "{status:#}");
+    assert!(failed_boots["skipped"].is_string() && status["choice"].is_null(), "{status:#}");
     let listed = gondor(&mut machine)?;
-    assert_eq!((&listed["passed_over"], &listed["boots_in_vain"]), (&true.into(), &3.into()), "{listed:#}");
+    assert_eq!((&listed["skipped"], &listed["failed_boots"]), (&true.into(), &3.into()), "{listed:#}");
     assert_ne!(machine.try_ssh("persona doctor")?.status, 0, "doctor warns");
 
     // A person can start it all the same.

@@ -7,8 +7,9 @@
 use crate::common::{change_settings, is_chosen};
 use crate::profiles::MENU;
 use persona::error::{Context, Result};
-use persona_machine::{Artifacts, LeftDisk, Machine, STEP};
+use persona_machine::{Artifacts, LeftDisk, Machine, Origin, Profile, STEP};
 use serde_json::Value;
+use std::sync::Mutex;
 use toml_edit::value;
 
 const OVERRIDE: &str = "/var/lib/persona/override.toml";
@@ -60,16 +61,25 @@ enum Found {
     Launched,
 }
 
-/// Brings a machine to the moment: a menu that begins with an override of the boot before, which starts at once.
+/// A boot whose menu has yet to begin, with an override that was set a boot ago and is long on the disk. It starts at once.
+static SET: Profile = Profile {
+    name: "set",
+    origin: Origin::State(&MENU),
+    prepare: |machine| {
+        change_settings(machine, |settings| {
+            settings["menu"]["timeout"] = value("0s");
+            settings["menu"]["default"] = value("host");
+        })?;
+        machine.run("systemctl stop persona-menu.service; rm -f /run/persona/menu.toml /run/persona/choice.toml")?;
+        machine.run(&format!("cat > /run/cut << 'END_OF_CUT'\n{CUT}\nEND_OF_CUT"))?;
+        machine.run(&format!("echo 'persona = \"gondor\"' > {OVERRIDE}; sync")).map(drop)
+    },
+    making: Mutex::new(()),
+    source: concat!(include_str!("cuts.rs"), include_str!("common.rs")),
+};
+
+/// Brings a machine in which the override is set to the moment.
 fn bring(machine: &mut Machine, moment: &str) -> Result<Found> {
-    change_settings(machine, |settings| {
-        settings["menu"]["timeout"] = value("0s");
-        settings["menu"]["default"] = value("host");
-    })?;
-    machine.run("systemctl stop persona-menu.service; rm -f /run/persona/menu.toml /run/persona/choice.toml")?;
-    machine.run(&format!("cat > /run/cut << 'END_OF_CUT'\n{CUT}\nEND_OF_CUT"))?;
-    // As if it had been set a boot ago, and long enough ago to be on the disk.
-    machine.run(&format!("echo 'persona = \"gondor\"' > {OVERRIDE}; sync"))?;
     machine.run(&format!("systemd-run --quiet --unit=cut sh /run/cut {moment}; systemctl start --no-block persona-menu.service"))?;
     machine.wait_until(&format!("the moment: {moment}"), "cat /run/cut-here", STEP)?;
     let is_set = machine.try_run(&format!("test -e {OVERRIDE}"))?.status == 0;
@@ -126,7 +136,7 @@ fn judge(disk: &LeftDisk, moment: &str, found: Found) -> Result<()> {
 
 pub(crate) fn cuts(artifacts: &Artifacts) -> Result<()> {
     for moment in MOMENTS {
-        let mut machine = MENU.restore(artifacts, &format!("cut-{moment}"))?;
+        let mut machine = SET.restore(artifacts, &format!("cut-{moment}"))?;
         let found = bring(&mut machine, moment)?;
         machine.cut_power();
         judge(&LeftDisk::of(&machine, artifacts)?, moment, found)?;

@@ -1,11 +1,12 @@
 //! Machines and settings in which something is missing: the host is fine, legion stays off or starts all the same, and it is said why.
 
 use crate::common::{
-    change_settings, changes, choice, highlights, is_chosen, nothing_is_chosen, start_menu, stop_menu, text, with_timeout, without_motion,
+    change_settings, changes, choice, highlights, is_chosen, menu_says, nothing_is_chosen, start_menu, stop_menu, text, with_timeout,
+    without_motion,
 };
 use crate::profiles::MENU;
 use persona::error::Result;
-use persona_machine::{Artifacts, Hardware, Head, Keyboard, Machine, STEP, Scenario, address};
+use persona_machine::{Artifacts, Hardware, Head, Keyboard, Machine, Picture, STEP, Scenario, address};
 use serde_json::Value;
 use toml_edit::value;
 
@@ -24,13 +25,17 @@ pub(crate) fn no_iommu(artifacts: &Artifacts) -> Result<()> {
     let hardware = Hardware { iommu: false, ..Hardware::small() };
     let mut machine = Machine::power_on(artifacts, &hardware, &Scenario::new("no-iommu"))?;
     machine.wait_for_menu()?;
-    let menu = machine.picture(Head::Display)?;
     machine.wait_for_ssh()?;
     let status = stays_off(&mut machine)?;
     assert!(text(&status, "/legion/why").contains("IOMMU"), "{status:#}");
+    assert_eq!(text(&status, "/start/refused/0/code"), "iommu-missing", "{status:#}");
     assert_eq!(machine.driver(address::CARD)?.as_deref(), Some("bochs-drm"), "nothing is reserved that legion cannot have");
-    // The shelf moves up, and the reason is below it.
-    changes(&mut machine, Head::Display, &menu).map(drop)
+    // The shelf moves up, and the reason is below it until a key is pressed.
+    menu_says(&mut machine, "stage", "\"failed\"")?;
+    let reason = machine.wait_for_screen(Head::Display, "the reason is on the screen", Picture::is_painted)?;
+    machine.press(Keyboard::Host, "a")?;
+    menu_says(&mut machine, "stage", "\"waiting\"")?;
+    changes(&mut machine, Head::Display, &reason).map(drop)
 }
 
 pub(crate) fn no_cartridge(artifacts: &Artifacts) -> Result<()> {

@@ -20,19 +20,17 @@ impl Emulator {
     /// The QEMU of a tree, by the tree's own loader and libraries.
     pub(crate) fn of(debian: &Debian) -> Self {
         let at = |path: &str| debian.tree.join(path).display().to_string();
-        let libraries = at("usr/lib/x86_64-linux-gnu");
-        let argv = vec![
-            at("usr/lib64/ld-linux-x86-64.so.2"),
-            "--library-path".to_owned(),
-            libraries,
-            "--argv0".to_owned(),
-            "qemu-system-x86_64".to_owned(),
-            at("usr/bin/qemu-system-x86_64"),
-            "-L".to_owned(),
-            at("usr/share/qemu"),
-            "-L".to_owned(),
-            at("usr/share/seabios"),
-        ];
+        let loader = [at("usr/lib64/ld-linux-x86-64.so.2"), "--library-path".to_owned(), at("usr/lib/x86_64-linux-gnu")];
+        let mut argv = Vec::new();
+        // QEMU 11.1's main loop waits with io_uring, which spends half of a processor in the kernel while the machine computes.
+        // Without io_uring it waits as older ones do.
+        if debian.tree.join("usr/bin/enosys").exists() {
+            argv.extend(loader.clone());
+            argv.extend([at("usr/bin/enosys"), "--syscall".to_owned(), "io_uring_setup".to_owned()]);
+        }
+        argv.extend(loader);
+        argv.extend(["--argv0".to_owned(), "qemu-system-x86_64".to_owned(), at("usr/bin/qemu-system-x86_64")]);
+        argv.extend(["-L".to_owned(), at("usr/share/qemu"), "-L".to_owned(), at("usr/share/seabios")]);
         Self { argv, modules: Some(debian.tree.join("usr/lib/x86_64-linux-gnu/qemu")) }
     }
 

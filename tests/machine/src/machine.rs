@@ -426,9 +426,14 @@ impl Machine {
 
     /// The journal, if the machine answers.
     pub(crate) fn journal(&mut self) -> Option<String> {
+        const TELL: &str = "journalctl --no-pager -n 3000 -o short-precise; cat /run/persona/*.toml; tail -n 80 /run/persona/console.log /run/persona/report.jsonl";
         self.probe.boot()?;
-        let id = self.probe.ask("journalctl --no-pager -n 3000 -o short-precise; cat /run/persona/*.toml", None).ok()?;
-        self.probe.answer(id, JOURNAL).ok()?.map(|output| output.stdout)
+        let id = self.probe.ask(TELL, None).ok()?;
+        if let Some(output) = self.probe.answer(id, JOURNAL).ok()? {
+            return Some(output.stdout);
+        }
+        // The probe does one thing after the other, and one of them hangs: the kernel says in what (Documentation/admin-guide/sysrq.rst).
+        Some(self.try_ssh(&format!("ps -eo pid,stat,wchan:30,args; echo w > /proc/sysrq-trigger; sleep 1; {TELL}")).ok()?.stdout)
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// QEMU answers at once, or it is not well.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What both sides say first.
 const VERSION: &[u8; 12] = b"RFB 003.008\n";
@@ -43,7 +43,7 @@ impl Monitor {
     pub(crate) fn connect(folder: &Path, head: Head) -> Result<Self> {
         let doing = || format!("connecting to QEMU's VNC server for {head:?}");
         let stream = UnixStream::connect(socket(folder, head)).context(doing)?;
-        stream.set_read_timeout(Some(PATIENCE)).context(doing)?;
+        stream.set_read_timeout(Some(TIMEOUT)).context(doing)?;
         let mut monitor = Self { stream, head };
         monitor.shake_hands().map_err(|error| Error::caused_by(doing(), error))?;
         Ok(monitor)

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// QEMU answers at once, or it is not well.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to a running QEMU.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Qmp {
     pub fn connect(socket: &Path) -> Result<Self> {
         let doing = || format!("connecting to QEMU's monitor {}", socket.display());
         let writer = UnixStream::connect(socket).context(doing)?;
-        writer.set_read_timeout(Some(PATIENCE)).context(doing)?;
+        writer.set_read_timeout(Some(TIMEOUT)).context(doing)?;
         let reader = BufReader::new(writer.try_clone().context(doing)?);
         let mut qmp = Self { reader, writer, resets: 0 };
         qmp.receive()?;

@@ -27,8 +27,8 @@ impl Ssh {
         argv.extend([self.key.display().to_string(), "-p".into(), self.port.to_string()]);
         let trust = ["UserKnownHostsFile=/dev/null", "StrictHostKeyChecking=no", "BatchMode=yes", "LogLevel=ERROR"];
         // A machine that stands still keeps nobody waiting for ever.
-        let patience = ["ConnectTimeout=60", "ServerAliveInterval=30", "ServerAliveCountMax=5"];
-        let options = trust.into_iter().chain(patience);
+        let timeout = ["ConnectTimeout=60", "ServerAliveInterval=30", "ServerAliveCountMax=5"];
+        let options = trust.into_iter().chain(timeout);
         argv.extend(options.flat_map(|option| ["-o".to_owned(), option.to_owned()]));
         argv.push("root@127.0.0.1".to_owned());
         argv
@@ -54,11 +54,11 @@ impl Ssh {
     }
 
     /// Whether sshd greets. QEMU's end of the port accepts connections before sshd does.
-    pub(crate) fn greets(&self, patience: Duration) -> bool {
+    pub(crate) fn greets(&self, timeout: Duration) -> bool {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port).into();
-        let Ok(mut stream) = TcpStream::connect_timeout(&address, patience) else { return false };
+        let Ok(mut stream) = TcpStream::connect_timeout(&address, timeout) else { return false };
         let mut greeting = [0; 4];
-        stream.set_read_timeout(Some(patience)).is_ok() && stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-"
+        stream.set_read_timeout(Some(timeout)).is_ok() && stream.read_exact(&mut greeting).is_ok() && &greeting == b"SSH-"
     }
 }
 

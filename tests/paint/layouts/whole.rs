@@ -183,7 +183,7 @@ fn where_the_main_parts_are_on_full_hd() {
         ("running", &[(RunningEmblem, [888, 260, 144, 144])]),
         ("waiting", &[(LockedBadge(1), [886, 224, 49, 49]), (RefusedBadge(2), [1057, 304, 40, 40])]),
         ("gliding-first", &[(Cartridge(0), [328, 179, 304, 406]), (Cartridge(1), [694, 216, 281, 375]), (Pointer, [569, 610, 34, 17])]),
-        ("help", &[(Panel, [455, 204, 1010, 660])]),
+        ("help", &[(Panel, [476, 204, 967, 660])]),
     ];
     for (name, parts) in expected {
         let layout = picture(name).layout();

@@ -5,7 +5,7 @@ use super::*;
 impl Running {
     /// Waits until the state file says that the guest runs well.
     fn await_wellness(&self) {
-        let deadline = std::time::Instant::now() + PATIENCE;
+        let deadline = std::time::Instant::now() + TIMEOUT;
         // At first there is no state at all.
         while !LegionState::read(&self.bench.paths()).unwrap().is_some_and(|state| state.runs_well) {
             assert!(std::time::Instant::now() < deadline, "{:?}", self.state());

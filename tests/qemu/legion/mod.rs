@@ -21,7 +21,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 /// Nothing here takes as long; who waits longer waits for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const NEVER: u64 = 3_600_000;
 
 /// A boot sector: code in front, the mark that makes it bootable behind.
@@ -114,7 +114,7 @@ impl Bench {
         launch.write(&paths).unwrap();
 
         let notified = UnixDatagram::bind(self.path("notify")).unwrap();
-        notified.set_read_timeout(Some(PATIENCE)).unwrap();
+        notified.set_read_timeout(Some(TIMEOUT)).unwrap();
         let guest = UnixListener::bind(self.path("guest")).unwrap();
         // The test harness has threads, of which each must leave the signals to the supervisor.
         let child = Command::new("env")
@@ -177,7 +177,7 @@ impl Running {
     /// Waits until the boot sector has run; needs [`debug_console`].
     fn await_guest(&self) {
         let (mut guest, _) = self.guest.accept().unwrap();
-        guest.set_read_timeout(Some(PATIENCE)).unwrap();
+        guest.set_read_timeout(Some(TIMEOUT)).unwrap();
         let mut said = [0];
         guest.read_exact(&mut said).unwrap();
         assert_eq!(&said, b"!");
@@ -248,7 +248,7 @@ fn ready_means_that_the_guest_runs_and_not_before() {
 /// A second QMP connection, as other programs have it.
 fn connect(running: &Running) -> BufReader<UnixStream> {
     let path = running.bench.paths().qmp_socket();
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = std::time::Instant::now() + TIMEOUT;
     let stream = loop {
         match UnixStream::connect(&path) {
             Ok(stream) => break stream,
@@ -256,7 +256,7 @@ fn connect(running: &Running) -> BufReader<UnixStream> {
         }
         std::thread::yield_now();
     };
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let mut qmp = BufReader::new(stream);
     ask(&mut qmp, "qmp_capabilities");
     qmp
@@ -359,7 +359,7 @@ fn the_lock_is_held_as_long_as_qemu_lives() {
     let mut qmp = connect(&running);
     running.signal("KILL", running.qemu());
     let _ = qmp.read_to_end(&mut Vec::new());
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = std::time::Instant::now() + TIMEOUT;
     while LegionLock::take(&running.bench.paths()).is_err() {
         assert!(std::time::Instant::now() < deadline, "the lock outlived QEMU");
         std::thread::yield_now();

@@ -16,7 +16,7 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 /// Nothing here takes as long; who waits longer waits for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) const NEVER: u64 = 3_600_000;
 
 /// Talks through pipes: what it was asked goes into `asked`, what it answers comes out of one named after the command, and
@@ -104,7 +104,7 @@ impl Bench {
     pub(super) fn start(self) -> Running {
         self.prepare();
         let notified = UnixDatagram::bind(self.path("notify")).unwrap();
-        notified.set_read_timeout(Some(PATIENCE)).unwrap();
+        notified.set_read_timeout(Some(TIMEOUT)).unwrap();
         let path = format!("{}:{}", self.path("bin").display(), self.path);
         // The test harness has threads, of which each must leave the signals to the supervisor.
         let child = Command::new("/usr/bin/env")
@@ -164,7 +164,7 @@ impl Running {
                 break end;
             }
             let mut fds = [nix::poll::PollFd::new(pipe.as_fd(), nix::poll::PollFlags::POLLIN)];
-            let ready = nix::poll::poll(&mut fds, nix::poll::PollTimeout::try_from(PATIENCE).unwrap()).unwrap();
+            let ready = nix::poll::poll(&mut fds, nix::poll::PollTimeout::try_from(TIMEOUT).unwrap()).unwrap();
             assert!(ready == 1, "nobody asked virsh for `{words}`");
             let mut bytes = [0; 1024];
             let count = pipe.read(&mut bytes).unwrap();

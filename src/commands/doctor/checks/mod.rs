@@ -14,6 +14,7 @@ mod kernel_options;
 mod legion;
 mod memory;
 mod menu;
+mod personas;
 mod reserved;
 mod settings;
 mod shell;
@@ -56,7 +57,7 @@ impl Level {
 pub struct Finding {
     /// Its level.
     pub level: Level,
-    /// The part of the machine: `settings`, `iommu`, `devices`, `vfio`, `initramfs`, `menu`, `legion`, `cartridges`, `units`.
+    /// The part of the machine: `settings`, `iommu`, `devices`, `vfio`, `initramfs`, `menu`, `legion`, `cartridges`, `units`, `personas`.
     pub area: &'static str,
     /// The result, as an identifier that stays when the text changes: `kvm-missing`.
     pub code: &'static str,
@@ -150,7 +151,7 @@ pub fn examine(paths: &Paths) -> Vec<Finding> {
     let last = Last::read(paths).ok().flatten().map(|last| last.persona);
     let case = Case { paths, host: Host::read(paths), settings, machine, plan, last };
     let images = initramfs::Initramfs::read(paths);
-    [
+    let areas = [
         settings::check(&case, trouble.as_ref()),
         iommu::check(&case, no_machine.as_ref()),
         devices::check(&case, &images),
@@ -160,8 +161,9 @@ pub fn examine(paths: &Paths) -> Vec<Finding> {
         legion::check(&case),
         cartridges::check(&case),
         units::check(&case),
-    ]
-    .into_iter()
-    .flat_map(|area| area.findings)
-    .collect()
+    ];
+    let mut findings: Vec<Finding> = areas.into_iter().flat_map(|area| area.findings).collect();
+    let verdicts = personas::check(&case, &findings);
+    findings.extend(verdicts.findings);
+    findings
 }

@@ -19,7 +19,7 @@ pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
         let personas = if count == 1 { "1 persona".to_owned() } else { format!("{count} personas") };
         area.good("settings-valid", FILE, format!("{personas}, the default is {}", default.name));
         locked_default(settings, &mut area);
-        passed_over(case, &default.name, &mut area);
+        skipped(case, &default.name, &mut area);
         let (_, errors) = gallery::load(case.paths, settings.personas.iter().map(|persona| &persona.emblem));
         errors.iter().for_each(|error| area.error(Level::Warning, "emblem-unusable", "emblem", error));
     }
@@ -46,7 +46,7 @@ fn locked_default(settings: &Settings, area: &mut Area) {
 }
 
 /// A default or an override with too many failed boots.
-fn passed_over(case: &Case<'_>, default: &str, area: &mut Area) {
+fn skipped(case: &Case<'_>, default: &str, area: &mut Area) {
     let counts = match StartCounts::read(case.paths) {
         Ok(counts) => counts.unwrap_or_default(),
         Err(error) => {
@@ -56,7 +56,7 @@ fn passed_over(case: &Case<'_>, default: &str, area: &mut Area) {
     };
     let next = Override::read(case.paths).ok().flatten().map(|next| next.persona);
     for (subject, name) in [("default", Some(default)), ("override", next.as_deref())] {
-        if let Some((name, why)) = name.and_then(|name| Some((name, counts.passed_over(name)?))) {
+        if let Some((name, why)) = name.and_then(|name| Some((name, counts.skip_reason(name)?))) {
             area.warning("persona-skipped", subject, format!("{why}; the menu waits for a person"), StartCounts::hint(name));
         }
     }

@@ -72,7 +72,7 @@ pub(super) fn archives(input: &mut Counted<'_>, visit: &mut Visit<'_>) -> io::Re
 /// An entry after its magic: twelve more numbers of eight hexadecimal digits and the checksum, the name, the contents; the
 /// last two padded to four bytes, counted from the magic. Returns the name.
 fn entry(input: &mut Counted<'_>, visit: &mut Visit<'_>) -> io::Result<String> {
-    const MOST: u32 = 4096;
+    const MAX_NAME: u32 = 4096;
     let wrong = || io::Error::new(ErrorKind::InvalidData, "a damaged archive");
     let mut header = [0; 104];
     input.read_exact(&mut header)?;
@@ -82,7 +82,7 @@ fn entry(input: &mut Counted<'_>, visit: &mut Visit<'_>) -> io::Result<String> {
     };
     let (size, name_size) = (u64::from(field(6)?), field(11)?);
     // PATH_MAX includes the terminating NUL, and so does this.
-    if !(1..=MOST).contains(&name_size) {
+    if !(1..=MAX_NAME).contains(&name_size) {
         return Err(wrong());
     }
     let mut name = vec![0; (110 + name_size as usize).next_multiple_of(4) - 110];

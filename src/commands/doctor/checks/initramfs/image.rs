@@ -93,12 +93,12 @@ fn tool(magic: &[u8; 6]) -> Option<&'static str> {
 
 impl Contents {
     fn visit(&mut self, name: &str, data: &mut dyn Read) -> io::Result<()> {
-        const MOST: u64 = 1 << 20;
+        const MAX_BYTES: u64 = 1 << 20;
         match name {
             "usr/bin/persona" => self.binary = Some(fingerprint(data)?),
             "etc/persona/persona.toml" => {
                 let mut text = Vec::new();
-                data.take(MOST).read_to_end(&mut text)?;
+                data.take(MAX_BYTES).read_to_end(&mut text)?;
                 self.settings = Some(text);
             }
             _ => {

@@ -109,6 +109,8 @@ lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
+	@if cargo deny --version > /dev/null 2>&1; then cargo deny --offline check licenses bans sources; \
+	else echo 'cargo-deny is not installed: tests/host/dependencies.rs checks licences and duplicates by deny.toml'; fi
 
 clean:
 	cargo clean

@@ -1,6 +1,7 @@
 //! The commands on recorded machines, and the program as people and shells use it. Nothing boots, and no QEMU runs.
 
 mod completion;
+mod dependencies;
 mod doctor;
 mod layers;
 mod lock;

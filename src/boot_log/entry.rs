@@ -1,11 +1,13 @@
 //! The journal's entries, from `journalctl --output=json`.
 
+use super::LogEvent;
+use crate::sys::logger::{EVENT_FIELD, EVENT_IDENTIFIER};
 use serde_json::Value;
 use std::time::Duration;
 
 /// One of Persona's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct JournalEntry {
     /// The boot's ID.
     pub boot: String,
     /// When, since the kernel started.
@@ -16,9 +18,11 @@ pub struct Entry {
     pub priority: u8,
     /// The message.
     pub message: String,
+    /// What it tells of the boot, if it is one of Persona's events.
+    pub event: Option<LogEvent>,
 }
 
-impl Entry {
+impl JournalEntry {
     /// The entries in the journal's output. Lines that are no entries are skipped: a partial log is better than none.
     pub fn read(output: &str) -> Vec<Self> {
         let mut entries: Vec<Self> = output.lines().filter_map(Self::parse).collect();
@@ -49,7 +53,12 @@ impl Entry {
             }
             _ => return None,
         };
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        // In the initramfs without a journal, the kernel log has the event in a line of its own.
+        let in_kernel_log = || text("SYSLOG_IDENTIFIER").filter(|identifier| *identifier == EVENT_IDENTIFIER).map(|_| message.as_str());
+        let event = text(EVENT_FIELD).or_else(in_kernel_log).and_then(LogEvent::parse);
         Some(Self {
+            event,
             boot: fields.get("_BOOT_ID")?.as_str()?.to_owned(),
             at,
             wall: micros("__REALTIME_TIMESTAMP")?.saturating_sub(heard - at),

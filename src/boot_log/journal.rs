@@ -1,22 +1,16 @@
 //! systemd's journal: writes events of commands, and reads Persona's earlier entries.
 
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::error::{Context, Error, Result};
+use crate::sys::logger::{self, EVENT_FIELD, EVENT_IDENTIFIER, IDENTIFIER};
 use crate::sys::paths::Paths;
-use std::os::unix::net::UnixDatagram;
+use log::Level;
 use std::process::{Command, Stdio};
-
-/// The name that all of Persona's lines have in the journal.
-pub const IDENTIFIER: &str = "persona";
 
 /// Logs to the journal what a command does for a user; its standard error is the terminal, not the journal. Without a journal it does
 /// nothing.
-pub fn tell(paths: &Paths, event: &Event) {
-    // systemd's native protocol (JOURNAL_NATIVE_PROTOCOL): a field on each line, and a text with a newline would end there.
-    let message: String = event.to_string().chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
-    let entry = format!("SYSLOG_IDENTIFIER={IDENTIFIER}\nPRIORITY=6\nMESSAGE={message}\n");
-    let told = UnixDatagram::unbound().and_then(|socket| socket.send_to(entry.as_bytes(), paths.journal_socket()));
-    if let Err(error) = told {
+pub fn write(paths: &Paths, event: &LogEvent) {
+    if let Err(error) = logger::to_journal(&paths.journal_socket(), Level::Info, &event.to_string(), &event.to_json()) {
         log::debug!("telling the journal: {error}");
     }
 }
@@ -39,8 +33,8 @@ pub fn entries(paths: &Paths, boots: Boots) -> Result<String> {
         Boots::One(number) => Some(format!("--boot={number}")),
         Boots::All => None,
     };
-    let fields = "--output-fields=MESSAGE,PRIORITY,_SOURCE_MONOTONIC_TIMESTAMP,_BOOT_ID";
-    let arguments = ["--quiet", "--no-pager", "--output=json", fields, "-t", IDENTIFIER];
+    let fields = format!("--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,{EVENT_FIELD},_SOURCE_MONOTONIC_TIMESTAMP,_BOOT_ID");
+    let arguments = ["--quiet", "--no-pager", "--output=json", &fields, "-t", IDENTIFIER, "-t", EVENT_IDENTIFIER];
     journalctl(paths, &arguments.into_iter().chain(boot.as_deref()).collect::<Vec<_>>()).map_err(|error| match boots {
         Boots::One(number) if number != 0 => {
             error.with_hint("the journal outlives a boot where there is a folder for it: mkdir /var/log/journal; then restart")
@@ -81,19 +75,21 @@ fn journalctl(paths: &Paths, arguments: &[&str]) -> Result<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::os::unix::net::UnixDatagram;
 
     #[test]
     fn an_event_is_one_entry_whatever_is_in_it() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
-        let event = Event::Decision("to go\nPRIORITY=0".into());
-        tell(&paths, &event);
+        let event = LogEvent::Decision("to go\nPRIORITY=0".into());
+        write(&paths, &event);
         std::fs::create_dir_all(paths.journal_socket().parent().unwrap()).unwrap();
         let journal = UnixDatagram::bind(paths.journal_socket()).unwrap();
-        tell(&paths, &event);
+        write(&paths, &event);
         let mut entry = [0; 200];
         let length = journal.recv(&mut entry).unwrap();
-        assert_eq!(&entry[..length], b"SYSLOG_IDENTIFIER=persona\nPRIORITY=6\nMESSAGE=decision: to go PRIORITY=0\n");
+        let expected = "SYSLOG_IDENTIFIER=persona\nPRIORITY=6\nMESSAGE=decision: to go PRIORITY=0\nPERSONA_EVENT={\"decision\":\"to go\\nPRIORITY=0\"}\n";
+        assert_eq!(String::from_utf8_lossy(&entry[..length]), expected);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The log of a boot, from what Persona wrote to the journal: what was chosen, why, how long each step took, how it ended.
 //!
-//! [`Event`] writes and parses the lines of the log; [`entry`] reads the journal's JSON, [`BootLog`] interprets a boot's entries, [`text`]
+//! [`LogEvent`] is what is written, with a field that programs read; [`entry`] reads the journal's JSON, [`BootLog`] interprets a boot's entries, [`text`]
 //! prints it. All of that is pure.
+//!
+//! Imports: `state`, `config` and `sys`.
 
 pub mod entry;
 mod event;
@@ -9,11 +11,12 @@ pub mod journal;
 mod run;
 pub mod text;
 
-pub use entry::Entry;
-pub use event::Event;
+pub use entry::JournalEntry;
+pub use event::LogEvent;
 pub use run::{End, Run};
 
 use crate::state::Phase;
+use crate::sys::time::moment;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -29,12 +32,12 @@ pub struct BootLog {
     /// The personas that legion ran, in order, and the other units that were started.
     pub runs: Vec<Run>,
     /// What happened, in order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<LogLine>,
 }
 
 /// Something that happened in a boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Line {
+pub struct LogLine {
     /// When, in milliseconds since the kernel started.
     pub at_ms: u64,
     /// The duration of the step that ended then, in milliseconds, if it is a step.
@@ -48,7 +51,7 @@ pub struct Line {
 impl BootLog {
     /// The logs in the journal's entries, one for each boot, in the order in which the boots begin there. `numbers` are the
     /// boots' numbers by their IDs.
-    pub fn all(entries: &[Entry], numbers: &[(i64, String)]) -> Vec<Self> {
+    pub fn all(entries: &[JournalEntry], numbers: &[(i64, String)]) -> Vec<Self> {
         let mut logs: Vec<Builder> = Vec::new();
         for entry in entries {
             let index = logs.iter().position(|builder| builder.log.boot == entry.boot).unwrap_or_else(|| {
@@ -69,50 +72,59 @@ impl BootLog {
 /// Builds a log from entries, one by one.
 struct Builder {
     log: BootLog,
+    /// The last event as a sentence.
+    sentence: String,
     /// When the menu was first on a screen; the time to choose counts from there.
     seen: Option<Duration>,
     last: Duration,
 }
 
 impl Builder {
-    fn new(first: &Entry, numbers: &[(i64, String)]) -> Self {
+    fn new(first: &JournalEntry, numbers: &[(i64, String)]) -> Self {
         let number = numbers.iter().find(|(_, boot)| *boot == first.boot).map(|(number, _)| *number);
-        let began = text::moment(first.began());
+        let began = moment(first.began());
         let log = BootLog { boot: first.boot.clone(), number, began, runs: Vec::new(), lines: Vec::new() };
-        Self { log, seen: None, last: Duration::ZERO }
+        Self { log, sentence: String::new(), seen: None, last: Duration::ZERO }
     }
 
-    fn tell(&mut self, at: Duration, took: Option<Duration>, what: String, trouble: bool) {
-        self.log.lines.push(Line { at_ms: millis(at), took_ms: took.map(millis), what, trouble });
+    fn add(&mut self, at: Duration, took: Option<Duration>, what: String, trouble: bool) {
+        self.log.lines.push(LogLine { at_ms: millis(at), took_ms: took.map(millis), what, trouble });
     }
 
-    fn ingest(&mut self, entry: &Entry) {
+    fn ingest(&mut self, entry: &JournalEntry) {
         let at = entry.at;
         self.last = at;
-        match Event::parse(&entry.message) {
-            Some(Event::Reserved { devices, took_ms }) => {
-                self.tell(at, Some(Duration::from_millis(took_ms)), format!("{devices} devices reserved for legion"), false);
+        if let Some(event) = &entry.event {
+            self.sentence = event.to_string();
+        }
+        match entry.event.clone() {
+            Some(LogEvent::Reserved { devices, took_ms }) => {
+                self.add(at, Some(Duration::from_millis(took_ms)), format!("{devices} devices reserved for legion"), false);
             }
-            Some(Event::FirstFrame { after_ms, outputs }) => {
+            Some(LogEvent::FirstFrame { after_ms, outputs }) => {
                 self.seen.get_or_insert(at);
-                self.tell(at, Some(Duration::from_millis(after_ms)), format!("the menu is on {outputs}"), false);
+                self.add(at, Some(Duration::from_millis(after_ms)), format!("the menu is on {outputs}"), false);
             }
-            Some(Event::Choice { persona, reason, by }) => {
+            Some(LogEvent::Choice { persona, reason, by }) => {
                 let took = self.seen.take().map(|seen| at.saturating_sub(seen));
                 let by = by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
-                self.tell(at, took, format!("choice: {persona}, {}{by}", text::why(reason)), false);
+                self.add(at, took, format!("choice: {persona}, {}{by}", text::why(reason)), false);
                 let by = by.strip_prefix(" by ").map(str::to_owned);
                 match self.log.runs.last_mut().filter(|run| run.may_have_been_chosen(&persona)) {
                     Some(run) => run.was_chosen(reason, by, at),
                     None => self.log.runs.push(Run::chosen(persona, reason, by, at)),
                 }
             }
-            Some(Event::Asked { operation, by }) => self.tell(at, None, format!("{by} asked to {operation}"), false),
-            Some(Event::Interrupted { operation, by }) => {
-                self.tell(at, None, format!("{by} asked to {operation}, which was interrupted"), true);
+            Some(LogEvent::Asked { operation, by }) => self.add(at, None, format!("{by} asked to {operation}"), false),
+            Some(LogEvent::Interrupted { operation, by }) => {
+                self.add(at, None, format!("{by} asked to {operation}, which was interrupted"), true);
             }
-            Some(Event::Decision(words)) => self.tell(at, None, words, false),
-            Some(Event::Phase { subject, phase, why }) => self.phase(at, subject, phase, why),
+            Some(LogEvent::Decision(words)) => self.add(at, None, words, false),
+            Some(LogEvent::Phase { subject, phase, why }) => {
+                self.phase(at, subject, phase, why.map(|why| why.replace("\n  hint: ", "; hint: ").replace('\n', " ")));
+            }
+            // The kernel log has the sentence of an event on the lines after it.
+            None if self.sentence.contains(entry.message.trim()) => {}
             None if entry.is_trouble() => self.trouble(at, &entry.message),
             None => {}
         }
@@ -126,7 +138,7 @@ impl Builder {
         {
             line.what += &format!("; {message}");
         } else if !self.log.lines.iter().any(|line| line.trouble && line.what.contains(message)) {
-            self.tell(at, None, message.to_owned(), true);
+            self.add(at, None, message.to_owned(), true);
         }
     }
 
@@ -136,7 +148,7 @@ impl Builder {
         // The reason may already be in the log as an error.
         let told = |why: &String| self.log.lines.iter().any(|line| line.trouble && line.what.contains(why.as_str()));
         let what = step.why.filter(|why| !told(why)).map_or_else(|| step.what.clone(), |why| format!("{}: {why}", step.what));
-        self.tell(at, step.took, what, step.trouble);
+        self.add(at, step.took, what, step.trouble);
     }
 
     fn end(mut self) -> BootLog {

@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::parse::{Words, name, one_of, path};
-use crate::commands::cartridge::{Cartridge, Create, Import, Remove, Snapshot};
+use crate::commands::cartridge::{CartridgeOperation, Create, Import, Remove, SnapshotName};
 use crate::legion::DiskKind;
 use crate::legion::cartridge::{DiskSize, FirmwareKind};
 use clap::{Args, Subcommand, ValueHint};
@@ -90,13 +90,13 @@ pub(super) struct SavedState {
     label: String,
 }
 
-impl From<SavedState> for Snapshot {
+impl From<SavedState> for SnapshotName {
     fn from(state: SavedState) -> Self {
         Self { name: state.cartridge.name, label: state.label }
     }
 }
 
-impl From<CartridgeCommand> for Cartridge {
+impl From<CartridgeCommand> for CartridgeOperation {
     fn from(command: CartridgeCommand) -> Self {
         match command {
             CartridgeCommand::List { format } => Self::List(format.into()),

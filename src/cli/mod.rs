@@ -1,4 +1,6 @@
 //! The command line. [`Cli`] is what was typed, [`Cli::run`] does it; help, completion and man pages are made from the same definition.
+//!
+//! Imports: everything.
 
 mod cartridge;
 mod complete;
@@ -9,7 +11,7 @@ mod tests;
 
 use crate::boot_log::journal::Boots;
 use crate::commands as run;
-use crate::commands::Output;
+use crate::commands::OutputFormat;
 use crate::error::{Error, Result};
 use crate::sys::identity;
 use crate::sys::logger;
@@ -65,7 +67,7 @@ struct Format {
     json: bool,
 }
 
-impl From<Format> for Output {
+impl From<Format> for OutputFormat {
     fn from(format: Format) -> Self {
         if format.json { Self::Json } else { Self::Text }
     }
@@ -239,7 +241,7 @@ impl Cli {
         match self.command {
             Command::Reserve => logger::to_kernel_log(&paths, verbose),
             Command::Menu { .. } if logger::is_without_journal() && is_initramfs(&paths) => logger::to_kernel_log(&paths, verbose),
-            _ => logger::to_standard_error(verbose),
+            _ => logger::to_standard_error(&paths, verbose),
         }
         let style = Style::of(&std::io::stdout());
         let now = SystemTime::now();
@@ -250,7 +252,7 @@ impl Cli {
             Command::Status { format, watch: true } => run::watch::watch(&paths, format.into(), style, out),
             Command::Log { boot, all, format } => {
                 let boots = if all { Boots::All } else { Boots::One(boot) };
-                run::story::log(&paths, boots, format.into(), style, out)
+                run::log::log(&paths, boots, format.into(), style, out)
             }
             Command::Start { name } => run::power::start(&paths, name.as_deref(), style, out),
             Command::Stop { force } => run::power::stop(&paths, force, style, out),
@@ -260,7 +262,7 @@ impl Cli {
             Command::Next { clear: true, .. } => run::next::clear(&paths, out),
             Command::Next { name: None, .. } => run::next::show(&paths, now, out),
             Command::Next { name: Some(name), until_cleared, .. } => {
-                let asked = run::next::Asked { by: identity::of_caller(), at: now };
+                let asked = run::next::NextRequest { by: identity::of_caller(), at: now };
                 run::next::set(&paths, &name, until_cleared, &asked, out)
             }
             Command::Default { name: None } => run::default::show(&paths, out),

@@ -153,10 +153,10 @@ fn line_becomes_the_command_that_it_names() {
             "cartridge import mordor /dev/sdx --link --firmware bios",
             "Import(Import { name: \"mordor\", source: \"/dev/sdx\", becomes: BlockDevice, firmware: Some(Bios) })",
         ),
-        ("cartridge save mordor clean", "Save(Snapshot { name: \"mordor\", label: \"clean\" })"),
+        ("cartridge save mordor clean", "Save(SnapshotName { name: \"mordor\", label: \"clean\" })"),
     ] {
         let Command::Cartridge { command } = parse(line).unwrap().command else { panic!("{line}") };
-        assert_eq!(format!("{:?}", run::cartridge::Cartridge::from(command)), means, "{line}");
+        assert_eq!(format!("{:?}", run::cartridge::CartridgeOperation::from(command)), means, "{line}");
     }
 }
 

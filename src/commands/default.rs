@@ -1,7 +1,7 @@
 //! `persona default`: the persona that starts when no choice is made.
 
 use super::{find_persona, or_absent, print};
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::boot_log::journal;
 use crate::config::{DefaultPersona, Settings, with_default};
 use crate::error::{Context, Error, Result};
@@ -41,7 +41,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let changed = with_default(&text, name, &file.display().to_string())?;
     if changed != text {
         atomic::rewrite(&file, changed.as_bytes())?;
-        journal::tell(paths, &Event::Decision(format!("{name} is the default from now on, by {}", crate::sys::identity::of_caller())));
+        journal::write(paths, &LogEvent::Decision(format!("{name} is the default from now on, by {}", crate::sys::identity::of_caller())));
     }
     drop(lock);
     StartCounts::reset(paths, name)?;

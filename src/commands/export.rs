@@ -3,7 +3,7 @@
 use super::{named_or_default, print};
 use crate::config::Settings;
 use crate::error::{Error, Result};
-use crate::legion::{Cartridge, Machine, launch_plan, libvirt};
+use crate::legion::{Cartridge, VirtualMachine, launch_plan, libvirt};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::io::Write;
@@ -23,6 +23,6 @@ pub fn libvirt(paths: &Paths, name: Option<&str>, out: &mut dyn Write) -> Result
     }
     let devices: Vec<PciAddress> = plan.bind.iter().map(|(address, _)| *address).collect();
     let cartridge = Cartridge::inspect(paths, &legion.cartridges, &legion.cartridge)?;
-    let machine = Machine::find(paths, legion, &cartridge, &devices, &settings.passthrough)?;
+    let machine = VirtualMachine::find(paths, legion, &cartridge, &devices, &settings.passthrough)?;
     print(out, &libvirt::domain_xml(paths, &machine)?)
 }

@@ -1,6 +1,6 @@
 //! `persona list`: the personas and their states.
 
-use super::{Output, or_absent, print, print_json};
+use super::{OutputFormat, or_absent, print, print_json};
 use crate::config::{Persona, Settings, Starts};
 use crate::error::Result;
 use crate::legion::Preflight;
@@ -48,7 +48,7 @@ struct Row<'a> {
 ///
 /// # Errors
 /// When the settings cannot be read.
-pub fn list(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
+pub fn list(paths: &Paths, output: OutputFormat, style: Style, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let default = settings.default_persona(or_absent(Last::read(paths)).map(|last| last.persona).as_deref()).name.clone();
     let next = or_absent(Override::read(paths)).map(|next| next.persona);
@@ -66,8 +66,8 @@ pub fn list(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) ->
         })
         .collect();
     match output {
-        Output::Json => print_json(out, &rows),
-        Output::Text => print(out, &table(&rows, style)),
+        OutputFormat::Json => print_json(out, &rows),
+        OutputFormat::Text => print(out, &table(&rows, style)),
     }
 }
 

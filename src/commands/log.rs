@@ -1,8 +1,8 @@
 //! `persona log`: the log of this boot and of earlier ones.
 
-use super::{Output, print, print_json};
+use super::{OutputFormat, print, print_json};
 use crate::boot_log::journal::{self, Boots};
-use crate::boot_log::{BootLog, Entry, entry, text};
+use crate::boot_log::{BootLog, JournalEntry, entry, text};
 use crate::error::Result;
 use crate::sys::paths::Paths;
 use crate::sys::style::Style;
@@ -12,20 +12,20 @@ use std::io::Write;
 ///
 /// # Errors
 /// When there is no journal, or none of this boot.
-pub fn log(paths: &Paths, boots: Boots, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
-    let entries = Entry::read(&journal::entries(paths, boots)?);
+pub fn log(paths: &Paths, boots: Boots, output: OutputFormat, style: Style, out: &mut dyn Write) -> Result<()> {
+    let entries = JournalEntry::read(&journal::entries(paths, boots)?);
     // The boots are printed without numbers if those are unknown.
     let numbers = journal::boots(paths).map(|list| entry::numbers(&list)).unwrap_or_else(|error| {
         log::info!("{error}");
         Vec::new()
     });
-    let stories = BootLog::all(&entries, &numbers);
+    let logs = BootLog::all(&entries, &numbers);
     match (output, boots) {
-        (Output::Json, _) => print_json(out, &stories),
-        (Output::Text, _) if stories.is_empty() => {
+        (OutputFormat::Json, _) => print_json(out, &logs),
+        (OutputFormat::Text, _) if logs.is_empty() => {
             print(out, "The journal that you may read contains nothing from Persona. (root may read all of it.)\n")
         }
-        (Output::Text, Boots::All) => print(out, &text::summary(&stories, style)),
-        (Output::Text, Boots::One(_)) => stories.iter().try_for_each(|story| print(out, &text::full(story, style))),
+        (OutputFormat::Text, Boots::All) => print(out, &text::summary(&logs, style)),
+        (OutputFormat::Text, Boots::One(_)) => logs.iter().try_for_each(|log| print(out, &text::full(log, style))),
     }
 }

@@ -1,6 +1,6 @@
 //! `persona menu`: the menu on the display card, until neither legion nor the host needs it.
 
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::config::MenuSettings;
 use crate::config::kernel_command_line::KernelCommandLine;
 use crate::error::Result;
@@ -25,7 +25,7 @@ use persona_paint::Gallery;
 /// When the kernel refuses what the menu cannot work without.
 pub fn menu(paths: &Paths) -> Result<()> {
     if KernelCommandLine::read(paths).off {
-        log::info!("{}", Event::Decision("no menu: persona=off on the kernel command line".to_owned()));
+        LogEvent::Decision("no menu: persona=off on the kernel command line".to_owned()).info();
         systemd::ready();
         return Ok(());
     }
@@ -37,7 +37,7 @@ pub fn menu(paths: &Paths) -> Result<()> {
     let contents = if transition.is_over() { MenuData::read(paths) } else { MenuData::read_early(paths) };
     match contents {
         Ok(contents) if transition.is_in_initramfs() && !contents.settings.menu.early => {
-            log::info!("{}", Event::Decision("no menu in the initramfs: `early = false` in the settings".to_owned()));
+            LogEvent::Decision("no menu in the initramfs: `early = false` in the settings".to_owned()).info();
             systemd::ready();
             Ok(())
         }

@@ -1,4 +1,6 @@
 //! One file per subcommand: what it reads, what it decides through the pure modules, what it prints.
+//!
+//! Imports: everything but `cli`.
 
 pub mod cartridge;
 pub mod choose;
@@ -7,6 +9,7 @@ pub mod detect;
 pub mod doctor;
 pub mod export;
 pub mod list;
+pub mod log;
 pub mod menu;
 pub mod needs;
 pub mod next;
@@ -19,7 +22,6 @@ pub mod release;
 pub mod reserve;
 pub mod run;
 pub mod status;
-pub mod story;
 pub mod watch;
 
 use crate::config::document::nearest;
@@ -31,11 +33,10 @@ use crate::state::{Choice, Last};
 use crate::sys::paths::Paths;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
-use std::time::Duration;
 
 /// The audience of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
+pub enum OutputFormat {
     /// For people.
     Text,
     /// For programs: JSON, stable.
@@ -71,18 +72,6 @@ fn chosen_or_default<'a>(paths: &Paths, settings: &'a Settings) -> &'a Persona {
     chosen.filter(|persona| persona.legion().is_some()).unwrap_or_else(|| settings.default_persona(last().as_deref()))
 }
 
-/// A time span in the past as text.
-fn ago(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (number, unit) = match seconds {
-        0..60 => return "just now".to_owned(),
-        60..3600 => (seconds / 60, "minute"),
-        3600..86400 => (seconds / 3600, "hour"),
-        _ => (seconds / 86400, "day"),
-    };
-    format!("{number} {unit}{} ago", if number == 1 { "" } else { "s" })
-}
-
 /// Prints text. It is no error when the reader has closed its end.
 pub(crate) fn print(out: &mut dyn Write, text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()) {
@@ -103,15 +92,4 @@ fn print_json(out: &mut dyn Write, value: &impl Serialize) -> Result<()> {
 /// When its input cannot be read.
 pub fn write_attributes(out: &mut dyn Write) -> Result<()> {
     attribute::serve(&mut std::io::stdin().lock(), out).context(|| "writing attributes for another process".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_as_people_say_them() {
-        let said = [0, 59, 60, 7199, 7200, 86_400, 800 * 86_400].map(|seconds| ago(Duration::from_secs(seconds)));
-        assert_eq!(said, ["just now", "just now", "1 minute ago", "1 hour ago", "2 hours ago", "1 day ago", "800 days ago"]);
-    }
 }

@@ -4,7 +4,7 @@ use super::print;
 use crate::config::Settings;
 use crate::display::card_module;
 use crate::error::Result;
-use crate::passthrough::{Machine, Needs, Plan, Stage};
+use crate::passthrough::{Machine, Needs, Plan, PlanStage};
 use crate::sys::paths::Paths;
 use std::io::Write;
 
@@ -17,7 +17,7 @@ pub fn needs(paths: &Paths, out: &mut dyn Write) -> Result<()> {
     let machine = Machine::read(paths)?;
     // Without settings it is unknown which card is not legion's.
     let settings = Settings::load(paths).inspect_err(|error| log::warn!("{error}")).ok();
-    let cards = settings.map(|settings| Plan::new(&settings, &machine, Stage::Launch).displays).unwrap_or_default();
+    let cards = settings.map(|settings| Plan::new(&settings, &machine, PlanStage::Launch).displays).unwrap_or_default();
     let driver = cards.first().and_then(|card| card_module(paths, *card));
-    print(out, &Needs::of(&machine, driver.into_iter().collect()).to_toml())
+    print(out, &Needs::of(&machine, driver.into_iter().collect()).to_toml()?)
 }

@@ -1,18 +1,19 @@
 //! `persona next`: the persona for the next boot.
 
-use super::{ago, find_persona, or_absent, print};
-use crate::boot_log::Event;
+use super::{find_persona, or_absent, print};
+use crate::boot_log::LogEvent;
 use crate::boot_log::journal;
 use crate::config::Settings;
 use crate::error::Result;
 use crate::state::{Cleared, Last, Override, StartCounts, boot_id};
 use crate::sys::paths::Paths;
+use crate::sys::time::ago;
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The caller of an override, and the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct NextRequest {
     /// As [`crate::sys::identity`] tells.
     pub by: String,
     /// The clock's time.
@@ -23,14 +24,14 @@ pub struct Asked {
 ///
 /// # Errors
 /// When there is no such persona, or the override cannot be stored.
-pub fn set(paths: &Paths, name: &str, until_cleared: bool, asked: &Asked, out: &mut dyn Write) -> Result<()> {
+pub fn set(paths: &Paths, name: &str, until_cleared: bool, asked: &NextRequest, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let persona = find_persona(&settings, name)?;
     let at = asked.at.duration_since(UNIX_EPOCH).ok().map(|time| time.as_secs());
     let next = Override { persona: persona.name.clone(), until_cleared, by: Some(asked.by.clone()), at, boot: boot_id(paths) };
     next.write(paths)?;
     StartCounts::reset(paths, &persona.name)?;
-    journal::tell(paths, &Event::Decision(format!("{} is set for the next boot by {}", persona.name, asked.by)));
+    journal::write(paths, &LogEvent::Decision(format!("{} is set for the next boot by {}", persona.name, asked.by)));
     print(out, &format!("{} starts {}.\n", persona.title, how_long(until_cleared)))
 }
 
@@ -61,7 +62,7 @@ pub fn show(paths: &Paths, now: SystemTime, out: &mut dyn Write) -> Result<()> {
 pub fn clear(paths: &Paths, out: &mut dyn Write) -> Result<()> {
     let cleared = match Override::clear(paths)? {
         Cleared::Override(next) => {
-            journal::tell(paths, &Event::Decision(format!("{} is no longer set for the next boot", next.persona)));
+            journal::write(paths, &LogEvent::Decision(format!("{} is no longer set for the next boot", next.persona)));
             let when = if next.until_cleared { "for every boot" } else { how_long(false) };
             format!("Cleared: {} {when}. ", next.persona)
         }
@@ -104,7 +105,7 @@ mod tests {
         std::fs::create_dir_all(root.path().join("etc/persona")).unwrap();
         std::fs::write(paths.settings(), "[[persona]]\nname = \"gondor\"\n[[persona]]\nname = \"mordor\"\n").unwrap();
         let show = |seconds| said(|out| show(&paths, UNIX_EPOCH + Duration::from_secs(seconds), out));
-        let asked = Asked { by: "sam from 192.0.2.7".into(), at: UNIX_EPOCH + Duration::from_secs(1000) };
+        let asked = NextRequest { by: "sam from 192.0.2.7".into(), at: UNIX_EPOCH + Duration::from_secs(1000) };
 
         assert_eq!(show(0), "no override: the next boot starts the default, gondor.\n");
         let next = Override { persona: "lab".into(), until_cleared: true, by: None, at: None, boot: None };

@@ -1,6 +1,6 @@
 //! `persona plan`: every step a boot and a launch would take. Changes nothing.
 
-use super::{Output, named_or_default, print, print_json};
+use super::{OutputFormat, named_or_default, print, print_json};
 use crate::config::value::Network;
 use crate::config::{Backend, BindTime, Legion, OnPoweroff, Passthrough, Persona, Settings, Starts};
 use crate::error::Result;
@@ -49,15 +49,15 @@ struct Bind {
 ///
 /// # Errors
 /// When the settings or the machine cannot be read, or there is no such persona. A refusal is not an error: it is part of the plan.
-pub fn plan(paths: &Paths, name: Option<&str>, output: Output, out: &mut dyn Write) -> Result<()> {
+pub fn plan(paths: &Paths, name: Option<&str>, output: OutputFormat, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     let persona = named_or_default(paths, &settings, name)?;
     let launch = launch_plan(paths, &settings)?;
     let refused = Preflight::of(paths, &settings, Ok(launch.clone())).refusals(persona);
     let plan = Plan::of(paths, persona, refused, &settings.passthrough, &launch);
     match output {
-        Output::Json => print_json(out, &plan),
-        Output::Text => print(out, &plan.text()),
+        OutputFormat::Json => print_json(out, &plan),
+        OutputFormat::Text => print(out, &plan.text()),
     }
 }
 
@@ -102,7 +102,7 @@ impl Plan {
             if legion.backend == Backend::Libvirt {
                 return Ok((Vec::new(), Vec::new()));
             }
-            let machine = legion::Machine::find(paths, legion, &cartridge, &devices, passthrough)?;
+            let machine = legion::VirtualMachine::find(paths, legion, &cartridge, &devices, passthrough)?;
             Ok((argv(paths, &machine), machine.notes))
         });
         match found {

@@ -5,9 +5,9 @@ use crate::config::{Backend, Legion, Settings};
 use crate::error::{Context, Error, Result};
 use crate::legion::cartridge::slot;
 use crate::legion::qemu::tpm;
-use crate::legion::{Cartridge, Launch, LegionLock, Machine, announce, cartridge, kvm, launch_plan, libvirt, network};
+use crate::legion::{Cartridge, Launch, LegionLock, VirtualMachine, announce, cartridge, kvm, launch_plan, libvirt, network};
 use crate::passthrough::{self, Kernel};
-use crate::state::{Choice, LegionState, Outcome, Override, Phase, StartCounts};
+use crate::state::{Choice, LegionState, Override, Phase, StartCounts};
 use crate::sys::account::Account;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
@@ -46,9 +46,7 @@ fn refused(paths: &Paths, error: &Error) {
         return log::warn!("nothing is prepared: legion is {} ({}), which keeps running", state.persona, state.phase);
     }
     let Some(choice) = or_absent(Choice::read(paths)) else { return };
-    let state =
-        LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Failed, &choice.persona) };
-    if let Err(error) = announce(paths, &state) {
+    if let Err(error) = announce(paths, &LegionState::failure(Phase::Failed, &choice.persona, error)) {
         log::error!("{error}");
     }
 }
@@ -67,7 +65,9 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     let plan = launch_plan(paths, &settings)?;
     let devices: Vec<PciAddress> = plan.bind.iter().map(|(address, _)| *address).collect();
     let launch = match legion.backend {
-        Backend::Qemu => Launch::new(paths, &persona.name, &Machine::find(paths, legion, &cartridge, &devices, &settings.passthrough)?)?,
+        Backend::Qemu => {
+            Launch::new(paths, &persona.name, &VirtualMachine::find(paths, legion, &cartridge, &devices, &settings.passthrough)?)?
+        }
         Backend::Libvirt => Launch::of_domain(&persona.name, legion, &cartridge, &libvirt::look(&legion.domain, &devices, &legion.slot)?),
     };
     launch.notes.iter().for_each(|note| log::warn!("{note}"));
@@ -101,8 +101,7 @@ fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartrid
 
 /// Leaves the reason for `release`, which publishes it once everything is undone.
 pub(super) fn failed(paths: &Paths, persona: &str, error: &Error) {
-    let state = LegionState { why: Some(error.to_string()), outcome: Some(Outcome::Failure), ..LegionState::new(Phase::Stopping, persona) };
-    if let Err(error) = announce(paths, &state) {
+    if let Err(error) = announce(paths, &LegionState::failure(Phase::Stopping, persona, error)) {
         log::error!("{error}");
     }
 }

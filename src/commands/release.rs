@@ -1,7 +1,7 @@
 //! `persona release`: root's part after legion, however it ended. Returns devices and notifies the menu.
 
 use super::or_absent;
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::config::OnPoweroff;
 use crate::error::{Context, Error, Result};
 use crate::legion::{Launch, LegionLock, announce, cartridge, libvirt, network};
@@ -50,7 +50,7 @@ pub fn release(paths: &Paths) -> Result<()> {
     // Last of all: from here on the menu accepts the next choice.
     announce(paths, &state)?;
     if power_off {
-        log::info!("{}", Event::Decision("the guest powered itself off, and so does the machine".to_owned()));
+        LogEvent::Decision("the guest powered itself off, and so does the machine".to_owned()).info();
         self::power_off()?;
     }
     given_back
@@ -138,7 +138,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::config::Settings;
-    use crate::legion::{Cartridge, Disk, DiskKind, Machine};
+    use crate::legion::{Cartridge, Disk, DiskKind, VirtualMachine};
 
     fn state(phase: Phase, outcome: Option<Outcome>) -> LegionState {
         LegionState { why: Some("because".into()), outcome, ..LegionState::new(phase, "a") }
@@ -161,7 +161,7 @@ mod tests {
         let cartridge = Cartridge { name: "a".into(), folder: "/c/a".into(), disk, nvram: None, install: None };
         let legion = settings.persona("a").unwrap().legion().unwrap();
         let paths = Paths::new("/", None);
-        let machine = Machine::find(&paths, legion, &cartridge, &[], &[]).unwrap();
+        let machine = VirtualMachine::find(&paths, legion, &cartridge, &[], &[]).unwrap();
         let launch = Launch::new(&paths, "a", &machine).unwrap();
         let ended = LegionState { ran_s: Some(10), runs_well: true, ..state(Phase::Ended, Some(Outcome::GuestPoweroff)) };
         assert!(takes_the_machine_along(&launch, &ended));

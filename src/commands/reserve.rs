@@ -1,10 +1,10 @@
 //! `persona reserve`: keeps host drivers off the passthrough devices, in the initramfs, before coldplug.
 
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::config::Settings;
 use crate::config::kernel_command_line::KernelCommandLine;
 use crate::error::Result;
-use crate::passthrough::{self, Machine, Plan, Stage};
+use crate::passthrough::{self, Machine, Plan, PlanStage};
 use crate::sys::paths::Paths;
 use std::time::Instant;
 
@@ -14,19 +14,19 @@ use std::time::Instant;
 /// When the settings cannot be used or an override cannot be written; nothing is reserved then.
 pub fn reserve(paths: &Paths) -> Result<()> {
     if KernelCommandLine::read(paths).off {
-        log::info!("{}", Event::Decision("nothing is reserved: persona=off on the kernel command line".to_owned()));
+        LogEvent::Decision("nothing is reserved: persona=off on the kernel command line".to_owned()).info();
         return Ok(());
     }
     let reserve = || {
         let settings = Settings::load(paths)?;
-        let plan = Plan::new(&settings, &Machine::read(paths)?, Stage::Boot);
+        let plan = Plan::new(&settings, &Machine::read(paths)?, PlanStage::Boot);
         passthrough::reserve(paths, &plan)
     };
     let began = Instant::now();
     // Exit messages are not visible in an initramfs; the log is read later.
     let reserved = reserve().inspect_err(|error| log::error!("nothing is reserved: {error}"))?;
     if !reserved.is_empty() {
-        log::info!("{}", Event::Reserved { devices: reserved.len(), took_ms: began.elapsed().as_millis() as u64 });
+        LogEvent::Reserved { devices: reserved.len(), took_ms: began.elapsed().as_millis() as u64 }.info();
     }
     Ok(())
 }

@@ -1,19 +1,19 @@
 //! `persona status`: the choice and its reason, the devices' drivers, what legion does or why it does not run.
 
-use super::{Output, chosen_or_default, or_absent, print, print_json};
+use super::{OutputFormat, chosen_or_default, or_absent, print, print_json};
 use crate::boot_log;
-use crate::config::document::Word;
 use crate::config::{Persona, Settings, Starts};
 use crate::control::shown::in_words;
 use crate::control::{self, Asked, Request};
 use crate::error::{Context, Result};
 use crate::legion::{Launch, Preflight};
 use crate::passthrough::Refusal;
-use crate::state::operation::{Operation, OperationRecord, Stage, uptime};
-use crate::state::{BoundDevices, Choice, LegionState, MenuState, Override, StartCount, StartCounts};
+use crate::state::operation::{Operation, OperationRecord, OperationStage, uptime};
+use crate::state::{BoundDevices, Choice, LegionState, MenuState, Outcome, Override, StartCount, StartCounts};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use crate::sys::style::{Style, Tone};
+use crate::sys::time;
 use crate::sys::unit::Unit;
 use serde::Serialize;
 use serde_json::Value;
@@ -92,8 +92,10 @@ struct Legion {
     persona: Option<String>,
     /// Why it ended or failed, or how it is being stopped.
     why: Option<String>,
+    /// Why it did not start, as a code.
+    code: Option<String>,
     /// The outcome of the run, once it has ended: `guest-poweroff`, `stopped` or `failure`.
-    outcome: Option<&'static str>,
+    outcome: Option<Outcome>,
     /// How long the guest ran, in seconds, once it has ended.
     ran_s: Option<u64>,
     /// Whether it runs well, or ran well, as defined by `running_well` in the settings.
@@ -120,7 +122,7 @@ struct Device {
 ///
 /// # Errors
 /// When it cannot be printed; unreadable parts are reported in the state.
-pub fn status(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
+pub fn status(paths: &Paths, output: OutputFormat, style: Style, out: &mut dyn Write) -> Result<()> {
     let asked = Asked { request: Request::State, who: None };
     let live = control::ask(paths, &asked, MENU_TIMEOUT).unwrap_or_else(|error| {
         log::debug!("{error}");
@@ -128,8 +130,8 @@ pub fn status(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) 
     });
     let status = Status::read(paths, live);
     match output {
-        Output::Json => print_json(out, &status),
-        Output::Text => print(out, &status.text(style)),
+        OutputFormat::Json => print_json(out, &status),
+        OutputFormat::Text => print(out, &status.text(style)),
     }
 }
 
@@ -165,9 +167,10 @@ impl Status {
                 state: legion.as_ref().map_or_else(|| "off".to_owned(), |legion| legion.phase.to_string()),
                 persona: legion.as_ref().map(|legion| legion.persona.clone()),
                 notes: legion.as_ref().map(|legion| notes(paths, legion)).unwrap_or_default(),
-                outcome: legion.as_ref().and_then(|legion| legion.outcome).map(Word::word),
+                outcome: legion.as_ref().and_then(|legion| legion.outcome),
                 ran_s: legion.as_ref().and_then(|legion| legion.ran_s),
                 runs_well: legion.as_ref().is_some_and(|legion| legion.runs_well),
+                code: legion.as_ref().and_then(|legion| legion.code.clone()),
                 why: legion.and_then(|legion| legion.why),
                 slot,
             },
@@ -198,7 +201,7 @@ impl Status {
             line("settings", trouble, Some(Tone::Bad));
         }
         let persona = self.legion.persona.as_deref().map(|persona| format!(": {persona}")).unwrap_or_default();
-        let ran = self.legion.ran_s.map(|seconds| format!(", after {}", duration(seconds))).unwrap_or_default();
+        let ran = self.legion.ran_s.map(|seconds| format!(", after {}", time::in_words(Duration::from_secs(seconds)))).unwrap_or_default();
         let tone = tone_of(&self.legion.state);
         line("legion", &format!("{}{persona}{ran}", self.legion.state), tone);
         if let Some(why) = &self.legion.why {
@@ -296,7 +299,7 @@ impl Switch {
         let written = |path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
         let overtaken = written(paths.choice()).zip(written(paths.switch())).is_some_and(|(choice, record)| choice > record);
         let Operation::Switch { from, to } = &doing.what else { return None };
-        if overtaken || doing.stage != Stage::Stopping {
+        if overtaken || doing.stage != OperationStage::Stopping {
             return None;
         }
         let told = format!("from {from} to {to}: {} was interrupted, and {to} is not started\n  hint: persona start {to}", doing.who);
@@ -308,15 +311,6 @@ impl Switch {
 fn notes(paths: &Paths, legion: &LegionState) -> Vec<String> {
     let launch = or_absent(Launch::last(paths)).filter(|launch| launch.persona == legion.persona);
     launch.map(|launch| launch.notes).unwrap_or_default()
-}
-
-/// `2 h 5 min`, `3 min 20 s`, `9 s`.
-fn duration(seconds: u64) -> String {
-    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
-        (0, 0, seconds) => format!("{seconds} s"),
-        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (hours, minutes, _) => format!("{hours} h {minutes} min"),
-    }
 }
 
 impl OwnUnit {

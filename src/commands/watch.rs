@@ -2,7 +2,7 @@
 //! the terminal changes.
 
 use super::status::Status;
-use super::{Output, print};
+use super::{OutputFormat, print};
 use crate::control::{Asked, Caller, Request};
 use crate::error::{Context, Result};
 use crate::sys::paths::Paths;
@@ -26,7 +26,7 @@ const MENU_TIMEOUT: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When the kernel does not report changes.
-pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -> Result<()> {
+pub fn watch(paths: &Paths, output: OutputFormat, style: Style, out: &mut dyn Write) -> Result<()> {
     let doing = || "watching for changes".to_owned();
     let mut files = Files::watch(paths).context(|| format!("watching {} for changes", paths.at("/run").display()))?;
     let mut resized = SigSet::empty();
@@ -48,8 +48,8 @@ pub fn watch(paths: &Paths, output: Output, style: Style, out: &mut dyn Write) -
         }
         let status = Status::read(paths, live.clone());
         let told = match output {
-            Output::Json => page.line(&status, out),
-            Output::Text => page.text(&status.text(style), out),
+            OutputFormat::Json => page.line(&status, out),
+            OutputFormat::Text => page.text(&status.text(style), out),
         };
         if told.and_then(|()| out.flush().context(|| "printing".into())).is_err() {
             return Ok(());

@@ -6,9 +6,10 @@ use super::{
     Persona, Settings, Starts, file,
 };
 use crate::config::Ladder;
-use crate::config::document::{Checked, Problem, Scalar, nearest, parsed};
+use crate::config::document::{Checked, Problem, nearest, parsed};
 use crate::config::pin::Pin;
 use crate::sys::pci::{PciAddress, PciId};
+use file::Scalar;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +22,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn check(file: file::File) -> Checked<Settings> {
     let personas = personas(&file)?;
-    Ok(Settings { menu: menu(&file.menu, &personas)?, passthrough: passthrough(&file.passthrough)?, personas })
+    Ok(Settings { menu: menu(&file.menu, &personas)?, passthrough: passthrough(&file.legion.passthrough)?, personas })
 }
 
 fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
@@ -54,7 +55,8 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
         rotation: menu.rotation.as_ref().map_or(Ok(None), rotation)?,
         high_contrast: menu.theme == Some(file::Theme::HighContrast),
         large_text: menu.large_text.unwrap_or(usual.large_text),
-        language: menu.language.flatten(),
+        font: menu.font.as_ref().map(|path| absolute(Some(path), "")).transpose()?,
+        language: menu.language.and_then(file::MenuLanguage::language),
         beep: menu.beep.unwrap_or(usual.beep),
     })
 }
@@ -139,7 +141,7 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
                 tagline: entry.tagline.clone().unwrap_or_default(),
                 accent: entry.accent.as_ref().map_or(Ok(DEFAULT_ACCENT), parsed)?,
                 emblem: entry.emblem.as_ref().map_or(Ok(Emblem::Initial), emblem)?,
-                starts: starts(entry, &file.machine, &name)?,
+                starts: starts(entry, &file.legion, &name)?,
                 pin: entry.pin.as_ref().map(pin).transpose()?,
                 unattended: entry.unattended.unwrap_or(false),
                 name,
@@ -152,7 +154,7 @@ fn pin(text: &Spanned<String>) -> Checked<Pin> {
     parsed(text).map_err(|problem: Problem| problem.with_hint("make one with `persona pin`"))
 }
 
-fn starts(entry: &file::Persona, common: &file::Machine, name: &str) -> Checked<Starts> {
+fn starts(entry: &file::Persona, common: &file::Legion, name: &str) -> Checked<Starts> {
     match &entry.starts {
         None => {}
         Some(starts) if starts.get_ref() == "legion" => {}
@@ -163,7 +165,7 @@ fn starts(entry: &file::Persona, common: &file::Machine, name: &str) -> Checked<
                 .with_hint("write \"legion\", \"host\" or the name of a systemd unit such as \"lab.service\""));
         }
     }
-    let own = &entry.machine;
+    let own = entry;
     let guest = entry.guest.unwrap_or(Guest::Linux);
     // Windows 11 requires both.
     let wants = |asked: Option<bool>| asked.unwrap_or(guest == Guest::Windows);
@@ -195,7 +197,8 @@ fn duration(text: &Spanned<String>) -> Checked<Duration> {
 }
 
 /// The rungs must follow each other, and QEMU must have time to flush the disk before it is killed.
-fn stop(given: &file::Stop) -> Checked<Ladder> {
+fn stop(given: &Spanned<file::Stop>) -> Checked<Ladder> {
+    let (span, given) = (given.span(), given.get_ref());
     let usual = Ladder::default();
     let at = |key: &Option<Spanned<String>>, usual| key.as_ref().map_or(Ok(usual), duration);
     let ladder = Ladder { again: at(&given.again, usual.again)?, quit: at(&given.quit, usual.quit)?, kill: at(&given.kill, usual.kill)? };
@@ -203,7 +206,7 @@ fn stop(given: &file::Stop) -> Checked<Ladder> {
         return Ok(ladder);
     }
     let Ladder { again, quit, kill } = ladder;
-    Err(Problem::at(given.span.clone(), format!("a stop cannot go like this: again {again:?}, quit {quit:?}, kill {kill:?}"))
+    Err(Problem::at(span, format!("a stop cannot go like this: again {again:?}, quit {quit:?}, kill {kill:?}"))
         .with_hint("all three are counted from the request: again <= quit, quit + 5s <= kill, kill <= 30m"))
 }
 

@@ -1,9 +1,11 @@
 //! Changing the settings file without touching anything else in it.
 
 use super::{DefaultPersona, Settings};
-use crate::config::document::{Checked, Table, quoted};
+use crate::config::document::{Checked, parse, quoted};
 use crate::error::{Error, Result};
+use serde::Deserialize;
 use std::ops::Range;
+use toml::Spanned;
 
 /// The text of a settings file with another `menu.default`: `last`, or the name of a persona. Everything else stays unchanged, byte by
 /// byte: comments, order, spaces, line endings. `file` is its name for messages.
@@ -25,12 +27,23 @@ pub fn with_default(text: &str, name: &str, file: &str) -> Result<String> {
     }
 }
 
+/// Where the default is set.
+#[derive(Deserialize)]
+struct File {
+    menu: Option<Spanned<Menu>>,
+}
+
+#[derive(Deserialize)]
+struct Menu {
+    default: Option<Spanned<String>>,
+}
+
 /// Which bytes are replaced by what.
 fn change(text: &str, name: &str) -> Checked<(Range<usize>, String)> {
     let ending = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let value = quoted(name);
     let key = format!("default = {value}");
-    let Some(mut menu) = Table::parse(text)?.table("menu")? else {
+    let Some(menu) = parse::<File>(text)?.menu else {
         // At the end, where it cannot become part of another table.
         let end = text.len()..text.len();
         let before = match text {
@@ -40,10 +53,10 @@ fn change(text: &str, name: &str) -> Checked<(Range<usize>, String)> {
         };
         return Ok((end, format!("{before}[menu]{ending}{key}{ending}")));
     };
-    if let Some(default) = menu.text("default")? {
+    if let Some(default) = &menu.get_ref().default {
         return Ok((default.span(), value));
     }
-    let span = menu.span.clone();
+    let span = menu.span();
     if text[span.clone()].starts_with('{') {
         let rest = text[span.start + 1..span.end].trim_start();
         let more = if rest.starts_with('}') { " " } else { "," };

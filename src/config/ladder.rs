@@ -1,30 +1,34 @@
 //! The stop ladder: from asking the guest to shut down to killing QEMU.
 
-use crate::config::document::{Checked, Lines, Record, Table};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// How long after the request to stop each rung is taken. A unit's stop time must be longer than `kill`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ladder {
     /// The power button a second time: Windows ignores the first while it sleeps or no user is logged in.
+    #[serde(with = "milliseconds")]
     pub again: Duration,
     /// QMP `quit`: the guest loses power, its disk is flushed.
+    #[serde(with = "milliseconds")]
     pub quit: Duration,
     /// SIGKILL.
+    #[serde(with = "milliseconds")]
     pub kill: Duration,
 }
 
-impl Record for Ladder {
-    fn read(table: &mut Table<'_>) -> Checked<Self> {
-        let mut time = |key| table.need(key, Table::number).map(Duration::from_millis);
-        Ok(Self { again: time("again")?, quit: time("quit")?, kill: time("kill")? })
+/// Durations as whole milliseconds.
+mod milliseconds {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn write(&self, lines: &mut Lines) {
-        lines.value("again", &self.again.as_millis());
-        lines.value("quit", &self.quit.as_millis());
-        lines.value("kill", &self.kill.as_millis());
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
     }
 }
 
@@ -60,7 +64,7 @@ impl fmt::Display for Rung {
 
 /// What to do now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum StopStep {
     /// Take this rung.
     Take(Rung),
     /// Nothing, for this long.
@@ -81,17 +85,17 @@ impl Ladder {
     }
 
     /// What to do `elapsed` after the request to stop, with `last` the rung taken last.
-    pub fn step(&self, last: Option<Rung>, elapsed: Duration) -> Step {
+    pub fn step(&self, last: Option<Rung>, elapsed: Duration) -> StopStep {
         let next = match last {
             None => Rung::PowerButton,
             Some(Rung::PowerButton) => Rung::PowerButtonAgain,
             Some(Rung::PowerButtonAgain) => Rung::Quit,
             Some(Rung::Quit) => Rung::Kill,
-            Some(Rung::Kill) => return Step::Top,
+            Some(Rung::Kill) => return StopStep::Top,
         };
         match self.time_of(next).checked_sub(elapsed) {
-            None | Some(Duration::ZERO) => Step::Take(next),
-            Some(wait) => Step::Wait(wait),
+            None | Some(Duration::ZERO) => StopStep::Take(next),
+            Some(wait) => StopStep::Wait(wait),
         }
     }
 }
@@ -104,13 +108,13 @@ mod tests {
     fn the_rungs_come_at_their_times() {
         let ladder = Ladder::default();
         let seconds = Duration::from_secs;
-        assert_eq!(ladder.step(None, seconds(0)), Step::Take(Rung::PowerButton));
-        assert_eq!(ladder.step(Some(Rung::PowerButton), seconds(4)), Step::Wait(seconds(6)));
-        assert_eq!(ladder.step(Some(Rung::PowerButton), seconds(10)), Step::Take(Rung::PowerButtonAgain));
-        assert_eq!(ladder.step(Some(Rung::PowerButtonAgain), seconds(29)), Step::Wait(seconds(1)));
-        assert_eq!(ladder.step(Some(Rung::PowerButtonAgain), seconds(30)), Step::Take(Rung::Quit));
-        assert_eq!(ladder.step(Some(Rung::Quit), seconds(40)), Step::Take(Rung::Kill));
-        assert_eq!(ladder.step(Some(Rung::Kill), seconds(1000)), Step::Top);
+        assert_eq!(ladder.step(None, seconds(0)), StopStep::Take(Rung::PowerButton));
+        assert_eq!(ladder.step(Some(Rung::PowerButton), seconds(4)), StopStep::Wait(seconds(6)));
+        assert_eq!(ladder.step(Some(Rung::PowerButton), seconds(10)), StopStep::Take(Rung::PowerButtonAgain));
+        assert_eq!(ladder.step(Some(Rung::PowerButtonAgain), seconds(29)), StopStep::Wait(seconds(1)));
+        assert_eq!(ladder.step(Some(Rung::PowerButtonAgain), seconds(30)), StopStep::Take(Rung::Quit));
+        assert_eq!(ladder.step(Some(Rung::Quit), seconds(40)), StopStep::Take(Rung::Kill));
+        assert_eq!(ladder.step(Some(Rung::Kill), seconds(1000)), StopStep::Top);
     }
 
     proptest::proptest! {
@@ -120,9 +124,9 @@ mod tests {
             let (mut elapsed, mut taken) = (Duration::ZERO, Vec::new());
             loop {
                 match ladder.step(taken.last().copied(), elapsed) {
-                    Step::Take(rung) => taken.push(rung),
-                    Step::Wait(wait) => elapsed += wait,
-                    Step::Top => break,
+                    StopStep::Take(rung) => taken.push(rung),
+                    StopStep::Wait(wait) => elapsed += wait,
+                    StopStep::Top => break,
                 }
             }
             proptest::prop_assert_eq!(taken, [Rung::PowerButton, Rung::PowerButtonAgain, Rung::Quit, Rung::Kill]);

@@ -2,6 +2,8 @@
 //!
 //! `file` holds the shape of the file, `check` turns it into the types here or says in one message which line is
 //! wrong and how to fix it, [`value`] reads single values such as `"24G"` or `"4-15"`, `edit` changes the file.
+//!
+//! Imports: `sys`.
 
 mod check;
 pub(crate) mod document;
@@ -20,6 +22,7 @@ pub use ladder::{Ladder, Rung};
 use persona_paint::Language;
 pub use persona_paint::{BuiltInEmblem, Emblem};
 use pin::Pin;
+use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,6 +62,8 @@ pub struct MenuSettings {
     pub large_text: bool,
     /// The language of the menu's own words; the host's if not set.
     pub language: Option<Language>,
+    /// A font for letters that the built-in ones lack, as a path on the machine (not below `--root`).
+    pub font: Option<PathBuf>,
     /// A beep per step of the highlight, as many as its position.
     pub beep: bool,
 }
@@ -77,6 +82,7 @@ impl Default for MenuSettings {
             high_contrast: false,
             large_text: false,
             language: None,
+            font: None,
             beep: false,
         }
     }
@@ -120,7 +126,7 @@ pub struct Passthrough {
 }
 
 /// When a passthrough device is taken from the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BindTime {
     /// Reserved before coldplug: no host driver ever binds to it.
@@ -206,7 +212,8 @@ pub struct Legion {
 }
 
 /// `backend`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// Persona, from the settings.
     Qemu,
@@ -215,7 +222,8 @@ pub enum Backend {
 }
 
 /// `guest`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Guest {
     /// Linux, or anything else that keeps its clock in UTC.
     Linux,
@@ -224,7 +232,8 @@ pub enum Guest {
 }
 
 /// `disk`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DiskBus {
     /// virtio-blk: the fastest, for guests that have its driver.
     Virtio,
@@ -233,7 +242,8 @@ pub enum DiskBus {
 }
 
 /// `display`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum GuestDisplay {
     /// Nothing: there are the passthrough cards.
     None,
@@ -242,7 +252,8 @@ pub enum GuestDisplay {
 }
 
 /// `on_poweroff`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnPoweroff {
     /// Back to the menu.
     Menu,
@@ -276,7 +287,7 @@ impl Settings {
     /// # Errors
     /// One [`crate::error::Kind::Usage`] error that names file, line and hint.
     pub fn parse(text: &str, file: &str) -> Result<Self> {
-        file::File::parse(text).and_then(check::check).map_err(|problem| problem.into_error(Error::usage, text, file))
+        document::parse::<file::File>(text).and_then(check::check).map_err(|problem| problem.into_error(Error::usage, text, file))
     }
 
     /// The persona of that name.

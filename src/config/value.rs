@@ -1,5 +1,6 @@
 //! Single values of the settings: durations, sizes, CPUs, colours, networks.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -36,32 +37,13 @@ const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
 /// When it is no time, or longer than a day.
 pub fn time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a time such as \"10s\" or \"1m30s\"");
-    let mut total = Duration::ZERO;
-    let mut rest = text.trim();
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-        let (number, after) = rest.split_at(digits);
-        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(letters);
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        let milliseconds = match unit {
-            "ms" => 1,
-            "s" | "sec" => 1000,
-            "m" | "min" => 60_000,
-            _ => return Err(wrong()),
-        };
-        let part = Duration::from_millis(number.checked_mul(milliseconds).ok_or_else(wrong)?);
-        total = total.checked_add(part).ok_or_else(wrong)?;
-        rest = after.trim_start();
-    }
+    let total = humantime::parse_duration(text.trim()).map_err(|_| wrong())?;
     if total > MAX_DURATION { Err(format!("`{text}` is longer than a day")) } else { Ok(total) }
 }
 
 /// When a guest counts as running well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum RunningWell {
     /// After it has run for this long.
     After(Duration),
@@ -83,6 +65,20 @@ impl FromStr for RunningWell {
             "agent" => Ok(Self::Agent),
             _ => time(text).map(Self::After).map_err(|wrong| wrong + "; \"agent\" waits for the guest's agent"),
         }
+    }
+}
+
+impl TryFrom<String> for RunningWell {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<RunningWell> for String {
+    fn from(value: RunningWell) -> Self {
+        value.to_string()
     }
 }
 
@@ -313,8 +309,9 @@ mod tests {
         assert_eq!("1m30s".parse(), after(90_000));
         assert_eq!("0s".parse(), after(0));
         assert_eq!("1500ms".parse(), after(1500));
+        assert_eq!("2h".parse(), after(7_200_000));
         assert_eq!("never".parse(), Ok(Timeout::Never));
-        for text in ["", "10", "s", "-1s", "10h", "25h", "99999999999999999999s", "1441min", "10 s x"] {
+        for text in ["", "10", "s", "-1s", "25h", "99999999999999999999s", "1441min", "10 s x"] {
             assert!(text.parse::<Timeout>().is_err(), "{text}");
         }
     }

@@ -67,7 +67,7 @@ impl Connection {
     }
 
     /// Sends a line, now or as soon as the client reads.
-    pub(super) fn say(&mut self, line: &str) {
+    pub(super) fn send(&mut self, line: &str) {
         self.queue.extend_from_slice(line.as_bytes());
         self.flush();
         if self.queue.len() > LONGEST_QUEUE {
@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// Sends a subscriber what the menu shows now. A slow one only gets the newest state.
-    pub(super) fn tell(&mut self, line: &str) {
+    pub(super) fn push(&mut self, line: &str) {
         self.news = Some(line.to_owned());
         self.flush();
     }

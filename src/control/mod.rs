@@ -3,6 +3,8 @@
 //!
 //! [`request`] and [`reply`] are the protocol, pure. [`Server`] is the menu's end: it never blocks, and the menu's loop polls it.
 //! [`Caller`] is the end of a command.
+//!
+//! Imports: `state`, `config` and `sys`.
 
 mod caller;
 mod connection;

@@ -160,7 +160,7 @@ impl Server {
         let mut client = Connection::new(self.count, stream);
         if !is_trusted(user, syscalls::effective_user()) {
             log::warn!("user {user} may not speak to the menu");
-            client.say(&reply::refused(&Error::new("only root may speak to the menu")));
+            client.send(&reply::refused(&Error::new("only root may speak to the menu")));
             return None;
         }
         self.epoll.add(&client, EpollEvent::new(EpollFlags::empty(), client.number)).ok()?;
@@ -178,7 +178,7 @@ impl Server {
     pub fn answer(&mut self, client: Client, line: &str) {
         if let Some(client) = self.clients.iter_mut().find(|other| other.number == client.0) {
             client.waiting = client.waiting.saturating_sub(1);
-            client.say(line);
+            client.send(line);
         }
         self.sweep();
     }
@@ -211,7 +211,7 @@ impl Server {
         }
         self.known = news;
         let line = reply::changed(shown);
-        self.clients.iter_mut().filter(|client| client.subscribes).for_each(|client| client.tell(&line));
+        self.clients.iter_mut().filter(|client| client.subscribes).for_each(|client| client.push(&line));
         self.sweep();
     }
 

@@ -3,6 +3,8 @@
 //! [`card_node`] finds the node of a PCI address and [`pick`] the best of several, [`Screen`] owns a card while the menu is
 //! up. Pictures are drawn into a buffer that is not on the screen, which then takes the place of the one that is. What was
 //! on the outputs before comes back when the screen is dropped.
+//!
+//! Imports: `config` and `sys`.
 
 mod atomic;
 mod buffers;

@@ -3,7 +3,6 @@
 //! `run` is not root, and a guest that escapes QEMU gets the privileges of `run`: it reads this record and its own cartridge, never the
 //! settings.
 
-use crate::config::document::{Checked, Lines, Record, Table, Word};
 use crate::config::ladder::Ladder;
 use crate::config::value::{Network, RunningWell};
 use crate::config::{Legion, OnPoweroff};
@@ -11,17 +10,18 @@ use crate::error::{Error, Result};
 use crate::legion::cartridge::Cartridge;
 use crate::legion::cartridge::slot;
 use crate::legion::lock::LegionLock;
-use crate::legion::machine::Machine;
 use crate::legion::qemu::argv::argv;
 use crate::legion::qemu::tpm;
 use crate::legion::topology::Pinning;
+use crate::legion::virtual_machine::VirtualMachine;
 use crate::passthrough::Warning;
 use crate::state::record;
 use crate::sys::paths::Paths;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// One launch of legion.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// The persona, for messages and state.
     pub persona: String,
@@ -51,52 +51,13 @@ pub struct Launch {
     pub notes: Vec<String>,
 }
 
-impl Record for Launch {
-    fn read(table: &mut Table<'_>) -> Checked<Self> {
-        Ok(Self {
-            persona: table.need("persona", Table::string)?,
-            cartridge: table.need("cartridge", Table::string)?,
-            cartridges: table.need("cartridges", Table::string)?.into(),
-            slot: table.need("slot", Table::string)?.into(),
-            domain: table.string("domain")?,
-            qemu: table.need("qemu", Table::strings)?,
-            swtpm: table.need("swtpm", Table::strings)?,
-            macvtap: table.need("macvtap", Table::flag)?,
-            pinning: table.need("pinning", Table::record)?,
-            ladder: table.need("ladder", Table::record)?,
-            on_poweroff: table.need("on_poweroff", Table::word)?,
-            running_well: table.need("running_well", Table::parsed)?,
-            notes: table.need("notes", Table::strings)?,
-        })
-    }
-
-    /// Paths are text here, as in the settings that they come from.
-    fn write(&self, lines: &mut Lines) {
-        lines.text("persona", &self.persona);
-        lines.text("cartridge", &self.cartridge);
-        lines.text("cartridges", &self.cartridges.to_string_lossy());
-        lines.text("slot", &self.slot.to_string_lossy());
-        if let Some(domain) = &self.domain {
-            lines.text("domain", domain);
-        }
-        lines.texts("qemu", &self.qemu);
-        lines.texts("swtpm", &self.swtpm);
-        lines.value("macvtap", &self.macvtap);
-        lines.text("on_poweroff", self.on_poweroff.word());
-        lines.text("running_well", &self.running_well.to_string());
-        lines.texts("notes", &self.notes);
-        lines.table("pinning", &self.pinning);
-        lines.table("ladder", &self.ladder);
-    }
-}
-
 impl Launch {
     /// The launch of a persona with this machine.
     ///
     /// # Errors
     /// When swtpm's command line cannot express its state folder.
-    pub fn new(paths: &Paths, persona: &str, machine: &Machine<'_>) -> Result<Self> {
-        let Machine { legion, cartridge, .. } = machine;
+    pub fn new(paths: &Paths, persona: &str, machine: &VirtualMachine<'_>) -> Result<Self> {
+        let VirtualMachine { legion, cartridge, .. } = machine;
         let launch = Self {
             qemu: argv(paths, machine),
             swtpm: if legion.tpm { tpm::argv(paths, &legion.slot)? } else { Vec::new() },
@@ -200,7 +161,7 @@ mod tests {
             running_well: RunningWell::USUAL,
             notes: vec!["as it is".into()],
         };
-        let text = document::write(&launch);
+        let text = document::write(&launch).unwrap();
         assert_eq!(
             text,
             "persona = \"mordor\"\ncartridge = \"windows\"\ncartridges = \"/var/c\"\nslot = \"/var/s\"\n\
@@ -209,6 +170,6 @@ mod tests {
         );
         assert_eq!(document::read::<Launch>(&text, "x").unwrap(), launch);
         let of_domain = Launch { domain: Some("legion".into()), ..launch };
-        assert_eq!(document::read::<Launch>(&document::write(&of_domain), "x").unwrap(), of_domain);
+        assert_eq!(document::read::<Launch>(&document::write(&of_domain).unwrap(), "x").unwrap(), of_domain);
     }
 }

@@ -9,9 +9,14 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
 
 /// The name under which systemd keeps it.
 const NAME: &str = "legion-lock";
+
+/// How long a process may have descriptors of systemd's between its start and its execution.
+const FORK_TIMEOUT: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The proof that no legion runs, or that it is ours: without it the slot cannot be moved and QEMU cannot be started.
 ///
@@ -48,12 +53,23 @@ impl LegionLock {
         // systemd still has the descriptor of the last start if this start was requested before the last one ended. A legion that still
         // runs has its own copy.
         Self::give_back()?;
-        let mut lock = Self::take(paths)?;
+        let mut lock = Self::take_soon(paths)?;
         lock.sign(paths).context(|| format!("writing to {}", paths.legion_lock().display()))?;
         if systemd::keep_descriptor(NAME, lock.as_fd())? {
             lock.0.is_given_away();
         }
         Ok(lock)
+    }
+
+    /// Takes the lock that systemd has just closed: a process that systemd is starting has the descriptor, too, until it executes.
+    fn take_soon(paths: &Paths) -> Result<Self> {
+        let ends = Instant::now() + FORK_TIMEOUT;
+        loop {
+            match Self::take(paths) {
+                Err(_) if Instant::now() < ends => std::thread::sleep(POLL_INTERVAL),
+                taken => return taken,
+            }
+        }
     }
 
     /// The lock that `prepare` took and systemd passed on to this process.

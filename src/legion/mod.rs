@@ -1,9 +1,11 @@
 //! The one virtual machine: its cartridge, QEMU or a libvirt domain that runs it, and supervision.
 //!
-//! [`Preflight`] says whether a persona can start now. `prepare` takes the [`LegionLock`], inserts a [`Cartridge`] into the slot ([`cartridge::slot`]), computes QEMU's command line
-//! ([`qemu::argv()`]) and records all of it as a [`Launch`]. `run` gets the lock from systemd and passes the record to
+//! [`Preflight`] says whether a persona can start now. `prepare` takes the [`LegionLock`], inserts a [`Cartridge`] into the slot
+//! ([`cartridge::slot`]), computes QEMU's command line ([`qemu::argv()`]) and records all of it as a [`Launch`]. `run` gets the lock from systemd and passes the record to
 //! [`qemu::supervise::run`] or [`libvirt`]. Their pure parts: [`qemu::qmp`] parses QEMU's messages, [`qemu::watch`] determines from them
 //! what happened, [`crate::config::ladder`] decides the next step of a stop, and [`ending`] says why the run ended.
+//!
+//! Imports: `passthrough`, `boot_log`, `state`, `config` and `sys`.
 
 mod announce;
 pub mod cartridge;
@@ -14,7 +16,6 @@ pub mod kvm;
 pub mod launch;
 pub mod libvirt;
 pub mod lock;
-pub mod machine;
 pub mod memory;
 pub mod network;
 pub mod preflight;
@@ -22,12 +23,13 @@ pub mod qemu;
 mod status_reporter;
 mod stopping;
 pub mod topology;
+pub mod virtual_machine;
 
 pub use announce::announce;
 pub use cartridge::{Cartridge, Disk, DiskKind};
 pub use ending::Ending;
 pub use launch::Launch;
 pub use lock::LegionLock;
-pub use machine::Machine;
 pub use preflight::{Preflight, launch_plan};
 pub use topology::Pinning;
+pub use virtual_machine::VirtualMachine;

@@ -4,10 +4,10 @@
 //! module of KVM loads, and whether libvirt's domain takes legion's devices only.
 
 use super::kvm;
-use super::{Cartridge, Machine};
+use super::{Cartridge, VirtualMachine};
 use crate::config::{Backend, Legion, Persona, Settings};
 use crate::error::{Error, Result};
-use crate::passthrough::{self, Plan, Refusal, Stage};
+use crate::passthrough::{self, Plan, PlanStage, Refusal};
 use crate::sys::account::Account;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
@@ -19,12 +19,12 @@ use nix::libc::EACCES;
 /// When the PCI devices cannot be read.
 pub fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
     let mut machine = passthrough::Machine::read(paths)?;
-    let plan = Plan::new(settings, &machine, Stage::Launch);
+    let plan = Plan::new(settings, &machine, PlanStage::Launch);
     if plan.refused.is_empty() && plan.notes.is_empty() {
         return Ok(plan);
     }
     machine.name_functions(paths);
-    Ok(Plan::new(settings, &machine, Stage::Launch))
+    Ok(Plan::new(settings, &machine, PlanStage::Launch))
 }
 
 /// The machine and the settings at one moment.
@@ -86,7 +86,7 @@ impl<'a> Preflight<'a> {
         if legion.backend == Backend::Qemu {
             let bind = self.plan.iter().flat_map(|plan| &plan.bind);
             let devices: Vec<PciAddress> = bind.map(|(address, _)| *address).collect();
-            Machine::find(self.paths, legion, &cartridge, &devices, &self.settings.passthrough)?;
+            VirtualMachine::find(self.paths, legion, &cartridge, &devices, &self.settings.passthrough)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Reports a supervisor's state of legion: to the state file, the service manager and the log.
 
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::error::Result;
 use crate::legion::announce;
 use crate::legion::ending::Ending;
@@ -49,19 +49,19 @@ impl StatusReporter<'_> {
     /// The guest runs; `why` is a problem with it, if there is one.
     pub(super) fn runs(&mut self, why: Option<String>) {
         self.runs_since.get_or_insert_with(Instant::now);
-        self.tell(Phase::Running, why);
+        self.report(Phase::Running, why);
     }
 
     /// The guest runs well; this stays true whatever comes later.
     pub(super) fn runs_well(&mut self) {
-        log::info!("{}", Event::Decision(format!("{} runs well", self.persona)));
+        LogEvent::Decision(format!("{} runs well", self.persona)).info();
         self.runs_well = true;
         self.write(LegionState { why: self.why.clone(), ..LegionState::new(self.phase, self.persona) });
     }
 
     /// legion's phase is unchanged; adds a reason.
     pub(super) fn happens(&mut self, why: String) {
-        self.tell(self.phase, Some(why));
+        self.report(self.phase, Some(why));
     }
 
     /// A stop was requested, which may take this long.
@@ -71,7 +71,7 @@ impl StatusReporter<'_> {
         notify(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(longest)]);
     }
 
-    fn tell(&mut self, phase: Phase, why: Option<String>) {
+    fn report(&mut self, phase: Phase, why: Option<String>) {
         if (phase, &why) == (self.phase, &self.why) {
             return;
         }

@@ -1,6 +1,6 @@
 //! A stop in progress, and the signals that request one.
 
-use crate::config::ladder::{Ladder, Rung, Step};
+use crate::config::ladder::{Ladder, Rung, StopStep};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::time::{Duration, Instant};
@@ -39,9 +39,9 @@ impl Stopping {
     }
 
     /// What to do now; a returned rung counts as taken.
-    pub(super) fn step(&mut self, ladder: &Ladder) -> Step {
+    pub(super) fn step(&mut self, ladder: &Ladder) -> StopStep {
         let step = ladder.step(self.last, self.since.elapsed() + self.skipped);
-        if let Step::Take(rung) = step {
+        if let StopStep::Take(rung) = step {
             self.last = Some(rung);
         }
         step

@@ -4,11 +4,11 @@
 //! each die (`target/i386/cpu.c`), so every L3 cache of the host becomes a die: on a Ryzen that is a CCX, which Linux and Windows then
 //! recognise as such.
 
-use crate::config::document::{Checked, Lines, Record, Table};
 use crate::config::value::Cpus;
 use crate::error::{Error, Result};
 use crate::passthrough::Warning;
 use crate::sys::paths::Paths;
+use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
@@ -26,23 +26,12 @@ pub struct Topology {
 }
 
 /// Which host CPUs run what. Empty lists leave it to the host's scheduler.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pinning {
     /// The host CPU of each virtual one, by QEMU's `cpu-index`.
     pub vcpus: Vec<u16>,
     /// The host CPUs of all other threads: those left for the host, or all if none is left.
     pub rest: Vec<u16>,
-}
-
-impl Record for Pinning {
-    fn read(table: &mut Table<'_>) -> Checked<Self> {
-        Ok(Self { vcpus: table.need("vcpus", Table::numbers)?, rest: table.need("rest", Table::numbers)? })
-    }
-
-    fn write(&self, lines: &mut Lines) {
-        lines.numbers("vcpus", &self.vcpus);
-        lines.numbers("rest", &self.rest);
-    }
 }
 
 /// Virtual processors, and which of the host's features they show.

@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// The input of [`crate::legion::qemu::argv()`].
 #[derive(Debug, Clone)]
-pub struct Machine<'a> {
+pub struct VirtualMachine<'a> {
     /// The persona's settings for legion.
     pub legion: &'a Legion,
     /// The inserted cartridge.
@@ -36,7 +36,7 @@ pub struct Machine<'a> {
     pub notes: Vec<Warning>,
 }
 
-impl<'a> Machine<'a> {
+impl<'a> VirtualMachine<'a> {
     /// Collects all of it. Changes nothing.
     ///
     /// Huge pages and Secure Boot are left out with a note if they are not available: legion runs without them safely.

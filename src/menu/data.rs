@@ -1,6 +1,6 @@
 //! Everything a menu needs, read from this machine.
 
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::config::Settings;
 use crate::config::kernel_command_line::KernelCommandLine;
 use crate::error::Result;
@@ -44,7 +44,7 @@ impl MenuData {
     /// The same, for a menu that starts nothing by itself, with the reason.
     #[must_use]
     pub fn without_autostart(self, why: &str) -> Self {
-        log::warn!("{}", Event::Decision(why.to_owned()));
+        LogEvent::Decision(why.to_owned()).log(log::Level::Warn);
         Self { menu: self.menu.without_autostart(), facts: Facts { opening: Some(why.to_owned()), ..self.facts }, ..self }
     }
 
@@ -60,10 +60,11 @@ impl MenuData {
     }
 }
 
-/// The owner's emblems; one that cannot be used is logged, and the painter replaces it.
+/// The owner's emblems and font; what cannot be used is logged, and the painter replaces it.
 pub fn emblems(paths: &Paths, settings: &Settings) -> Gallery {
     let (gallery, errors) = gallery::load(paths, settings.personas.iter().map(|persona| &persona.emblem));
-    for error in errors {
+    let font = settings.menu.font.as_ref().map(|font| gallery::load_font(paths, font));
+    for error in errors.into_iter().chain(font.and_then(Result::err)) {
         log::warn!("{error}");
     }
     gallery

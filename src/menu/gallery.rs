@@ -20,6 +20,27 @@ pub fn load<'a>(paths: &Paths, emblems: impl IntoIterator<Item = &'a Emblem>) ->
     (Gallery::of(art), errors)
 }
 
+/// A font that is larger is not read: it would take seconds at each start of the menu.
+const MAX_FONT: u64 = 16 << 20;
+
+/// Reads the owner's font (`menu.font`), for letters that the built-in ones lack.
+///
+/// # Errors
+/// When the file cannot be read, is too large or no font.
+pub fn load_font(paths: &Paths, path: &Path) -> Result<()> {
+    let file = paths.at(path);
+    let read = || {
+        let size = std::fs::metadata(&file)?.len();
+        if size > MAX_FONT {
+            return Err(std::io::Error::other(format!("it has {} MiB, and at most {} are read", size >> 20, MAX_FONT >> 20)));
+        }
+        persona_paint::add_font(&std::fs::read(&file)?).map_err(std::io::Error::other)
+    };
+    read()
+        .context(|| format!("reading the font {}", file.display()))
+        .map_err(|error| error.with_code("font-unusable").with_hint("give `font` a TrueType or OpenType file"))
+}
+
 fn read(path: &Path) -> Result<Art> {
     std::fs::read(path)
         .and_then(|file| Art::decode(&file))

@@ -19,6 +19,15 @@ pub(super) fn summary(refusal: &Refusal, words: &Words) -> String {
     }
 }
 
+/// Why a start failed: the sentence of its code, if there is one, and the whole reason with its hint below.
+pub(super) fn failure(code: Option<&str>, why: &str, words: &Words) -> String {
+    let why = why.replace("\n  hint: ", "\n");
+    match code.and_then(|code| (words.reason)(code)) {
+        Some(reason) => format!("{}\n{why}", fill(words.cannot_start, "reason", reason)),
+        None => why,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +43,16 @@ mod tests {
             "Can't start: it would take this PC's network card\n\
              network card 0000:05:00.0 carries the default route (enp5s0); leave it to the host"
         );
+    }
+
+    #[test]
+    fn failed_start_says_the_same_sentence_first() {
+        let words = Language::English.words();
+        assert_eq!(
+            failure(Some("iommu-missing"), "legion stays off: no IOMMU\n  hint: turn it on", words),
+            "Can't start: the IOMMU is switched off in this PC's firmware\nlegion stays off: no IOMMU\nturn it on"
+        );
+        assert_eq!(failure(None, "QEMU died\n  hint: look", words), "QEMU died\nlook");
     }
 
     #[test]

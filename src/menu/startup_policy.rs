@@ -1,7 +1,7 @@
 //! How the menu opens: what starts by itself, after how long, and the notice about it. Pure, so that it can be evaluated again in the same
 //! boot, once the settings and override of the real root can be read.
 
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::config::Settings;
 use crate::config::kernel_command_line::KernelCommandLine;
 use crate::config::value::Timeout;
@@ -97,10 +97,10 @@ impl StartupPolicy {
         let opening = Self::new(settings, command_line, &memory);
         match (&memory.choice, &opening.notice, &opening.preset) {
             (Some(choice), ..) => {
-                log::info!("{}", Event::Decision(format!("{} was chosen in this boot already: the menu waits", choice.persona)));
+                LogEvent::Decision(format!("{} was chosen in this boot already: the menu waits", choice.persona)).info();
             }
-            (None, Some(notice), Some(_)) => log::info!("{}", Event::Decision(notice.clone())),
-            (None, Some(notice), None) => log::warn!("{}", Event::Decision(notice.clone())),
+            (None, Some(notice), Some(_)) => LogEvent::Decision(notice.clone()).info(),
+            (None, Some(notice), None) => LogEvent::Decision(notice.clone()).log(log::Level::Warn),
             (None, None, _) => {}
         }
         opening

@@ -1,9 +1,9 @@
 //! A cartridge while its highlight changes: blended from two sprites, at any size and at fractional pixel positions.
 
 use super::canvas::{Canvas, PIXEL};
-use super::cartridge::{MARGIN, WIDTH};
 use super::fade::{Fade, Shares, mixed};
 use super::geometry::{Area, Rect};
+use super::look::{MARGIN, WIDTH};
 use super::target::Target;
 use std::ops::Range;
 

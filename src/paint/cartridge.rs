@@ -4,61 +4,26 @@ use super::art::Art;
 use super::background::threshold;
 use super::canvas::{Canvas, Mask, PIXEL, pixels_mut};
 use super::color::Color;
-use super::draw;
 use super::emblem;
 use super::geometry::Area;
+use super::items;
 use super::label;
-use super::language::Language;
+use super::look::{HEIGHT, LABEL, Look, MARGIN, WIDTH, placed};
 use super::outline::{Outline, Place};
 use super::scene::{Item, Placed};
-use super::shelf::LIT;
 use super::target::Target;
 use super::text::{CAPITAL, Face, Glyphs, Line, Style};
 use super::theme::{BLACK, GOLD, NIGHT, PLASTIC, WHITE, mix, vivid};
-use super::view::Card;
 use super::view::Emblem;
-
-/// The size of a cartridge in the units of its drawing.
-pub(super) const WIDTH: f32 = 264.0;
-/// See [`WIDTH`].
-pub(super) const HEIGHT: f32 = 352.0;
-/// How far light and shadow reach around it, in the same units.
-pub(super) const MARGIN: f32 = 68.0;
 
 const BODY: Area = Area::new(0.0, 0.0, WIDTH, 308.0);
 const CONNECTOR: Area = Area::new(34.0, 308.0, 196.0, 44.0);
 const SHELL: &str = "M28 0 L236 0 Q264 0 264 28 L264 62 L256 70 L256 84 L264 92 L264 296 Q264 308 252 308 L238 308 Q230 308 230 316 \
     L230 340 Q230 352 218 352 L46 352 Q34 352 34 340 L34 316 Q34 308 26 308 L12 308 Q0 308 0 296 L0 92 L8 84 L8 70 L0 62 L0 28 Q0 0 28 0 Z";
-pub(super) const LABEL: Area = Area::new(19.0, 52.0, 226.0, 242.0);
 const LABEL_OUTLINE: &str = "M33 52 L231 52 Q245 52 245 66 L245 280 Q245 294 231 294 L33 294 Q19 294 19 280 L19 66 Q19 52 33 52 Z";
 const SHEEN: &str = "M33 52 L150 52 L72 294 L33 294 Q19 294 19 280 L19 66 Q19 52 33 52 Z";
 const TITLE_BAND: &str = "M19 236 L245 236 L245 280 Q245 294 231 294 L33 294 Q19 294 19 280 Z";
 const EMBLEM: Area = Area::new(70.0, 82.0, 124.0, 124.0);
-
-/// What a cartridge looks like.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Look {
-    pub(super) card: Card,
-    /// The key that moves to it, if it has one.
-    pub(super) number: Option<usize>,
-    /// Whether it is the highlighted one.
-    pub(super) lit: bool,
-    /// Pixels of one unit of the drawing.
-    pub(super) scale: f32,
-    /// How much larger than designed its title is.
-    pub(super) text: f32,
-    /// Whether it is drawn in high contrast.
-    pub(super) plain: bool,
-    /// The language of its default tab.
-    pub(super) language: Language,
-}
-
-impl Look {
-    /// The same cartridge, highlighted: lit, and larger.
-    pub(super) fn highlighted(&self) -> Self {
-        Self { lit: true, scale: self.scale * LIT, ..self.clone() }
-    }
-}
 
 /// Draws it, [`MARGIN`] included.
 pub(super) fn sprite(look: &Look, art: Option<&Art>, glyphs: &mut Glyphs) -> Canvas {
@@ -97,7 +62,7 @@ fn lay(target: &mut Target, parts: Vec<Placed>, glyphs: &mut Glyphs) {
     for Placed { item, .. } in parts {
         match item {
             Item::Text(line) => glyphs.draw(target, &line),
-            item => draw::plain(target, &item),
+            item => items::plain(target, &item),
         }
     }
 }
@@ -271,11 +236,6 @@ fn picture(canvas: &mut Target, look: &Look, place: Area, art: Option<&Art>, gly
             glyphs.draw(canvas, &Line::centered(x, y + CAPITAL / 2.0 * style.size, style, letter));
         }
     }
-}
-
-/// An area of the drawing on the sprite.
-pub(super) fn placed(area: Area, scale: f32) -> Area {
-    Area::new((area.x + MARGIN) * scale, (area.y + MARGIN) * scale, area.width * scale, area.height * scale)
 }
 
 fn pill(x: f32, y: f32, width: f32, height: f32) -> String {

@@ -1,38 +1,13 @@
 //! The countdown: a ring with the seconds in it and words beside it, or a small ring and words.
 
-use super::color::Color;
 use super::frame::Frame;
 use super::geometry::Area;
 use super::language::fill;
-use super::scene::Scene;
+use super::scene::{Countdown, Scene};
 use super::text::{CAPITAL, Face, Line, Style};
 use super::theme::vivid;
 use super::view::{Stage, View};
 use std::time::Duration;
-
-/// The countdown: the only part that changes by itself.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Countdown {
-    /// The square the ring fills.
-    pub(super) ring: Area,
-    /// What is left of the ring, in steps of a 720th.
-    pub(super) left: u16,
-    /// Colour of what is left.
-    pub(super) color: Color,
-    /// The number in the ring, if it is large enough.
-    pub(super) number: Option<Line>,
-    /// The words beside it.
-    pub(super) words: Line,
-    /// Everything the countdown may ever cover.
-    pub(super) area: Area,
-}
-
-impl Countdown {
-    /// Its lines of text.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &Line> {
-        self.number.iter().chain([&self.words])
-    }
-}
 
 /// Where the countdown goes.
 struct Row {

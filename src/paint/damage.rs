@@ -2,10 +2,10 @@
 
 use super::MAX_SIDE;
 use super::background::Background;
-use super::cartridge::{MARGIN, WIDTH};
-use super::countdown::Countdown;
+use super::look::{MARGIN, WIDTH};
+
 use super::geometry::{Area, Rect};
-use super::scene::{Item, Placed, Scene};
+use super::scene::{Countdown, Item, Placed, Scene};
 
 /// The parts of a picture that are not the same in both scenes, apart from each other.
 pub(super) fn damage(old: &Scene, new: &Scene, bounds: Rect) -> Vec<Rect> {

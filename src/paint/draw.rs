@@ -3,14 +3,12 @@
 use super::background::Field;
 use super::between;
 use super::canvas::Canvas;
-use super::cartridge::{self, Look};
-use super::countdown::Countdown;
 use super::fade::Fade;
 use super::geometry::{Area, Rect};
+use super::items::plain;
+use super::look::{LIT, Look, MARGIN, WIDTH};
 use super::ring;
-use super::scene::{Item, Placed, Scene};
-use super::shelf::LIT;
-use super::signs;
+use super::scene::{Countdown, Item, Placed, Scene};
 use super::sprites::{Part, Sprites};
 use super::target::Target;
 use super::text::Glyphs;
@@ -75,18 +73,6 @@ pub(super) fn draw(scene: &Scene, frame: &mut Canvas, rect: Rect, sprites: &Spri
     }
 }
 
-/// Draws what needs neither glyphs nor sprites.
-pub(super) fn plain(target: &mut Target, item: &Item) {
-    match item {
-        Item::Box { area, radius, color, opacity } => target.fill_round(*area, *radius, *color, *opacity),
-        Item::Frame { area, radius, width, color, opacity } => target.stroke_round(*area, *radius, *width, *color, *opacity),
-        Item::Sign { sign, area, color, opacity } => signs::draw(target, *sign, *area, *color, *opacity),
-        Item::Veil { keep } => target.darken(*keep),
-        Item::Pointer { area, color } => ring::pointer(target, *area, *color),
-        Item::Text(_) | Item::Cartridge { .. } | Item::Emblem { .. } => {}
-    }
-}
-
 struct Brush<'a> {
     scene: &'a Scene,
     field: Field<'a>,
@@ -144,7 +130,7 @@ impl Brush<'_> {
             None
         };
         if let Some(sprite) = still {
-            let margin = cartridge::MARGIN * body.width / cartridge::WIDTH;
+            let margin = MARGIN * body.width / WIDTH;
             let corner = ((body.x - margin).round() as i32, (body.y - margin).round() as i32);
             target.blit(&sprite.canvas, corner, fade, |y| sprite.solid(y));
         }

@@ -4,10 +4,10 @@
 //! space. Text grows by the scale of the appearance, large text by half as much; the cartridges get the remaining
 //! space.
 
-use super::cartridge::HEIGHT;
 use super::color::Color;
 use super::geometry::Area;
-use super::shelf::{LIT, RAISED};
+use super::look::{HEIGHT, LIT};
+use super::shelf::RAISED;
 use super::text::{Face, Style};
 use super::theme::{HIGH_CONTRAST, Palette, STANDARD};
 use super::view::Appearance;

@@ -1,9 +1,9 @@
 //! The status line: the word-mark, the machine's name and address at the left; the notice at the right or, where that is
 //! too narrow, below.
 
+use super::element::ElementKind;
 use super::frame::Frame;
 use super::geometry::Area;
-use super::layout::ElementKind;
 use super::scene::{Item, Scene};
 use super::text::{CAPITAL, Face, Line, Style};
 use super::theme::{NIGHT, mix};

@@ -1,12 +1,12 @@
 //! The help: what the keys do, as a table for keyboard, gamepad and mouse.
 
+use super::element::ElementKind;
 use super::frame::Frame;
 use super::geometry::Area;
 use super::keys::Cap::{Button, Key};
 use super::keys::{Cap, row, row_width};
 use super::language::Words;
-use super::layout::ElementKind;
-use super::overlays::{PADDING, Panel};
+use super::panel::{PADDING, Panel};
 use super::scene::Scene;
 use super::text::{Face, Style};
 use super::view::View;

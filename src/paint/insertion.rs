@@ -1,11 +1,11 @@
 //! The chosen cartridge on its way into the slot.
 
+use super::cartridges::cartridges;
+use super::element::ElementKind;
 use super::frame::Frame;
 use super::geometry::Area;
-use super::layout::ElementKind;
-use super::scene::{Item, Scene, position};
-use super::shelf::Shelf;
-use super::stages::cartridges;
+use super::scene::{Item, Scene};
+use super::shelf::{Shelf, position};
 use super::theme::{BLACK, NIGHT, PLASTIC, WHITE, mix};
 use super::view::View;
 

@@ -1,8 +1,8 @@
 //! Keycaps, and the hints along the bottom that say what the keys do.
 
+use super::element::ElementKind;
 use super::frame::Frame;
 use super::geometry::Area;
-use super::layout::ElementKind;
 use super::scene::{Item, Scene};
 use super::signs::Sign;
 use super::text::{CAPITAL, Face, Line, Style};

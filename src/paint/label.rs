@@ -1,9 +1,9 @@
 //! What is written on a cartridge, and the badges on it: what is drawn, in pixels of the sprite.
 
-use super::cartridge::{LABEL, Look, MARGIN, placed};
 use super::color::Color;
+use super::element::ElementKind;
 use super::geometry::Area;
-use super::layout::ElementKind;
+use super::look::{LABEL, Look, MARGIN, placed};
 use super::scene::{Item, Placed};
 use super::signs::Sign;
 use super::text::{CAPITAL, Face, Line, Style};

@@ -10,11 +10,14 @@ mod background;
 mod between;
 mod canvas;
 mod cartridge;
+mod cartridges;
 mod color;
+mod compose;
 mod countdown;
 mod damage;
 mod dim;
 mod draw;
+mod element;
 mod emblem;
 mod fade;
 mod frame;
@@ -22,13 +25,16 @@ mod geometry;
 mod header;
 mod help;
 mod insertion;
+mod items;
 mod keys;
 mod label;
 mod language;
 mod layout;
+mod look;
 mod messages;
 mod outline;
 mod overlays;
+mod panel;
 mod paragraph;
 mod png;
 mod ring;
@@ -48,18 +54,20 @@ mod words;
 pub use self::png::write_png;
 pub use art::Art;
 pub use color::Color;
+pub use element::ElementKind;
 pub use emblem::BuiltInEmblem;
 pub use geometry::{Area, Rect};
 pub use language::{Language, Words, fill};
-pub use layout::{Element, ElementKind, Layout, Shape};
+pub use layout::{Element, Layout, Shape};
 pub use splash::splash;
 pub use sprites::Gallery;
-pub use view::{Appearance, Card, Emblem, Overlay, PinAnswer, PinKey, Pose, PowerEntry, Progress, Stage, Step, View};
+pub use view::{Appearance, Card, Emblem, LaunchStep, Overlay, PinAnswer, PinKey, Pose, PowerEntry, Progress, Stage, View};
 
 use canvas::Canvas;
 use scene::Scene;
 use sprites::Sprites;
 use text::Glyphs;
+pub use text::{add_font, can_write};
 
 /// The longest side of a picture, in pixels.
 const MAX_SIDE: u32 = 16384;
@@ -93,7 +101,7 @@ impl Painter {
     /// nothing if the view looks the same.
     pub fn paint(&mut self, view: &View) -> Vec<Rect> {
         let bounds = self.frame.bounds();
-        let scene = Scene::compose(view, self.appearance, bounds.width, bounds.height);
+        let scene = compose::compose(view, self.appearance, bounds.width, bounds.height);
         let damage = match &self.scene {
             Some(old) => damage::damage(old, &scene, bounds),
             None => vec![bounds],
@@ -133,5 +141,5 @@ impl Painter {
 
 /// Where everything of a view is on a picture of this size: what a painter would draw, without drawing it.
 pub fn layout(view: &View, appearance: Appearance, width: u32, height: u32) -> Layout {
-    Layout::of(&Scene::compose(view, appearance, width, height), width, height)
+    Layout::of(&compose::compose(view, appearance, width, height), width, height)
 }

@@ -1,9 +1,9 @@
 //! What went wrong: a panel below the shelf, or a screen of its own.
 
+use super::element::ElementKind;
 use super::frame::Frame;
 use super::geometry::Area;
 use super::language::Words;
-use super::layout::ElementKind;
 use super::paragraph::Paragraph;
 use super::scene::{Item, Scene};
 use super::signs::Sign;

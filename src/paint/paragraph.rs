@@ -1,6 +1,6 @@
 //! Wrapped text.
 
-use super::layout::ElementKind;
+use super::element::ElementKind;
 use super::scene::Scene;
 use super::text::{Face, Line, Style};
 

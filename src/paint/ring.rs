@@ -1,8 +1,8 @@
 //! The countdown's ring and the pointer: shapes drawn by their distance.
 
 use super::color::Color;
-use super::countdown::Countdown;
 use super::geometry::Area;
+use super::scene::Countdown;
 use super::target::Target;
 use super::theme::{BLACK, WHITE, mix};
 use std::f32::consts::TAU;

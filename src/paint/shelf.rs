@@ -1,10 +1,9 @@
 //! Where the cartridges stand: pure geometry.
 
-use super::cartridge::{HEIGHT, WIDTH};
 use super::geometry::Area;
+use super::look::{HEIGHT, LIT, WIDTH};
+use super::view::View;
 
-/// How much larger the highlighted cartridge is.
-pub(super) const LIT: f32 = 1.22;
 /// Between two cartridges, in units.
 const GAP: f32 = 42.0;
 /// More of it on both sides of the highlighted one.
@@ -13,6 +12,13 @@ const AISLE: f32 = 20.0;
 pub(super) const RAISED: f32 = 16.0;
 /// The shelf shrinks this far to show all; if that is not enough it scrolls, at full size.
 const SMALLEST: f32 = 0.8;
+
+/// Where the highlight is on the shelf, in cartridges.
+pub(super) fn position(view: &View) -> f32 {
+    let last = view.cards.len().saturating_sub(1) as f32;
+    // A comparison with NaN is false.
+    if view.pose.shelf >= 0.0 { view.pose.shelf.min(last) } else { 0.0 }
+}
 
 /// The cartridges of a shelf.
 #[derive(Debug, Clone, PartialEq)]

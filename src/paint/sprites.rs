@@ -2,7 +2,8 @@
 
 use super::art::Art;
 use super::canvas::{Canvas, PIXEL};
-use super::cartridge::{self, Look};
+use super::cartridge;
+use super::look::Look;
 use super::text::Glyphs;
 use super::view::Emblem;
 use std::collections::HashMap;

@@ -1,30 +1,30 @@
 //! The steps of a launch, ticking off from left to right.
 
+use super::element::ElementKind;
 use super::frame::Frame;
 use super::geometry::Area;
-use super::layout::ElementKind;
 use super::scene::{Item, Scene};
 use super::signs::Sign;
 use super::text::{CAPITAL, Face, Line};
 use super::theme::{BLACK, NIGHT, WHITE, mix};
-use super::view::{Progress, Step};
+use super::view::{LaunchStep, Progress};
 
 /// The steps around `middle`, joined by lines: hollow, dotted, ticked. If there are too many, those around the busy one are shown.
-pub(super) fn place(scene: &mut Scene, frame: &Frame, steps: &[Step], y: f32) {
+pub(super) fn place(scene: &mut Scene, frame: &Frame, steps: &[LaunchStep], y: f32) {
     let palette = frame.palette;
     let units = |units: f32| units * frame.text;
     let (side, gap, join) = (units(38.0), units(13.0), units(64.0));
     let space = units(18.0);
     let style = frame.style(Face::Text, 30.0, palette.ink);
     let least = units(60.0);
-    let width = |step: &Step| side + gap + style.width(&step.name);
+    let width = |step: &LaunchStep| side + gap + style.width(&step.name);
     let joined = |count: usize| (join + 2.0 * space) * count.saturating_sub(1) as f32;
     let mut shown = steps;
     while shown.len() > 1 && shown.iter().map(width).sum::<f32>() + joined(shown.len()) > frame.room() {
         shown = if shown[0].progress == Progress::Done { &shown[1..] } else { &shown[..shown.len() - 1] };
     }
     let each = ((frame.room() - joined(shown.len())) / shown.len().max(1) as f32 - side - gap).max(least);
-    let named: Vec<(&Step, String)> =
+    let named: Vec<(&LaunchStep, String)> =
         shown.iter().map(|step| (step, if shown.len() > 1 { step.name.clone() } else { style.cut(&step.name, each) })).collect();
     let total = named.iter().map(|(_, name)| side + gap + style.width(name)).sum::<f32>() + joined(named.len());
     let mut x = frame.middle() - total / 2.0;

@@ -34,10 +34,55 @@ impl Face {
             Self::Text => (&FONTS[1], include_bytes!("fonts/Inter-Medium.otf")),
             Self::Mono => (&FONTS[2], include_bytes!("fonts/JetBrainsMono-Medium.ttf")),
         };
-        slot.get_or_init(|| {
-            let settings = FontSettings { scale: 120.0, load_substitutions: false, ..FontSettings::default() };
-            Font::from_bytes(data, settings).expect("the embedded fonts are whole")
-        })
+        slot.get_or_init(|| Font::from_bytes(data, settings()).expect("the embedded fonts are whole"))
+    }
+}
+
+/// A font of the owner's for letters that the faces lack.
+static OWNERS: OnceLock<Font> = OnceLock::new();
+
+fn settings() -> FontSettings {
+    FontSettings { scale: 120.0, load_substitutions: false, ..FontSettings::default() }
+}
+
+/// Takes a font (TrueType or OpenType) for letters that the built-in fonts lack. The first one stays for the life of the process.
+///
+/// # Errors
+/// When the data are no font.
+pub fn add_font(data: &[u8]) -> Result<(), &'static str> {
+    let font = Font::from_bytes(data, settings())?;
+    OWNERS.get_or_init(|| font);
+    Ok(())
+}
+
+/// Whether there is a letter for every character of the text.
+pub fn can_write(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_control() || Glyph::of(Face::Title, letter).index != 0)
+}
+
+/// The picture of a letter in one of the fonts; index 0 is the box that stands for a missing one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Glyph {
+    /// The face; none for the owner's font.
+    face: Option<Face>,
+    index: u16,
+}
+
+impl Glyph {
+    fn of(face: Face, letter: char) -> Self {
+        let index = face.font().lookup_glyph_index(letter);
+        let owners = || OWNERS.get().map(|font| font.lookup_glyph_index(letter)).filter(|index| *index != 0);
+        match if index == 0 { owners() } else { None } {
+            Some(index) => Self { face: None, index },
+            None => Self { face: Some(face), index },
+        }
+    }
+
+    fn font(self) -> &'static Font {
+        match self.face {
+            Some(face) => face.font(),
+            None => OWNERS.get().unwrap_or_else(|| Face::Text.font()),
+        }
     }
 }
 
@@ -66,15 +111,16 @@ impl Style {
     }
 
     /// Every glyph with the pen's advance before it (kerning) and after it.
-    fn advances<'a>(&self, text: &'a str) -> impl Iterator<Item = (u16, f32, f32)> + use<'a> {
+    fn advances<'a>(&self, text: &'a str) -> impl Iterator<Item = (Glyph, f32, f32)> + use<'a> {
         let Self { size, tracking, face, .. } = *self;
-        let font = face.font();
-        let mut before = None;
+        let mut before: Option<Glyph> = None;
         text.chars().map(move |letter| {
-            let glyph = font.lookup_glyph_index(if letter.is_control() { ' ' } else { letter });
-            let kern = before.and_then(|before| font.horizontal_kern_indexed(before, glyph, size)).unwrap_or(0.0);
+            let glyph = Glyph::of(face, if letter.is_control() { ' ' } else { letter });
+            let font = glyph.font();
+            let neighbour = before.filter(|before| before.face == glyph.face);
+            let kern = neighbour.and_then(|before| font.horizontal_kern_indexed(before.index, glyph.index, size)).unwrap_or(0.0);
             before = Some(glyph);
-            (glyph, kern, kern + font.metrics_indexed(glyph, size).advance_width + tracking * size)
+            (glyph, kern, kern + font.metrics_indexed(glyph.index, size).advance_width + tracking * size)
         })
     }
 
@@ -173,7 +219,7 @@ impl Line {
 /// Draws lines, and keeps the glyphs it has drawn.
 #[derive(Default)]
 pub(super) struct Glyphs {
-    drawn: HashMap<(Face, u16, u32), Mask>,
+    drawn: HashMap<(Glyph, u32), Mask>,
 }
 
 impl Glyphs {
@@ -191,8 +237,8 @@ impl Glyphs {
             return;
         }
         for (glyph, _, _) in style.advances(&line.text) {
-            self.drawn.entry((style.face, glyph, style.size.to_bits())).or_insert_with(|| {
-                let (metrics, cover) = style.face.font().rasterize_indexed(glyph, style.size);
+            self.drawn.entry((glyph, style.size.to_bits())).or_insert_with(|| {
+                let (metrics, cover) = glyph.font().rasterize_indexed(glyph.index, style.size);
                 let top = -metrics.ymin - metrics.height as i32;
                 Mask { left: metrics.xmin, top, size: (metrics.width as u32, metrics.height as u32), cover }
             });
@@ -206,7 +252,7 @@ impl Glyphs {
         let baseline = line.baseline.round() as i32;
         let mut pen = line.x;
         for (glyph, kern, advance) in style.advances(&line.text) {
-            if let Some(drawn) = self.drawn.get(&(style.face, glyph, style.size.to_bits())) {
+            if let Some(drawn) = self.drawn.get(&(glyph, style.size.to_bits())) {
                 target.stencil(drawn, ((pen + kern).round() as i32, baseline), |_| (style.color, style.opacity));
             }
             pen += advance;
@@ -234,6 +280,16 @@ mod tests {
     fn pairs_are_kerned() {
         let apart = STYLE.width("A") + STYLE.width("V");
         assert!(STYLE.width("AV") < apart - 1.0);
+    }
+
+    #[test]
+    fn letters_of_europe_are_there_and_others_come_from_the_owners_font() {
+        for text in ["Größe", "București, Iași", "Đường Việt Nam ỗ", "Ρίβεντελ", "Ривенделл ҐЄЇ", "Łódź, Ğ, Þ"]
+        {
+            assert!(can_write(text), "{text}");
+        }
+        assert!(!can_write("漢字") && !can_write("Gondor 🎮"));
+        assert!(add_font(b"no font").is_err());
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub enum Stage {
     /// The highlighted persona was chosen and is on its way.
     Starting {
         /// What has to be done for it, in order.
-        steps: Vec<Step>,
+        steps: Vec<LaunchStep>,
     },
     /// The highlighted persona runs; the picture is on the other screen if it is legion's.
     Running {
@@ -116,7 +116,7 @@ pub enum Stage {
 
 /// A step of a launch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct LaunchStep {
     /// A word or two: "devices".
     pub name: String,
     /// How far it is.

@@ -1,18 +1,18 @@
 //! The text about the highlighted persona: its title and tagline, why it cannot be picked, how far its launch is, where to look.
 
 use super::countdown;
+use super::element::ElementKind;
 use super::frame::Frame;
 use super::geometry::Area;
 use super::insertion::DEPTH;
 use super::language::fill;
-use super::layout::ElementKind;
 use super::paragraph::Paragraph;
 use super::scene::{Item, Scene};
 use super::signs::Sign;
 use super::steps;
 use super::text::{CAPITAL, Face, Line, Style};
 use super::theme::mix;
-use super::view::{Card, Stage, Step, View};
+use super::view::{Card, LaunchStep, Stage, View};
 
 /// Title and tagline, large; a padlock or a bar before the title of one that is locked or refused.
 pub(super) fn names(scene: &mut Scene, frame: &Frame, card: &Card) {
@@ -80,7 +80,7 @@ pub(super) fn refusal(scene: &mut Scene, frame: &Frame, view: &View, why: &str) 
 }
 
 /// What is being done for a persona that was chosen, below the slot.
-pub(super) fn starting(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, launch: &[Step]) {
+pub(super) fn starting(scene: &mut Scene, frame: &Frame, view: &View, card: &Card, launch: &[LaunchStep]) {
     let title = frame.title() + (DEPTH + 2.0) * frame.cartridge;
     headline(scene, frame, title, None, &format!("{}…", fill(view.words().starting, "persona", &card.title)));
     let tagline = title + frame.tagline();

@@ -2,8 +2,8 @@
 
 use super::VFIO_PCI;
 use super::device::{Device, Kernel, verify_group};
-use super::inventory::link_name;
 use super::plan::Plan;
+use super::read::link_name;
 use super::step::Step;
 use super::undo::Undo;
 use crate::error::{Context, Error, Result};
@@ -45,7 +45,7 @@ pub fn reserve(paths: &Paths, plan: &Plan) -> Result<Vec<PciAddress>> {
     Ok(plan.reserve.clone())
 }
 
-/// Performs the steps of a [`super::Stage::Launch`] plan, and returns what was bound, for [`super::release`].
+/// Performs the steps of a [`super::PlanStage::Launch`] plan, and returns what was bound, for [`super::release`].
 ///
 /// # Errors
 /// When the plan is refused, or a step fails; the steps before it are undone then. "reboot required" in the message means

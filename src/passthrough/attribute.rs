@@ -25,7 +25,7 @@ pub fn write_now(path: &Path, value: &str) -> io::Result<()> {
 /// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Outcome {
+pub enum WriteOutcome {
     /// The kernel took the value.
     Written,
     /// It had not returned by the deadline, and may never return.
@@ -69,16 +69,16 @@ impl SysfsWriter {
     ///
     /// # Errors
     /// That of the child's system call, with its `errno`.
-    pub fn write(&self, path: &Path, value: &str, deadline: Duration) -> Result<Outcome> {
+    pub fn write(&self, path: &Path, value: &str, deadline: Duration) -> Result<WriteOutcome> {
         let doing = || format!("writing `{value}` to {}", path.display());
         let mut process = match self.process.take() {
             Some(process) => process,
             None => WriterProcess::spawn(&self.program).context(|| format!("running {} for {}", self.program.display(), doing()))?,
         };
-        let Some(errno) = process.write(path, value, deadline).context(doing)? else { return Ok(Outcome::Hung) };
+        let Some(errno) = process.write(path, value, deadline).context(doing)? else { return Ok(WriteOutcome::Hung) };
         self.process.replace(Some(process));
         match errno {
-            0 => Ok(Outcome::Written),
+            0 => Ok(WriteOutcome::Written),
             errno => Err(Error::caused_by(doing(), io::Error::from_raw_os_error(errno))),
         }
     }

@@ -1,6 +1,6 @@
 //! Further properties of a function: how it can be reset, its power state, which of its BARs can grow.
 
-use super::inventory::first_line;
+use super::read::first_line;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::fs;

@@ -1,9 +1,9 @@
 //! One device in sysfs: its driver, its override, and moving it from one driver to another.
 
 use super::VFIO_PCI;
-use super::attribute::{Outcome, SysfsWriter, write_now};
-use super::inventory::{driver_override, idle_override, is_hung, link_name};
-use super::plan::hangs_on_unbind;
+use super::attribute::{SysfsWriter, WriteOutcome, write_now};
+use super::hangs_on_unbind;
+use super::read::{driver_override, idle_override, is_hung, link_name};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
@@ -132,8 +132,8 @@ impl Device<'_> {
     /// Writes to an attribute that calls into a driver, or waits for one. A hang is recorded for this boot.
     fn write(self, attribute: &Path, value: &str, writer: &SysfsWriter, deadline: Duration) -> Result<()> {
         match writer.write(attribute, value, deadline).map_err(|error| if self.is_there() { error } else { self.gone() })? {
-            Outcome::Written => Ok(()),
-            Outcome::Hung => {
+            WriteOutcome::Written => Ok(()),
+            WriteOutcome::Hung => {
                 self.mark_hung();
                 let what = format!("reboot required: writing `{value}` to {}", attribute.display());
                 Err(Error::new(format!("{what} has not returned after {deadline:?}"))

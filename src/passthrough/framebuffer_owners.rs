@@ -1,8 +1,8 @@
 //! What uses a card besides its driver: the firmware's framebuffer and the text console.
 
 use super::host_use::Tree;
-use super::inventory::first_line;
 use super::machine::FramebufferOwner;
+use super::read::first_line;
 use crate::sys::console;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;

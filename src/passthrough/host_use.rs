@@ -2,8 +2,8 @@
 //!
 //! All of it errs on the safe side: what cannot be traced makes every candidate count.
 
-use super::inventory::first_line;
 use super::machine::{Function, HostUse};
+use super::read::first_line;
 use crate::sys::network::default_interfaces;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;

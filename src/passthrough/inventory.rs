@@ -1,10 +1,10 @@
 //! Reads the snapshot from sysfs and procfs.
 
-use super::VFIO_PCI;
 use super::framebuffer_owners::holders;
 use super::host_use::{Duties, Tree};
 use super::machine::{Function, Machine};
 use super::needs::Needs;
+use super::read::{first_line, idle_override, is_hung, link_name};
 use super::vfio::Vfio;
 use crate::error::{Context, Result};
 use crate::sys::paths::Paths;
@@ -108,33 +108,6 @@ fn hex(folder: &Path, attribute: &str) -> Result<u32> {
     let text = fs::read_to_string(&path).context(|| format!("reading {}", path.display()))?;
     let digits = text.trim().trim_start_matches("0x");
     u32::from_str_radix(digits, 16).context(|| format!("understanding `{}` in {}", text.trim(), path.display()))
-}
-
-/// The first line of an attribute; `None` if it is empty or missing.
-pub(super) fn first_line(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)
-}
-
-/// The only driver that may bind to the device in that folder, if one was set.
-pub(super) fn driver_override(folder: &Path) -> Option<String> {
-    first_line(&folder.join("driver_override")).filter(|text| text != "(null)")
-}
-
-/// The override of a device without a host driver. The kernel reads it under the lock that it holds while a driver probes, which takes
-/// seconds for a graphics card and never ends if the driver hangs: this must not block.
-pub(super) fn idle_override(folder: &Path, driver: Option<&str>) -> Option<String> {
-    driver.is_none_or(|driver| driver == VFIO_PCI).then(|| driver_override(folder)).flatten()
-}
-
-/// Whether a driver hung on it in this boot. A dangling link counts as a mark too.
-pub(super) fn is_hung(paths: &Paths, address: PciAddress) -> bool {
-    paths.hung_device(address).symlink_metadata().is_ok()
-}
-
-/// The name of a link's target, such as the driver of a device.
-pub(super) fn link_name(link: &Path) -> Option<String> {
-    Some(fs::read_link(link).ok()?.file_name()?.to_str()?.to_owned())
 }
 
 /// The PCI function above each keyboard, `None` for a keyboard without one. Virtual keyboards are ignored.

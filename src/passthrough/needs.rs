@@ -2,55 +2,29 @@
 //! driver of the display card.
 
 use super::machine::{HostUse, Machine};
-use crate::config::document::{self, Checked, Lines, Record, Table};
+use crate::config::document;
+use crate::error::Result;
 use crate::sys::paths::Paths;
+use serde::{Deserialize, Serialize};
 
 /// What the host needs, in the format of `needs.toml`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Needs {
     /// The kernel modules that draw the menu.
+    #[serde(default)]
     display_drivers: Vec<String>,
     /// In address order.
+    #[serde(default)]
     device: Vec<Need>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Need {
     address: String,
     id: String,
     why: String,
-}
-
-impl Record for Needs {
-    fn read(table: &mut Table<'_>) -> Checked<Self> {
-        let display_drivers = table.strings("display_drivers")?.unwrap_or_default();
-        let needs = Self { display_drivers, device: table.records("device")? };
-        table.end()?;
-        Ok(needs)
-    }
-
-    fn write(&self, lines: &mut Lines) {
-        lines.texts("display_drivers", &self.display_drivers);
-        lines.tables("device", &self.device);
-    }
-}
-
-impl Record for Need {
-    fn read(table: &mut Table<'_>) -> Checked<Self> {
-        let need = Self {
-            address: table.need("address", Table::string)?,
-            id: table.need("id", Table::string)?,
-            why: table.need("why", Table::string)?,
-        };
-        table.end()?;
-        Ok(need)
-    }
-
-    fn write(&self, lines: &mut Lines) {
-        lines.text("address", &self.address);
-        lines.text("id", &self.id);
-        lines.text("why", &self.why);
-    }
 }
 
 impl Needs {
@@ -66,7 +40,10 @@ impl Needs {
     }
 
     /// The file's text.
-    pub fn to_toml(&self) -> String {
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String> {
         document::write(self)
     }
 

@@ -1,33 +1,25 @@
 //! The planned changes to the machine, decided from settings and snapshot alone.
 
+use super::VFIO_PCI;
 use super::closure::{Closure, Member, closures};
 use super::machine::{FramebufferOwner, Function, Machine};
 use super::refusal::{Refusal, refusals};
+use super::stage::PlanStage;
 use super::step::Step;
 use super::warning::Warning;
-use super::{HANGS_ON_UNBIND, VFIO_PCI};
 use crate::config::{BindTime, Display, Settings};
 use crate::state::{BoundDevice, BoundDevices};
 use crate::sys::pci::PciAddress;
 use std::collections::BTreeSet;
 
-/// The moment that a plan is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Before coldplug: reserving.
-    Boot,
-    /// After the choice: binding.
-    Launch,
-}
-
 /// What to do, or why nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The moment that it is for.
-    pub stage: Stage,
+    pub stage: PlanStage,
     /// The devices for legion, in the order of the settings.
     pub closures: Vec<Closure>,
-    /// What is reserved before coldplug, in order; at [`Stage::Launch`] what the next boot should reserve. Empty if anything is refused
+    /// What is reserved before coldplug, in order; at [`PlanStage::Launch`] what the next boot should reserve. Empty if anything is refused
     /// that a reboot does not fix.
     pub reserve: Vec<PciAddress>,
     /// What is bound to vfio-pci when legion starts, in order, and when it is taken from the host. Empty if anything is refused.
@@ -46,9 +38,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Decides. The host uses in `machine` count at every stage; at [`Stage::Boot`] there are few yet, which is why storage and network
+    /// Decides. The host uses in `machine` count at every stage; at [`PlanStage::Boot`] there are few yet, which is why storage and network
     /// controllers are never in [`Plan::reserve`].
-    pub fn new(settings: &Settings, machine: &Machine, stage: Stage) -> Self {
+    pub fn new(settings: &Settings, machine: &Machine, stage: PlanStage) -> Self {
         let (closures, mut notes) = closures(&settings.passthrough, machine);
         let displays = displays(settings.menu.display, machine, &closures);
         let display = displays.first().copied();
@@ -57,7 +49,7 @@ impl Plan {
         let refused = refusals(settings, machine, &closures, display, stage);
         let members = || closures.iter().flat_map(|closure| &closure.members);
         // A later boot can reserve what is too late only for this one.
-        let reserve = if refused.iter().all(|refusal| stage == Stage::Launch && refusal.reboot_helps) {
+        let reserve = if refused.iter().all(|refusal| stage == PlanStage::Launch && refusal.reboot_helps) {
             members().filter(|member| member.at == BindTime::Boot).map(|member| member.address).collect()
         } else {
             Vec::new()
@@ -65,7 +57,7 @@ impl Plan {
         let bind = if refused.is_empty() { members().map(|member| (member.address, member.at)).collect() } else { Vec::new() };
         notes.extend(held(machine, &closures, &refused, stage));
         let steps = match stage {
-            Stage::Boot => {
+            PlanStage::Boot => {
                 let bound = |member: &&Member| member.driver.as_deref().is_some_and(|driver| driver != VFIO_PCI);
                 notes.extend(members().filter(|member| reserve.contains(&member.address)).filter(bound).map(|member| {
                     let driver = member.driver.as_deref().unwrap_or_default();
@@ -78,7 +70,7 @@ impl Plan {
                 }));
                 overrides(&reserve, machine).collect()
             }
-            Stage::Launch => launch_steps(&bind, machine),
+            PlanStage::Launch => launch_steps(&bind, machine),
         };
         Self { stage, reserve, bind, refused, notes, display, displays, steps, closures }
     }
@@ -126,8 +118,8 @@ fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddr
 }
 
 /// vfio-pci removes the firmware's framebuffer by itself, but only from a VGA controller.
-fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Stage) -> Vec<Warning> {
-    if stage == Stage::Boot || !refused.is_empty() {
+fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: PlanStage) -> Vec<Warning> {
+    if stage == PlanStage::Boot || !refused.is_empty() {
         return Vec::new();
     }
     let functions = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
@@ -214,9 +206,4 @@ fn launch_steps(bind: &[(PciAddress, BindTime)], machine: &Machine) -> Vec<Step>
     let groups: BTreeSet<u32> = functions().filter_map(|function| function.iommu_group).collect();
     steps.extend(groups.into_iter().map(Step::VerifyGroup));
     steps
-}
-
-/// Whether the driver must not be unbound.
-pub(super) fn hangs_on_unbind(driver: &str) -> bool {
-    HANGS_ON_UNBIND.contains(&driver)
 }

@@ -1,8 +1,9 @@
 //! Reasons why legion stays off. There is no switch to ignore them.
 
 use super::closure::{Closure, Member};
+use super::hangs_on_unbind;
 use super::machine::{Function, HostUse, Machine};
-use super::plan::{Stage, hangs_on_unbind};
+use super::stage::PlanStage;
 use super::vfio::Vfio;
 use crate::config::{BindTime, Display, Passthrough, Settings};
 use crate::error::Error;
@@ -54,7 +55,7 @@ pub(super) fn refusals(
     machine: &Machine,
     closures: &[Closure],
     display: Option<PciAddress>,
-    stage: Stage,
+    stage: PlanStage,
 ) -> Vec<Refusal> {
     if settings.passthrough.is_empty() {
         return Vec::new();
@@ -67,7 +68,7 @@ pub(super) fn refusals(
             "turn on AMD-Vi or VT-d (\"IOMMU\") in the firmware setup, and add intel_iommu=on (Intel) and iommu=pt to the kernel command line",
         ));
     }
-    if stage == Stage::Launch {
+    if stage == PlanStage::Launch {
         all.extend(no_vfio(machine.vfio));
     }
     all.extend(settings.passthrough.iter().filter_map(|entry| identity(entry, &settings.passthrough, machine)));
@@ -79,7 +80,7 @@ pub(super) fn refusals(
     }
     all.extend(last_keyboard(machine, closures));
     // Nothing else is fixed by a reboot.
-    if all.is_empty() && stage == Stage::Launch {
+    if all.is_empty() && stage == PlanStage::Launch {
         all.extend(functions().filter_map(|(member, function)| driver_hangs(member, function)));
     }
     all
@@ -177,7 +178,7 @@ fn display_is_there(wish: Display, machine: &Machine) -> Option<Refusal> {
 }
 
 /// The host does not need the function, and it can be taken.
-fn needed(member: &Member, function: &Function, machine: &Machine, display: Option<PciAddress>, stage: Stage) -> Vec<Refusal> {
+fn needed(member: &Member, function: &Function, machine: &Machine, display: Option<PciAddress>, stage: PlanStage) -> Vec<Refusal> {
     let address = member.address;
     let subject = subject(member, function);
     let leave = format!("leave {} to the host, or put it in a slot with an IOMMU group of its own", member.brought_by);
@@ -193,9 +194,9 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     }
     if !function.duties.is_empty() {
         all.push(refuse(used_by_host(&function.duties), format!("{subject} {}", HostUse::in_words(&function.duties))));
-    } else if stage == Stage::Launch && !machine.root_is_known && function.is_storage() {
+    } else if stage == PlanStage::Launch && !machine.root_is_known && function.is_storage() {
         all.push(refuse("device-may-hold-root", format!("{subject} may hold the file system at /, which could not be traced to its disk")));
-    } else if stage == Stage::Launch && !machine.route_is_known && function.is_network() {
+    } else if stage == PlanStage::Launch && !machine.route_is_known && function.is_network() {
         let reason = format!("{subject} may be the way to the network: no default route could be traced to its network card");
         all.push(Refusal::new("device-may-be-route", address, reason, "start legion again when the host's network is up"));
     }

@@ -2,19 +2,19 @@
 //!
 //! All are replaced atomically ([`crate::sys::atomic`]). An unreadable file counts as absent where an error would keep the host from
 //! booting; the reader logs that.
+//!
+//! Imports: `config` and `sys`.
 
-mod files;
 pub mod operation;
 pub(crate) mod record;
 mod starts;
 
-use crate::config::document::Word;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys::atomic;
 use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 pub use starts::{MAX_FAILED_BOOTS, StartCount, StartCounts, ran_well};
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub fn boot_id(paths: &Paths) -> Option<String> {
 }
 
 /// Why this boot got its persona.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
     /// A person picked it in the menu.
@@ -49,12 +49,18 @@ pub enum Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(match self {
+            Self::Picked => "picked",
+            Self::Timeout => "timeout",
+            Self::Override => "override",
+            Self::Remote => "remote",
+            Self::Fallback => "fallback",
+        })
     }
 }
 
 /// `/run/persona/choice.toml`: the persona this boot gets and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// The persona's name.
     pub persona: String,
@@ -90,11 +96,12 @@ impl Choice {
 /// launched is not lost. One window remains, from the removal to QEMU's first instruction, some milliseconds: a cut there loses an override
 /// whose guest never ran. No order of two writes closes it, and the other order would start a persona twice, or, with a guest that crashes
 /// the machine, at every boot forever. Falling back to the default, until the override is set again, is the cheaper mistake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// The persona's name.
     pub persona: String,
     /// Whether it stays until cleared instead of for one launch.
+    #[serde(default)]
     pub until_cleared: bool,
     /// The caller that set it ([`crate::sys::identity`]).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +110,7 @@ pub struct Override {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     /// The boot in which it was set ([`boot_id`]). It applies to later boots.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub boot: Option<String>,
 }
 
@@ -184,7 +191,7 @@ pub enum Cleared {
 }
 
 /// `/var/lib/persona/last.toml`: the persona that last ran well.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Last {
     /// The persona's name.
     pub persona: String,
@@ -209,7 +216,8 @@ impl Last {
 }
 
 /// legion's phase between off and on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Phase {
     /// Devices are being bound.
     Preparing,
@@ -229,12 +237,21 @@ pub enum Phase {
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(match self {
+            Self::Preparing => "preparing",
+            Self::Inserting => "inserting",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        })
     }
 }
 
 /// The outcome of legion's run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The guest powered itself off.
     GuestPoweroff,
@@ -245,7 +262,7 @@ pub enum Outcome {
 }
 
 /// `/run/persona/legion.toml`: what legion is doing, or why it is not. No file: it was not started in this boot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegionState {
     /// Its phase.
     pub phase: Phase,
@@ -253,11 +270,15 @@ pub struct LegionState {
     pub persona: String,
     /// Why it ended or failed, as text.
     pub why: Option<String>,
+    /// The same as a code, if it did not start for a known reason (`docs/json.md`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
     /// The outcome of the run, once it has ended.
     pub outcome: Option<Outcome>,
     /// How long the guest ran, in seconds, once it has ended.
     pub ran_s: Option<u64>,
     /// Whether it has run well, as defined by `running_well` in the settings.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub runs_well: bool,
 }
 
@@ -272,7 +293,13 @@ impl LegionState {
 
     /// The persona in a phase without an outcome yet.
     pub fn new(phase: Phase, persona: &str) -> Self {
-        Self { phase, persona: persona.to_owned(), why: None, outcome: None, ran_s: None, runs_well: false }
+        Self { phase, persona: persona.to_owned(), why: None, code: None, outcome: None, ran_s: None, runs_well: false }
+    }
+
+    /// The persona that did not start because of this error.
+    pub fn failure(phase: Phase, persona: &str, error: &Error) -> Self {
+        let code = error.code().map(str::to_owned);
+        Self { why: Some(error.to_string()), code, outcome: Some(Outcome::Failure), ..Self::new(phase, persona) }
     }
 
     /// Whether legion is on, starting or stopping.
@@ -303,14 +330,15 @@ impl LegionState {
 }
 
 /// `/run/persona/bound.toml`: what `prepare` did to each device, for `release` to undo and `status` to show.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundDevices {
     /// In the order in which they were bound.
+    #[serde(default, rename = "device")]
     pub devices: Vec<BoundDevice>,
 }
 
 /// A device that `prepare` bound to vfio-pci.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoundDevice {
     /// Its address.
     pub address: PciAddress,
@@ -341,14 +369,16 @@ impl BoundDevices {
 }
 
 /// `/run/persona/menu.toml`: what the menu shows on the screen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MenuState {
     /// From the menu's process start to its first complete frame on a screen, in milliseconds; absent without a screen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_frame_ms: Option<u64>,
     /// The outputs it draws on, such as `Virtual-1 1920x1080`.
+    #[serde(default)]
     pub outputs: Vec<String>,
     /// How many keyboards it reads.
+    #[serde(default)]
     pub keyboards: usize,
     /// What is wrong, if the menu could not do its work (unreadable settings, no card).
     #[serde(skip_serializing_if = "Option::is_none")]

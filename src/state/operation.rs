@@ -1,13 +1,12 @@
 //! Operations on legion: start, stop or switch. Only one runs at a time; others are told whose it is.
 
 use super::record;
-use crate::config::document::{Checked, Lines, Record, Table, Word};
 use crate::error::{Error, Result};
 use crate::sys::atomic;
 use crate::sys::file_lock::FileLock;
 use crate::sys::paths::Paths;
 use nix::time::{ClockId, clock_gettime};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +14,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// An operation on legion. In a record and in the log it is `start mordor`, `stop gondor` or `switch gondor to mordor`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Operation {
     /// Start it as this persona.
     Start {
@@ -72,60 +72,44 @@ impl FromStr for Operation {
     }
 }
 
-impl Serialize for Operation {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+impl TryFrom<String> for Operation {
+    type Error = String;
+
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Operation> for String {
+    fn from(operation: Operation) -> Self {
+        operation.to_string()
     }
 }
 
 /// The progress of the operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub enum OperationStage {
     /// legion is stopping, or about to.
     Stopping,
     /// legion is starting.
     Starting,
 }
 
-impl Word for Stage {
-    const WORDS: &'static [(&'static str, Self)] = &[("stopping", Self::Stopping), ("starting", Self::Starting)];
-}
-
 /// `/run/persona/switch.toml`: the current operation on legion, and its caller. Removed at its end; if its process does not hold the lock
 /// any more, the operation was interrupted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationRecord {
     /// The caller, as [`crate::sys::identity::of_caller`] reports it.
     pub who: String,
     /// The operation.
     pub what: Operation,
     /// Its progress.
-    pub stage: Stage,
+    pub stage: OperationStage,
     /// Its start, in seconds since boot.
     pub since_s: u64,
     /// The process that executes it.
     pub pid: u32,
-}
-
-impl Record for OperationRecord {
-    fn read(table: &mut Table<'_>) -> Checked<Self> {
-        Ok(Self {
-            who: table.need("who", Table::string)?,
-            what: table.need("what", Table::parsed)?,
-            stage: table.need("stage", Table::word)?,
-            since_s: table.need("since_s", Table::number)?,
-            pid: table.need("pid", Table::number)?,
-        })
-    }
-
-    fn write(&self, lines: &mut Lines) {
-        lines.text("who", &self.who);
-        lines.text("what", &self.what.to_string());
-        lines.text("stage", self.stage.word());
-        lines.value("since_s", &self.since_s);
-        lines.value("pid", &self.pid);
-    }
 }
 
 impl OperationRecord {
@@ -189,7 +173,7 @@ impl<'a> OperationLock<'a> {
     /// # Errors
     /// When that cannot be recorded.
     pub fn begin(self, what: Operation, who: &str, now: Duration) -> Result<RunningOperation<'a>> {
-        let stage = if matches!(what, Operation::Start { .. }) { Stage::Starting } else { Stage::Stopping };
+        let stage = if matches!(what, Operation::Start { .. }) { OperationStage::Starting } else { OperationStage::Stopping };
         let record = OperationRecord { who: who.to_owned(), what, stage, since_s: now.as_secs(), pid: std::process::id() };
         let operation = RunningOperation { lock: self, record, stays: false };
         operation.save()?;
@@ -211,7 +195,7 @@ impl RunningOperation<'_> {
     /// # Errors
     /// When that cannot be recorded.
     pub fn starts(&mut self) -> Result<()> {
-        self.record.stage = Stage::Starting;
+        self.record.stage = OperationStage::Starting;
         self.save()
     }
 
@@ -301,7 +285,7 @@ mod tests {
         assert!(OperationRecord::read(&paths).unwrap().unwrap().goes_on(&paths));
 
         turn.starts().unwrap();
-        assert_eq!(OperationRecord::read(&paths).unwrap().unwrap().stage, Stage::Starting);
+        assert_eq!(OperationRecord::read(&paths).unwrap().unwrap().stage, OperationStage::Starting);
         drop(turn);
         assert_eq!(OperationRecord::read(&paths).unwrap(), None);
         take(&paths, switch(), "sam", NOW).unwrap().interrupted();

@@ -6,24 +6,25 @@
 
 use super::record;
 use super::{Choice, Last, Reason, boot_id};
-use crate::config::document::{Checked, Lines, Record, Table};
 use crate::error::Result;
 use crate::sys::atomic;
 use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
+use serde::{Deserialize, Serialize};
 
 /// After this many consecutive boots in which a persona did not run well, it is skipped.
 pub const MAX_FAILED_BOOTS: u32 = 3;
 
 /// The counts of all personas with failed boots.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartCounts {
     /// In the order of their first failed start.
+    #[serde(default, rename = "start")]
     pub personas: Vec<StartCount>,
 }
 
 /// The count of one persona.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartCount {
     /// The persona's name.
     pub persona: String,
@@ -31,30 +32,6 @@ pub struct StartCount {
     pub boots: u32,
     /// The last of these boots ([`boot_id`]): several starts in one boot count once.
     pub boot: Option<String>,
-}
-
-impl Record for StartCounts {
-    fn read(table: &mut Table<'_>) -> Checked<Self> {
-        Ok(Self { personas: table.records("start")? })
-    }
-
-    fn write(&self, lines: &mut Lines) {
-        lines.tables("start", &self.personas);
-    }
-}
-
-impl Record for StartCount {
-    fn read(table: &mut Table<'_>) -> Checked<Self> {
-        Ok(Self { persona: table.need("persona", Table::string)?, boots: table.need("boots", Table::number)?, boot: table.string("boot")? })
-    }
-
-    fn write(&self, lines: &mut Lines) {
-        lines.text("persona", &self.persona);
-        lines.value("boots", &self.boots);
-        if let Some(boot) = &self.boot {
-            lines.text("boot", boot);
-        }
-    }
 }
 
 impl StartCounts {

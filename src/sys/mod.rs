@@ -19,6 +19,7 @@ pub mod style;
 pub mod syscalls;
 pub mod systemd;
 pub mod terminal;
+pub mod time;
 pub mod uevent;
 pub mod unit;
 pub mod width;

@@ -13,9 +13,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 const ADDRESSES_AND_ROUTES: u32 = 0x10 | 0x40 | 0x100 | 0x400;
 
 /// A subscription to changes of addresses and routes.
-pub struct Changes(OwnedFd);
+pub struct AddressChanges(OwnedFd);
 
-impl Changes {
+impl AddressChanges {
     /// Subscribes; subscribe first and read the state then.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Changes {
     }
 }
 
-impl AsFd for Changes {
+impl AsFd for AddressChanges {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -36,6 +36,12 @@ impl serde::Serialize for PciAddress {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for PciAddress {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 impl FromStr for PciAddress {
     type Err = String;
 

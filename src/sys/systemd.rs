@@ -52,7 +52,8 @@ pub fn is_service() -> bool {
 /// # Errors
 /// When the service manager cannot be notified, or does not read the notification.
 pub fn keep_descriptor(name: &str, file: BorrowedFd<'_>) -> Result<bool> {
-    let told = tell(&format!("FDSTORE=1\nFDNAME={name}\n"), &[file.as_raw_fd()]).and_then(|told| if told { barrier() } else { Ok(false) });
+    let told =
+        notify(&format!("FDSTORE=1\nFDNAME={name}\n"), &[file.as_raw_fd()]).and_then(|told| if told { barrier() } else { Ok(false) });
     told.context(|| format!("passing {name} to the service manager"))
 }
 
@@ -61,7 +62,7 @@ pub fn keep_descriptor(name: &str, file: BorrowedFd<'_>) -> Result<bool> {
 /// # Errors
 /// As [`keep_descriptor`].
 pub fn close_descriptor(name: &str) -> Result<bool> {
-    let told = tell(&format!("FDSTOREREMOVE=1\nFDNAME={name}\n"), &[]).and_then(|told| if told { barrier() } else { Ok(false) });
+    let told = notify(&format!("FDSTOREREMOVE=1\nFDNAME={name}\n"), &[]).and_then(|told| if told { barrier() } else { Ok(false) });
     told.context(|| format!("having the service manager close {name}"))
 }
 
@@ -88,7 +89,7 @@ fn passed_number(own_pid: u32, pid: &str, count: &str, names: &str, wanted: &str
 }
 
 /// Sends a message; false without a service manager.
-fn tell(message: &str, files: &[RawFd]) -> io::Result<bool> {
+fn notify(message: &str, files: &[RawFd]) -> io::Result<bool> {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(false) };
     let address = match socket.as_bytes() {
         [b'@', name @ ..] => UnixAddr::new_abstract(name),
@@ -104,7 +105,7 @@ fn tell(message: &str, files: &[RawFd]) -> io::Result<bool> {
 /// Waits until the service manager has read all earlier notifications (`sd_notify_barrier(3)`): it closes the pipe then.
 fn barrier() -> io::Result<bool> {
     let (end, pipe) = io::pipe()?;
-    tell("BARRIER=1", &[pipe.as_raw_fd()])?;
+    notify("BARRIER=1", &[pipe.as_raw_fd()])?;
     drop(pipe);
     let mut ends = [PollFd::new(end.as_fd(), PollFlags::empty())];
     match poll(&mut ends, PollTimeout::from(BARRIER_TIMEOUT))? {

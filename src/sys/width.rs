@@ -1,45 +1,15 @@
 //! How many terminal cells text takes, and how it is cut and wrapped to them.
 
-/// Scripts and pictures with characters of two cells: the wide ranges of Unicode's `EastAsianWidth.txt`, neighbours joined.
-const WIDE: [(u32, u32); 12] = [
-    (0x1100, 0x115f),
-    (0x2e80, 0x303e),
-    (0x3041, 0x33ff),
-    (0x3400, 0x4dbf),
-    (0x4e00, 0xa4cf),
-    (0xac00, 0xd7a3),
-    (0xf900, 0xfaff),
-    (0xfe30, 0xfe6f),
-    (0xff00, 0xff60),
-    (0xffe0, 0xffe6),
-    (0x1f300, 0x1faff),
-    (0x20000, 0x3fffd),
-];
+use unicode_width::UnicodeWidthChar;
 
-/// Combining accents, and invisible marks (among them those that change the direction of writing).
-const NONE: [(u32, u32); 8] = [
-    (0x0300, 0x036f),
-    (0x200b, 0x200f),
-    (0x202a, 0x202e),
-    (0x2060, 0x206f),
-    (0x20d0, 0x20ff),
-    (0xfe00, 0xfe0f),
-    (0xfe20, 0xfe2f),
-    (0xfeff, 0xfeff),
-];
-
-fn is_in(ranges: &[(u32, u32)], letter: char) -> bool {
-    ranges.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(letter)))
+/// How many cells a character takes; control characters take none.
+pub(crate) fn of_letter(letter: char) -> usize {
+    letter.width().unwrap_or(0)
 }
 
-/// How many cells a character takes.
-pub(crate) fn of_letter(letter: char) -> usize {
-    match letter {
-        ' '..='~' => 1,
-        _ if letter.is_control() || is_in(&NONE, letter) => 0,
-        _ if is_in(&WIDE, letter) => 2,
-        _ => 1,
-    }
+/// Invisible marks, among them those that change the direction of writing.
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// How many cells text takes.
@@ -50,8 +20,7 @@ pub(crate) fn of(text: &str) -> usize {
 /// The text without anything that a terminal would execute: control characters become spaces, and invisible marks are removed, except
 /// accents.
 pub(crate) fn clean(text: &str) -> String {
-    let harmless = |letter: &char| !is_in(&NONE[1..4], *letter) && *letter != '\u{feff}';
-    text.chars().filter(harmless).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    text.chars().filter(|letter| !is_invisible(*letter)).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
 }
 
 /// The text in at most `room` cells; a cut is marked by three dots, if there is room for them.

@@ -2,8 +2,8 @@
 
 use crate::views::countdown;
 use persona_paint::{
-    Appearance, BuiltInEmblem, Card, Color, Emblem, Gallery, Overlay, Painter, PinAnswer, PinKey, Pose, PowerEntry, Progress, Stage, Step,
-    View, layout,
+    Appearance, BuiltInEmblem, Card, Color, Emblem, Gallery, LaunchStep, Overlay, Painter, PinAnswer, PinKey, Pose, PowerEntry, Progress,
+    Stage, View, layout,
 };
 use proptest::prelude::*;
 
@@ -31,9 +31,9 @@ fn any_card() -> impl Strategy<Value = Card> {
     )
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+fn any_step() -> impl Strategy<Value = LaunchStep> {
     let progress = prop_oneof![Just(Progress::Pending), Just(Progress::Busy), Just(Progress::Done)];
-    (text(20), progress).prop_map(|(name, progress)| Step { name, progress })
+    (text(20), progress).prop_map(|(name, progress)| LaunchStep { name, progress })
 }
 
 fn any_overlay() -> impl Strategy<Value = Overlay> {

@@ -1,7 +1,7 @@
 //! The views that the tests look at.
 
 use persona::config::Settings;
-use persona_paint::{Appearance, BuiltInEmblem, Card, Emblem, Layout, Overlay, PinAnswer, Pose, Progress, Stage, Step, View, layout};
+use persona_paint::{Appearance, BuiltInEmblem, Card, Emblem, LaunchStep, Layout, Overlay, PinAnswer, Pose, Progress, Stage, View, layout};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ pub(crate) fn starting(done: usize) -> Stage {
     };
     let names = ["devices", "cartridge", "power"];
     Stage::Starting {
-        steps: names.iter().enumerate().map(|(index, name)| Step { name: (*name).into(), progress: progress(index) }).collect(),
+        steps: names.iter().enumerate().map(|(index, name)| LaunchStep { name: (*name).into(), progress: progress(index) }).collect(),
     }
 }
 

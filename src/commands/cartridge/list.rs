@@ -1,11 +1,12 @@
 //! `persona cartridge list`.
 
-use super::super::{Output, ago, print, print_json};
+use super::super::{OutputFormat, print, print_json};
 use crate::config::Settings;
 use crate::error::Result;
-use crate::legion::cartridge::survey::{Entry, Leftover};
+use crate::legion::cartridge::survey::{Leftover, ShelfEntry};
 use crate::legion::cartridge::{DiskSize, Shelf};
 use crate::sys::paths::Paths;
+use crate::sys::time::ago;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -59,7 +60,7 @@ struct Left {
     hint: String,
 }
 
-pub(super) fn list(paths: &Paths, settings: &Settings, output: Output, now: SystemTime, out: &mut dyn Write) -> Result<()> {
+pub(super) fn list(paths: &Paths, settings: &Settings, output: OutputFormat, now: SystemTime, out: &mut dyn Write) -> Result<()> {
     let mut listing = Listing { cartridges: Vec::new(), leftovers: Vec::new() };
     for shelf in Shelf::all(paths, settings) {
         let (entries, leftovers) = shelf.survey()?;
@@ -67,12 +68,12 @@ pub(super) fn list(paths: &Paths, settings: &Settings, output: Output, now: Syst
         listing.leftovers.extend(leftovers.into_iter().map(|Leftover { path, in_work, hint }| Left { path, in_work, hint }));
     }
     match output {
-        Output::Json => print_json(out, &listing),
-        Output::Text => print(out, &listing.text(now)),
+        OutputFormat::Json => print_json(out, &listing),
+        OutputFormat::Text => print(out, &listing.text(now)),
     }
 }
 
-fn row(shelf: &Shelf<'_>, entry: Entry) -> Row {
+fn row(shelf: &Shelf<'_>, entry: ShelfEntry) -> Row {
     let (cartridge, error) = match entry.cartridge {
         Ok(cartridge) => (Some(cartridge), None),
         Err(error) => (None, Some(error)),

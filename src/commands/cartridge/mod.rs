@@ -3,7 +3,7 @@
 mod list;
 mod progress;
 
-use super::{Output, print};
+use super::{OutputFormat, print};
 use crate::config::Settings;
 use crate::error::{Context, Error, Result};
 use crate::legion::DiskKind;
@@ -17,9 +17,9 @@ use std::time::SystemTime;
 
 /// The operations on a cartridge.
 #[derive(Debug)]
-pub enum Cartridge {
+pub enum CartridgeOperation {
     /// List all.
-    List(Output),
+    List(OutputFormat),
     /// Create one with a blank disk.
     Create(Create),
     /// Create one from an image or a block device.
@@ -27,11 +27,11 @@ pub enum Cartridge {
     /// Remove it permanently.
     Remove(Remove),
     /// Save disk, UEFI variables and TPM state together.
-    Save(Snapshot),
+    Save(SnapshotName),
     /// Restore a saved state.
-    Restore(Snapshot),
+    Restore(SnapshotName),
     /// Delete a saved state.
-    Forget(Snapshot),
+    Forget(SnapshotName),
     /// Remove the installation image of the cartridge of that name.
     Installed(String),
 }
@@ -75,7 +75,7 @@ pub struct Remove {
 
 /// A saved state.
 #[derive(Debug)]
-pub struct Snapshot {
+pub struct SnapshotName {
     /// The cartridge.
     pub name: String,
     /// The label of the saved state.
@@ -86,7 +86,7 @@ pub struct Snapshot {
 ///
 /// # Errors
 /// When it fails; nothing half-done is left then, and the next command clears what a killed one left.
-pub fn cartridge(paths: &Paths, command: Cartridge, now: SystemTime, out: &mut dyn Write) -> Result<()> {
+pub fn cartridge(paths: &Paths, command: CartridgeOperation, now: SystemTime, out: &mut dyn Write) -> Result<()> {
     let settings = Settings::load(paths)?;
     done(paths, &settings, command, now, out).map_err(|error| match error.errno() {
         Some(nix::libc::EACCES | nix::libc::EPERM) if error.hint().is_none() => {
@@ -96,26 +96,26 @@ pub fn cartridge(paths: &Paths, command: Cartridge, now: SystemTime, out: &mut d
     })
 }
 
-fn done(paths: &Paths, settings: &Settings, command: Cartridge, now: SystemTime, out: &mut dyn Write) -> Result<()> {
+fn done(paths: &Paths, settings: &Settings, command: CartridgeOperation, now: SystemTime, out: &mut dyn Write) -> Result<()> {
     let shelf = |name: &str| Shelf::of(paths, settings, name);
     match command {
-        Cartridge::List(output) => list::list(paths, settings, output, now, out),
-        Cartridge::Create(wanted) => create(&shelf(&wanted.name), &wanted, out),
-        Cartridge::Import(wanted) => import(&shelf(&wanted.name), &wanted, out),
-        Cartridge::Remove(wanted) => remove(&shelf(&wanted.name), &wanted, out),
-        Cartridge::Save(Snapshot { name, label }) => {
+        CartridgeOperation::List(output) => list::list(paths, settings, output, now, out),
+        CartridgeOperation::Create(wanted) => create(&shelf(&wanted.name), &wanted, out),
+        CartridgeOperation::Import(wanted) => import(&shelf(&wanted.name), &wanted, out),
+        CartridgeOperation::Remove(wanted) => remove(&shelf(&wanted.name), &wanted, out),
+        CartridgeOperation::Save(SnapshotName { name, label }) => {
             shelf(&name).save(&name, &label)?;
             print(out, &format!("{name} is saved as {label}; `persona cartridge restore {name} {label}` restores it\n"))
         }
-        Cartridge::Restore(Snapshot { name, label }) => {
+        CartridgeOperation::Restore(SnapshotName { name, label }) => {
             shelf(&name).restore(&name, &label)?;
             print(out, &format!("{name} is restored to {label}\n"))
         }
-        Cartridge::Forget(Snapshot { name, label }) => {
+        CartridgeOperation::Forget(SnapshotName { name, label }) => {
             shelf(&name).forget(&name, &label)?;
             print(out, &format!("{label} of {name} is forgotten\n"))
         }
-        Cartridge::Installed(name) => {
+        CartridgeOperation::Installed(name) => {
             let had_one = shelf(&name).installed(&name)?;
             let was = if had_one { "boots from its disk alone from now on" } else { "had no installation image" };
             print(out, &format!("{name} {was}\n"))

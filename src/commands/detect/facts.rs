@@ -8,7 +8,7 @@ use std::fs;
 
 /// The facts that a proposal is based on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct DetectedFacts {
     /// The host's memory in mebibytes; 0 if unknown.
     pub memory: u64,
     /// The host's number of processors; 0 if unknown.
@@ -39,7 +39,7 @@ pub struct CartridgeFacts {
     pub has_tpm: bool,
 }
 
-impl Facts {
+impl DetectedFacts {
     /// Reads the facts. Unreadable ones are left out.
     pub fn read(paths: &Paths, machine: &Machine) -> Self {
         let read = |path| fs::read_to_string(path).unwrap_or_default();

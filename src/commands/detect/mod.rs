@@ -4,7 +4,7 @@ mod facts;
 mod proposal;
 mod text;
 
-pub use facts::{CardFacts, CartridgeFacts, Facts};
+pub use facts::{CardFacts, CartridgeFacts, DetectedFacts};
 pub use proposal::{Proposal, Proposed};
 
 use super::print;
@@ -20,6 +20,6 @@ use std::io::Write;
 pub fn detect(paths: &Paths, out: &mut dyn Write) -> Result<()> {
     let mut machine = Machine::read(paths)?;
     machine.name_functions(paths);
-    let facts = Facts::read(paths, &machine);
-    print(out, &Proposal::new(&machine, &facts).to_toml(&machine, &facts))
+    let facts = DetectedFacts::read(paths, &machine);
+    print(out, &text::render(&Proposal::new(&machine, &facts), &machine, &facts))
 }

@@ -3,11 +3,10 @@
 //! [`Proposal::new`] decides from snapshots alone. Every device it names was checked with the same [`Plan`] that a launch uses: a device
 //! that a launch would refuse is left to the host, with the reason as a comment.
 
-use super::facts::{CardFacts, Facts};
-use super::text;
+use super::facts::{CardFacts, DetectedFacts};
 use crate::config::value::Timeout;
 use crate::config::{DefaultPersona, Display, MenuSettings, Passthrough, Settings};
-use crate::passthrough::{Function, Machine, Plan, Refusal, Stage, VFIO_PCI};
+use crate::passthrough::{Function, Machine, Plan, PlanStage, Refusal, VFIO_PCI};
 use crate::sys::pci::PciAddress;
 use std::cmp::Reverse;
 
@@ -37,8 +36,8 @@ pub struct Proposed {
 }
 
 impl Proposal {
-    /// Decides. Every named device passes [`Plan::new`] at [`Stage::Launch`], if necessary after a reboot.
-    pub fn new(machine: &Machine, facts: &Facts) -> Self {
+    /// Decides. Every named device passes [`Plan::new`] at [`PlanStage::Launch`], if necessary after a reboot.
+    pub fn new(machine: &Machine, facts: &DetectedFacts) -> Self {
         let mut left = Vec::new();
         let (card, display) = match cards(machine, facts, &mut left) {
             Some((card, display)) => (Some(card), Some(display)),
@@ -52,15 +51,10 @@ impl Proposal {
         let usb = usb(machine, display.as_ref(), card.as_ref(), &mut left);
         Self { display, card, usb, left }
     }
-
-    /// The complete settings file.
-    pub fn to_toml(&self, machine: &Machine, facts: &Facts) -> String {
-        text::render(self, machine, facts)
-    }
 }
 
 /// The card for legion and the card for the menu.
-fn cards(machine: &Machine, facts: &Facts, left: &mut Vec<String>) -> Option<(Proposed, Proposed)> {
+fn cards(machine: &Machine, facts: &DetectedFacts, left: &mut Vec<String>) -> Option<(Proposed, Proposed)> {
     let all: Vec<&Function> = ranked_displays(machine, facts);
     let [only] = all[..] else {
         // In reverse: the menu's best card is the last one to give to legion.
@@ -81,7 +75,7 @@ fn cards(machine: &Machine, facts: &Facts, left: &mut Vec<String>) -> Option<(Pr
 }
 
 /// All graphics cards, the best for the menu first, the best for legion last.
-fn ranked_displays<'a>(machine: &'a Machine, facts: &Facts) -> Vec<&'a Function> {
+fn ranked_displays<'a>(machine: &'a Machine, facts: &DetectedFacts) -> Vec<&'a Function> {
     let mut cards: Vec<&Function> = machine.functions.values().filter(|function| function.is_display()).collect();
     cards.sort_by_key(|card| {
         let fact = fact(card, facts);
@@ -107,11 +101,11 @@ fn is_integrated(card: &Function, machine: &Machine) -> bool {
     card.upstream.is_empty() || siblings.into_iter().any(|sibling| sibling.id.vendor == AMD && sibling.address != card.address)
 }
 
-fn fact(card: &Function, facts: &Facts) -> CardFacts {
+fn fact(card: &Function, facts: &DetectedFacts) -> CardFacts {
     facts.cards.get(&card.address).copied().unwrap_or_default()
 }
 
-fn wanted(card: &Function, all: &[&Function], machine: &Machine, facts: &Facts) -> Proposed {
+fn wanted(card: &Function, all: &[&Function], machine: &Machine, facts: &DetectedFacts) -> Proposed {
     let CardFacts { link_width, memory_window, .. } = fact(card, facts);
     let others = || all.iter().filter(|other| other.address != card.address);
     let why = if !card.has_outputs() {
@@ -128,7 +122,7 @@ fn wanted(card: &Function, all: &[&Function], machine: &Machine, facts: &Facts) 
     Proposed { address: card.address, why }
 }
 
-fn kept(card: &Function, facts: &Facts) -> Proposed {
+fn kept(card: &Function, facts: &DetectedFacts) -> Proposed {
     let why = match fact(card, facts).monitors {
         Some(1) => "a monitor is connected to it".to_owned(),
         Some(2..) => "monitors are connected to it".to_owned(),
@@ -192,5 +186,5 @@ pub(super) fn plan(machine: &Machine, display: PciAddress, devices: &[PciAddress
         passthrough: devices.iter().map(entry).collect(),
         personas: Vec::new(),
     };
-    Plan::new(&settings, machine, Stage::Launch)
+    Plan::new(&settings, machine, PlanStage::Launch)
 }

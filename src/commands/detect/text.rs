@@ -1,6 +1,6 @@
 //! The proposal as a settings file with its reasons as comments.
 
-use super::facts::{CartridgeFacts, Facts};
+use super::facts::{CartridgeFacts, DetectedFacts};
 use super::proposal::{CARTRIDGES, Proposal, Proposed, plan};
 use crate::config::document::quoted;
 use crate::passthrough::{Function, Machine};
@@ -9,7 +9,7 @@ use std::fmt::Write;
 /// The longest line of a comment, in characters.
 const WIDTH: usize = 110;
 
-pub(super) fn render(proposal: &Proposal, machine: &Machine, facts: &Facts) -> String {
+pub(super) fn render(proposal: &Proposal, machine: &Machine, facts: &DetectedFacts) -> String {
     let mut text = String::new();
     comment(
         &mut text,
@@ -51,7 +51,7 @@ fn menu(text: &mut String, proposal: &Proposal, machine: &Machine, cartridges: &
     }
 }
 
-fn legion(text: &mut String, facts: &Facts) {
+fn legion(text: &mut String, facts: &DetectedFacts) {
     text.push_str("\n[legion]\n");
     // A quarter stays with the host and its containers, at least 4 GiB; on a small machine, half.
     let spare = (facts.memory / 4).max(4096).min(facts.memory / 2);
@@ -93,7 +93,7 @@ fn passthrough(text: &mut String, proposal: &Proposal, proposed: &Proposed, mach
 }
 
 /// Cartridges with a name that is valid for a persona.
-fn usable(facts: &Facts) -> Vec<&CartridgeFacts> {
+fn usable(facts: &DetectedFacts) -> Vec<&CartridgeFacts> {
     let harmless = |name: &str| {
         name.len() <= 64
             && name != "last"

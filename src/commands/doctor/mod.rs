@@ -17,7 +17,7 @@
 
 pub mod checks;
 
-use super::{Output, print, print_json};
+use super::{OutputFormat, print, print_json};
 use crate::error::Result;
 use crate::sys::paths::Paths;
 use checks::{Finding, Level, examine};
@@ -36,12 +36,12 @@ struct Report {
 ///
 /// # Errors
 /// When it cannot be printed: everything else that fails is a finding.
-pub fn doctor(paths: &Paths, output: Output, out: &mut dyn Write) -> Result<ExitCode> {
+pub fn doctor(paths: &Paths, output: OutputFormat, out: &mut dyn Write) -> Result<ExitCode> {
     let findings = examine(paths);
     let level = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Good);
     match output {
-        Output::Json => print_json(out, &Report { level, findings })?,
-        Output::Text => print(out, &text(&findings, wants_colour()))?,
+        OutputFormat::Json => print_json(out, &Report { level, findings })?,
+        OutputFormat::Text => print(out, &text(&findings, wants_colour()))?,
     }
     Ok(ExitCode::from(match level {
         Level::Good => 0,

@@ -1,6 +1,5 @@
 //! Runs a `systemctl` to its end, and reports every step of legion in the meantime.
 
-use crate::boot_log;
 use crate::commands::or_absent;
 use crate::error::{Context, Error, Result};
 use crate::state::{LegionState, Phase};
@@ -8,6 +7,7 @@ use crate::sys::paths::Paths;
 use crate::sys::style::{Style, Tone};
 use crate::sys::syscalls;
 use crate::sys::systemd;
+use crate::sys::time::in_words;
 use crate::sys::width;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -73,7 +73,7 @@ impl<'a> Follower<'a> {
             let now = or_absent(LegionState::read(self.paths));
             if now != told {
                 if let Some(state) = &now {
-                    self.progress.tell(state);
+                    self.progress.show(state);
                 }
                 told = now;
             }
@@ -135,7 +135,7 @@ struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    fn tell(&mut self, state: &LegionState) {
+    fn show(&mut self, state: &LegionState) {
         if !self.style.live {
             return self.write(&(line(state) + "\n"));
         }
@@ -193,7 +193,7 @@ fn live(state: &LegionState, took: Duration, columns: usize, style: Style) -> St
     let shown = if is_final {
         text
     } else {
-        let took = format!("  {}", boot_log::text::said(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
+        let took = format!("  {}", in_words(took));
         width::cut(&width::clean(&text), columns.saturating_sub(took.len() + 1)) + &took
     };
     format!("\r\x1b[K{}", style.paint(tone, &shown))
@@ -210,7 +210,7 @@ mod tests {
     fn shown(states: &[LegionState], style: Style) -> String {
         let mut out = Vec::new();
         let mut progress = Progress { style, out: &mut out, line: None };
-        states.iter().for_each(|state| progress.tell(state));
+        states.iter().for_each(|state| progress.show(state));
         progress.finish();
         String::from_utf8_lossy(&out).into_owned()
     }
@@ -245,6 +245,6 @@ mod tests {
         let (reader, mut writer) = std::io::pipe().unwrap_or_else(|error| unreachable!("{error}"));
         drop(reader);
         let mut progress = Progress { style: Style::PLAIN, out: &mut writer, line: None };
-        progress.tell(&state(Phase::Running, None));
+        progress.show(&state(Phase::Running, None));
     }
 }

@@ -6,7 +6,7 @@
 mod follow;
 
 use super::{chosen_or_default, find_persona, or_absent, print};
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::boot_log::journal;
 use crate::config::{Persona, Settings};
 use crate::error::{Error, Result};
@@ -69,9 +69,9 @@ pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Re
     let Some(from) = running(paths) else { return print(out, "legion is off.\n") };
     let (who, operation) = (identity::of_caller(), Operation::Stop { from: from.clone() });
     let _operation = lock.map(|lock| lock.begin(operation.clone(), &who, uptime())).transpose()?;
-    journal::tell(paths, &Event::Asked { operation, by: who });
+    journal::write(paths, &LogEvent::Asked { operation, by: who });
     if force {
-        journal::tell(paths, &Event::Decision(format!("{from}'s plug is pulled")));
+        journal::write(paths, &LogEvent::Decision(format!("{from}'s plug is pulled")));
     }
     // Before QEMU runs, the signal has no effect, and the stop alone is quick.
     if force && let Err(error) = systemd::ask(&["kill", "--kill-who=main", "--signal=USR1", LEGION], "pulling legion's plug") {
@@ -99,9 +99,9 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
     Preflight::read(paths, &settings).ensure(persona)?;
     let mut follower = Follower::open(paths, style, out)?;
     if let Operation::Switch { from, to } = &operation {
-        journal::tell(paths, &Event::Asked { operation: operation.clone(), by: who.clone() });
+        journal::write(paths, &LogEvent::Asked { operation: operation.clone(), by: who.clone() });
         if follower.run(&["stop", LEGION], &format!("stopping {from}"))? == Came::Interrupted {
-            journal::tell(paths, &Event::Interrupted { operation: operation.clone(), by: who });
+            journal::write(paths, &LogEvent::Interrupted { operation: operation.clone(), by: who });
             running_operation.interrupted();
             let left = format!("interrupted: {LEGION} continues stopping {from}, and {to} is not started");
             return Err(Error::new(left).with_hint(format!("`persona start {to}` once it is off; `persona status` shows that")));
@@ -149,7 +149,7 @@ fn running(paths: &Paths) -> Option<String> {
 fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower<'_>) -> Result<()> {
     LegionState::forget(paths)?;
     let name = &persona.name;
-    journal::tell(paths, &Event::Choice { persona: name.clone(), reason: Reason::Remote, by: Some(who.to_owned()) });
+    journal::write(paths, &LogEvent::Choice { persona: name.clone(), reason: Reason::Remote, by: Some(who.to_owned()) });
     Choice { persona: name.clone(), reason: Reason::Remote }.write(paths)?;
     let came = follower.run(&["start", LEGION], &format!("starting {name}"));
     match (or_absent(LegionState::read(paths)), came) {

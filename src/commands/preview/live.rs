@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::error::Result;
 use crate::menu::facts::Facts;
 use crate::menu::model::{Key, Menu};
-use crate::menu::text::keys::Decoder;
+use crate::menu::text::keys::TerminalDecoder;
 use persona_paint::Painter;
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ pub(super) fn live(
     };
     let started = Instant::now();
     let mut pretended = Pretended::new(settings, menu, facts);
-    let mut decoder = Decoder::default();
+    let mut decoder = TerminalDecoder::default();
     let mut show = Show::new(protocol, terminal.size(), painter);
     loop {
         let now = started.elapsed();

@@ -82,7 +82,7 @@ impl Pretended {
         if let Some((persona, digits)) = self.pin.take() {
             let pin = self.settings.personas.get(persona).and_then(|persona| persona.pin.as_ref());
             let right = pin.is_some_and(|pin| pin.verify(&digits));
-            if self.tell(Event::PinChecked { right }, now) == Flow::Quit {
+            if self.dispatch(Event::PinChecked { right }, now) == Flow::Quit {
                 return Flow::Quit;
             }
         }
@@ -91,30 +91,30 @@ impl Pretended {
             let (phase, takes) = LAUNCH[launch.phase];
             launch.phase_ends = launch.phase_ends.saturating_add(takes);
             let told = Event::Legion { phase, persona: Some(launch.persona), why: None };
-            if self.tell(told, now) == Flow::Quit {
+            if self.dispatch(told, now) == Flow::Quit {
                 return Flow::Quit;
             }
         }
-        self.tell(Event::Tick, now)
+        self.dispatch(Event::Tick, now)
     }
 
     /// Processes a key. While a persona runs, any key acts as the guest's poweroff.
     pub(super) fn key(&mut self, key: Key, now: Duration) -> Flow {
         if self.menu.is_on_console() {
             self.launch = None;
-            return self.tell(Event::Legion { phase: Phase::Ended, persona: None, why: None }, now);
+            return self.dispatch(Event::Legion { phase: Phase::Ended, persona: None, why: None }, now);
         }
         let runs = self.launch.as_ref().filter(|launch| launch.phase_ends == Duration::MAX).map(|launch| launch.persona);
         match runs {
             Some(persona) if self.menu.overlay(now).is_none() && !matches!(key, Key::Back | Key::Help) => {
                 self.launch = None;
-                self.tell(Event::Legion { phase: Phase::Ended, persona: Some(persona), why: None }, now)
+                self.dispatch(Event::Legion { phase: Phase::Ended, persona: Some(persona), why: None }, now)
             }
-            _ => self.tell(Event::Key(key), now),
+            _ => self.dispatch(Event::Key(key), now),
         }
     }
 
-    fn tell(&mut self, event: Event, now: Duration) -> Flow {
+    fn dispatch(&mut self, event: Event, now: Duration) -> Flow {
         for effect in self.menu.handle(event, now) {
             match effect {
                 Effect::Choose { persona, .. } => {

@@ -1,6 +1,6 @@
 //! One view of the menu, by the name of its state.
 
-use persona_paint::{Overlay, PinAnswer, Pose, Progress, Stage, Step, View};
+use persona_paint::{LaunchStep, Overlay, PinAnswer, Pose, Progress, Stage, View};
 use std::time::Duration;
 
 /// The state of a view.
@@ -71,6 +71,6 @@ fn starting(done: usize) -> Stage {
         _ if index == done => Progress::Busy,
         _ => Progress::Pending,
     };
-    let step = |(index, name): (usize, &str)| Step { name: name.to_owned(), progress: progress(index) };
+    let step = |(index, name): (usize, &str)| LaunchStep { name: name.to_owned(), progress: progress(index) };
     Stage::Starting { steps: ["devices", "cartridge", "power"].into_iter().enumerate().map(step).collect() }
 }

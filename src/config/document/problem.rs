@@ -15,6 +15,17 @@ pub(crate) struct Problem {
     pub(crate) hint: Option<String>,
 }
 
+impl From<toml::de::Error> for Problem {
+    /// serde names the known keys and values behind an unknown one: the nearest is the hint.
+    fn from(error: toml::de::Error) -> Self {
+        let what = error.message().to_owned();
+        let mut words = what.split('`').skip(1).step_by(2);
+        let is_unknown = ["unknown field", "unknown variant"].iter().any(|start| what.starts_with(start));
+        let near = words.next().filter(|_| is_unknown).and_then(|wrong| nearest(wrong, words));
+        Self { span: error.span(), hint: near.map(|near| format!("did you mean `{near}`?")), what }
+    }
+}
+
 impl Problem {
     pub(crate) fn at(span: Range<usize>, what: impl Into<String>) -> Self {
         Self { span: Some(span), what: what.into(), hint: None }

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 /// All facts about a cartridge.
 #[derive(Debug)]
-pub struct Entry {
+pub struct ShelfEntry {
     /// Its name.
     pub name: String,
     /// The inspection result, or what is wrong.
@@ -51,7 +51,7 @@ impl Shelf<'_> {
     ///
     /// # Errors
     /// When the shelf cannot be read. Errors of one cartridge are part of its entry.
-    pub fn survey(&self) -> Result<(Vec<Entry>, Vec<Leftover>)> {
+    pub fn survey(&self) -> Result<(Vec<ShelfEntry>, Vec<Leftover>)> {
         let mut names: Vec<String> = self.wanted().map(str::to_owned).collect();
         let mut leftovers = Vec::new();
         let here = self.here();
@@ -91,7 +91,7 @@ impl Shelf<'_> {
         Leftover { in_work: is_held(&self.paths.at(&path)), path, hint }
     }
 
-    fn entry(&self, name: String, running: bool) -> Entry {
+    fn entry(&self, name: String, running: bool) -> ShelfEntry {
         let folder = self.here().join(&name);
         let in_slot = self.is_in_slot(&name);
         let running = running && in_slot;
@@ -105,7 +105,7 @@ impl Shelf<'_> {
             Ok(cartridge)
         });
         let seen = cartridge.as_ref().ok();
-        Entry {
+        ShelfEntry {
             size: seen.and_then(|cartridge| cartridge.disk.size(&cartridge.disk_path(self.paths)).ok()),
             used: used(&folder),
             last_run: fs::metadata(folder.join(LAST_RUN)).and_then(|stamp| stamp.modified()).ok(),

@@ -6,8 +6,8 @@ use crate::config::{DiskBus, GuestDisplay};
 use crate::error::Result;
 use crate::legion::cartridge::DiskKind;
 use crate::legion::identity;
-use crate::legion::machine::Machine;
 use crate::legion::qemu::argv::at;
+use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -32,7 +32,7 @@ const TPM: &str = "
     </tpm>";
 
 /// Adds all devices.
-pub(super) fn add(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
+pub(super) fn add(xml: &mut String, paths: &Paths, machine: &VirtualMachine<'_>) -> Result<()> {
     disks(xml, paths, machine)?;
     network(xml, machine);
     let _ = write!(
@@ -62,7 +62,7 @@ fn file(paths: &Paths, file: &Path) -> Result<String> {
 }
 
 /// The disk is opened through the slot: the inserted cartridge is what boots.
-fn disks(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
+fn disks(xml: &mut String, paths: &Paths, machine: &VirtualMachine<'_>) -> Result<()> {
     let disk = machine.cartridge.disk;
     let (kind, source, format) = match disk.kind {
         DiskKind::Qcow2 => ("file", "file", "qcow2"),
@@ -106,7 +106,7 @@ fn disks(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
     Ok(())
 }
 
-fn network(xml: &mut String, machine: &Machine<'_>) {
+fn network(xml: &mut String, machine: &VirtualMachine<'_>) {
     // libvirt creates its own tap. The settings accept no character that needs escaping in XML.
     let (kind, source) = match &machine.legion.network {
         Network::None => return,
@@ -172,7 +172,7 @@ fn sound(xml: &mut String, audio: &Audio) -> Result<()> {
 }
 
 /// Each slot of the host becomes one multifunction device behind its own root port, as on the command line.
-fn passthrough(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
+fn passthrough(xml: &mut String, paths: &Paths, machine: &VirtualMachine<'_>) -> Result<()> {
     let mut functions = machine.devices.to_vec();
     functions.sort_unstable();
     functions.dedup();

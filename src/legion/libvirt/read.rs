@@ -1,4 +1,6 @@
-//! A minimal XML parser, sufficient for `virsh dumpxml`: well-formed, without a document type.
+//! libvirt's XML as a tree of elements.
+
+use roxmltree::{Document, Node};
 
 /// The maximum nesting depth.
 const DEEPEST: usize = 64;
@@ -6,6 +8,7 @@ const DEEPEST: usize = 64;
 /// An element and its content.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Element {
+    /// Its name without a namespace.
     pub(super) name: String,
     attributes: Vec<(String, String)>,
     /// All text directly in it.
@@ -14,36 +17,19 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// Parses a document; `None` if it is not well-formed.
+    /// Parses a document; `None` if it is not well-formed, or nested deeper than any domain is.
     pub(super) fn read(document: &str) -> Option<Self> {
-        // The stack of open elements, outermost first; the first stands for the document.
-        let mut open = vec![Self::default()];
-        let mut rest = document;
-        while let Some((text, markup)) = rest.split_once('<') {
-            open.last_mut()?.text.push_str(&decode(text)?);
-            rest = if let Some(comment) = markup.strip_prefix("!--") {
-                comment.split_once("-->")?.1
-            } else if markup.starts_with(['?', '!']) {
-                markup.split_once('>')?.1
-            } else if let Some(end) = markup.strip_prefix('/') {
-                let (name, rest) = end.split_once('>')?;
-                let element = open.pop().filter(|element| element.name == name.trim_end())?;
-                open.last_mut()?.children.push(element);
-                rest
-            } else {
-                let (element, is_whole, rest) = start(markup)?;
-                if is_whole {
-                    open.last_mut()?.children.push(element);
-                } else if open.len() < DEEPEST {
-                    open.push(element);
-                } else {
-                    return None;
-                }
-                rest
-            };
-        }
-        let [document] = <[Self; 1]>::try_from(open).ok()?;
-        document.children.into_iter().next()
+        Self::of(Document::parse(document).ok()?.root_element(), DEEPEST)
+    }
+
+    fn of(node: Node<'_, '_>, deepest: usize) -> Option<Self> {
+        let deepest = deepest.checked_sub(1)?;
+        Some(Self {
+            name: node.tag_name().name().to_owned(),
+            attributes: node.attributes().map(|attribute| (attribute.name().to_owned(), attribute.value().to_owned())).collect(),
+            text: node.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect(),
+            children: node.children().filter(Node::is_element).map(|child| Self::of(child, deepest)).collect::<Option<_>>()?,
+        })
     }
 
     /// An attribute's value.
@@ -55,50 +41,6 @@ impl Element {
     pub(super) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
-}
-
-/// Parses an element's start tag after its `<`: the element, whether it is self-closing, and the rest.
-fn start(markup: &str) -> Option<(Element, bool, &str)> {
-    let (name, mut rest) = markup.split_at(markup.find(|letter: char| letter.is_ascii_whitespace() || "/>".contains(letter))?);
-    let mut element = Element { name: name.to_owned(), ..Element::default() };
-    loop {
-        rest = rest.trim_start();
-        if let Some(rest) = rest.strip_prefix('>') {
-            return Some((element, false, rest));
-        }
-        if let Some(rest) = rest.strip_prefix("/>") {
-            return Some((element, true, rest));
-        }
-        let (name, value) = rest.split_once('=')?;
-        let value = value.trim_start();
-        let quote = value.chars().next().filter(|quote| "'\"".contains(*quote))?;
-        let (value, after) = value[1..].split_once(quote)?;
-        element.attributes.push((name.trim_end().to_owned(), decode(value)?));
-        rest = after;
-    }
-}
-
-/// Text with its entities and character references resolved.
-fn decode(text: &str) -> Option<String> {
-    let mut parts = text.split('&');
-    let mut decoded = parts.next()?.to_owned();
-    for part in parts {
-        let (entity, after) = part.split_once(';')?;
-        decoded.push(match entity {
-            "amp" => '&',
-            "lt" => '<',
-            "gt" => '>',
-            "quot" => '"',
-            "apos" => '\'',
-            number => {
-                let number = number.strip_prefix('#')?;
-                let code = number.strip_prefix('x').map_or_else(|| number.parse().ok(), |hex| u32::from_str_radix(hex, 16).ok())?;
-                char::from_u32(code)?
-            }
-        });
-        decoded.push_str(after);
-    }
-    Some(decoded)
 }
 
 #[cfg(test)]
@@ -121,9 +63,23 @@ mod tests {
     #[test]
     fn what_is_not_well_formed_is_nothing() {
         let deep = "<a>".repeat(100_000);
-        for text in
-            ["", "x", "<a>", "<a></b>", "</a>", "<a b></a>", "<a b=c/>", "<a b='c/>", "<a>&x;</a>", "<a>&amp</a>", "<!--", "<a", &deep]
-        {
+        let nested = "<a>".repeat(100) + &"</a>".repeat(100);
+        for text in [
+            "",
+            "x",
+            "<a>",
+            "<a></b>",
+            "</a>",
+            "<a b></a>",
+            "<a b=c/>",
+            "<a b='c/>",
+            "<a>&x;</a>",
+            "<a>&amp</a>",
+            "<!--",
+            "<a",
+            &deep,
+            &nested,
+        ] {
             assert_eq!(Element::read(text), None, "{:.40}", text);
         }
     }

@@ -7,7 +7,7 @@ use super::check::expect_off;
 use super::poll_backoff::PollBackoff;
 use super::task::{Subscription, Task, VirshCommand};
 use super::watch::{Life, Watch};
-use crate::config::ladder::{Ladder, Rung, Step};
+use crate::config::ladder::{Ladder, Rung, StopStep};
 use crate::error::{Context, Error, Result};
 use crate::legion::ending::Ending;
 use crate::legion::health::{Check, Health};
@@ -45,13 +45,13 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, domain: &str, re
     loop {
         let now = Instant::now();
         let rung = match stopping.as_mut().map(|stopping| stopping.step(&launch.ladder)) {
-            Some(Step::Take(rung)) => {
+            Some(StopStep::Take(rung)) => {
                 reporter.happens(format!("stopping it by {rung}"));
                 domain.take(rung, &launch.ladder)?;
                 continue;
             }
-            Some(Step::Wait(wait)) => Some(wait),
-            Some(Step::Top) | None => None,
+            Some(StopStep::Wait(wait)) => Some(wait),
+            Some(StopStep::Top) | None => None,
         };
         let mut check = None;
         if domain.watch.ran && stopping.is_none() {

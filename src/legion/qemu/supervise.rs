@@ -1,6 +1,6 @@
 //! QEMU under supervision: one process, one poll(2) loop, no wake-up while nothing happens.
 
-use crate::config::ladder::Step;
+use crate::config::ladder::StopStep;
 use crate::error::{Context, Result};
 use crate::legion::ending::Ending;
 use crate::legion::health::{Check, Health};
@@ -41,13 +41,13 @@ fn supervise(paths: &Paths, launch: &Launch, lock: &LegionLock, reporter: &mut S
     let mut agent: Option<Agent> = None;
     loop {
         let mut timeout = match stopping.as_mut().map(|stopping| stopping.step(&launch.ladder)) {
-            Some(Step::Take(rung)) => {
+            Some(StopStep::Take(rung)) => {
                 reporter.happens(format!("stopping it by {rung}"));
                 qemu.take(rung);
                 continue;
             }
-            Some(Step::Wait(wait)) => Some(wait),
-            Some(Step::Top) | None => None,
+            Some(StopStep::Wait(wait)) => Some(wait),
+            Some(StopStep::Top) | None => None,
         };
         if qemu.watch.ran && stopping.is_none() {
             match health.check(Instant::now()) {

@@ -10,7 +10,7 @@ mod stick;
 
 use crate::menu::model::Key;
 use crate::sys::paths::Paths;
-use decoder::{Decoder, Kind, Snapshot};
+use decoder::{Decoder, InputKind, KeysAndAxes};
 use evdev::raw_stream::RawDevice;
 use nix::libc::O_NONBLOCK;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -31,7 +31,7 @@ pub struct Inputs {
 struct Input {
     // Not `evdev::Device`: that synthesizes presses for lost events, and reports an error when an unplugged device cannot be released.
     device: RawDevice,
-    kind: Kind,
+    kind: InputKind,
     decoder: Decoder,
 }
 
@@ -60,7 +60,7 @@ impl Inputs {
 
     /// How many there are that a person can choose with: keyboards and gamepads.
     pub fn count(&self) -> usize {
-        self.devices.values().filter(|input| input.kind != Kind::Mouse).count()
+        self.devices.values().filter(|input| input.kind != InputKind::Mouse).count()
     }
 
     /// All of them by kind and name, such as `keyboard Logitech K400`.
@@ -94,7 +94,7 @@ impl Input {
         let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(node)?;
         let mut device = RawDevice::try_from(file)?;
         let keys = device.supported_keys();
-        let kind = keys.and_then(|keys| Kind::of(keys, device.supported_relative_axes(), device.supported_absolute_axes()));
+        let kind = keys.and_then(|keys| InputKind::of(keys, device.supported_relative_axes(), device.supported_absolute_axes()));
         let Some(kind) = kind else { return Ok(None) };
         if let Err(error) = device.grab() {
             // Another process has grabbed it and gets its keys; the other devices still work.
@@ -134,6 +134,6 @@ impl Input {
 }
 
 /// What the device's keys and axes are now. The kernel drops key events that are still unread and led to that state.
-fn snapshot(device: &RawDevice) -> io::Result<Snapshot> {
-    Ok(Snapshot { down: device.get_key_state()?.iter().collect(), axes: device.get_absinfo()?.collect() })
+fn snapshot(device: &RawDevice) -> io::Result<KeysAndAxes> {
+    Ok(KeysAndAxes { down: device.get_key_state()?.iter().collect(), axes: device.get_absinfo()?.collect() })
 }

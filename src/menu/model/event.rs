@@ -74,7 +74,7 @@ pub enum Remote {
 
 /// Why the menu refuses a request of the control socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RemoteRefusal {
     /// The persona cannot start now.
     Refused,
     /// This one was chosen or runs already, by index, if it is one of the menu's.

@@ -39,7 +39,7 @@ use crate::config::pin::Tries;
 use crate::config::value::Timeout;
 use crate::config::{OnPoweroff, Settings, Starts};
 use crate::state::{Phase, Reason};
-pub use event::{Effect, Event, Key, Light, Refusal, Remote};
+pub use event::{Effect, Event, Key, Light, Remote, RemoteRefusal};
 use overlay::Over;
 use recording::Recording;
 use std::time::Duration;
@@ -53,7 +53,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the state machine needs to know of each persona.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
+struct MenuEntry {
     runs: Runs,
     on_poweroff: OnPoweroff,
     /// It asks for a PIN.
@@ -96,7 +96,7 @@ enum State {
 /// The menu.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Menu {
-    entries: Vec<Entry>,
+    entries: Vec<MenuEntry>,
     default: Option<usize>,
     highlighted: usize,
     /// What was last chosen or reported.
@@ -129,7 +129,7 @@ impl Menu {
     pub fn new(settings: &Settings, default: &str, preset: Option<(&str, Reason)>, timeout: Timeout) -> Self {
         let index = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
         let preset = preset.and_then(|(name, reason)| Some((index(name)?, reason)));
-        let entries: Vec<Entry> = settings
+        let entries: Vec<MenuEntry> = settings
             .personas
             .iter()
             .map(|persona| {
@@ -138,7 +138,7 @@ impl Menu {
                     Starts::Unit(_) => (Runs::Unit, OnPoweroff::Menu),
                     Starts::Host => (Runs::Host, OnPoweroff::Host),
                 };
-                Entry { runs, on_poweroff, locked: persona.pin.is_some(), refused: false }
+                MenuEntry { runs, on_poweroff, locked: persona.pin.is_some(), refused: false }
             })
             .collect();
         let named = index(default).unwrap_or(0);

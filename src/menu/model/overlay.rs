@@ -1,7 +1,7 @@
 //! The overlays of the menu: help, the power menu, the PIN of a locked persona. Pure.
 
 use crate::config::pin;
-use crate::menu::model::Key;
+use crate::menu::model::event::Key;
 use persona_paint::{Overlay, PinAnswer, PinKey, PowerEntry};
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What a client of the control socket can do and see.
 
-use super::{Effect, Menu, Refusal, Remote, Runs, State};
+use super::{Effect, Menu, Remote, RemoteRefusal, Runs, State};
 use crate::config::value::Timeout;
 use crate::menu::model::overlay::Over;
 use crate::state::{Phase, Reason};
@@ -11,7 +11,7 @@ impl Menu {
     ///
     /// # Errors
     /// When it cannot be done now; nothing has changed then.
-    pub fn remote(&mut self, remote: Remote, now: Duration) -> Result<Vec<Effect>, Refusal> {
+    pub fn remote(&mut self, remote: Remote, now: Duration) -> Result<Vec<Effect>, RemoteRefusal> {
         match remote {
             Remote::Choose(persona) => self.choose_remotely(persona, now),
             Remote::Hold => self.hold_remotely().map(|()| Vec::new()),
@@ -29,7 +29,7 @@ impl Menu {
         }
     }
 
-    fn choose_remotely(&mut self, persona: usize, now: Duration) -> Result<Vec<Effect>, Refusal> {
+    fn choose_remotely(&mut self, persona: usize, now: Duration) -> Result<Vec<Effect>, RemoteRefusal> {
         let is_free = match self.state {
             _ if self.is_recording() => false,
             State::AwaitingScreen | State::CountingDown { .. } | State::Waiting | State::Failed { .. } => true,
@@ -39,10 +39,10 @@ impl Menu {
             State::Chosen { .. } | State::Starting(_) => false,
         };
         if !is_free {
-            return Err(Refusal::Busy(self.playing));
+            return Err(RemoteRefusal::Busy(self.playing));
         }
         if self.entries.get(persona).is_none_or(|entry| entry.refused) {
-            return Err(Refusal::Refused);
+            return Err(RemoteRefusal::Refused);
         }
         let was_on_console = self.is_on_console();
         let mut effects = self.choose(persona, Reason::Remote, now);
@@ -54,7 +54,7 @@ impl Menu {
         Ok(effects)
     }
 
-    fn hold_remotely(&mut self) -> Result<(), Refusal> {
+    fn hold_remotely(&mut self) -> Result<(), RemoteRefusal> {
         match self.state {
             State::CountingDown { .. } => self.state = State::Waiting,
             // The host may have an override, or another timeout.
@@ -63,21 +63,21 @@ impl Menu {
                 self.preset = None;
                 self.timeout = Timeout::Never;
             }
-            _ => return Err(Refusal::NoCountdown),
+            _ => return Err(RemoteRefusal::NoCountdown),
         }
         self.held = true;
         Ok(())
     }
 
-    fn move_remotely(&mut self, to: usize, now: Duration) -> Result<(), Refusal> {
+    fn move_remotely(&mut self, to: usize, now: Duration) -> Result<(), RemoteRefusal> {
         if matches!(self.over, Some(Over::Pin(_))) {
-            return Err(Refusal::PinIsEntered);
+            return Err(RemoteRefusal::PinIsEntered);
         }
         match &self.state {
             State::AwaitingScreen | State::Waiting => {}
             State::CountingDown { .. } => self.give_more_time(now),
             State::Failed { .. } => self.state = State::Waiting,
-            _ => return Err(Refusal::NoShelf),
+            _ => return Err(RemoteRefusal::NoShelf),
         }
         self.highlighted = to.min(self.entries.len().saturating_sub(1));
         Ok(())

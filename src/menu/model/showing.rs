@@ -5,7 +5,7 @@ use crate::config::value::Timeout;
 use crate::menu::model::event::Light;
 use crate::menu::model::view::{Stage, launch_steps};
 use crate::state::Phase;
-use persona_paint::{Overlay, Step};
+use persona_paint::{LaunchStep, Overlay};
 use std::time::Duration;
 
 /// How long the menu names the other screen before it dims, and before its outputs are switched off: the user looks at
@@ -77,7 +77,7 @@ impl Menu {
     }
 
     /// The steps of the highlighted persona's launch, in `phase`: a unit has none of legion's.
-    fn steps(&self, phase: Phase) -> Vec<Step> {
+    fn steps(&self, phase: Phase) -> Vec<LaunchStep> {
         if self.entries.get(self.highlighted).is_some_and(|entry| entry.runs == Runs::Legion) { launch_steps(phase) } else { Vec::new() }
     }
 }

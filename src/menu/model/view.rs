@@ -5,7 +5,7 @@ use crate::menu::facts::Facts;
 use crate::menu::model::Menu;
 use crate::menu::reasons;
 use crate::state::Phase;
-use persona_paint::{Appearance, Progress, Step};
+use persona_paint::{Appearance, LaunchStep, Progress, can_write};
 use std::cmp::Ordering;
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub use persona_paint::{Card, Stage, View};
 /// What the menu of these settings shows at `now` on this machine; nothing while the console has the screen.
 pub fn view(settings: &Settings, menu: &Menu, facts: &Facts, now: Duration) -> Option<View> {
     let cards = settings.personas.iter().enumerate().map(|(index, persona)| Card {
-        title: persona.title.clone(),
-        tagline: persona.tagline.clone(),
+        title: if can_write(&persona.title) { persona.title.clone() } else { persona.name.clone() },
+        tagline: Some(&persona.tagline).filter(|tagline| can_write(tagline)).cloned().unwrap_or_default(),
         accent: persona.accent,
         emblem: persona.emblem.clone(),
         is_default: menu.default() == Some(index),
@@ -47,7 +47,7 @@ pub fn appearance(settings: &MenuSettings) -> Appearance {
 }
 
 /// How far the steps of a launch of legion are in `phase`.
-pub(super) fn launch_steps(phase: Phase) -> Vec<Step> {
+pub(super) fn launch_steps(phase: Phase) -> Vec<LaunchStep> {
     let busy = match phase {
         Phase::Preparing => 0,
         Phase::Inserting => 1,
@@ -60,5 +60,5 @@ pub(super) fn launch_steps(phase: Phase) -> Vec<Step> {
         Ordering::Greater => Progress::Pending,
     };
     let steps = ["devices", "cartridge", "power"].into_iter().enumerate();
-    steps.map(|(index, name)| Step { name: name.to_owned(), progress: progress(index) }).collect()
+    steps.map(|(index, name)| LaunchStep { name: name.to_owned(), progress: progress(index) }).collect()
 }

@@ -6,7 +6,7 @@ use crate::config::Persona;
 use crate::config::document::nearest;
 use crate::control::{Asked, Client, Move, Request, Server, reply};
 use crate::error::{Error, Result};
-use crate::menu::model::{Menu, Refusal, Remote};
+use crate::menu::model::{Menu, Remote, RemoteRefusal};
 use crate::menu::session::sources::Sources;
 use crate::state::Choice;
 use persona_paint::fill;
@@ -106,7 +106,7 @@ impl Session {
                     Request::Hold => self.hold_for(&who, sources),
                     Request::Move(to) => self.move_for(&to, sources),
                     Request::Console => {
-                        log::info!("{}", boot_log::Event::Decision(format!("{who} requested the console")));
+                        boot_log::LogEvent::Decision(format!("{who} requested the console")).info();
                         if self.menu().is_none() {
                             flow = Flow::Quit;
                         }
@@ -160,7 +160,7 @@ impl Session {
         self.control.asking = None;
         chosen?;
         let words = fill(self.words().chosen_by, "user", &who);
-        self.say(&fill(&words, "persona", &self.title(Some(persona))));
+        self.set_status_line(&fill(&words, "persona", &self.title(Some(persona))));
         self.control.chosen_by = Some((name.clone(), who.clone()));
         self.control.deferred.push(Deferred { client, name, who, until: Until::Recorded });
         Ok(Answer::Later)
@@ -191,8 +191,8 @@ impl Session {
 
     fn hold_for(&mut self, who: &str, sources: &Sources) -> Result<()> {
         self.remote(Remote::Hold, sources)?;
-        log::info!("{}", boot_log::Event::Decision(format!("the countdown is held by {who}: the menu waits for a choice")));
-        self.say(&fill(self.words().held_by, "user", who));
+        boot_log::LogEvent::Decision(format!("the countdown is held by {who}: the menu waits for a choice")).info();
+        self.set_status_line(&fill(self.words().held_by, "user", who));
         self.control.held_by = Some(who.to_owned());
         Ok(())
     }
@@ -223,13 +223,13 @@ impl Session {
         }
     }
 
-    fn refusal_error(&self, refusal: Refusal, remote: Remote) -> Error {
+    fn refusal_error(&self, refusal: RemoteRefusal, remote: Remote) -> Error {
         let wanted = match remote {
             Remote::Choose(persona) => Some(persona),
             _ => None,
         };
         match refusal {
-            Refusal::Refused => {
+            RemoteRefusal::Refused => {
                 let refusal = wanted.and_then(|persona| self.facts.refusal(persona)).cloned();
                 let why = refusal.as_ref().map(|refusal| refusal.reason.clone()).unwrap_or_default();
                 let error = Error::caused_by(format!("{} cannot start", self.title(wanted)), why);
@@ -238,7 +238,7 @@ impl Session {
                     None => error,
                 }
             }
-            Refusal::Busy(playing) => {
+            RemoteRefusal::Busy(playing) => {
                 let is_legion = |persona: Option<usize>| self.persona_at(persona).is_some_and(|persona| persona.legion().is_some());
                 let name = self.persona_at(wanted).map_or("NAME", |persona| &persona.name);
                 let hint = match (is_legion(playing), is_legion(wanted)) {
@@ -248,12 +248,12 @@ impl Session {
                 };
                 Error::new(format!("{} was chosen already", self.title(playing))).with_hint(hint)
             }
-            Refusal::NoCountdown => Error::new(match self.menu().map(Menu::stage_word) {
+            RemoteRefusal::NoCountdown => Error::new(match self.menu().map(Menu::stage_word) {
                 Some("waiting" | "awaiting-screen") => "nothing counts down: the menu waits for a choice already",
                 _ => "nothing counts down any more: the choice is made",
             }),
-            Refusal::NoShelf => Error::new("nothing to move: the menu shows no personas now"),
-            Refusal::PinIsEntered => Error::new("a PIN is being entered at the keyboard"),
+            RemoteRefusal::NoShelf => Error::new("nothing to move: the menu shows no personas now"),
+            RemoteRefusal::PinIsEntered => Error::new("a PIN is being entered at the keyboard"),
         }
     }
 

@@ -16,7 +16,7 @@ use persona_paint::Words;
 use std::time::Duration;
 
 impl Session {
-    pub(super) fn tell(&mut self, event: Event, sources: &Sources) {
+    pub(super) fn dispatch(&mut self, event: Event, sources: &Sources) {
         let now = self.now();
         self.unit_runs_well(&event, sources);
         let Subject::Personas { menu, .. } = &mut self.subject else { return };
@@ -43,15 +43,15 @@ impl Session {
     }
 
     fn request_shutdown(&mut self, ask: fn() -> Result<()>, words: &str, sources: &Sources) {
-        log::info!("{}", boot_log::Event::Decision(format!("{words}, as requested at the menu")));
-        self.say(words);
+        boot_log::LogEvent::Decision(format!("{words}, as requested at the menu")).info();
+        self.set_status_line(words);
         let asked = sources.beside(move |reporter| {
             if let Err(error) = ask() {
-                reporter.tell(Report::Trouble(error.to_string().replace('\n', "; ")));
+                reporter.report(Report::Trouble(error.to_string().replace('\n', "; ")));
             }
         });
         if let Err(error) = asked {
-            self.say(&error.to_string());
+            self.set_status_line(&error.to_string());
         }
     }
 
@@ -61,7 +61,7 @@ impl Session {
     }
 
     /// Shows a text in the status line until a key is pressed.
-    pub(super) fn say(&mut self, words: &str) {
+    pub(super) fn set_status_line(&mut self, words: &str) {
         self.remark = Some(words.to_owned());
     }
 
@@ -105,7 +105,7 @@ impl Session {
         }
         self.hear_of_choice();
         let failed = recorded.err().map(|error| error.to_string());
-        self.tell(Event::Recorded { failed: failed.clone() }, sources);
+        self.dispatch(Event::Recorded { failed: failed.clone() }, sources);
         self.answer_chosen(failed.as_deref());
         self.hear_of_legion(sources);
     }
@@ -181,7 +181,7 @@ impl Session {
         let Some(persona) = settings.personas.iter().position(|persona| persona.name == choice.persona) else { return };
         let Starts::Unit(name) = settings.personas[persona].starts.clone() else { return };
         let resumed =
-            sources.beside(move |reporter| unit::resume(&name, &|phase, why| reporter.tell(Report::Event(news(persona, phase, why)))));
+            sources.beside(move |reporter| unit::resume(&name, &|phase, why| reporter.report(Report::Event(news(persona, phase, why)))));
         if let Err(error) = resumed {
             log::error!("looking after the persona's unit: {error}");
         }
@@ -196,11 +196,11 @@ impl Session {
             if !right {
                 log::warn!("a wrong PIN was entered");
             }
-            reporter.tell(Report::Event(Event::PinChecked { right }));
+            reporter.report(Report::Event(Event::PinChecked { right }));
         });
         if let Err(error) = checked {
             log::error!("checking a PIN: {error}");
-            self.tell(Event::PinChecked { right: false }, sources);
+            self.dispatch(Event::PinChecked { right: false }, sources);
         }
     }
 }
@@ -209,16 +209,16 @@ impl Session {
 fn launch_of(launch: Result<Option<Launch>>, index: usize, paths: &Paths, reporter: &Reporter, report: impl FnOnce(Result<()>) -> Report) {
     let launch = match launch {
         Ok(launch) => launch,
-        Err(error) => return reporter.tell(report(Err(error))),
+        Err(error) => return reporter.report(report(Err(error))),
     };
-    reporter.tell(report(Ok(())));
+    reporter.report(report(Ok(())));
     let (Some(launch), is_live) = (launch, paths.is_live()) else { return };
     let started =
-        reporter.beside(move |reporter| launch.start(is_live, &|phase, why| reporter.tell(Report::Event(news(index, phase, why)))));
+        reporter.beside(move |reporter| launch.start(is_live, &|phase, why| reporter.report(Report::Event(news(index, phase, why)))));
     if let Err(error) = started {
         let error = Error::caused_by("starting the persona", error);
         log::error!("{error}");
-        reporter.tell(Report::Event(news(index, Phase::Failed, Some(error.to_string()))));
+        reporter.report(Report::Event(news(index, Phase::Failed, Some(error.to_string()))));
     }
 }
 

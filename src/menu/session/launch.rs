@@ -1,6 +1,6 @@
 //! Executes a choice: writes the choice file, starts legion or another unit, restarts or powers off the machine.
 
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::config::{Persona, Starts};
 use crate::error::{Error, Result};
 use crate::menu::session::unit;
@@ -21,7 +21,7 @@ pub(super) enum Launch {
 /// # Errors
 /// When it cannot be written.
 pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason, by: Option<String>) -> Result<Choice> {
-    log::info!("{}", Event::Choice { persona: persona.name.clone(), reason, by });
+    LogEvent::Choice { persona: persona.name.clone(), reason, by }.info();
     // The same end twice in a row must be reported twice.
     LegionState::forget(paths)?;
     let choice = Choice { persona: persona.name.clone(), reason };

@@ -29,7 +29,7 @@ impl Session {
             return;
         }
         let (paths, work) = (self.paths.clone(), self.work.clone());
-        match sources.beside(move |reporter| reporter.tell(Report::Facts(work.facts(&paths, settings.as_deref())))) {
+        match sources.beside(move |reporter| reporter.report(Report::Facts(work.facts(&paths, settings.as_deref())))) {
             Ok(()) => self.gathers_facts = true,
             Err(error) => log::warn!("looking at the machine: {error}"),
         }
@@ -55,7 +55,7 @@ impl Session {
                 }
             }
             self.facts = facts;
-            self.tell(Event::Refused(self.facts.refused()), sources);
+            self.dispatch(Event::Refused(self.facts.refused()), sources);
         }
         self.choose_deferred(sources);
     }

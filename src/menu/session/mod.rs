@@ -25,6 +25,7 @@ use crate::menu::input::Inputs;
 use crate::menu::model::motion::Motion;
 use crate::menu::model::view::{View, view};
 use crate::menu::model::{Event, Light, Menu};
+use crate::menu::reasons;
 use crate::menu::session::age::process_age;
 use crate::menu::session::beep::Beeper;
 use crate::menu::session::display::Display;
@@ -158,9 +159,9 @@ impl Session {
         if self.transition.is_over() {
             self.resume_unit(sources);
         }
-        self.tell(Event::Refused(self.facts.refused()), sources);
+        self.dispatch(Event::Refused(self.facts.refused()), sources);
         // An override starts before the first frame and the first wait.
-        self.tell(Event::Tick, sources);
+        self.dispatch(Event::Tick, sources);
     }
 
     /// Shows the current view, waits for events, and handles them.
@@ -188,11 +189,11 @@ impl Session {
         }
         for report in woken.reports {
             match report {
-                Report::Event(event) => self.tell(event, sources),
+                Report::Event(event) => self.dispatch(event, sources),
                 Report::Recorded(recorded) => self.recorded(recorded, sources),
                 Report::Facts(facts) => self.facts_gathered(facts, sources),
                 Report::MenuData(contents) => self.adopt_host_config(*contents, sources),
-                Report::Trouble(why) => self.say(&why),
+                Report::Trouble(why) => self.set_status_line(&why),
             }
         }
         if self.keys_pressed(sources) == Flow::Quit || self.serve(sources) == Flow::Quit {
@@ -204,7 +205,7 @@ impl Session {
         if self.facts_due.is_some_and(|due| due <= self.now()) {
             self.gather_facts(sources);
         }
-        self.tell(Event::Tick, sources);
+        self.dispatch(Event::Tick, sources);
         self.tell_of_overdue();
         Ok(Flow::Continue)
     }
@@ -280,7 +281,7 @@ impl Session {
         if shown && self.record.first_frame_ms.is_none() {
             let age = process_age(&self.paths);
             let after_ms = age.as_millis() as u64;
-            log::info!("{}", boot_log::Event::FirstFrame { after_ms, outputs: self.display.names().join(", ") });
+            boot_log::LogEvent::FirstFrame { after_ms, outputs: self.display.names().join(", ") }.info();
             self.record.first_frame_ms = Some(after_ms);
         }
         if self.menu().is_some_and(Menu::is_on_console) {
@@ -291,7 +292,7 @@ impl Session {
             if !shown {
                 log::warn!("there is no screen: the menu goes on without one");
             }
-            self.tell(if shown { Event::Shown } else { Event::NoScreen }, sources);
+            self.dispatch(if shown { Event::Shown } else { Event::NoScreen }, sources);
         }
         if self.reads_inputs != self.wants_inputs() {
             self.rescan_inputs();
@@ -345,7 +346,7 @@ impl Session {
         }
         for key in keys {
             let before = self.menu().map(Menu::highlighted);
-            self.tell(Event::Key(key), sources);
+            self.dispatch(Event::Key(key), sources);
             let after = self.menu().map(Menu::highlighted).filter(|after| before != Some(*after));
             let now = self.now();
             self.beeper.iter_mut().zip(after).for_each(|(beeper, position)| beeper.step(position, now));
@@ -384,7 +385,8 @@ impl Session {
         }
         let Subject::Personas { settings, .. } = &self.subject else { return };
         let persona = settings.personas.iter().position(|persona| persona.name == state.persona);
-        self.tell(Event::Legion { phase: state.phase, persona, why: state.why }, sources);
+        let why = state.why.map(|why| reasons::failure(state.code.as_deref(), &why, self.words()));
+        self.dispatch(Event::Legion { phase: state.phase, persona, why }, sources);
     }
 }
 

@@ -111,7 +111,7 @@ impl Session {
     /// Reads the host's own settings and state in a thread; [`Self::adopt_host_config`] gets the result.
     fn read_contents(&mut self, sources: &Sources) {
         let (paths, work) = (self.paths.clone(), self.work.clone());
-        let read = sources.beside(move |reporter| reporter.tell(Report::MenuData(Box::new(work.contents(&paths)))));
+        let read = sources.beside(move |reporter| reporter.report(Report::MenuData(Box::new(work.contents(&paths)))));
         if let Err(error) = read {
             self.adopt_host_config(Err(Error::caused_by("reading the settings of the host", error)), sources);
         }
@@ -127,7 +127,7 @@ impl Session {
                 && let Err(error) = choice.write(&paths)
             {
                 log::error!("{error}");
-                reporter.tell(Report::Trouble(error.to_string()));
+                reporter.report(Report::Trouble(error.to_string()));
             }
         });
     }
@@ -144,7 +144,7 @@ impl Session {
                 log::error!("{error}");
                 self.record.trouble = Some(error.to_string());
                 if was_chosen {
-                    self.say(&error.reason());
+                    self.set_status_line(&error.reason());
                 } else {
                     self.facts = Facts::of_host(&self.paths);
                     self.subject = Subject::Broken { why: error.to_string() };
@@ -170,7 +170,7 @@ impl Session {
         match &mut self.subject {
             Subject::Personas { settings: before, menu } => {
                 let stale = if **before == settings { "" } else { ": the settings in the initramfs are not those of the host" };
-                log::info!("{}", boot_log::Event::Decision(format!("the menu goes on by the settings of the host{stale}")));
+                boot_log::LogEvent::Decision(format!("the menu goes on by the settings of the host{stale}")).info();
                 let place = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
                 let places: Vec<Option<usize>> = before.personas.iter().map(|persona| place(&persona.name)).collect();
                 let effects = menu.adopt_host_config(opening, &places, now);
@@ -185,6 +185,6 @@ impl Session {
                 self.waits_for_screen = true;
             }
         }
-        self.tell(Event::Refused(self.facts.refused()), sources);
+        self.dispatch(Event::Refused(self.facts.refused()), sources);
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Sources {
     run_dir: Inotify,
     /// Reports a change of mounts by POLLERR and POLLPRI (`proc_pid_mounts(5)`).
     mounts: Option<File>,
-    network: Option<network::Changes>,
+    network: Option<network::AddressChanges>,
     reports: Receiver<Report>,
     reporter: Reporter,
     rung: PipeReader,
@@ -52,7 +52,7 @@ pub(super) struct Reporter {
 
 impl Reporter {
     /// Sends a report and wakes the loop up.
-    pub(super) fn tell(&self, report: Report) {
+    pub(super) fn report(&self, report: Report) {
         if self.sender.send(report).is_ok() {
             let _ = (&*self.bell).write_all(&[0]);
         }
@@ -117,7 +117,7 @@ impl Sources {
         let run_dir = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).context(|| "watching legion".into())?;
         run_dir.add_watch(&folder, AddWatchFlags::IN_MOVED_TO).context(|| format!("watching {}", folder.display()))?;
         let mounts = File::open(paths.mount_info()).inspect_err(|error| log::warn!("watching the mounts: {error}")).ok();
-        let network = network::Changes::subscribe().inspect_err(|error| log::warn!("watching the network addresses: {error}")).ok();
+        let network = network::AddressChanges::subscribe().inspect_err(|error| log::warn!("watching the network addresses: {error}")).ok();
         let (rung, bell) = std::io::pipe().context(|| "making a pipe".into())?;
         let (sender, reports) = channel();
         let reporter = Reporter { sender, bell: Arc::new(bell) };

@@ -4,7 +4,7 @@
 //! It runs in a thread and waits in `systemctl start`, which returns when the unit is active, and in `systemctl start --wait`, which
 //! returns when it has ended. A unit that restarts itself (`Restart=`, a container that reboots) has not ended.
 
-use crate::boot_log::Event;
+use crate::boot_log::LogEvent;
 use crate::error::{Error, Result};
 use crate::state::Phase;
 use crate::sys::systemd;
@@ -24,24 +24,24 @@ enum Next {
 }
 
 /// Starts the unit, and follows it until it ends.
-pub(super) fn start(name: &str, tell: &dyn Fn(Phase, Option<String>)) {
-    follow(name, await_start(name).err(), false, tell);
+pub(super) fn start(name: &str, report: &dyn Fn(Phase, Option<String>)) {
+    follow(name, await_start(name).err(), false, report);
 }
 
 /// Follows a unit that an earlier menu has started in this boot.
-pub(super) fn resume(name: &str, tell: &dyn Fn(Phase, Option<String>)) {
-    follow(name, None, true, tell);
+pub(super) fn resume(name: &str, report: &dyn Fn(Phase, Option<String>)) {
+    follow(name, None, true, report);
 }
 
 fn await_start(name: &str) -> Result<()> {
     systemd::ask(&["start", "--", name], &format!("starting {name}")).map(drop)
 }
 
-fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(Phase, Option<String>)) {
+fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, report: &dyn Fn(Phase, Option<String>)) {
     let failed = |error: Error| {
         let error = error.with_hint(format!("see `systemctl status {name}`"));
-        log::error!("{}", Event::Phase { subject: name.to_owned(), phase: Phase::Failed, why: Some(error.to_string()) });
-        tell(Phase::Failed, Some(error.to_string()));
+        LogEvent::Phase { subject: name.to_owned(), phase: Phase::Failed, why: Some(error.to_string()) }.log(log::Level::Error);
+        report(Phase::Failed, Some(error.to_string()));
     };
     let mut waited_for = None;
     loop {
@@ -53,8 +53,8 @@ fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(P
             Next::AwaitEnd => {
                 ran = true;
                 if waited_for.is_none() {
-                    log::info!("{}", Event::Phase { subject: name.to_owned(), phase: Phase::Running, why: None });
-                    tell(Phase::Running, None);
+                    LogEvent::Phase { subject: name.to_owned(), phase: Phase::Running, why: None }.info();
+                    report(Phase::Running, None);
                 } else if waited_for.as_ref() == Some(&unit.invocation) {
                     return log::warn!("cannot tell when {name} ends: `systemctl start --wait` did not wait");
                 }
@@ -66,8 +66,8 @@ fn follow(name: &str, mut refused: Option<Error>, mut ran: bool, tell: &dyn Fn(P
             }
             Next::AwaitStart => refused = await_start(name).err(),
             Next::Ended => {
-                log::info!("{}", Event::Phase { subject: name.to_owned(), phase: Phase::Ended, why: None });
-                return tell(Phase::Ended, None);
+                LogEvent::Phase { subject: name.to_owned(), phase: Phase::Ended, why: None }.info();
+                return report(Phase::Ended, None);
             }
             Next::Failed(why) => {
                 let words = why.map(|why| Error::caused_by(format!("{name} failed"), why));

@@ -1,6 +1,6 @@
 //! Lines as the bytes that make a terminal show them (ECMA-48, as the VT100 and the kernel's own terminals implement it).
 
-use super::line::{Line, Style};
+use super::line::{Line, TextStyle};
 use std::fmt::Write;
 
 /// At the start: hides the cursor, switches automatic line wrap off, clears the screen.
@@ -36,7 +36,7 @@ pub fn ansi(before: &[Line], after: &[Line], columns: usize) -> Vec<u8> {
 }
 
 /// The sequence that selects a style, independent of the previous one.
-fn select(style: Style) -> String {
+fn select(style: TextStyle) -> String {
     let mut sequence = "\x1b[0".to_owned();
     sequence += if style.bold { ";1" } else { "" };
     sequence += if style.reverse { ";7" } else { "" };
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn only_rows_that_differ_are_written() {
         let before = [Line::plain("one"), Line::plain("two")];
-        let after = [Line::plain("one"), Line::new("2", Style::REVERSE.colored(Ansi::Red))];
+        let after = [Line::plain("one"), Line::new("2", TextStyle::REVERSE.colored(Ansi::Red))];
         assert_eq!(String::from_utf8(ansi(&before, &after, 80)).unwrap(), "\x1b[2;1H\x1b[0;1;7;31m2\x1b[0m\x1b[K\x1b[H");
         assert!(ansi(&before, &before, 80).is_empty());
         assert_eq!(ansi(&[], &before, 80).iter().filter(|byte| **byte == b'K').count(), 2);

@@ -15,7 +15,7 @@ const ESCAPE: u8 = 0x1b;
 
 /// Reads keys from what arrives in pieces.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Decoder {
+pub struct TerminalDecoder {
     /// A sequence that has begun with Escape and is not complete.
     begun: Vec<u8>,
     /// When its last byte came.
@@ -24,7 +24,7 @@ pub struct Decoder {
     returned: bool,
 }
 
-impl Decoder {
+impl TerminalDecoder {
     /// The keys in `bytes`, which arrived at `now`.
     pub fn feed(&mut self, bytes: &[u8], now: Duration) -> Vec<Key> {
         let mut keys: Vec<Key> = self.timed_out(now).into_iter().collect();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn keys(bytes: &[u8]) -> Vec<Key> {
-        Decoder::default().feed(bytes, at(0))
+        TerminalDecoder::default().feed(bytes, at(0))
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn escape_alone_is_told_by_time() {
-        let mut decoder = Decoder::default();
+        let mut decoder = TerminalDecoder::default();
         assert_eq!(decoder.feed(b"\x1b", at(100)), []);
         assert_eq!((decoder.deadline(), decoder.timed_out(at(149))), (Some(at(150)), None));
         assert_eq!((decoder.timed_out(at(150)), decoder.deadline()), (Some(Key::Back), None));
@@ -167,7 +167,7 @@ mod tests {
         fn any_bytes_in_any_pieces_give_the_same_keys(bytes in proptest::collection::vec(any::<u8>(), 0..64), split in 0..64usize) {
             let whole = keys(&bytes);
             let (first, second) = bytes.split_at(split.min(bytes.len()));
-            let mut decoder = Decoder::default();
+            let mut decoder = TerminalDecoder::default();
             let mut pieces = decoder.feed(first, at(0));
             pieces.extend(decoder.feed(second, at(10)));
             prop_assert_eq!(pieces, whole);

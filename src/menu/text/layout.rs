@@ -1,6 +1,6 @@
 //! A view laid out in a terminal's cells: a header, the stage, and the key hints at the bottom.
 
-use super::line::{Ansi, Line, Style};
+use super::line::{Ansi, Line, TextStyle};
 use super::stages;
 use crate::sys::width;
 use persona_paint::{Overlay, Stage, View};
@@ -34,10 +34,10 @@ fn head(view: &View, wide: usize, rows: usize) -> Vec<Line> {
     let address = view.address.as_deref().map(|address| format!("ssh {}", width::clean(address))).unwrap_or_default();
     let (name, room) = (format!("Persona{host}"), wide.saturating_sub(width::of(&address) + 2));
     let line = if address.is_empty() || width::of(&name) > room {
-        Line::new(&name, Style::BOLD)
+        Line::new(&name, TextStyle::BOLD)
     } else {
         let between = wide - width::of(&name) - width::of(&address);
-        Line::new(&name, Style::BOLD).with(" ".repeat(between) + &address, Style::PLAIN)
+        Line::new(&name, TextStyle::BOLD).with(" ".repeat(between) + &address, TextStyle::PLAIN)
     };
     let mut head = vec![line];
     if rows >= 14 {
@@ -64,7 +64,7 @@ fn foot(view: &View, wide: usize, rows: usize) -> Vec<Line> {
         if told.len() > most {
             told = vec![width::clean(&format!("! {notice}"))];
         }
-        foot.extend(told.into_iter().map(|line| Line::new(line, Style::PLAIN.colored(Ansi::Yellow))));
+        foot.extend(told.into_iter().map(|line| Line::new(line, TextStyle::PLAIN.colored(Ansi::Yellow))));
     }
     if roomy {
         foot.push(rule(wide));
@@ -102,7 +102,7 @@ fn hints(keys: &[(&str, &str)], wide: usize) -> Line {
     let mut line = Line::default();
     for (key, does) in keys {
         let between = if line.spans.is_empty() { "" } else { "   " };
-        let longer = line.clone().with(between, Style::PLAIN).with(key, Style::BOLD).with(format!(": {does}"), Style::PLAIN);
+        let longer = line.clone().with(between, TextStyle::PLAIN).with(key, TextStyle::BOLD).with(format!(": {does}"), TextStyle::PLAIN);
         if longer.width() > wide && !line.spans.is_empty() {
             break;
         }

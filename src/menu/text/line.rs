@@ -16,12 +16,12 @@ pub struct Span {
     /// The letters.
     pub text: String,
     /// How they look.
-    pub style: Style,
+    pub style: TextStyle,
 }
 
 /// How letters look. A line must be readable without any of this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Style {
+pub struct TextStyle {
     /// Bold.
     pub bold: bool,
     /// Reverse video.
@@ -71,7 +71,7 @@ impl Ansi {
     }
 }
 
-impl Style {
+impl TextStyle {
     /// The terminal's own letters.
     pub const PLAIN: Self = Self { bold: false, reverse: false, color: None };
     /// For headings.
@@ -88,18 +88,18 @@ impl Style {
 
 impl Line {
     /// A line in one style.
-    pub fn new(text: impl AsRef<str>, style: Style) -> Self {
+    pub fn new(text: impl AsRef<str>, style: TextStyle) -> Self {
         Self::default().with(text, style)
     }
 
     /// A line without style.
     pub fn plain(text: impl AsRef<str>) -> Self {
-        Self::new(text, Style::PLAIN)
+        Self::new(text, TextStyle::PLAIN)
     }
 
     /// The line with more text at its end.
     #[must_use]
-    pub fn with(mut self, text: impl AsRef<str>, style: Style) -> Self {
+    pub fn with(mut self, text: impl AsRef<str>, style: TextStyle) -> Self {
         let text = width::clean(text.as_ref());
         if !text.is_empty() {
             self.spans.push(Span { text, style });
@@ -132,7 +132,7 @@ impl Line {
     /// The line `cells` further to the right.
     pub(super) fn indented(mut self, cells: usize) -> Self {
         if cells > 0 && !self.spans.is_empty() {
-            self.spans.insert(0, Span { text: " ".repeat(cells), style: Style::PLAIN });
+            self.spans.insert(0, Span { text: " ".repeat(cells), style: TextStyle::PLAIN });
         }
         self
     }

@@ -16,7 +16,7 @@ mod stages;
 
 pub use ansi::{ENTER, LEAVE, ansi};
 pub use layout::lines;
-pub use line::{Ansi, Line, Span, Style};
+pub use line::{Ansi, Line, Span, TextStyle};
 pub use screens::TextScreens;
 
 #[cfg(test)]

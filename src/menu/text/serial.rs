@@ -1,7 +1,7 @@
 //! One text terminal that is written to and perhaps read. Writing never blocks, even if the other end does not read.
 
 use super::ansi::{ENTER, LEAVE, ansi};
-use super::keys::Decoder;
+use super::keys::TerminalDecoder;
 use super::layout::lines;
 use super::line::Line;
 use crate::menu::model::Key;
@@ -141,7 +141,7 @@ impl Drop for Terminal {
 pub(super) struct SerialLine {
     terminal: Terminal,
     before: Termios,
-    decoder: Decoder,
+    decoder: TerminalDecoder,
 }
 
 impl SerialLine {
@@ -156,7 +156,7 @@ impl SerialLine {
         cfmakeraw(&mut raw);
         tcsetattr(&terminal.file, SetArg::TCSANOW, &raw)?;
         tcflush(&terminal.file, FlushArg::TCIFLUSH)?;
-        Ok(Self { terminal, before, decoder: Decoder::default() })
+        Ok(Self { terminal, before, decoder: TerminalDecoder::default() })
     }
 
     /// The open file's number.

@@ -1,8 +1,8 @@
 //! The parts of a text screen that differ from stage to stage.
 
-use super::line::{Ansi, Line, Style};
+use super::line::{Ansi, Line, TextStyle};
 use crate::sys::width;
-use persona_paint::{Card, PinAnswer, PinKey, Progress, Step, View, Words, fill};
+use persona_paint::{Card, LaunchStep, PinAnswer, PinKey, Progress, View, Words, fill};
 use std::time::Duration;
 
 /// Marks the highlighted line; all other lines are indented by the same width.
@@ -19,8 +19,8 @@ fn title(view: &View) -> &str {
 
 /// A line that may be highlighted.
 fn choice(text: &str, is_highlighted: bool) -> Line {
-    let (marker, style) = if is_highlighted { (MARKER, Style::REVERSE) } else { (NO_MARKER, Style::PLAIN) };
-    Line::new(marker, Style::BOLD).with(text, style)
+    let (marker, style) = if is_highlighted { (MARKER, TextStyle::REVERSE) } else { (NO_MARKER, TextStyle::PLAIN) };
+    Line::new(marker, TextStyle::BOLD).with(text, style)
 }
 
 /// The personas, with as much detail as there is room for; the highlighted one is always shown.
@@ -85,7 +85,7 @@ fn below(card: &Card, wide: usize) -> Line {
 
 fn cannot_start(why: &str, room: usize) -> Line {
     let why = width::cut(&width::clean(why.lines().next().unwrap_or("")), room.saturating_sub("[]".len()));
-    Line::new(format!("[{why}]"), Style::PLAIN.colored(Ansi::Yellow))
+    Line::new(format!("[{why}]"), TextStyle::PLAIN.colored(Ansi::Yellow))
 }
 
 /// Number, title and marks; the title is shortened before the marks.
@@ -102,12 +102,12 @@ fn title_line(words: &Words, card: &Card, index: usize, is_highlighted: bool, te
     let room = wide.saturating_sub(MARKER.len() + number.len() + width::of(&marks));
     let title = width::cut(&width::clean(&card.title), room.max(6));
     let color = Ansi::nearest(card.accent);
-    let style = if is_highlighted { Style::REVERSE } else { Style::BOLD };
-    let line = Line::new(if is_highlighted { MARKER } else { NO_MARKER }, Style::BOLD);
-    let line = line.with(number, Style::PLAIN).with(title, style.colored(color)).with(marks, Style::PLAIN);
+    let style = if is_highlighted { TextStyle::REVERSE } else { TextStyle::BOLD };
+    let line = Line::new(if is_highlighted { MARKER } else { NO_MARKER }, TextStyle::BOLD);
+    let line = line.with(number, TextStyle::PLAIN).with(title, style.colored(color)).with(marks, TextStyle::PLAIN);
     match card.refused.as_deref().filter(|_| tells_refusal) {
         Some(why) => {
-            let line = line.with(" ", Style::PLAIN);
+            let line = line.with(" ", TextStyle::PLAIN);
             let room = wide.saturating_sub(line.width());
             Line { spans: [line.spans, cannot_start(why, room).spans].concat() }
         }
@@ -131,7 +131,7 @@ pub(super) fn countdown(view: &View, remaining: Duration, total: Duration, wide:
     let [sentence, short] = sentences;
     let sentence = if width::of(&name) + without_name(&sentence) <= wide { sentence } else { short };
     let name = width::cut(&name, wide.saturating_sub(without_name(&sentence)).max(1));
-    let line = Line::new(fill(&sentence, "persona", &name), Style::BOLD);
+    let line = Line::new(fill(&sentence, "persona", &name), TextStyle::BOLD);
     if !with_bar {
         return vec![line];
     }
@@ -142,22 +142,22 @@ pub(super) fn countdown(view: &View, remaining: Duration, total: Duration, wide:
 }
 
 /// What starts, and how far it is.
-pub(super) fn starting(view: &View, steps: &[Step], wide: usize, room: usize) -> Vec<Line> {
+pub(super) fn starting(view: &View, steps: &[LaunchStep], wide: usize, room: usize) -> Vec<Line> {
     let mut lines = heading(&fill(view.words().starting, "persona", title(view)), room);
     if let Some(tagline) = highlighted(view).map(|card| &card.tagline).filter(|tagline| !tagline.is_empty() && room >= 6) {
         lines.extend([Line::plain(tagline), Line::default()]);
     }
-    let step = |step: &Step| {
+    let step = |step: &LaunchStep| {
         let mark = match step.progress {
             Progress::Pending => ' ',
             Progress::Busy => '.',
             Progress::Done => 'x',
         };
-        (format!("[{mark}] {}", width::clean(&step.name)), if step.progress == Progress::Busy { Style::BOLD } else { Style::PLAIN })
+        (format!("[{mark}] {}", width::clean(&step.name)), if step.progress == Progress::Busy { TextStyle::BOLD } else { TextStyle::PLAIN })
     };
     let row = steps.iter().map(step).fold(Line::default(), |line, (text, style)| {
         let between = if line.spans.is_empty() { "" } else { "   " };
-        line.with(between, Style::PLAIN).with(text, style)
+        line.with(between, TextStyle::PLAIN).with(text, style)
     });
     if row.width() <= wide {
         lines.push(row);
@@ -176,14 +176,14 @@ pub(super) fn running(view: &View, screen: Option<&str>, wide: usize) -> Vec<Lin
         (true, None) => words.look_at_legion.to_owned(),
         (false, _) => words.on_the_host.to_owned(),
     };
-    let mut lines = vec![Line::new(fill(words.running, "persona", title(view)), Style::BOLD), Line::default()];
+    let mut lines = vec![Line::new(fill(words.running, "persona", title(view)), TextStyle::BOLD), Line::default()];
     lines.extend(width::wrap(&place, wide).into_iter().map(Line::plain));
     lines
 }
 
 /// Why the highlighted persona does not run; then the personas, if there is room for them.
 pub(super) fn failed(view: &View, why: &str, wide: usize, room: usize) -> Vec<Line> {
-    let mut lines = vec![Line::new(fill(view.words().not_running, "persona", title(view)), Style::BOLD.colored(Ansi::Red))];
+    let mut lines = vec![Line::new(fill(view.words().not_running, "persona", title(view)), TextStyle::BOLD.colored(Ansi::Red))];
     lines.extend(width::wrap(why, wide).into_iter().map(Line::plain));
     let left = room.saturating_sub(lines.len() + 1);
     if left >= view.cards.len() {
@@ -195,7 +195,7 @@ pub(super) fn failed(view: &View, why: &str, wide: usize, room: usize) -> Vec<Li
 
 /// Nothing but the message.
 pub(super) fn broken(words: &Words, why: &str, wide: usize) -> Vec<Line> {
-    let mut lines = vec![Line::new(words.no_menu, Style::BOLD.colored(Ansi::Red)), Line::default()];
+    let mut lines = vec![Line::new(words.no_menu, TextStyle::BOLD.colored(Ansi::Red)), Line::default()];
     lines.extend(width::wrap(why, wide).into_iter().map(Line::plain));
     lines
 }
@@ -204,7 +204,7 @@ pub(super) fn broken(words: &Words, why: &str, wide: usize) -> Vec<Line> {
 pub(super) fn help(words: &Words, room: usize) -> Vec<Line> {
     const KEYS: [&str; 6] = ["Up/Down", "1-9", "Enter", "Esc", "Backspace", "F1"];
     let mut lines = heading(words.help_title, room);
-    let row = |(key, does): (&str, &str)| Line::new(format!("{key:<11}"), Style::BOLD).with(does, Style::PLAIN);
+    let row = |(key, does): (&str, &str)| Line::new(format!("{key:<11}"), TextStyle::BOLD).with(does, TextStyle::PLAIN);
     lines.extend(KEYS.into_iter().zip(words.help_rows).map(row));
     lines
 }
@@ -221,7 +221,7 @@ pub(super) fn power(words: &Words, highlighted: usize, room: usize) -> Vec<Line>
 pub(super) fn pin(view: &View, entered: usize, cursor: Option<usize>, answer: &PinAnswer, wide: usize, room: usize) -> Vec<Line> {
     let words = view.words();
     let mut lines = heading(&fill(words.locked, "persona", title(view)), room);
-    lines.push(Line::new("PIN: ", Style::PLAIN).with(format!("{}_", "*".repeat(entered)), Style::BOLD));
+    lines.push(Line::new("PIN: ", TextStyle::PLAIN).with(format!("{}_", "*".repeat(entered)), TextStyle::BOLD));
     let told = match answer {
         PinAnswer::None => None,
         PinAnswer::Checking => Some(words.checking.to_owned()),
@@ -245,7 +245,8 @@ fn pad(words: &Words, cursor: usize, wide: usize) -> Vec<Line> {
             PinKey::Erase => words.erase.to_owned(),
             PinKey::Enter => words.start.to_owned(),
         };
-        let (text, style) = if index == cursor { (format!("[{name}]"), Style::REVERSE) } else { (format!(" {name} "), Style::PLAIN) };
+        let (text, style) =
+            if index == cursor { (format!("[{name}]"), TextStyle::REVERSE) } else { (format!(" {name} "), TextStyle::PLAIN) };
         match rows.last_mut() {
             Some(row) if row.width() + width::of(&text) <= wide => *row = std::mem::take(row).with(text, style),
             _ => rows.push(Line::new(text, style)),
@@ -255,7 +256,7 @@ fn pad(words: &Words, cursor: usize, wide: usize) -> Vec<Line> {
 }
 
 fn heading(text: &str, room: usize) -> Vec<Line> {
-    let mut lines = vec![Line::new(text, Style::BOLD)];
+    let mut lines = vec![Line::new(text, TextStyle::BOLD)];
     if room >= 6 {
         lines.push(Line::default());
     }

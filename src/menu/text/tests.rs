@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 use crate::sys::width;
-use persona_paint::{Card, Emblem, Overlay, PinAnswer, PinKey, Progress, Stage, Step, View};
+use persona_paint::{Card, Emblem, LaunchStep, Overlay, PinAnswer, PinKey, Progress, Stage, View};
 use proptest::prelude::*;
 use std::path::Path;
 use std::time::Duration;
@@ -41,8 +41,8 @@ fn countdown(remaining: u64) -> Stage {
     Stage::Countdown { remaining: Duration::from_millis(remaining), total: Duration::from_secs(10) }
 }
 
-fn steps(names: &[(&str, Progress)]) -> Vec<Step> {
-    names.iter().map(|(name, progress)| Step { name: (*name).into(), progress: *progress }).collect()
+fn steps(names: &[(&str, Progress)]) -> Vec<LaunchStep> {
+    names.iter().map(|(name, progress)| LaunchStep { name: (*name).into(), progress: *progress }).collect()
 }
 
 fn starting() -> Stage {
@@ -98,7 +98,7 @@ fn more_personas_than_rows_scroll_with_the_highlight() {
 
 fn any_stage() -> impl Strategy<Value = Stage> {
     let progress = prop_oneof![Just(Progress::Pending), Just(Progress::Busy), Just(Progress::Done)];
-    let step = (any_text(20), progress).prop_map(|(name, progress)| Step { name, progress });
+    let step = (any_text(20), progress).prop_map(|(name, progress)| LaunchStep { name, progress });
     prop_oneof![
         (0..10_000_000u64, 0..10_000u64).prop_map(|(remaining, total)| Stage::Countdown {
             remaining: Duration::from_millis(remaining),

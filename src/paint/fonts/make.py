@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the menu's fonts from Debian's fonts-inter and fonts-jetbrains-mono (needs fonttools): make.py
 
-Latin subsets of Inter without layout features. fontdue kerns by the old `kern` table only, so the pairs of the
+Subsets of Inter without layout features. fontdue kerns by the old `kern` table only, so the pairs of the
 commonest letters are copied there from GPOS.
 """
 
@@ -15,7 +15,12 @@ HERE = Path(__file__).parent
 INTER = Path("/usr/share/fonts/opentype/inter")
 MONO = Path("/usr/share/fonts/truetype/jetbrains-mono")
 SYMBOLS = "←→↑↓↵•·–—…‘’“”„‹›€™−×✓"
-LATIN = [*range(0x20, 0x7F), *range(0xA0, 0x180), *map(ord, SYMBOLS)]
+# Latin with its first extensions (Romanian, Vietnamese and Pinyin among them), Greek and Cyrillic.
+LETTERS = [
+    *range(0x20, 0x7F), *range(0xA0, 0x180), 0x1A0, 0x1A1, 0x1AF, 0x1B0, *range(0x1CD, 0x1DD), *range(0x218, 0x21C),
+    *range(0x1E80, 0x1E86), 0x1E9E, *range(0x1EA0, 0x1EFA), 0x300, 0x301, 0x303, 0x309, 0x323,
+    *range(0x370, 0x400), *range(0x400, 0x460), 0x490, 0x491, *map(ord, SYMBOLS),
+]
 KERNED = [*range(0x20, 0x7F), *range(0xC0, 0x100), *map(ord, "–—…’")]
 # Units of 1/2048 em: less than this is under a third of a pixel at 72 px.
 SMALLEST = 10
@@ -65,6 +70,6 @@ def make(source, target, codes):
     print(target, (HERE / target).stat().st_size, "bytes,", len(pairs), "pairs")
 
 
-make(INTER / "InterDisplay-Bold.otf", "InterDisplay-Bold.otf", LATIN)
-make(INTER / "Inter-Medium.otf", "Inter-Medium.otf", LATIN)
+make(INTER / "InterDisplay-Bold.otf", "InterDisplay-Bold.otf", LETTERS)
+make(INTER / "Inter-Medium.otf", "Inter-Medium.otf", LETTERS)
 make(MONO / "JetBrainsMono-Medium.ttf", "JetBrainsMono-Medium.ttf", [*range(0x20, 0x7F), *range(0xA0, 0x100), *map(ord, "‘’“”–—…•")])

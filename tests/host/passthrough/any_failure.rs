@@ -3,7 +3,7 @@
 use super::kernel::{kernel, program};
 use super::random_tree::{Spec, spec};
 use super::{Tree, build, listing, paths, read};
-use persona::passthrough::{Kernel, Machine, Plan, Stage, Step, SysfsWriter, bind};
+use persona::passthrough::{Kernel, Machine, Plan, PlanStage, Step, SysfsWriter, bind};
 use persona::sys::pci::PciAddress;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -25,7 +25,7 @@ fn state(tree: &Tree) -> BTreeMap<PciAddress, (Option<String>, String)> {
 fn everything(machine: &Machine) -> Plan {
     let plan = |devices: &[String]| {
         let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
-        Plan::new(&listing(&devices), machine, Stage::Launch)
+        Plan::new(&listing(&devices), machine, PlanStage::Launch)
     };
     let mut free: Vec<String> = Vec::new();
     for address in machine.functions.keys().map(ToString::to_string) {

@@ -2,7 +2,7 @@
 
 use super::{Settings, settings};
 use persona::config::BindTime;
-use persona::passthrough::{Function, HostUse, Machine, Plan, Stage, Step, Vfio};
+use persona::passthrough::{Function, HostUse, Machine, Plan, PlanStage, Step, Vfio};
 use persona::sys::pci::{PciAddress, PciId};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -67,7 +67,7 @@ proptest! {
 
     #[test]
     fn the_host_keeps_what_it_needs(machine in machine(), settings in wishes(), late in any::<bool>()) {
-        let stage = if late { Stage::Launch } else { Stage::Boot };
+        let stage = if late { PlanStage::Launch } else { PlanStage::Boot };
         let plan = Plan::new(&settings, &machine, stage);
         let taken: Vec<PciAddress> = plan.reserve.iter().copied().chain(plan.bind.iter().map(|(address, _)| *address)).collect();
         for address in &taken {
@@ -85,7 +85,7 @@ proptest! {
         if !machine.iommu {
             prop_assert!(taken.is_empty());
         }
-        if stage == Stage::Launch {
+        if stage == PlanStage::Launch {
             let storage_or_network = |address: &PciAddress| {
                 let function = &machine.functions[address];
                 !machine.root_is_known && function.is_storage() || !machine.route_is_known && function.is_network()
@@ -96,7 +96,7 @@ proptest! {
 
     #[test]
     fn what_is_bound_is_whole_and_in_order(machine in machine(), settings in wishes()) {
-        let plan = Plan::new(&settings, &machine, Stage::Launch);
+        let plan = Plan::new(&settings, &machine, PlanStage::Launch);
         let bound: BTreeSet<PciAddress> = plan.bind.iter().map(|(address, _)| *address).collect();
         prop_assert_eq!(bound.len(), plan.bind.len(), "a device twice");
         if plan.refused.is_empty() {

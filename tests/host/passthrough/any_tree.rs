@@ -2,7 +2,7 @@
 
 use super::random_tree::{Spec, Truth, spec};
 use super::{Settings, build, read, settings};
-use persona::passthrough::{Needs, Plan, Stage, Step};
+use persona::passthrough::{Needs, Plan, PlanStage, Step};
 use persona::sys::pci::PciAddress;
 use proptest::collection::vec;
 use proptest::option;
@@ -65,20 +65,20 @@ fn nothing_that_the_host_needs_is_reserved_or_bound() {
         let settings = wished(&wish, &truth.functions);
         let machine = read(&tree);
         prop_assert!(machine.root_is_known && machine.route_is_known);
-        for stage in [Stage::Boot, Stage::Launch] {
+        for stage in [PlanStage::Boot, PlanStage::Launch] {
             let plan = Plan::new(&settings, &machine, stage);
             the_host_keeps_what_it_needs(&plan, &truth, &wish)?;
             let count = if plan.refused.is_empty() { &bound } else { &refused };
             count.set(count.get() + 1);
         }
         // Before coldplug no disk, no route and no keyboard is to be seen, and yet those of PCI cards are safe.
-        let reserved = Plan::new(&settings, &early, Stage::Boot).reserve;
+        let reserved = Plan::new(&settings, &early, PlanStage::Boot).reserve;
         let lost = reserved.iter().find(|address| truth.needed.contains(address) && !truth.by_usb.contains(address));
         prop_assert_eq!(lost, None, "reserved before anybody could see that it is needed");
         // With what was written down when the initramfs was built, so are those of USB devices.
         let (_folder, tree) = build(|tree| spec.hardware(tree));
-        tree.file("etc/persona/needs.toml", Needs::of(&machine, Vec::new()).to_toml());
-        let reserved = Plan::new(&settings, &read(&tree), Stage::Boot).reserve;
+        tree.file("etc/persona/needs.toml", Needs::of(&machine, Vec::new()).to_toml().unwrap());
+        let reserved = Plan::new(&settings, &read(&tree), PlanStage::Boot).reserve;
         let lost = reserved.iter().find(|address| truth.needed.contains(address));
         prop_assert_eq!(lost, None, "reserved although it was written down that it is needed");
         Ok(())

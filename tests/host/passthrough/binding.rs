@@ -5,8 +5,8 @@ use super::{SHIPPED, Tree, at, listing, paths, read, reference};
 use nix::sys::stat::Mode;
 use persona::config::Settings;
 use persona::error::Error;
-use persona::passthrough::attribute::{Outcome, SysfsWriter};
-use persona::passthrough::{Kernel, Plan, Stage, bind, give_groups_to, release, reserve};
+use persona::passthrough::attribute::{SysfsWriter, WriteOutcome};
+use persona::passthrough::{Kernel, Plan, PlanStage, bind, give_groups_to, release, reserve};
 use persona::state::{BoundDevice, BoundDevices};
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +31,7 @@ fn machine(misfortune: &str) -> (tempfile::TempDir, Tree, Kernel) {
 }
 
 fn launch(tree: &Tree) -> Plan {
-    Plan::new(&shipped(), &read(tree), Stage::Launch)
+    Plan::new(&shipped(), &read(tree), PlanStage::Launch)
 }
 
 fn driver(tree: &Tree, device: &str) -> Option<String> {
@@ -71,7 +71,7 @@ fn fails_and_leaves_no_trace(tree: &Tree, kernel: &Kernel) -> Error {
 fn reserving_writes_the_overrides_of_early_devices_and_nothing_else() {
     let (_folder, tree) = reference();
     let before = state(&tree);
-    let plan = Plan::new(&shipped(), &read(&tree), Stage::Boot);
+    let plan = Plan::new(&shipped(), &read(&tree), PlanStage::Boot);
     assert_eq!(reserve(&paths(&tree), &plan).unwrap(), plan.reserve);
     let overrides = (0..4).map(|number| PathBuf::from(format!("{CARD}/0000:0a:00.{number}/driver_override")));
     let written = overrides.map(|path| (path, Some("vfio-pci".to_owned())));
@@ -83,7 +83,7 @@ fn a_reservation_that_fails_is_taken_back_as_a_whole() {
     let (_folder, tree) = reference();
     fs::remove_file(tree.at(&format!("{CARD}/0000:0a:00.2/driver_override"))).unwrap();
     let before = state(&tree);
-    let error = reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap_err();
+    let error = reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), PlanStage::Boot)).unwrap_err();
     assert!(error.errno() == Some(nix::libc::ENOENT) && error.to_string().contains("0000:0a:00.2"), "which one: {error}");
     assert_eq!(changed(&before, &state(&tree)), BTreeMap::new());
 }
@@ -94,15 +94,15 @@ fn a_refused_plan_reserves_nothing_and_binds_nothing() {
     let before = state(&tree);
     let settings = listing(&["0000:0a:00.0", "0000:01:00.0"]);
     let plan = |stage| Plan::new(&settings, &read(&tree), stage);
-    assert_eq!(reserve(&paths(&tree), &plan(Stage::Boot)).unwrap(), []);
-    assert_eq!(bind(&paths(&tree), &plan(Stage::Launch), &kernel).unwrap_err().code(), Some("disk-used-by-host"));
+    assert_eq!(reserve(&paths(&tree), &plan(PlanStage::Boot)).unwrap(), []);
+    assert_eq!(bind(&paths(&tree), &plan(PlanStage::Launch), &kernel).unwrap_err().code(), Some("disk-used-by-host"));
     assert_eq!(changed(&before, &state(&tree)), BTreeMap::new());
 }
 
 #[test]
 fn bound_devices_are_on_vfio_and_go_back() {
     let (_folder, tree, kernel) = machine("");
-    reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap();
+    reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), PlanStage::Boot)).unwrap();
     let reserved = state(&tree);
     let bound = bind(&paths(&tree), &launch(&tree), &kernel).unwrap();
     let told: Vec<_> = bound.devices.iter().map(|d| (d.address.to_string(), d.driver_before.as_str(), d.give_back)).collect();
@@ -155,7 +155,7 @@ fn whatever_step_fails_those_before_it_are_undone() {
 #[test]
 fn undoing_gives_the_keyboard_back_although_its_override_was_written() {
     let (_folder, tree, kernel) = machine("");
-    reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), Stage::Boot)).unwrap();
+    reserve(&paths(&tree), &Plan::new(&shipped(), &read(&tree), PlanStage::Boot)).unwrap();
     fails_and_leaves_no_trace(&tree, &Kernel { group_is_viable: |_| Ok(false), ..kernel });
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));
     let touched = written(&tree);
@@ -212,7 +212,7 @@ fn a_driver_that_hangs_leaves_the_caller_alive_and_the_device_alone() {
     nix::unistd::mkfifo(&unbind, Mode::S_IRWXU).unwrap();
     let kernel = Kernel { writer: SysfsWriter::new(env!("CARGO_BIN_EXE_persona"), Duration::from_secs(1)), ..Kernel::default() };
     let settings = listing(&["0000:0c:00.3"]);
-    let plan = || Plan::new(&settings, &read(&tree), Stage::Launch);
+    let plan = || Plan::new(&settings, &read(&tree), PlanStage::Launch);
     assert_eq!(bind(&paths(&tree), &plan(), &kernel).unwrap_err().code(), Some("driver-hung"));
     assert_eq!(plan().refused[0].code, "device-hung");
     let bound = BoundDevice { address: at("0000:0c:00.3"), id: String::new(), driver_before: "xhci_hcd".into(), give_back: true };
@@ -232,7 +232,7 @@ fn an_override_that_hangs_is_neither_waited_for_nor_read() {
     // A link put where the mark will be is not followed, and counts as one.
     let planted = tree.at("planted");
     fs::create_dir_all(paths(&tree).run_dir()).unwrap();
-    let plan = Plan::new(&settings, &read(&tree), Stage::Launch);
+    let plan = Plan::new(&settings, &read(&tree), PlanStage::Launch);
     symlink(&planted, paths(&tree).hung_device(at("0000:0c:00.3"))).unwrap();
     assert_eq!(bind(&paths(&tree), &plan, &kernel).unwrap_err().code(), Some("driver-hung"));
     assert!(!planted.exists());
@@ -257,7 +257,7 @@ fn the_writer_tells_what_the_kernel_said() {
     assert!(!file.exists());
     assert_eq!(writer.write(folder.path(), "x", writer.deadline()).unwrap_err().errno(), Some(nix::libc::EISDIR));
     fs::write(&file, "").unwrap();
-    assert_eq!(writer.write(&file, "0000:0c:00.3", writer.deadline()).unwrap(), Outcome::Written);
+    assert_eq!(writer.write(&file, "0000:0c:00.3", writer.deadline()).unwrap(), WriteOutcome::Written);
     assert_eq!(fs::read_to_string(&file).unwrap(), "0000:0c:00.3\n");
 }
 
@@ -266,7 +266,7 @@ fn one_device_that_cannot_go_back_does_not_keep_the_others() {
     let (_folder, tree, kernel) = machine("");
     let settings = listing(&["0000:0c:00.3", "0000:06:00.3"]);
     tree.file("dev/vfio/16", "");
-    let bound = bind(&paths(&tree), &Plan::new(&settings, &read(&tree), Stage::Launch), &kernel).unwrap();
+    let bound = bind(&paths(&tree), &Plan::new(&settings, &read(&tree), PlanStage::Launch), &kernel).unwrap();
     fs::remove_file(tree.at("sys/bus/pci/devices/0000:06:00.3/driver_override")).unwrap();
     let error = release(&paths(&tree), &bound, &kernel).unwrap_err();
     assert_eq!(error.code(), Some("device-not-given-back"));
@@ -287,7 +287,7 @@ fn a_device_that_vanishes_is_named_and_does_not_keep_the_others() {
     let settings = listing(&["0000:0c:00.3", "0000:06:00.3"]);
     tree.file("dev/vfio/16", "");
     tree.file("sys/devices/pci0000:00/0000:00:01.2/0000:06:00.3/host_driver", "xhci_hcd\n");
-    let bound = bind(&paths(&tree), &Plan::new(&settings, &read(&tree), Stage::Launch), &kernel).unwrap();
+    let bound = bind(&paths(&tree), &Plan::new(&settings, &read(&tree), PlanStage::Launch), &kernel).unwrap();
     fs::remove_file(tree.at("sys/bus/pci/devices/0000:06:00.3")).unwrap();
     release(&paths(&tree), &bound, &kernel).unwrap();
     assert_eq!(driver(&tree, "0000:0c:00.3").as_deref(), Some("xhci_hcd"));

@@ -3,7 +3,7 @@
 use super::recorded::{plans, recorded};
 use super::{SHIPPED, Tree, at, listing, paths, read};
 use persona::config::{BindTime, Settings};
-use persona::passthrough::{Function, HostUse, Machine, Plan, Refusal, Stage, Step};
+use persona::passthrough::{Function, HostUse, Machine, Plan, PlanStage, Refusal, Step};
 use persona::sys::pci::PciAddress;
 use std::collections::BTreeSet;
 
@@ -94,7 +94,7 @@ fn where_buses_have_moved_the_hosts_card_is_not_taken_and_legions_is_found() {
         refused_because(&plan, "device-missing", "0000:0c:00.3");
     }
     let corrected = SHIPPED.replace("0000:0a:00.0", "0000:0b:00.0").replace("0000:0c:00.3", "0000:0d:00.3");
-    let plan = Plan::new(&Settings::parse(&corrected, "persona.toml").unwrap(), &read(&recorded("moved")), Stage::Boot);
+    let plan = Plan::new(&Settings::parse(&corrected, "persona.toml").unwrap(), &read(&recorded("moved")), PlanStage::Boot);
     assert_eq!((plan.refusal_text(), plan.reserve.len(), plan.display), (None, 4, Some(at("0000:0a:00.0"))));
 }
 
@@ -110,7 +110,7 @@ fn of_two_identical_cards_the_one_at_the_address_is_taken() {
     refused_because(&launch, "driver-hangs-on-unbind", "0000:0a:00.0");
     assert!(launch.refused.iter().all(|refusal| refusal.reboot_helps));
     // The other way round, if the owner says so.
-    let swapped = Plan::new(&listing(&[host]), &machine, Stage::Boot);
+    let swapped = Plan::new(&listing(&[host]), &machine, PlanStage::Boot);
     assert_eq!((swapped.reserve[0], swapped.display), (at(host), Some(at(legions))));
 }
 
@@ -125,10 +125,10 @@ fn on_the_laptop_the_panel_stays_and_the_card_without_outputs_goes() {
     assert_eq!((boot.reserve, boot.display), (vec![at("0000:01:00.0")], Some(at("0000:00:02.0"))));
     refused_because(&launch, "driver-hangs-on-unbind", "0000:01:00.0");
     for (needed, code) in [("0000:00:0e.0", "disk-used-by-host"), ("0000:00:14.3", "network-used-by-host")] {
-        refused_because(&Plan::new(&listing(&[needed]), &machine, Stage::Launch), code, needed);
+        refused_because(&Plan::new(&listing(&[needed]), &machine, PlanStage::Launch), code, needed);
     }
     // The sound device's group has the chipset's other functions in it, and none that the host needs.
-    let sound = Plan::new(&listing(&["0000:00:1f.3"]), &machine, Stage::Launch);
+    let sound = Plan::new(&listing(&["0000:00:1f.3"]), &machine, PlanStage::Launch);
     assert_eq!(bound(&sound), ["0000:00:1f.3", "0000:00:1f.4", "0000:00:1f.5"]);
 }
 
@@ -152,9 +152,9 @@ fn on_the_threadripper_every_disk_and_card_below_is_found() {
         ("0000:61:00.1", "device-draws-menu", "0000:61:00.0"),
     ] {
         let settings = format!("[menu]\ndisplay = \"0000:61:00.0\"\n[[legion.passthrough]]\ndevice = \"{device}\"\n");
-        refused_because(&Plan::new(&super::settings(&settings), &machine, Stage::Launch), code, address);
+        refused_because(&Plan::new(&super::settings(&settings), &machine, PlanStage::Launch), code, address);
     }
-    assert_eq!(bound(&Plan::new(&listing(&["0000:62:00.0"]), &machine, Stage::Launch)), ["0000:62:00.0"]);
+    assert_eq!(bound(&Plan::new(&listing(&["0000:62:00.0"]), &machine, PlanStage::Launch)), ["0000:62:00.0"]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_group_with_the_disk_or_the_network_card_in_it_is_refused() {
         early.functions.values_mut().for_each(|function| function.duties.clear());
         (early.root_is_known, early.route_is_known) = (false, false);
         let settings = Settings::load(&paths(&recorded(name))).unwrap();
-        assert!(boot.reserve.is_empty() && Plan::new(&settings, &early, Stage::Boot).reserve.is_empty());
+        assert!(boot.reserve.is_empty() && Plan::new(&settings, &early, PlanStage::Boot).reserve.is_empty());
     }
 }
 
@@ -193,7 +193,7 @@ fn a_machine_can_be_made_as_large_as_is_wanted() {
         assert_eq!(machine.functions.len(), devices as usize);
         let found: BTreeSet<u32> = machine.functions.values().filter_map(|function| function.iommu_group).collect();
         assert_eq!(found.len(), groups as usize);
-        let plan = Plan::new(&Settings::load(&paths(&tree)).unwrap(), &machine, Stage::Launch);
+        let plan = Plan::new(&Settings::load(&paths(&tree)).unwrap(), &machine, PlanStage::Launch);
         assert_eq!((plan.refusal_text(), plan.bind.len()), (None, 5));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Settings, at, listing, read, reference, settings};
 use persona::config::BindTime;
-use persona::passthrough::{Function, HostUse, Machine, Plan, Refusal, Stage, Step, Vfio};
+use persona::passthrough::{Function, HostUse, Machine, Plan, PlanStage, Refusal, Step, Vfio};
 use std::sync::LazyLock;
 
 const CARD: &str = "0000:0a:00.0";
@@ -31,7 +31,7 @@ fn move_function(machine: &mut Machine, from: &str, to: &str) {
 
 /// The only reason why the launch is refused; nothing is done then.
 fn refusal(settings: &Settings, machine: &Machine) -> Refusal {
-    let plan = Plan::new(settings, machine, Stage::Launch);
+    let plan = Plan::new(settings, machine, PlanStage::Launch);
     assert!(plan.bind.is_empty() && plan.steps.is_empty(), "{plan:#?}");
     assert_eq!(plan.refused.len(), 1, "{:#?}", plan.refused);
     assert!(plan.refused[0].hint.is_some(), "{:#?}", plan.refused);
@@ -111,13 +111,13 @@ fn every_reason_has_a_code_and_names_the_device_in_words() {
         assert_eq!(refusal.code, code);
         assert!(include_str!("../../../docs/json.md").contains(&format!("`{code}`")), "{code} is not in docs/json.md");
         assert!(names.iter().all(|name| refusal.reason.contains(name)), "{names:?}: {}", refusal.reason);
-        assert_eq!(Plan::new(&settings, &machine, Stage::Launch).reserve, []);
+        assert_eq!(Plan::new(&settings, &machine, PlanStage::Launch).reserve, []);
     }
 }
 
 #[test]
 fn the_only_card_may_be_legions_and_then_there_is_no_menu() {
-    let plan = Plan::new(&listing(&[CARD]), &machine(|machine| drop(machine.functions.remove(&at(DISPLAY)))), Stage::Launch);
+    let plan = Plan::new(&listing(&[CARD]), &machine(|machine| drop(machine.functions.remove(&at(DISPLAY)))), PlanStage::Launch);
     assert_eq!((plan.refused.len(), plan.display, plan.bind.len()), (0, None, 4));
     assert!(plan.notes.iter().any(|note| note.code == "menu-card-given-away"), "{:?}", plan.notes);
 }
@@ -134,8 +134,8 @@ fn a_driver_that_hangs_on_unbind_needs_a_reboot_which_reserves_in_time() {
         let machine = machine(|machine| function(machine, CARD).driver = Some(driver.into()));
         let refusal = refusal(&listing(&[CARD]), &machine);
         assert_eq!((refusal.code, refusal.address, refusal.reboot_helps), ("driver-hangs-on-unbind", Some(at(CARD)), true));
-        assert_eq!(Plan::new(&listing(&[CARD]), &machine, Stage::Launch).reserve.len(), 4);
-        let boot = Plan::new(&listing(&[CARD]), &machine, Stage::Boot);
+        assert_eq!(Plan::new(&listing(&[CARD]), &machine, PlanStage::Launch).reserve.len(), 4);
+        let boot = Plan::new(&listing(&[CARD]), &machine, PlanStage::Boot);
         assert_eq!((boot.reserve.len(), boot.refused.len(), boot.notes.len()), (4, 0, 1));
         let late = settings(&format!("[[legion.passthrough]]\ndevice = \"{CARD}\"\nbind = \"launch\""));
         let refusal = self::refusal(&late, &machine);
@@ -153,14 +153,14 @@ fn what_the_host_has_not_told_yet_counts_against_storage_and_network_at_launch()
     };
     assert_eq!(refused(&listing(&[NVME]), &machine(early)), "device-may-hold-root");
     assert_eq!(refused(&listing(&[NIC]), &machine(early)), "device-may-be-route");
-    assert_eq!(Plan::new(&listing(&[CARD, USB]), &machine(early), Stage::Launch).refused, []);
+    assert_eq!(Plan::new(&listing(&[CARD, USB]), &machine(early), PlanStage::Launch).refused, []);
 }
 
 #[test]
 fn storage_and_network_are_never_reserved_even_if_the_owner_says_so() {
     let free = |machine: &mut Machine| function(machine, NVME).duties.clear();
     let text = format!("[[legion.passthrough]]\ndevice = \"{NVME}\"\nbind = \"boot\"\n[[legion.passthrough]]\ndevice = \"{CARD}\"");
-    let plan = Plan::new(&settings(&text), &machine(free), Stage::Boot);
+    let plan = Plan::new(&settings(&text), &machine(free), PlanStage::Boot);
     assert_eq!(plan.reserve.first(), Some(&at(CARD)));
     assert_eq!(plan.bind[0], (at(NVME), BindTime::Launch));
     assert_eq!((plan.notes[0].code, plan.notes[0].address), ("bound-at-launch", Some(at(NVME))));
@@ -169,7 +169,7 @@ fn storage_and_network_are_never_reserved_even_if_the_owner_says_so() {
         free(machine);
         function(machine, NVME).iommu_group = Some(25);
     });
-    let plan = Plan::new(&listing(&[CARD]), &shared, Stage::Boot);
+    let plan = Plan::new(&listing(&[CARD]), &shared, PlanStage::Boot);
     assert_eq!((plan.reserve.len(), plan.bind.len(), plan.refused.len()), (0, 5, 0));
     assert_eq!((plan.notes[0].code, plan.notes[0].address), ("bound-at-launch", Some(at(CARD))));
     assert!(plan.notes[0].what.contains("NVMe disk 0000:01:00.0"), "the reason: {:?}", plan.notes);
@@ -180,12 +180,12 @@ fn a_slot_is_taken_at_one_time() {
     let machine = machine(|_| ());
     // All four functions listed, as lspci shows them: the USB function goes with the card.
     let all = listing(&["0000:0a:00.2", "0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.3"]);
-    assert_eq!(Plan::new(&all, &machine, Stage::Boot).reserve.len(), 4);
+    assert_eq!(Plan::new(&all, &machine, PlanStage::Boot).reserve.len(), 4);
     let torn = settings(&format!(
         "[[legion.passthrough]]\ndevice = \"{CARD}\"\nbind = \"boot\"\n[[legion.passthrough]]\ndevice = \"0000:0a:00.1\"\nbind = \"launch\""
     ));
-    assert_eq!(Plan::new(&torn, &machine, Stage::Boot).reserve, []);
-    assert_eq!(Plan::new(&torn, &machine, Stage::Launch).bind.len(), 4);
+    assert_eq!(Plan::new(&torn, &machine, PlanStage::Boot).reserve, []);
+    assert_eq!(Plan::new(&torn, &machine, PlanStage::Launch).bind.len(), 4);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn overlapping_closures_become_one_and_keep_their_times() {
         function(machine, USB).iommu_group = Some(25);
         function(machine, "0000:00:03.2").iommu_group = Some(25);
     });
-    let plan = Plan::new(&listing(&["0000:06:00.3", USB, CARD]), &machine, Stage::Launch);
+    let plan = Plan::new(&listing(&["0000:06:00.3", USB, CARD]), &machine, PlanStage::Launch);
     assert_eq!(plan.closures.len(), 2);
     let launch: Vec<_> = plan.bind.iter().filter(|(_, time)| *time == BindTime::Launch).map(|(address, _)| *address).collect();
     assert_eq!(launch, [at("0000:06:00.3"), at(USB)]);
@@ -210,19 +210,19 @@ fn the_last_usb_controller_stays_while_no_keyboard_is_to_be_seen() {
             machine.functions.retain(|address, function| !function.is_usb() || others.iter().any(|other| at(other) == *address));
         })
     };
-    assert_eq!(Plan::new(&boot, &before_coldplug(&[USB, "0000:06:00.3"]), Stage::Boot).reserve, [at(USB)]);
-    let plan = Plan::new(&boot, &before_coldplug(&[USB]), Stage::Boot);
+    assert_eq!(Plan::new(&boot, &before_coldplug(&[USB, "0000:06:00.3"]), PlanStage::Boot).reserve, [at(USB)]);
+    let plan = Plan::new(&boot, &before_coldplug(&[USB]), PlanStage::Boot);
     assert!(plan.reserve.is_empty() && plan.refused[0].code == "last-usb-controller");
     // A PS/2 keyboard is left.
     let mut with_ps2 = before_coldplug(&[USB]);
     with_ps2.other_keyboards = 1;
-    assert_eq!(Plan::new(&boot, &with_ps2, Stage::Boot).reserve, [at(USB)]);
+    assert_eq!(Plan::new(&boot, &with_ps2, PlanStage::Boot).reserve, [at(USB)]);
 }
 
 #[test]
 fn the_menu_gets_a_card_of_the_hosts() {
     let nothing = listing(&[]);
-    let chosen = |settings: &Settings, machine: &Machine| Plan::new(settings, machine, Stage::Boot).display;
+    let chosen = |settings: &Settings, machine: &Machine| Plan::new(settings, machine, PlanStage::Boot).display;
     assert_eq!(chosen(&nothing, &machine(|_| ())), Some(at(CARD)), "the firmware's hint decides among the host's own");
     assert_eq!(chosen(&listing(&[CARD]), &machine(|_| ())), Some(at(DISPLAY)));
     let no_hint = machine(|machine| function(machine, CARD).boot_vga = false);
@@ -234,7 +234,7 @@ fn the_menu_gets_a_card_of_the_hosts() {
     assert_eq!(chosen(&nothing, &no_outputs), Some(at(CARD)));
     assert_eq!(chosen(&settings("[menu]\ndisplay = \"0000:0e:00.0\""), &no_hint), Some(at("0000:0e:00.0")));
     let headless = machine(|machine| machine.functions.retain(|_, function| !function.is_display()));
-    assert_eq!(Plan::new(&nothing, &headless, Stage::Boot).refused, []);
+    assert_eq!(Plan::new(&nothing, &headless, PlanStage::Boot).refused, []);
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn steps_that_would_do_nothing_are_left_out() {
             function.driver_override = Some("vfio-pci".into());
         }
     });
-    let plan = Plan::new(&listing(&[CARD]), &ready, Stage::Launch);
+    let plan = Plan::new(&listing(&[CARD]), &ready, PlanStage::Launch);
     assert!(plan.steps.iter().all(|step| matches!(step, Step::Verify(_) | Step::VerifyGroup(_))), "{:?}", plan.steps);
     assert_eq!(plan.steps.len(), 5);
 }
@@ -274,7 +274,7 @@ fn what_was_needed_when_the_initramfs_was_built_is_not_reserved() {
         let needs = format!("[[device]]\naddress = \"{USB}\"\nid = \"{id}\"\nwhy = \"holds the file system at /\"\n");
         tree.file("etc/persona/needs.toml", &needs);
         tree.input("virtual/../platform/i8042/serio0/input/input1", true);
-        Plan::new(&settings, &read(&tree), Stage::Boot)
+        Plan::new(&settings, &read(&tree), PlanStage::Boot)
     };
     let kept = plan("1022:149c");
     assert_eq!(kept.reserve, []);
@@ -305,7 +305,7 @@ fn the_menu_may_move_to_any_card_that_is_not_legions() {
         let spare = Function { address: at(SPARE), boot_vga: false, ..machine.functions[&at(DISPLAY)].clone() };
         machine.functions.insert(at(SPARE), spare);
     });
-    let plan = |settings: &Settings| Plan::new(settings, &machine, Stage::Launch);
+    let plan = |settings: &Settings| Plan::new(settings, &machine, PlanStage::Launch);
     let displays = plan(&listing(&[CARD])).displays;
     assert!(displays.contains(&at(DISPLAY)) && displays.contains(&at(SPARE)) && !displays.contains(&at(CARD)), "{displays:?}");
     assert_eq!(plan(&listing(&[CARD])).display, displays.first().copied());

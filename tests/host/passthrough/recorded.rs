@@ -3,9 +3,9 @@
 //! `PERSONA_BLESS=1 cargo test --test host passthrough` writes trees and golden files anew.
 
 use super::{paths, read};
-use persona::commands::{self, Output};
+use persona::commands::{self, OutputFormat};
 use persona::config::Settings;
-use persona::passthrough::{Plan, Stage};
+use persona::passthrough::{Plan, PlanStage};
 use persona::sys::paths::Paths;
 use persona::sys::pci::PciAddress;
 use persona_recorded::{MACHINES, Recorded, Tree};
@@ -25,7 +25,7 @@ fn own_settings(tree: &Tree) -> Settings {
 
 pub(crate) fn plans(tree: &Tree) -> (Plan, Plan) {
     let (settings, machine) = (own_settings(tree), read(tree));
-    (Plan::new(&settings, &machine, Stage::Boot), Plan::new(&settings, &machine, Stage::Launch))
+    (Plan::new(&settings, &machine, PlanStage::Boot), Plan::new(&settings, &machine, PlanStage::Launch))
 }
 
 /// What is done at boot and at launch, line by line.
@@ -49,7 +49,7 @@ fn told(plan: &Plan) -> String {
 /// What `persona plan --json` prints. QEMU's command line has golden files of its own, and depends on the file system below the
 /// disk.
 fn json(tree: &Tree) -> String {
-    let printed = printed(tree, |paths, out| commands::plan::plan(paths, None, Output::Json, out));
+    let printed = printed(tree, |paths, out| commands::plan::plan(paths, None, OutputFormat::Json, out));
     let mut plan: serde_json::Value = serde_json::from_str(&printed).unwrap();
     let qemu = plan.as_object_mut().unwrap().remove("qemu").unwrap();
     assert!(!qemu.as_array().unwrap().is_empty(), "{printed}");
@@ -123,7 +123,7 @@ fn what_is_detected_would_be_launched() {
         let tree = recorded(name);
         let settings = Settings::parse(&detected(&tree), name).unwrap();
         let machine = read(&tree);
-        let plan = Plan::new(&settings, &machine, Stage::Launch);
+        let plan = Plan::new(&settings, &machine, PlanStage::Launch);
         assert!(plan.refused.iter().all(|refusal| refusal.reboot_helps), "{name}: {:#?}", plan.refused);
         let proposed: Vec<String> = settings.passthrough.iter().map(|entry| entry.device.to_string()).collect();
         let expected: &[&str] = match name {

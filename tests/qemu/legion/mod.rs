@@ -9,7 +9,7 @@ use persona::config::value::RunningWell;
 use persona::config::{Legion, Settings};
 use persona::legion::cartridge::slot;
 use persona::legion::qemu::supervise;
-use persona::legion::{Cartridge, Launch, LegionLock, Machine, Pinning};
+use persona::legion::{Cartridge, Launch, LegionLock, Pinning, VirtualMachine};
 use persona::state::{LegionState, Phase};
 use persona::sys::paths::Paths;
 use std::fs;
@@ -100,7 +100,7 @@ impl Bench {
         slot::insert(&lock, &paths, &self.legion.slot, &cartridge).unwrap();
         slot::expect(&lock, &paths, &self.legion.slot, &cartridge).unwrap();
         drop(lock);
-        let machine = Machine::find(&paths, &self.legion, &cartridge, &[], &[]).unwrap();
+        let machine = VirtualMachine::find(&paths, &self.legion, &cartridge, &[], &[]).unwrap();
         let mut launch = Launch::new(&paths, "small", &machine).unwrap();
         launch.qemu.iter_mut().for_each(|argument| *argument = emulated(argument));
         if self.paths().guest_agent_socket().exists() {

@@ -40,7 +40,7 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
         return area.error(without, error.code().unwrap_or("firmware-missing"), name, &error);
     }
     if let Some(folder) = account.and_then(|account| closed(case.paths, &cartridge, account)) {
-        return area.tell(
+        return area.add(
             without,
             "cartridge-folder-closed",
             name,

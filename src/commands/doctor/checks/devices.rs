@@ -17,10 +17,10 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
     }
     // The areas for the IOMMU and vfio-pci report more details.
     for refusal in plan.refused.iter().filter(|refusal| refusal.address.is_some()) {
-        area.tell(Level::Broken, refusal.code, &subject(refusal.address), refusal.reason.clone(), refusal.hint.clone());
+        area.add(Level::Broken, refusal.code, &subject(refusal.address), refusal.reason.clone(), refusal.hint.clone());
     }
     for note in &plan.notes {
-        area.tell(Level::Warning, note.code, &subject(note.address), note.what.clone(), note.hint.clone());
+        area.add(Level::Warning, note.code, &subject(note.address), note.what.clone(), note.hint.clone());
     }
     for closure in &plan.closures {
         let is_member = |address| closure.members.iter().any(|member| member.address == address);

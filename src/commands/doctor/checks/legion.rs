@@ -72,7 +72,7 @@ fn programs(case: &Case<'_>, area: &mut Area) {
             area.good("swtpm-installed", SWTPM, "swtpm is installed");
         } else {
             let hint = "install swtpm, or write tpm = false in the settings".to_owned();
-            area.tell(
+            area.add(
                 case.without(persona),
                 "swtpm-missing",
                 SWTPM,
@@ -124,7 +124,7 @@ fn processors(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Ar
         Cpus::Pinned(wanted) => {
             let absent: Vec<String> = wanted.iter().filter(|cpu| !there.contains(cpu)).map(ToString::to_string).collect();
             if !absent.is_empty() {
-                area.tell(
+                area.add(
                     case.without(persona),
                     "pinned-cpus-missing",
                     name,
@@ -150,7 +150,7 @@ fn network(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Area)
         Network::Macvtap(interface) if !interfaces.join(interface).exists() => format!("network interface {interface}"),
         _ => return,
     };
-    area.tell(
+    area.add(
         case.without(persona),
         "network-missing",
         &persona.name,

@@ -40,7 +40,7 @@ pub(super) fn check(case: &Case<'_>, memory: &Memory, area: &mut Area) {
         let faults = [enough(memory, persona, legion, case.without(persona)), huge_pages(case.paths, memory, persona, legion)];
         for (level, code, what, hint) in faults.into_iter().flatten() {
             is_well = false;
-            area.tell(level, code, &persona.name, what, Some(hint));
+            area.add(level, code, &persona.name, what, Some(hint));
         }
     }
     if is_well && let Some((total, most)) = memory.total.zip(case.legions().map(|(_, legion)| legion.memory.mebibytes()).max()) {

@@ -23,7 +23,7 @@ mod units;
 
 use crate::config::{Persona, Settings};
 use crate::error::Error;
-use crate::passthrough::{Machine, Plan, Stage};
+use crate::passthrough::{Machine, Plan, PlanStage};
 use crate::state::Last;
 use crate::sys::paths::Paths;
 use host::Host;
@@ -80,24 +80,24 @@ impl Area {
         Self { name, findings: Vec::new() }
     }
 
-    fn tell(&mut self, level: Level, code: &'static str, subject: &str, what: impl Into<String>, hint: Option<String>) {
+    fn add(&mut self, level: Level, code: &'static str, subject: &str, what: impl Into<String>, hint: Option<String>) {
         self.findings.push(Finding { level, area: self.name, code, subject: subject.to_owned(), what: what.into(), hint });
     }
 
     fn good(&mut self, code: &'static str, subject: &str, what: impl Into<String>) {
-        self.tell(Level::Good, code, subject, what, None);
+        self.add(Level::Good, code, subject, what, None);
     }
 
     fn warning(&mut self, code: &'static str, subject: &str, what: impl Into<String>, hint: impl Into<String>) {
-        self.tell(Level::Warning, code, subject, what, Some(hint.into()));
+        self.add(Level::Warning, code, subject, what, Some(hint.into()));
     }
 
     fn broken(&mut self, code: &'static str, subject: &str, what: impl Into<String>, hint: impl Into<String>) {
-        self.tell(Level::Broken, code, subject, what, Some(hint.into()));
+        self.add(Level::Broken, code, subject, what, Some(hint.into()));
     }
 
     fn error(&mut self, level: Level, code: &'static str, subject: &str, error: &Error) {
-        self.tell(level, code, subject, error.reason(), error.hint().map(str::to_owned));
+        self.add(level, code, subject, error.reason(), error.hint().map(str::to_owned));
     }
 }
 
@@ -147,7 +147,7 @@ pub fn examine(paths: &Paths) -> Vec<Finding> {
     if let Some(machine) = &mut machine {
         machine.name_functions(paths);
     }
-    let plan = settings.as_ref().zip(machine.as_ref()).map(|(settings, machine)| Plan::new(settings, machine, Stage::Launch));
+    let plan = settings.as_ref().zip(machine.as_ref()).map(|(settings, machine)| Plan::new(settings, machine, PlanStage::Launch));
     let last = Last::read(paths).ok().flatten().map(|last| last.persona);
     let case = Case { paths, host: Host::read(paths), settings, machine, plan, last };
     let images = initramfs::Initramfs::read(paths);

@@ -16,7 +16,7 @@ pub(super) fn check(case: &Case<'_>, earlier: &[Finding]) -> Area {
             area.good("persona-can-start", name, format!("{name} can start"));
         }
         for refusal in refusals.into_iter().filter(is_new) {
-            area.tell(case.without(persona), refusal.code, name, format!("{name} cannot start: {}", refusal.reason), refusal.hint);
+            area.add(case.without(persona), refusal.code, name, format!("{name} cannot start: {}", refusal.reason), refusal.hint);
         }
     }
     area

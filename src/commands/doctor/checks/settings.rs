@@ -6,6 +6,7 @@ use crate::config::{DefaultPersona, Persona, Settings};
 use crate::error::Error;
 use crate::menu::gallery;
 use crate::state::{Override, StartCounts};
+use persona_paint::can_write;
 
 pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
     let mut area = Area::new("settings");
@@ -22,10 +23,31 @@ pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
         skipped(case, &default.name, &mut area);
         let (_, errors) = gallery::load(case.paths, settings.personas.iter().map(|persona| &persona.emblem));
         errors.iter().for_each(|error| area.error(Level::Warning, "emblem-unusable", "emblem", error));
+        letters(case, settings, &mut area);
     }
     next_boot(case, &mut area);
     command_line(case, &mut area);
     area
+}
+
+/// Titles and taglines in letters that no font of the menu has.
+fn letters(case: &Case<'_>, settings: &Settings, area: &mut Area) {
+    let font = settings.menu.font.as_ref().map(|font| gallery::load_font(case.paths, font));
+    if let Some(Err(error)) = font {
+        area.error(Level::Warning, "font-unusable", "font", &error);
+    }
+    for persona in &settings.personas {
+        for (key, text, shown) in [("title", &persona.title, persona.name.as_str()), ("tagline", &persona.tagline, "nothing")] {
+            if !can_write(text) {
+                area.warning(
+                    "letters-missing",
+                    &persona.name,
+                    format!("the menu has no letters for the {key} of {}, `{text}`: it shows {shown}", persona.name),
+                    "name a font that has them: menu.font = \"/usr/share/fonts/...\"",
+                );
+            }
+        }
+    }
 }
 
 /// A locked default, which needs a person to enter its PIN.

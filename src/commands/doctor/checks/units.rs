@@ -93,7 +93,7 @@ fn writable(case: &Case<'_>, area: &mut Area) {
         let is_listed = listed.iter().any(|path| folder.starts_with(Path::new(path.trim_start_matches(['-', '+']))));
         if is_hidden || !is_listed {
             let home = if is_hidden { " and ProtectHome=no" } else { "" };
-            area.tell(
+            area.add(
                 case.without(persona),
                 "cartridges-not-writable",
                 &persona.name,

@@ -136,5 +136,4 @@ fn address(element: &Element) -> Option<PciAddress> {
 }
 
 #[cfg(test)]
-#[path = "check_tests.rs"]
 mod tests;

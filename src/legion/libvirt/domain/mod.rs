@@ -7,7 +7,7 @@ use crate::config::{DiskBus, Guest};
 use crate::error::Result;
 use crate::legion::cartridge::firmware::ImageFormat;
 use crate::legion::identity;
-use crate::legion::machine::Machine;
+use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
 use std::fmt::Write as _;
 
@@ -83,7 +83,7 @@ const NVME: &str = "
 ///
 /// # Errors
 /// When a path or argument has characters that XML cannot represent.
-pub fn domain_xml(paths: &Paths, machine: &Machine<'_>) -> Result<String> {
+pub fn domain_xml(paths: &Paths, machine: &VirtualMachine<'_>) -> Result<String> {
     let legion = machine.legion;
     let mut xml = COMMENT.to_owned();
     let (domain, uuid, memory) = (escape(&legion.domain)?, identity::uuid(&machine.cartridge.name), legion.memory.mebibytes());
@@ -129,7 +129,7 @@ pub fn domain_xml(paths: &Paths, machine: &Machine<'_>) -> Result<String> {
     Ok(xml)
 }
 
-fn processors(xml: &mut String, machine: &Machine<'_>) {
+fn processors(xml: &mut String, machine: &VirtualMachine<'_>) {
     let processors = &machine.processors;
     let thread = machine.legion.disk == DiskBus::Virtio;
     let _ = write!(xml, "\n  <vcpu placement='static'>{}</vcpu>", machine.legion.cpus.count());
@@ -169,7 +169,7 @@ fn processors(xml: &mut String, machine: &Machine<'_>) {
     *xml += "\n  </cpu>";
 }
 
-fn boot(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
+fn boot(xml: &mut String, paths: &Paths, machine: &VirtualMachine<'_>) -> Result<()> {
     *xml += "\n  <os>\n    <type arch='x86_64' machine='q35'>hvm</type>";
     if let Some(firmware) = &machine.firmware {
         // Raw is the default, and the only format that libvirt before 9.2 knows.
@@ -183,7 +183,7 @@ fn boot(xml: &mut String, paths: &Paths, machine: &Machine<'_>) -> Result<()> {
     Ok(())
 }
 
-fn features(xml: &mut String, machine: &Machine<'_>) {
+fn features(xml: &mut String, machine: &VirtualMachine<'_>) {
     *xml += "\n  <features>\n    <acpi/>\n    <apic/>";
     let is_windows = machine.legion.guest == Guest::Windows;
     if is_windows {
@@ -200,5 +200,4 @@ fn features(xml: &mut String, machine: &Machine<'_>) {
 }
 
 #[cfg(test)]
-#[path = "domain_tests.rs"]
 mod tests;

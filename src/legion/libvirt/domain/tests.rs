@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
 fn shipped(persona: &str) -> Legion {
-    let settings = Settings::parse(include_str!("../../../config/persona.toml"), "persona.toml").unwrap();
+    let settings = Settings::parse(include_str!("../../../../config/persona.toml"), "persona.toml").unwrap();
     settings.persona(persona).unwrap().legion().unwrap().clone()
 }
 
@@ -32,13 +32,23 @@ fn ovmf() -> Firmware {
     Firmware { code: "/usr/share/edk2/x64/OVMF_CODE.4m.fd".into(), format: ImageFormat::Raw, secure: false }
 }
 
-fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAddress]) -> Machine<'a> {
+fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAddress]) -> VirtualMachine<'a> {
     let topology = Topology { sockets: 1, dies: 1, cores: legion.cpus.count(), threads: 1 };
     let processors = Processors { topology, pinning: Pinning::default(), amd: true, host_caches: false, evmcs: false, notes: Vec::new() };
-    Machine { legion, cartridge, devices, passthrough: &[], iso: None, firmware: None, processors, hugepages: None, notes: Vec::new() }
+    VirtualMachine {
+        legion,
+        cartridge,
+        devices,
+        passthrough: &[],
+        iso: None,
+        firmware: None,
+        processors,
+        hugepages: None,
+        notes: Vec::new(),
+    }
 }
 
-fn golden(name: &str, machine: &Machine<'_>) {
+fn golden(name: &str, machine: &VirtualMachine<'_>) {
     crate::sys::golden::golden(&format!("libvirt/{name}.xml"), &domain_xml(&Paths::new("/", None), machine).unwrap());
 }
 
@@ -46,20 +56,20 @@ fn golden(name: &str, machine: &Machine<'_>) {
 fn the_shipped_personas() {
     let devices = addresses(&["0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.2", "0000:0a:00.3", "0000:0c:00.0", "0000:0c:00.3"]);
     let (legion, disk) = (shipped("rivendale"), cartridge("rivendale", DiskKind::Qcow2, true));
-    golden("rivendale", &Machine { firmware: Some(ovmf()), ..machine(&legion, &disk, &devices) });
+    golden("rivendale", &VirtualMachine { firmware: Some(ovmf()), ..machine(&legion, &disk, &devices) });
     let (legion, disk) = (shipped("mordor"), cartridge("mordor", DiskKind::Qcow2, true));
     let firmware = Firmware { code: "/usr/share/edk2/x64/OVMF_CODE.secboot.4m.fd".into(), secure: true, ..ovmf() };
-    golden("mordor", &Machine { firmware: Some(firmware), ..machine(&legion, &disk, &devices[..1]) });
+    golden("mordor", &VirtualMachine { firmware: Some(firmware), ..machine(&legion, &disk, &devices[..1]) });
 }
 
 /// `settings` are the owner's, `change` is the state of the host.
-fn feature(name: &str, settings: &str, kind: DiskKind, change: impl for<'a> Fn(Machine<'a>) -> Machine<'a>) {
+fn feature(name: &str, settings: &str, kind: DiskKind, change: impl for<'a> Fn(VirtualMachine<'a>) -> VirtualMachine<'a>) {
     let settings = format!("[[persona]]\nname = \"{name}\"\nmemory = \"1G\"\n{settings}\n");
     let settings = Settings::parse(&settings, name).unwrap();
     let (cartridge, devices) = (cartridge(name, kind, kind != DiskKind::BlockDevice), addresses(&["0a:00.0", "0a:00.1", "0c:00.3"]));
     let devices = if settings.passthrough.is_empty() { &[] } else { &devices[..] };
     let machine = machine(settings.personas[0].legion().unwrap(), &cartridge, devices);
-    golden(name, &change(Machine { passthrough: &settings.passthrough, ..machine }));
+    golden(name, &change(VirtualMachine { passthrough: &settings.passthrough, ..machine }));
 }
 
 #[test]
@@ -74,7 +84,7 @@ fn everything_for_linux() {
         let vcpus = (3..12).flat_map(|core| [core, core + 12]).collect();
         let pinning = Pinning { vcpus, rest: vec![0, 1, 2, 12, 13, 14] };
         let processors = Processors { topology, pinning, host_caches: true, ..machine.processors };
-        Machine { firmware: Some(ovmf()), processors, hugepages: Some(HugePages::TwoMebibytes), ..machine }
+        VirtualMachine { firmware: Some(ovmf()), processors, hugepages: Some(HugePages::TwoMebibytes), ..machine }
     });
 }
 
@@ -86,11 +96,11 @@ fn everything_for_windows() {
         let firmware = Firmware { code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd".into(), secure: true, ..ovmf() };
         let pinning = Pinning { vcpus: vec![1, 3], rest: vec![0, 2] };
         let processors = Processors { amd: false, evmcs: true, pinning, ..machine.processors };
-        Machine { firmware: Some(firmware), iso: Some(Path::new("/iso/Win11, <English>.iso")), processors, ..machine }
+        VirtualMachine { firmware: Some(firmware), iso: Some(Path::new("/iso/Win11, <English>.iso")), processors, ..machine }
     });
 }
 
-fn read(machine: &Machine<'_>) -> Element {
+fn read(machine: &VirtualMachine<'_>) -> Element {
     Element::read(&domain_xml(&Paths::new("/", None), machine).unwrap()).unwrap()
 }
 
@@ -108,7 +118,7 @@ fn firmware_that_is_not_raw_says_so() {
     let (legion, cartridge) = (shipped("rivendale"), cartridge("a", DiskKind::Raw, true));
     for (format, word) in [(ImageFormat::Raw, None), (ImageFormat::Qcow2, Some("qcow2"))] {
         let firmware = Some(Firmware { format, ..ovmf() });
-        let domain = read(&Machine { firmware, ..machine(&legion, &cartridge, &[]) });
+        let domain = read(&VirtualMachine { firmware, ..machine(&legion, &cartridge, &[]) });
         assert_eq!(domain.child("os").unwrap().child("loader").unwrap().attribute("format"), word);
     }
 }
@@ -193,7 +203,7 @@ proptest! {
             let mut passthrough = Settings::parse(settings, "").unwrap().passthrough;
             passthrough[0].romfile = Some(rom.into());
             let machine = machine(legion, &cartridge, &devices);
-            let machine = Machine { firmware: Some(firmware.clone()), iso: Some(Path::new(iso)), passthrough: &passthrough, ..machine };
+            let machine = VirtualMachine { firmware: Some(firmware.clone()), iso: Some(Path::new(iso)), passthrough: &passthrough, ..machine };
             Element::read(&domain_xml(paths, &machine).unwrap()).unwrap()
         };
         let wild = document(&paths, &legion, &firmware, &iso, &rom);
@@ -213,7 +223,7 @@ proptest! {
         prop_assert_eq!(card, Some(sound.as_str()));
         let code = paths.at(&code).to_string_lossy().into_owned();
         prop_assert_eq!(&wild.child("os").unwrap().child("loader").unwrap().text, &code);
-        prop_assert_eq!(wild.child("qemu:commandline").unwrap().children[0].attribute("value"), Some(argument.as_str()));
+        prop_assert_eq!(wild.child("commandline").unwrap().children[0].attribute("value"), Some(argument.as_str()));
     }
 }
 

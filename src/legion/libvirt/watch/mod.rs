@@ -102,5 +102,4 @@ impl Watch {
 }
 
 #[cfg(test)]
-#[path = "watch_tests.rs"]
 mod tests;

@@ -4,7 +4,7 @@ use super::{Line, at, value};
 use crate::config::DiskBus;
 use crate::legion::cartridge::DiskKind;
 use crate::legion::identity;
-use crate::legion::machine::Machine;
+use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use std::path::Path;
 ///
 /// Guests discard blocks they no longer need, so detecting zeroes in their writes would only cost time. An NVMe controller has no I/O
 /// thread of its own before QEMU 8.
-pub(super) fn disk(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
+pub(super) fn disk(line: &mut Line, paths: &Paths, machine: &VirtualMachine<'_>) {
     let disk = machine.cartridge.disk;
     let file = value(paths.at(machine.legion.slot.join(disk.kind.file_name())));
     let (format, driver) = match disk.kind {

@@ -8,7 +8,7 @@ mod passthrough;
 mod peripherals;
 mod platform;
 
-use crate::legion::machine::Machine;
+use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(in crate::legion) mod at {
 }
 
 /// QEMU's command line, program first.
-pub fn argv(paths: &Paths, machine: &Machine<'_>) -> Vec<String> {
+pub fn argv(paths: &Paths, machine: &VirtualMachine<'_>) -> Vec<String> {
     let mut line = Line(vec![QEMU.to_owned()]);
     platform::basics(&mut line, machine);
     platform::memory(&mut line, machine);

@@ -1,13 +1,13 @@
 //! The host's hardware in the guest.
 
 use super::{Line, at, value};
-use crate::legion::machine::Machine;
+use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 
 /// Each slot of the host becomes one multifunction device behind its own root port, as on a mainboard. Functions are renumbered from 0,
 /// without which the guest would not probe the others.
-pub(super) fn slots(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
+pub(super) fn slots(line: &mut Line, paths: &Paths, machine: &VirtualMachine<'_>) {
     let mut functions = machine.devices.to_vec();
     functions.sort_unstable();
     functions.dedup();
@@ -24,7 +24,7 @@ pub(super) fn slots(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
 }
 
 /// The owner's setting for the function's option ROM.
-fn option_rom(paths: &Paths, machine: &Machine<'_>, function: PciAddress) -> String {
+fn option_rom(paths: &Paths, machine: &VirtualMachine<'_>, function: PciAddress) -> String {
     let Some(entry) = machine.passthrough.iter().find(|entry| entry.device == function) else { return String::new() };
     let mut rom = entry.rombar.map_or_else(String::new, |shown| format!(",rombar={}", u8::from(shown)));
     if let Some(file) = &entry.romfile {

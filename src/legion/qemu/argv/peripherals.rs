@@ -4,8 +4,8 @@ use super::{Line, at, value};
 use crate::config::GuestDisplay;
 use crate::config::value::{Audio, Network};
 use crate::legion::identity;
-use crate::legion::machine::Machine;
 use crate::legion::network;
+use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
 
 /// The name of the network card's peer.
@@ -20,7 +20,7 @@ pub(super) fn sockets(line: &mut Line, paths: &Paths) {
 }
 
 /// Where the kernel cannot move packets itself (`vhost_net`), QEMU logs that and does it.
-pub(super) fn network(line: &mut Line, machine: &Machine<'_>) {
+pub(super) fn network(line: &mut Line, machine: &VirtualMachine<'_>) {
     match &machine.legion.network {
         Network::None => return,
         Network::User => _ = line.add("-netdev", format!("user,id={NETWORK}")),

@@ -3,11 +3,11 @@
 use super::{Line, at, value};
 use crate::config::Guest;
 use crate::legion::identity;
-use crate::legion::machine::Machine;
+use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
 
-pub(super) fn basics(line: &mut Line, machine: &Machine<'_>) {
-    let Machine { legion, cartridge, firmware, .. } = machine;
+pub(super) fn basics(line: &mut Line, machine: &VirtualMachine<'_>) {
+    let VirtualMachine { legion, cartridge, firmware, .. } = machine;
     line.flag("-nodefaults").flag("-no-user-config");
     line.add("-name", format!("guest=legion-{},debug-threads=on", cartridge.name));
     line.add("-uuid", identity::uuid(&cartridge.name));
@@ -57,7 +57,7 @@ const HYPER_V: &str = concat!(
 );
 
 /// `cpu-pm=on` is not used: an idle guest would keep its host CPUs, and their siblings, busy.
-fn cpu(machine: &Machine<'_>) -> String {
+fn cpu(machine: &VirtualMachine<'_>) -> String {
     let processors = &machine.processors;
     let mut cpu = "host".to_owned();
     if processors.wants_topoext() {
@@ -75,7 +75,7 @@ fn cpu(machine: &Machine<'_>) -> String {
     cpu
 }
 
-pub(super) fn memory(line: &mut Line, machine: &Machine<'_>) {
+pub(super) fn memory(line: &mut Line, machine: &VirtualMachine<'_>) {
     let size = format!("{}M", machine.legion.memory.mebibytes());
     if let Some(pages) = machine.hugepages {
         // An anonymous file needs no mount that the user legion can write to. It is preallocated, so that too few huge pages cause an error
@@ -87,7 +87,7 @@ pub(super) fn memory(line: &mut Line, machine: &Machine<'_>) {
 }
 
 /// Firmware with Secure Boot protects its variables from the guest's kernel by system management mode.
-pub(super) fn flash(line: &mut Line, paths: &Paths, machine: &Machine<'_>) {
+pub(super) fn flash(line: &mut Line, paths: &Paths, machine: &VirtualMachine<'_>) {
     let Some(firmware) = &machine.firmware else { return };
     let code = value(paths.at(&firmware.code));
     let variables = value(paths.at(machine.legion.slot.join("nvram.fd")));

@@ -36,17 +36,27 @@ fn cores(cores: usize) -> Processors {
     Processors { topology, pinning: Pinning::default(), amd: true, host_caches: false, evmcs: false, notes: Vec::new() }
 }
 
-fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAddress]) -> Machine<'a> {
+fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAddress]) -> VirtualMachine<'a> {
     let processors = cores(legion.cpus.count());
-    Machine { legion, cartridge, devices, passthrough: &[], iso: None, firmware: None, processors, hugepages: None, notes: Vec::new() }
+    VirtualMachine {
+        legion,
+        cartridge,
+        devices,
+        passthrough: &[],
+        iso: None,
+        firmware: None,
+        processors,
+        hugepages: None,
+        notes: Vec::new(),
+    }
 }
 
-fn line(machine: &Machine<'_>) -> Vec<String> {
+fn line(machine: &VirtualMachine<'_>) -> Vec<String> {
     argv(&Paths::new("/", None), machine)
 }
 
 /// A command line, one argument per line.
-fn golden(name: &str, machine: &Machine<'_>) {
+fn golden(name: &str, machine: &VirtualMachine<'_>) {
     crate::sys::golden::golden(&format!("argv/{name}"), &(line(machine).join("\n") + "\n"));
 }
 
@@ -55,12 +65,12 @@ fn the_shipped_personas() {
     let devices = addresses(&["0000:0a:00.0", "0000:0a:00.1", "0000:0a:00.2", "0000:0a:00.3", "0000:0c:00.0", "0000:0c:00.3"]);
     for (persona, secure) in [("rivendale", false), ("mordor", true)] {
         let (legion, cartridge) = (shipped(persona), cartridge(persona, DiskKind::Qcow2, true));
-        golden(persona, &Machine { firmware: Some(firmware(secure)), ..machine(&legion, &cartridge, &devices) });
+        golden(persona, &VirtualMachine { firmware: Some(firmware(secure)), ..machine(&legion, &cartridge, &devices) });
     }
 }
 
 /// `settings` are the persona's; `change` is the state of the host.
-fn feature(name: &str, settings: &str, kind: DiskKind, change: impl for<'a> Fn(Machine<'a>) -> Machine<'a>) {
+fn feature(name: &str, settings: &str, kind: DiskKind, change: impl for<'a> Fn(VirtualMachine<'a>) -> VirtualMachine<'a>) {
     let text = format!("[legion]\nmemory = \"1G\"\n[[persona]]\nname = \"{name}\"\n{settings}\n");
     let settings = Settings::parse(&text, name).unwrap();
     let legion = settings.persona(name).unwrap().legion().unwrap();
@@ -70,7 +80,7 @@ fn feature(name: &str, settings: &str, kind: DiskKind, change: impl for<'a> Fn(M
 #[test]
 fn one_feature_each() {
     use DiskKind::{BlockDevice, Qcow2, Raw};
-    fn same(machine: Machine<'_>) -> Machine<'_> {
+    fn same(machine: VirtualMachine<'_>) -> VirtualMachine<'_> {
         machine
     }
     feature("legacy-bios", "", Qcow2, same);
@@ -82,14 +92,14 @@ fn one_feature_each() {
     feature("bridge", "network = \"bridge:br0\"", Qcow2, same);
     feature("macvtap", "network = \"macvtap:eth0\"", Qcow2, same);
     feature("no-network", "network = \"none\"", Qcow2, same);
-    feature("huge-pages", "hugepages = true", Qcow2, |machine| Machine { hugepages: Some(HugePages::TwoMebibytes), ..machine });
-    feature("uefi", "", Qcow2, |machine| Machine { firmware: Some(firmware(false)), ..machine });
+    feature("huge-pages", "hugepages = true", Qcow2, |machine| VirtualMachine { hugepages: Some(HugePages::TwoMebibytes), ..machine });
+    feature("uefi", "", Qcow2, |machine| VirtualMachine { firmware: Some(firmware(false)), ..machine });
     feature("tpm", "tpm = true", Qcow2, same);
     feature("windows", "guest = \"windows\"\ndisk = \"nvme\"\ndisplay = \"vnc\"", Qcow2, |machine| {
         let processors = Processors { amd: false, evmcs: true, ..cores(2) };
-        Machine { firmware: Some(firmware(true)), iso: Some(Path::new("/iso/Win11, English.iso")), processors, ..machine }
+        VirtualMachine { firmware: Some(firmware(true)), iso: Some(Path::new("/iso/Win11, English.iso")), processors, ..machine }
     });
-    feature("iso", "", Qcow2, |machine| Machine { iso: Some(Path::new("/iso/debian.iso")), ..machine });
+    feature("iso", "", Qcow2, |machine| VirtualMachine { iso: Some(Path::new("/iso/debian.iso")), ..machine });
 }
 
 #[test]
@@ -97,7 +107,7 @@ fn pinned_processors_look_like_the_hosts() {
     // A Ryzen 3900X without one of its four CCXs.
     feature("pinned", "cpus = \"3-11,15-23\"", DiskKind::Qcow2, |machine| {
         let topology = Topology { sockets: 1, dies: 3, cores: 3, threads: 2 };
-        Machine { processors: Processors { topology, host_caches: true, ..cores(1) }, ..machine }
+        VirtualMachine { processors: Processors { topology, host_caches: true, ..cores(1) }, ..machine }
     });
 }
 
@@ -109,7 +119,7 @@ fn option_roms_belong_to_the_function_that_they_are_named_for() {
     let legion = settings.personas[0].legion().unwrap();
     let devices = addresses(&["0a:00.0", "0a:00.1", "0c:00.3"]);
     let cartridge = cartridge("rom", DiskKind::Qcow2, true);
-    golden("rom", &Machine { passthrough: &settings.passthrough, ..machine(legion, &cartridge, &devices) });
+    golden("rom", &VirtualMachine { passthrough: &settings.passthrough, ..machine(legion, &cartridge, &devices) });
 }
 
 #[test]
@@ -219,7 +229,7 @@ proptest! {
         let make = |settings: &Settings, root: &str, code: &str, iso: &str| {
             let machine = machine(settings.personas[0].legion().unwrap(), &cartridge, &devices);
             let firmware = Some(Firmware { code: code.into(), ..firmware(windows) });
-            argv(&Paths::new(root, None), &Machine { firmware, iso: Some(Path::new(iso)), passthrough: &settings.passthrough, ..machine })
+            argv(&Paths::new(root, None), &VirtualMachine { firmware, iso: Some(Path::new(iso)), passthrough: &settings.passthrough, ..machine })
         };
         let (wild, tame) = (make(&wild, &root, &code, &iso), make(&tame, "/", "/code", "/iso"));
         prop_assert_eq!(wild.len(), tame.len());

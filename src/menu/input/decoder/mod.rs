@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 /// What an input device is to the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum InputKind {
     /// A device with keys to choose with.
     Keyboard,
     /// A gamepad or a joystick.
@@ -17,7 +17,7 @@ pub enum Kind {
     Mouse,
 }
 
-impl Kind {
+impl InputKind {
     /// The kind of a device that can report these events; none for a device that the menu does not use, such as a power button.
     pub fn of(
         keys: &AttributeSetRef<KeyCode>,
@@ -46,7 +46,7 @@ impl Kind {
 
 /// What a device's keys and axes are at one instant.
 #[derive(Debug, Clone, Default)]
-pub struct Snapshot {
+pub struct KeysAndAxes {
     /// The keys and buttons that are down.
     pub down: Vec<KeyCode>,
     /// The absolute axes, with their ranges.
@@ -56,7 +56,7 @@ pub struct Snapshot {
 /// Decodes the events of one device.
 #[derive(Debug)]
 pub struct Decoder {
-    kind: Kind,
+    kind: InputKind,
     hat_counts: bool,
     /// Already down when the device was opened: ignored until they are released.
     held: BTreeSet<u16>,
@@ -67,7 +67,7 @@ pub struct Decoder {
 
 impl Decoder {
     /// For a device of that kind with these keys, as it is now.
-    pub fn new(kind: Kind, keys: &AttributeSetRef<KeyCode>, now: &Snapshot) -> Self {
+    pub fn new(kind: InputKind, keys: &AttributeSetRef<KeyCode>, now: &KeysAndAxes) -> Self {
         let hat_counts = !pads::has_direction_buttons(keys);
         let mut decoder = Self { kind, hat_counts, held: BTreeSet::new(), stick: None, hat: None, lost_events: false };
         decoder.resume(now);
@@ -80,11 +80,11 @@ impl Decoder {
     }
 
     /// Continues from the state of the device now. A key that is down or a stick that is deflected now is not a new press.
-    pub fn resume(&mut self, now: &Snapshot) {
+    pub fn resume(&mut self, now: &KeysAndAxes) {
         let info = |wanted| now.axes.iter().find(|(axis, _)| *axis == wanted).map(|(_, info)| info);
         let stick = |x, y| Some(Stick::new(info(x)?, info(y)?));
         self.held = now.down.iter().map(|key| key.code()).collect();
-        if self.kind == Kind::Pad {
+        if self.kind == InputKind::Pad {
             self.stick = stick(AbsoluteAxisCode::ABS_X, AbsoluteAxisCode::ABS_Y);
             self.hat = stick(AbsoluteAxisCode::ABS_HAT0X, AbsoluteAxisCode::ABS_HAT0Y).filter(|_| self.hat_counts);
         }
@@ -157,5 +157,4 @@ fn meaning(code: KeyCode) -> Option<Key> {
 }
 
 #[cfg(test)]
-#[path = "decoder_tests.rs"]
 mod tests;

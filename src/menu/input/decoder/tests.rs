@@ -6,12 +6,12 @@ fn keys(codes: &[KeyCode]) -> AttributeSet<KeyCode> {
     codes.iter().copied().collect()
 }
 
-fn decoder(kind: Kind) -> Decoder {
+fn decoder(kind: InputKind) -> Decoder {
     Decoder::new(kind, &keys(&[]), &pad_at_rest())
 }
 
 /// As hid-generic and xpad report a pad: triggers on Z, a hat.
-fn pad_at_rest() -> Snapshot {
+fn pad_at_rest() -> KeysAndAxes {
     let stick = AbsInfo::new(0, -32768, 32767, 16, 128, 0);
     let hat = AbsInfo::new(0, -1, 1, 0, 0, 0);
     let axes = vec![
@@ -22,7 +22,7 @@ fn pad_at_rest() -> Snapshot {
         (AbsoluteAxisCode::ABS_HAT0X, hat),
         (AbsoluteAxisCode::ABS_HAT0Y, hat),
     ];
-    Snapshot { down: Vec::new(), axes }
+    KeysAndAxes { down: Vec::new(), axes }
 }
 
 fn key(code: KeyCode, value: i32) -> InputEvent {
@@ -74,7 +74,7 @@ fn what_every_button_means() {
         (KeyCode::BTN_TRIGGER_HAPPY1, None),
         (KeyCode::BTN_TOUCH, None),
     ] {
-        for kind in [Kind::Keyboard, Kind::Pad, Kind::Mouse] {
+        for kind in [InputKind::Keyboard, InputKind::Pad, InputKind::Mouse] {
             let meaning: Vec<Key> = meaning.into_iter().collect();
             assert_eq!(decoded(&mut decoder(kind), &[key(code, 1), key(code, 2), key(code, 0)]), meaning, "{code:?}");
         }
@@ -99,7 +99,7 @@ fn nothing_else_confirms() {
 
 #[test]
 fn stick_and_hat_step_and_triggers_do_nothing() {
-    let mut pad = decoder(Kind::Pad);
+    let mut pad = decoder(InputKind::Pad);
     let events = [
         axis(AbsoluteAxisCode::ABS_X, 32767),
         axis(AbsoluteAxisCode::ABS_X, 0),
@@ -113,13 +113,13 @@ fn stick_and_hat_step_and_triggers_do_nothing() {
 
 #[test]
 fn a_hat_beside_direction_buttons_is_something_else() {
-    let mut pad = Decoder::new(Kind::Pad, &keys(&[KeyCode::BTN_DPAD_UP]), &pad_at_rest());
+    let mut pad = Decoder::new(InputKind::Pad, &keys(&[KeyCode::BTN_DPAD_UP]), &pad_at_rest());
     assert_eq!(decoded(&mut pad, &[axis(AbsoluteAxisCode::ABS_HAT0X, 1)]), []);
 }
 
 #[test]
 fn only_a_pads_axes_are_a_stick() {
-    for kind in [Kind::Mouse, Kind::Keyboard] {
+    for kind in [InputKind::Mouse, InputKind::Keyboard] {
         assert_eq!(decoded(&mut decoder(kind), &[axis(AbsoluteAxisCode::ABS_X, 32767)]), []);
     }
 }
@@ -136,13 +136,13 @@ fn wheels_step_and_movement_is_nothing() {
         wheel(RelativeAxisCode::REL_HWHEEL, -1),
         wheel(RelativeAxisCode::REL_WHEEL, 0),
     ];
-    assert_eq!(decoded(&mut decoder(Kind::Mouse), &events), [Key::Previous, Key::Next, Key::Next, Key::Previous]);
+    assert_eq!(decoded(&mut decoder(InputKind::Mouse), &events), [Key::Previous, Key::Next, Key::Next, Key::Previous]);
 }
 
 #[test]
 fn what_is_held_at_first_counts_for_nothing_until_it_came_up() {
-    let held = Snapshot { down: vec![KeyCode::KEY_ENTER], axes: Vec::new() };
-    let mut keyboard = Decoder::new(Kind::Keyboard, &keys(&[]), &held);
+    let held = KeysAndAxes { down: vec![KeyCode::KEY_ENTER], axes: Vec::new() };
+    let mut keyboard = Decoder::new(InputKind::Keyboard, &keys(&[]), &held);
     let enter = |value| key(KeyCode::KEY_ENTER, value);
     assert_eq!(decoded(&mut keyboard, &[enter(1), enter(2), enter(0)]), []);
     assert_eq!(decoded(&mut keyboard, &[enter(1)]), [Key::Confirm]);
@@ -150,24 +150,24 @@ fn what_is_held_at_first_counts_for_nothing_until_it_came_up() {
 
 #[test]
 fn events_that_were_lost_are_no_presses() {
-    let mut keyboard = decoder(Kind::Keyboard);
+    let mut keyboard = decoder(InputKind::Keyboard);
     let enter = |value| key(KeyCode::KEY_ENTER, value);
     assert_eq!(decoded(&mut keyboard, &[synchronization(SynchronizationCode::SYN_DROPPED), enter(1)]), []);
     assert!(keyboard.has_lost_events());
-    keyboard.resume(&Snapshot { down: vec![KeyCode::KEY_ENTER], axes: Vec::new() });
+    keyboard.resume(&KeysAndAxes { down: vec![KeyCode::KEY_ENTER], axes: Vec::new() });
     assert_eq!(decoded(&mut keyboard, &[enter(1), enter(0), key(KeyCode::KEY_1, 1)]), [Key::Digit(1)]);
 }
 
 #[test]
 fn kinds_are_told_by_what_a_device_can_report() {
     let relative: AttributeSet<RelativeAxisCode> = [RelativeAxisCode::REL_X, RelativeAxisCode::REL_WHEEL].into_iter().collect();
-    let kind = |codes: &[KeyCode]| Kind::of(&keys(codes), Some(&relative), None);
+    let kind = |codes: &[KeyCode]| InputKind::of(&keys(codes), Some(&relative), None);
     let arrows = [KeyCode::KEY_LEFT, KeyCode::KEY_RIGHT, KeyCode::KEY_UP, KeyCode::KEY_DOWN];
-    assert_eq!(kind(&[&[KeyCode::KEY_ENTER, KeyCode::BTN_SOUTH][..], &arrows].concat()), Some(Kind::Keyboard));
-    assert_eq!(kind(&[KeyCode::BTN_SOUTH, KeyCode::BTN_LEFT]), Some(Kind::Pad));
-    assert_eq!(kind(&[KeyCode::BTN_LEFT]), Some(Kind::Mouse));
+    assert_eq!(kind(&[&[KeyCode::KEY_ENTER, KeyCode::BTN_SOUTH][..], &arrows].concat()), Some(InputKind::Keyboard));
+    assert_eq!(kind(&[KeyCode::BTN_SOUTH, KeyCode::BTN_LEFT]), Some(InputKind::Pad));
+    assert_eq!(kind(&[KeyCode::BTN_LEFT]), Some(InputKind::Mouse));
     assert_eq!(kind(&[KeyCode::KEY_POWER]), None);
-    assert_eq!(Kind::of(&keys(&[KeyCode::BTN_LEFT, KeyCode::BTN_TOUCH]), None, None), None, "a touch pad");
+    assert_eq!(InputKind::of(&keys(&[KeyCode::BTN_LEFT, KeyCode::BTN_TOUCH]), None, None), None, "a touch pad");
 }
 
 proptest! {
@@ -176,15 +176,15 @@ proptest! {
         down in proptest::collection::vec(any::<u16>(), 0..4),
         events in proptest::collection::vec((0..6u16, any::<u16>(), -2..3i32), 0..60),
     ) {
-        let now = Snapshot { down: down.into_iter().map(KeyCode).collect(), axes: pad_at_rest().axes };
-        for kind in [Kind::Keyboard, Kind::Pad, Kind::Mouse] {
+        let now = KeysAndAxes { down: down.into_iter().map(KeyCode).collect(), axes: pad_at_rest().axes };
+        for kind in [InputKind::Keyboard, InputKind::Pad, InputKind::Mouse] {
             let mut decoder = Decoder::new(kind, &keys(&[]), &now);
             for &(event_type, code, value) in &events {
                 let meant = decoder.decode(InputEvent::new(event_type, code, value));
                 let may_mean = match EventType(event_type) {
                     EventType::KEY => value == 1,
                     EventType::RELATIVE => value != 0,
-                    EventType::SYNCHRONIZATION => kind == Kind::Pad,
+                    EventType::SYNCHRONIZATION => kind == InputKind::Pad,
                     _ => false,
                 };
                 prop_assert!(meant.is_none() || may_mean);

@@ -1,7 +1,7 @@
 //! Choices whose disk is slow.
 
 use super::*;
-use crate::menu::model::event::Refusal;
+use crate::menu::model::event::RemoteRefusal;
 
 /// A menu in which this persona was picked at the first second, and whose screen says at the fifth that it is not recorded yet.
 fn overdue(persona: usize) -> Menu {
@@ -49,7 +49,7 @@ fn recording_overdue_refuses_every_other_choice() {
     assert_eq!(menu.handle(Event::Key(Key::Confirm), at(6)), vec![]);
     let Some(Stage::Failed { why }) = menu.stage(at(6)) else { panic!("{menu:?}") };
     assert!(why.contains("earlier choice is still being recorded"), "{why}");
-    assert_eq!(menu.remote(Remote::Choose(1), at(7)), Err(Refusal::Busy(Some(0))));
+    assert_eq!(menu.remote(Remote::Choose(1), at(7)), Err(RemoteRefusal::Busy(Some(0))));
     menu.handle(RECORDED, at(8));
     assert_eq!((menu.highlighted(), menu.playing()), (0, Some(0)));
 }

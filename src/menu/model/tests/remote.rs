@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn remote(menu: &mut Menu, remote: Remote) -> Result<Vec<Effect>, Refusal> {
+fn remote(menu: &mut Menu, remote: Remote) -> Result<Vec<Effect>, RemoteRefusal> {
     menu.remote(remote, at(5))
 }
 
@@ -33,7 +33,7 @@ fn whoever_is_root_chooses_at_any_moment_before_a_choice() {
         let mut menu = menu_at(stage);
         assert_eq!(remote(&mut menu, Remote::Choose(1)), Ok(chosen(1, Reason::Remote)), "{stage}");
         assert_eq!((menu.highlighted(), menu.playing(), menu.stage_word()), (1, Some(1), "chosen"), "{stage}");
-        assert_eq!(remote(&mut menu, Remote::Choose(0)), Err(Refusal::Busy(Some(1))), "{stage}");
+        assert_eq!(remote(&mut menu, Remote::Choose(0)), Err(RemoteRefusal::Busy(Some(1))), "{stage}");
     }
 }
 
@@ -43,7 +43,7 @@ fn a_choice_from_afar_needs_no_pin_and_closes_what_lies_over_the_menu() {
     menu.handle(Event::Shown, at(0));
     press(&mut menu, at(1), &[Key::Next, Key::Confirm]);
     assert_eq!(menu.over_word(), Some("pin"));
-    assert_eq!(remote(&mut menu, Remote::MoveBy(-1)), Err(Refusal::PinIsEntered));
+    assert_eq!(remote(&mut menu, Remote::MoveBy(-1)), Err(RemoteRefusal::PinIsEntered));
     assert_eq!(remote(&mut menu, Remote::Choose(1)), Ok(chosen(1, Reason::Remote)));
     assert_eq!(menu.over_word(), None);
 }
@@ -54,7 +54,7 @@ fn what_cannot_start_is_not_chosen_and_nothing_changes() {
     menu.handle(Event::Refused(vec![false, true, false, false]), at(1));
     let before = menu.clone();
     for persona in [1, 99] {
-        assert_eq!(remote(&mut menu, Remote::Choose(persona)), Err(Refusal::Refused));
+        assert_eq!(remote(&mut menu, Remote::Choose(persona)), Err(RemoteRefusal::Refused));
     }
     assert_eq!(menu, before);
     menu.handle(Event::Refused(vec![false; 4]), at(2));
@@ -65,16 +65,16 @@ fn what_cannot_start_is_not_chosen_and_nothing_changes() {
 fn legion_on_its_way_or_running_is_not_chosen_over() {
     for stage in ["chosen", "starting", "running"] {
         for persona in 0..4 {
-            assert_eq!(remote(&mut menu_at(stage), Remote::Choose(persona)), Err(Refusal::Busy(Some(0))), "{stage}");
+            assert_eq!(remote(&mut menu_at(stage), Remote::Choose(persona)), Err(RemoteRefusal::Busy(Some(0))), "{stage}");
         }
     }
     // The user went to the console while it runs, or before it did.
     let mut menu = menu_at("running");
     press(&mut menu, at(1), &[Key::Back, Key::Confirm]);
-    assert_eq!(remote(&mut menu, Remote::Choose(1)), Err(Refusal::Busy(Some(0))));
+    assert_eq!(remote(&mut menu, Remote::Choose(1)), Err(RemoteRefusal::Busy(Some(0))));
     let mut menu = menu_at("console");
     menu.handle(legion(Phase::Preparing, 1), at(2));
-    assert_eq!(remote(&mut menu, Remote::Choose(0)), Err(Refusal::Busy(Some(1))));
+    assert_eq!(remote(&mut menu, Remote::Choose(0)), Err(RemoteRefusal::Busy(Some(1))));
     menu.handle(Event::Legion { phase: Phase::Running, persona: None, why: None }, at(3));
     assert!(remote(&mut menu, Remote::Choose(0)).is_err());
 }
@@ -97,7 +97,7 @@ fn a_choice_leaves_the_console_to_whoever_is_there() {
 fn units_and_the_host_are_chosen_too_and_a_unit_may_run_beside() {
     let mut menu = menu_at("countdown");
     assert_eq!(remote(&mut menu, Remote::Choose(2)), Ok(chosen(2, Reason::Remote)));
-    assert_eq!(remote(&mut menu, Remote::Choose(0)), Err(Refusal::Busy(Some(2))), "it starts");
+    assert_eq!(remote(&mut menu, Remote::Choose(0)), Err(RemoteRefusal::Busy(Some(2))), "it starts");
     menu.handle(RECORDED, at(6));
     menu.handle(legion(Phase::Running, 2), at(6));
     assert_eq!(remote(&mut menu, Remote::Choose(0)), Ok(chosen(0, Reason::Remote)));
@@ -126,10 +126,10 @@ fn where_nothing_counts_down_there_is_nothing_to_hold() {
     for stage in ["waiting", "failed", "chosen", "starting", "running", "console"] {
         let mut menu = menu_at(stage);
         let before = menu.clone();
-        assert_eq!(remote(&mut menu, Remote::Hold), Err(Refusal::NoCountdown), "{stage}");
+        assert_eq!(remote(&mut menu, Remote::Hold), Err(RemoteRefusal::NoCountdown), "{stage}");
         assert_eq!(menu, before, "{stage}");
     }
-    assert_eq!(remote(&mut menu(Timeout::Never, None), Remote::Hold), Err(Refusal::NoCountdown));
+    assert_eq!(remote(&mut menu(Timeout::Never, None), Remote::Hold), Err(RemoteRefusal::NoCountdown));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn the_highlight_moves_within_the_shelf_and_gives_time_as_a_key_does() {
         assert_eq!((menu.highlighted(), menu.stage_word()), (1, outcome));
     }
     for stage in ["chosen", "starting", "running", "console"] {
-        assert_eq!(remote(&mut menu_at(stage), Remote::MoveBy(1)), Err(Refusal::NoShelf), "{stage}");
+        assert_eq!(remote(&mut menu_at(stage), Remote::MoveBy(1)), Err(RemoteRefusal::NoShelf), "{stage}");
     }
 }
 

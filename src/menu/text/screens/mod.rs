@@ -178,5 +178,4 @@ fn serial_consoles(paths: &Paths) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "screens_tests.rs"]
 mod tests;

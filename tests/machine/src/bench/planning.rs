@@ -3,7 +3,7 @@
 use super::temporary_folder;
 use persona::config::Settings;
 use persona::error::{Context, Error, Result};
-use persona::passthrough::{Machine, Plan, Stage};
+use persona::passthrough::{Machine, Plan, PlanStage};
 use persona::sys::paths::Paths;
 use persona_recorded::{Tree, synthetic};
 use std::fs;
@@ -64,7 +64,7 @@ pub(super) fn measure() -> Result<Vec<String>> {
 }
 
 fn plan(settings: &Settings, paths: &Paths) -> Result<()> {
-    match Plan::new(settings, &Machine::read(paths)?, Stage::Launch).refusal_text() {
+    match Plan::new(settings, &Machine::read(paths)?, PlanStage::Launch).refusal_text() {
         Some(refusal) => Err(Error::new(format!("the synthetic machine's plan is refused: {refusal}"))),
         None => Ok(()),
     }

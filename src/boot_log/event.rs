@@ -90,7 +90,7 @@ impl fmt::Display for LogEvent {
             Self::Choice { persona, reason, by: None } => write!(f, "choice: {persona} ({reason})"),
             Self::Choice { persona, reason, by: Some(by) } => write!(f, "choice: {persona} ({reason}), by {by}"),
             Self::Asked { operation, by } => write!(f, "asked to {operation}, by {by}"),
-            Self::Interrupted { operation, by } => write!(f, "interrupted: to {operation}, by {by}"),
+            Self::Interrupted { operation, by } => write!(f, "interrupted: {operation}, requested by {by}"),
             Self::Decision(words) => write!(f, "decision: {words}"),
             Self::Phase { subject, phase, why: None } => write!(f, "{subject}: {phase}"),
             Self::Phase { subject, phase, why: Some(why) } => write!(f, "{subject}: {phase}: {why}"),

@@ -37,7 +37,7 @@ pub fn entries(paths: &Paths, boots: Boots) -> Result<String> {
     let arguments = ["--quiet", "--no-pager", "--output=json", &fields, "-t", IDENTIFIER, "-t", EVENT_IDENTIFIER];
     journalctl(paths, &arguments.into_iter().chain(boot.as_deref()).collect::<Vec<_>>()).map_err(|error| match boots {
         Boots::One(number) if number != 0 => {
-            error.with_hint("the journal outlives a boot where there is a folder for it: mkdir /var/log/journal; then restart")
+            error.with_hint("the journal is kept across boots only if /var/log/journal exists: mkdir /var/log/journal; then reboot")
         }
         _ => error,
     })

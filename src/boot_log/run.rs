@@ -121,17 +121,17 @@ impl Run {
         let persona = self.persona.clone();
         match phase {
             Phase::Preparing if is_new => {
-                step("legion is prepared", self.chosen_ms.map(|chosen| at.saturating_sub(Duration::from_millis(chosen))))
+                step("preparing legion", self.chosen_ms.map(|chosen| at.saturating_sub(Duration::from_millis(chosen))))
             }
             Phase::Inserting if is_new => {
                 let took = self.since(Phase::Preparing, at);
                 self.devices_took_ms = took.map(millis);
-                step("the devices are legion's", took)
+                step("the devices are bound to vfio-pci", took)
             }
             Phase::Starting if is_new => {
                 let took = self.since(Phase::Inserting, at);
                 self.cartridge_took_ms = took.map(millis);
-                step("the cartridge is in, QEMU starts", took)
+                step("the cartridge is inserted, QEMU starts", took)
             }
             Phase::Running if is_new => {
                 let took = self.since(Phase::Starting, at);
@@ -145,7 +145,7 @@ impl Run {
                 let ran = self.since(Phase::Running, at);
                 self.ran_ms = ran.map(millis);
                 self.why.clone_from(&why);
-                step(&format!("{persona} is over"), ran)
+                step(&format!("{persona} has stopped"), ran)
             }
             Phase::Stopping => None,
             Phase::Ended | Phase::Failed => {
@@ -156,7 +156,7 @@ impl Run {
                 let word = if phase == Phase::Ended { "has ended" } else { "has failed" };
                 // A unit only ends.
                 let took = self.since(Phase::Stopping, at).or_else(|| self.since(Phase::Running, at));
-                let back = if self.has(Phase::Stopping) && news.is_none() { ", its devices are back" } else { "" };
+                let back = if self.has(Phase::Stopping) && news.is_none() { ", its devices are returned to the host" } else { "" };
                 Some(Step { what: format!("{persona} {word}{back}"), why: news, took, trouble: phase == Phase::Failed })
             }
         }

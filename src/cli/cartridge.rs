@@ -23,7 +23,7 @@ pub(super) enum CartridgeCommand {
         /// The cartridge: the name of its persona, or `cartridge = ` in the settings
         #[arg(value_parser = name)]
         name: String,
-        /// The disk's size, such as 200G; it takes room as it fills
+        /// The disk's size, such as 200G; the image grows as the guest writes
         #[arg(long, value_name = "SIZE")]
         size: DiskSize,
         /// How the disk is stored; raw is a little faster, and has snapshots on Btrfs and XFS only
@@ -61,13 +61,13 @@ pub(super) enum CartridgeCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Save disk, UEFI variables and TPM state together, under a label
+    /// Create a snapshot LABEL of the disk, UEFI variables and TPM state
     Save(SavedState),
-    /// Restore a saved state; the present state is lost
+    /// Restore a snapshot; the current state is lost
     Restore(SavedState),
-    /// Delete a saved state
+    /// Delete a snapshot
     Forget(SavedState),
-    /// Stop booting the installation image; it also ends when the guest powers off with a disk that boots
+    /// Stop booting the installation image; this also happens when the guest powers off and its disk is bootable
     Installed {
         #[command(flatten)]
         cartridge: Name,
@@ -85,7 +85,7 @@ pub(super) struct Name {
 pub(super) struct SavedState {
     #[command(flatten)]
     cartridge: Name,
-    /// The name of the saved state
+    /// The label of the snapshot
     #[arg(value_parser = name)]
     label: String,
 }

@@ -34,7 +34,7 @@ doctor: 0 no problem, 1 warnings, 2 something is broken.
 
 The systemd units and the initramfs also run: needs, reserve, menu, prepare, run, release.";
 
-/// One PC, one virtual machine, a menu of personas: boot-time console for VFIO passthrough
+/// Boot menu for VFIO passthrough: one PC, one virtual machine, several personas
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
@@ -111,9 +111,9 @@ enum Command {
         /// The persona; if left out, the one chosen last in this boot, or the default
         name: Option<String>,
     },
-    /// Stop legion as the settings say, and wait until its devices are given back
+    /// Stop legion as configured by `stop` in the settings, and wait until its devices are returned to the host
     Stop {
-        /// Cut legion's power now, even while another command starts or stops it; the guest cannot shut down, its disk is flushed
+        /// Force legion off now, even while another command starts or stops it; the guest does not shut down, but QEMU flushes its disk
         #[arg(long)]
         force: bool,
     },
@@ -122,7 +122,7 @@ enum Command {
         /// The persona
         name: String,
     },
-    /// Make the choice in the menu that is shown now, without a PIN
+    /// Choose a persona in the menu that is shown now; asks for no PIN
     Choose {
         /// The persona
         name: String,
@@ -136,7 +136,7 @@ enum Command {
         /// For every boot until cleared, not only the next one
         #[arg(long, requires = "name", conflicts_with = "clear")]
         until_cleared: bool,
-        /// Remove it: the default starts again
+        /// Remove the override: the next boot starts the default
         #[arg(long, conflicts_with = "name")]
         clear: bool,
     },

@@ -31,7 +31,7 @@ pub fn choose(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
                 (Some(_), None) => format!("`persona start {name}` starts it now, "),
                 (None, _) => String::new(),
             };
-            Err(no_menu().with_hint(format!("{now}`persona next {name}` at the next boot")))
+            Err(no_menu().with_hint(format!("{now}`persona next {name}` starts it at the next boot")))
         }
     }
 }

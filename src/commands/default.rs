@@ -47,7 +47,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     StartCounts::reset(paths, name)?;
     let told = format!(
         "{}: {title} starts when no choice is made.\nThe initramfs need not be rebuilt for that: the menu reads the settings again \
-         when the real root is there.\n",
+         once the root file system is mounted.\n",
         file.display()
     );
     print(out, &told)

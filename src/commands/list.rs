@@ -83,7 +83,7 @@ fn row<'a>(paths: &Paths, persona: &'a Persona) -> Row<'a> {
     let denied = trouble.as_ref().is_some_and(|error| error.errno() == Some(nix::libc::EACCES));
     let trouble = trouble.filter(|_| !denied);
     let state = legion.map(|legion| match slot::inserted(paths, &legion.slot).ok().flatten() {
-        Some(name) if name == legion.cartridge => "its cartridge is in",
+        Some(name) if name == legion.cartridge => "its cartridge is inserted",
         _ if denied => "its cartridge is readable by root only",
         _ => "its cartridge is ready",
     });

@@ -74,7 +74,7 @@ impl Plan {
             notes: launch.notes.clone(),
             steps: reserve
                 .iter()
-                .map(|address| format!("at boot, before coldplug: keep every driver but {} off {address}", passthrough::VFIO_PCI))
+                .map(|address| format!("at boot, before coldplug: allow only the driver {} to bind {address}", passthrough::VFIO_PCI))
                 .collect(),
             qemu: Vec::new(),
             macvtap: false,

@@ -20,7 +20,7 @@ use std::os::unix::fs::chown;
 pub fn is_wanted(paths: &Paths) -> Result<()> {
     let (Ok(settings), Some(choice)) = (Settings::load(paths), or_absent(Choice::read(paths))) else { return Ok(()) };
     match settings.persona(&choice.persona) {
-        Some(persona) if persona.legion().is_none() => Err(Error::new(format!("{} is not legion's to run", choice.persona))),
+        Some(persona) if persona.legion().is_none() => Err(Error::new(format!("{} does not start legion", choice.persona))),
         _ => Ok(()),
     }
 }
@@ -43,7 +43,7 @@ pub fn prepare(paths: &Paths) -> Result<()> {
 /// there is nothing for `release` to undo.
 fn refused(paths: &Paths, error: &Error) {
     if let Some(state) = or_absent(LegionState::read(paths)).filter(LegionState::is_on) {
-        return log::warn!("nothing is prepared: legion is {} ({}), which keeps running", state.persona, state.phase);
+        return log::warn!("nothing is prepared: legion already runs as {} ({}) and continues", state.persona, state.phase);
     }
     let Some(choice) = or_absent(Choice::read(paths)) else { return };
     if let Err(error) = announce(paths, &LegionState::failure(Phase::Failed, &choice.persona, error)) {
@@ -90,7 +90,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     announce(paths, &LegionState::new(Phase::Starting, &choice.persona))?;
     // From here on the supervisor, which is not root, reports legion's state.
     let state = paths.legion_state();
-    chown(&state, Some(account.uid), Some(account.gid)).context(|| format!("giving {} to legion", state.display()))
+    chown(&state, Some(account.uid), Some(account.gid)).context(|| format!("changing the owner of {} to the user legion", state.display()))
 }
 
 fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartridge) -> Result<()> {

@@ -50,7 +50,7 @@ pub fn release(paths: &Paths) -> Result<()> {
     // Last of all: from here on the menu accepts the next choice.
     announce(paths, &state)?;
     if power_off {
-        LogEvent::Decision("the guest powered itself off, and so does the machine".to_owned()).info();
+        LogEvent::Decision("the guest powered off: powering the machine off too".to_owned()).info();
         self::power_off()?;
     }
     given_back

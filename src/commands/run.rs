@@ -27,5 +27,5 @@ pub fn run(paths: &Paths) -> Result<()> {
         None => supervise::run(paths, &launch, &lock)?,
         Some(domain) => libvirt::run(paths, &launch, &lock, domain)?,
     };
-    if ending.is_good() { Ok(()) } else { Err(Error::new(format!("{} ended badly: {ending}", launch.persona))) }
+    if ending.is_good() { Ok(()) } else { Err(Error::new(format!("{} failed: {ending}", launch.persona))) }
 }

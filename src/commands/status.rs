@@ -302,7 +302,10 @@ impl Switch {
         if overtaken || doing.stage != OperationStage::Stopping {
             return None;
         }
-        let told = format!("from {from} to {to}: {} was interrupted, and {to} is not started\n  hint: persona start {to}", doing.who);
+        let told = format!(
+            "from {from} to {to}: the command of {} was interrupted, and {to} is not started\n  hint: persona start {to}",
+            doing.who
+        );
         Some(Self { told, doing, goes_on })
     }
 }

@@ -72,7 +72,7 @@ fn scale(value: &Spanned<Scalar>) -> Checked<Option<f32>> {
     if (0.5..=3.0).contains(&scale) {
         return Ok(Some(scale));
     }
-    Err(Problem::at(value.span(), "scale is \"auto\" or a number from 0.5 to 3").with_hint("1.5 makes all text half as large again"))
+    Err(Problem::at(value.span(), "scale is \"auto\" or a number from 0.5 to 3").with_hint("1.5 makes all text 50 % larger"))
 }
 
 /// "auto" becomes `None`.
@@ -123,7 +123,7 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
             // In menu.default, "last" means the remembered persona.
             if name == "last" {
                 return Err(Problem::at(entry.name.span(), "a persona cannot be called `last`")
-                    .with_hint("menu.default = \"last\" means the remembered one; take another name"));
+                    .with_hint("menu.default = \"last\" means the persona that last ran well; choose another name"));
             }
             if !names.insert(name.clone()) {
                 return Err(Problem::at(entry.name.span(), format!("there are two personas named `{name}`"))
@@ -206,7 +206,7 @@ fn stop(given: &Spanned<file::Stop>) -> Checked<Ladder> {
         return Ok(ladder);
     }
     let Ladder { again, quit, kill } = ladder;
-    Err(Problem::at(span, format!("a stop cannot go like this: again {again:?}, quit {quit:?}, kill {kill:?}"))
+    Err(Problem::at(span, format!("invalid order of the stop times: again {again:?}, quit {quit:?}, kill {kill:?}"))
         .with_hint("all three are counted from the request: again <= quit, quit + 5s <= kill, kill <= 30m"))
 }
 

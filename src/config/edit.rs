@@ -22,7 +22,7 @@ pub fn with_default(text: &str, name: &str, file: &str) -> Result<String> {
     // Verifies that nothing else has changed its meaning.
     match Settings::parse(&changed, file) {
         Ok(after) if after == expected => Ok(changed),
-        _ => Err(Error::new(format!("the default cannot be changed in {file} without touching more of it"))
+        _ => Err(Error::new(format!("cannot change the default in {file} without changing other settings too"))
             .with_hint(format!("write `default = {}` below [menu] yourself", quoted(name)))),
     }
 }

@@ -111,8 +111,8 @@ pub fn in_words(state: &Value) -> String {
             format!("{} starts in {seconds} s", title(text("default")))
         }
         "waiting" => match text("held") {
-            Some(who) => format!("held by {who}: it waits for a choice"),
-            None => "it waits for a choice".to_owned(),
+            Some(who) => format!("countdown stopped by {who}: the menu waits for a choice"),
+            None => "the menu waits for a choice".to_owned(),
         },
         stage @ ("chosen" | "starting") => {
             let how_far = text("phase").unwrap_or(stage);
@@ -139,8 +139,8 @@ mod tests {
         let stage = |stage| Shown { stage, ..Shown::default() };
         let left = Some((Duration::from_millis(7001), Duration::from_secs(10)));
         assert_eq!(said(Shown { countdown: left, ..stage("countdown") }), "Arnor starts in 8 s");
-        assert_eq!(said(stage("waiting")), "it waits for a choice");
-        assert_eq!(said(Shown { held: Some("sam".into()), ..stage("waiting") }), "held by sam: it waits for a choice");
+        assert_eq!(said(stage("waiting")), "the menu waits for a choice");
+        assert_eq!(said(Shown { held: Some("sam".into()), ..stage("waiting") }), "countdown stopped by sam: the menu waits for a choice");
         let choice = Some(ShownChoice { persona: "a".into(), reason: Reason::Remote, who: Some("sam".into()) });
         assert_eq!(said(Shown { choice, ..stage("chosen") }), "Arnor was chosen, by sam: chosen");
         assert_eq!(said(Shown { phase: Some(Phase::Inserting), ..stage("starting") }), "Arnor was chosen: inserting");

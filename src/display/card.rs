@@ -20,7 +20,7 @@ impl Card {
     pub(super) fn open(node: &Path) -> Result<Self> {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).custom_flags(libc::O_NONBLOCK).open(node);
-        let mut card = Self { file: file.context(|| format!("opening the display card {}", node.display()))?, is_atomic: false };
+        let mut card = Self { file: file.context(|| format!("opening the graphics card {}", node.display()))?, is_atomic: false };
         // This makes the kernel list all planes, including primary ones.
         card.is_atomic = card.set_client_capability(ClientCapability::Atomic, true).is_ok();
         Ok(card)

@@ -67,7 +67,7 @@ impl Screen {
     /// # Errors
     /// When the card is gone. An output that cannot be used is only logged.
     pub fn update(&mut self) -> Result<()> {
-        let resources = self.card.resource_handles().context(|| "reading the outputs of the display card".into())?;
+        let resources = self.card.resource_handles().context(|| "reading the outputs of the graphics card".into())?;
         let monitors = monitors(&self.card, &resources);
         self.refused.retain(|(connector, _)| monitors.iter().any(|monitor| monitor.connector == *connector));
         self.outputs.retain_mut(|output| {

@@ -44,11 +44,11 @@ impl fmt::Display for Death {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.how)?;
         if self.words.is_empty() {
-            return f.write_str("; QEMU said nothing");
+            return f.write_str("; QEMU printed nothing");
         }
         // QEMU starts its lines with its own name.
         let words: Vec<_> = self.words.iter().map(|line| line.strip_prefix("qemu-system-x86_64: ").unwrap_or(line)).collect();
-        write!(f, "; QEMU said: {}", words.join(" / "))
+        write!(f, "; QEMU printed: {}", words.join(" / "))
     }
 }
 
@@ -56,12 +56,12 @@ impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::GuestPoweroff => f.write_str("the guest powered off"),
-            Self::GuestReset => f.write_str("the guest reset itself, and QEMU was told to end then"),
+            Self::GuestReset => f.write_str("the guest reset, and QEMU is set to exit on a guest reset"),
             Self::GuestPanic => f.write_str("the guest's kernel panicked"),
             Self::Stopped(rung) => write!(f, "it was stopped by {rung}"),
             Self::Quit => f.write_str("QEMU was told to quit"),
             Self::Killed => f.write_str("it did not stop in time and was killed; the guest may find its file systems dirty"),
-            Self::Crashed(death) => write!(f, "QEMU died while the guest ran: {death}"),
+            Self::Crashed(death) => write!(f, "QEMU ended unexpectedly while the guest ran: {death}"),
             Self::NeverRan(death) => write!(f, "QEMU did not start the guest: {death}"),
             Self::NotStarted(words) => write!(f, "libvirt did not start the domain: {words}"),
             Self::Domain(what) => f.write_str(what),

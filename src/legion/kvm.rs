@@ -5,17 +5,17 @@
 use crate::error::{Context, Error, Result};
 use crate::sys::account::group_id;
 use crate::sys::paths::Paths;
+use crate::sys::poll;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The group that may use KVM, by udev's default rules; `legion.service` is in it.
 const GROUP: &str = "kvm";
 /// How long udev may take to open the node where there is no such group.
 const UDEV_TIMEOUT: Duration = Duration::from_secs(5);
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Makes sure that `/dev/kvm` exists and is open to its group.
 ///
@@ -34,19 +34,17 @@ pub fn ensure(paths: &Paths) -> Result<()> {
             )));
         }
     }
-    let deadline = Instant::now() + UDEV_TIMEOUT;
-    while !group_may_open(&node)? {
-        // udev is busy with all other devices when a machine boots into legion. Its rule does the same, whenever it comes to that.
-        if let Some(group) = group_id(paths, GROUP) {
-            log::info!("opening {} to the group {GROUP}, as udev has not done it yet", node.display());
-            return open_to(&node, group);
-        }
-        if Instant::now() >= deadline {
-            // QEMU's own message follows if that matters.
-            log::warn!("{} is not open to its group: udev has not set it up", node.display());
-            break;
-        }
-        std::thread::sleep(POLL_INTERVAL);
+    if group_may_open(&node)? {
+        return Ok(());
+    }
+    // udev is busy with all other devices when a machine boots into legion. Its rule does the same, whenever it comes to that.
+    if let Some(group) = group_id(paths, GROUP) {
+        log::info!("opening {} to the group {GROUP}, as udev has not done it yet", node.display());
+        return open_to(&node, group);
+    }
+    if poll::until(UDEV_TIMEOUT, || group_may_open(&node).ok().filter(|may| *may)).is_none() {
+        // QEMU's own message follows if that matters.
+        log::warn!("{} is not open to its group: udev has not set it up", node.display());
     }
     Ok(())
 }

@@ -3,20 +3,20 @@
 use crate::error::{Context, Error, Result};
 use crate::sys::file_lock::{FileLock, is_at};
 use crate::sys::paths::Paths;
+use crate::sys::poll;
 use crate::sys::systemd;
 use nix::libc::O_NOFOLLOW;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The name under which systemd keeps it.
 const NAME: &str = "legion-lock";
 
 /// How long a process may have descriptors of systemd's between its start and its execution.
 const FORK_TIMEOUT: Duration = Duration::from_millis(500);
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The proof that no legion runs, or that it is ours: without it the slot cannot be moved and QEMU cannot be started.
 ///
@@ -63,13 +63,7 @@ impl LegionLock {
 
     /// Takes the lock that systemd has just closed: a process that systemd is starting has the descriptor, too, until it executes.
     fn take_soon(paths: &Paths) -> Result<Self> {
-        let ends = Instant::now() + FORK_TIMEOUT;
-        loop {
-            match Self::take(paths) {
-                Err(_) if Instant::now() < ends => std::thread::sleep(POLL_INTERVAL),
-                taken => return taken,
-            }
-        }
+        poll::until(FORK_TIMEOUT, || Self::take(paths).ok()).map_or_else(|| Self::take(paths), Ok)
     }
 
     /// The lock that `prepare` took and systemd passed on to this process.
@@ -90,7 +84,7 @@ impl LegionLock {
                 .with_hint("`systemctl restart legion` recreates it"));
         }
         FileLock::shared(file).context(doing)?.map(Self).ok_or_else(|| {
-            Error::new(format!("another legion is running or being prepared: {} is held", path.display()))
+            Error::new(format!("legion is already running or being prepared: the lock {} is held", path.display()))
                 .with_hint("`systemctl stop legion` ends it")
         })
     }

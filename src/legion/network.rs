@@ -41,7 +41,7 @@ pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> R
             ip(&["link", "add", "link", interface, "name", TAP, "address", &mac(cartridge), "type", "macvtap", "mode", "bridge"])?;
             ip(&["link", "set", "dev", TAP, "up"])?;
             let node = node(paths)?;
-            chown(&node, Some(user), None).context(|| format!("giving {} to legion", node.display()))
+            chown(&node, Some(user), None).context(|| format!("changing the owner of {} to the user legion", node.display()))
         }
     }
 }

@@ -172,7 +172,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
         note(
             "caches-uneven",
             "legion has more cores at one L3 cache than at another: the guest sees a single cache".to_owned(),
-            "give legion the same number of each: `lscpu -e` shows them; correct `cpus` in the settings",
+            "give legion the same number of cores of each L3 cache: `lscpu -e` shows them; correct `cpus` in the settings",
         );
     }
     let die = die.unwrap_or(socket);

@@ -117,7 +117,7 @@ fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: 
     }
     let early = entries.iter().find(|entry| wished(entry.device) == Some(BindTime::Boot));
     let note = doubtful.zip(early).map(|(doubtful, entry)| {
-        let why = "before the host is up, it is unknown whether it needs that";
+        let why = "in the initramfs it is not known yet whether the host needs it";
         let what = if doubtful.address == entry.device {
             format!("{doubtful} is bound at launch, not at boot: {why} for its root file system or network")
         } else {

@@ -7,13 +7,13 @@ use super::read::{driver_override, idle_override, is_hung, link_name};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
+use crate::sys::poll;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Access to the kernel where it can hang or is not a plain file.
 #[derive(Debug)]
@@ -31,9 +31,6 @@ impl Default for Kernel {
         Self { writer: SysfsWriter::default(), modprobe: "modprobe".into(), group_is_viable: crate::sys::syscalls::vfio_group_is_viable }
     }
 }
-
-/// How often a condition is polled.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A device below a root directory.
 #[derive(Clone, Copy)]
@@ -138,7 +135,7 @@ impl Device<'_> {
                 let what = format!("reboot required: writing `{value}` to {}", attribute.display());
                 Err(Error::new(format!("{what} has not returned after {deadline:?}"))
                     .with_code("driver-hung")
-                    .with_hint("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver need be unbound"))
+                    .with_hint("reboot the machine, and reserve the device at boot (bind = \"boot\"): then no driver has to be unbound"))
             }
         }
     }
@@ -180,34 +177,29 @@ impl Device<'_> {
         done: impl Fn(Option<&str>) -> bool,
         act: impl Fn(Option<&str>) -> Result<()>,
     ) -> Result<()> {
-        let until = Instant::now() + deadline;
-        loop {
+        let mut last = Ok(());
+        let settled = poll::until(deadline, || {
             let driver = self.driver();
             if done(driver.as_deref()) {
-                return Ok(());
+                return Some(Ok(()));
             }
             if !self.is_there() {
-                return Err(self.gone());
+                return Some(Err(self.gone()));
             }
-            let result = act(driver.as_deref());
-            match &result {
-                Err(error) if !error.errno().is_some_and(may_pass) => return result,
-                _ => {}
+            last = act(driver.as_deref());
+            if last.as_ref().is_err_and(|error| !error.errno().is_some_and(may_pass)) {
+                return Some(std::mem::replace(&mut last, Ok(())));
             }
-            let driver = self.driver();
-            if done(driver.as_deref()) {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                let driver = driver.map_or("no driver".to_owned(), |driver| format!("the driver {driver}"));
-                let why = format!("{doing}: {} still has {driver} after {deadline:?}", self.address);
-                return Err(match result {
-                    Err(error) => Error::caused_by(why, error).with_code("driver-stays"),
-                    Ok(()) => Error::new(why).with_code("driver-stays").with_hint("the kernel log says why (`journalctl -k`)"),
-                });
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
+            done(self.driver().as_deref()).then_some(Ok(()))
+        });
+        settled.unwrap_or_else(|| {
+            let driver = self.driver().map_or("no driver".to_owned(), |driver| format!("the driver {driver}"));
+            let why = format!("{doing}: {} still has {driver} after {deadline:?}", self.address);
+            Err(match last {
+                Err(error) => Error::caused_by(why, error).with_code("driver-stays"),
+                Ok(()) => Error::new(why).with_code("driver-stays").with_hint("the kernel log says why (`journalctl -k`)"),
+            })
+        })
     }
 
     /// Waits for vfio-pci to finish probing the device. The driver link appears at the start of probing, so if another process started it,

@@ -134,7 +134,7 @@ fn held(machine: &Machine, closures: &[Closure], refused: &[Refusal], stage: Pla
             FramebufferOwner::FirmwareFramebuffer(_) if function.subclass() == 0x0300 => return None,
             FramebufferOwner::FirmwareFramebuffer(_) => (
                 "framebuffer-stays-on-device",
-                format!("{holder} is in the memory of {function}, and vfio-pci does not remove it"),
+                format!("{holder} uses the memory of {function}, and vfio-pci does not remove it"),
                 format!("{primary}, or add initcall_blacklist=sysfb_init to the kernel command line"),
             ),
         };
@@ -152,7 +152,7 @@ fn acs_override(machine: &Machine, closures: &[Closure]) -> Option<Warning> {
         what: format!(
             "the kernel parameter {word} splits IOMMU groups that the hardware does not isolate: legion's devices may reach the memory of others behind the same port"
         ),
-        hint: Some("put legion's devices into slots with their own IOMMU groups, and remove that parameter".into()),
+        hint: Some("put legion's devices into PCI slots with their own IOMMU groups, and remove that parameter".into()),
     })
 }
 

@@ -101,7 +101,7 @@ fn no_vfio(vfio: Vfio) -> Option<Refusal> {
             ..Refusal::new(
                 "vfio-modules-replaced",
                 None,
-                "vfio-pci cannot be loaded: the running kernel's modules are gone, as after an upgrade of the kernel".into(),
+                "vfio-pci cannot be loaded: the modules of the running kernel were removed, probably by a kernel upgrade".into(),
                 "reboot the machine into the new kernel",
             )
         }),
@@ -120,8 +120,8 @@ fn identity(entry: &Passthrough, listed: &[Passthrough], machine: &Machine) -> O
         Some(function) if is_meant(entry, function) => return None,
         Some(function) => {
             let boards = match (entry.subsystem, function.subsystem) {
-                (Some(meant), Some(found)) if entry.id.is_none_or(|id| id == function.id) => format!("board {found}, not {meant}"),
-                (Some(meant), None) => format!("board unknown, not {meant}"),
+                (Some(meant), Some(found)) if entry.id.is_none_or(|id| id == function.id) => format!("subsystem {found}, not {meant}"),
+                (Some(meant), None) => format!("subsystem unknown, not {meant}"),
                 _ => format!("{}, not {}", function.id, entry.id.map(|id| id.to_string()).unwrap_or_default()),
             };
             ("device-differs", format!("another device is at {address}: {} {boards}{named}", function.words()))
@@ -181,7 +181,7 @@ fn display_is_there(wish: Display, machine: &Machine) -> Option<Refusal> {
 fn needed(member: &Member, function: &Function, machine: &Machine, display: Option<PciAddress>, stage: PlanStage) -> Vec<Refusal> {
     let address = member.address;
     let subject = subject(member, function);
-    let leave = format!("leave {} to the host, or put it in a slot with an IOMMU group of its own", member.brought_by);
+    let leave = format!("leave {} to the host, or put it into a PCI slot with its own IOMMU group", member.brought_by);
     let refuse = |code: &'static str, reason: String| Refusal::new(code, address, reason, leave.clone());
     let mut all = Vec::new();
     if machine.iommu && function.iommu_group.is_none() {
@@ -195,9 +195,9 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     if !function.duties.is_empty() {
         all.push(refuse(used_by_host(&function.duties), format!("{subject} {}", HostUse::in_words(&function.duties))));
     } else if stage == PlanStage::Launch && !machine.root_is_known && function.is_storage() {
-        all.push(refuse("device-may-hold-root", format!("{subject} may hold the file system at /, which could not be traced to its disk")));
+        all.push(refuse("device-may-hold-root", format!("{subject} may hold the file system at /: its disk could not be determined")));
     } else if stage == PlanStage::Launch && !machine.route_is_known && function.is_network() {
-        let reason = format!("{subject} may be the way to the network: no default route could be traced to its network card");
+        let reason = format!("{subject} may carry the host's default route: the network card of the default route could not be determined");
         all.push(Refusal::new("device-may-be-route", address, reason, "start legion again when the host's network is up"));
     }
     if display == Some(address) {

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::sys::atomic;
 use crate::sys::file_lock::FileLock;
 use crate::sys::paths::Paths;
+use crate::sys::poll;
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -128,9 +129,9 @@ impl OperationRecord {
         lock.ok().zip(locks.ok()).is_some_and(|(lock, locks)| is_held(&locks, self.pid, lock.ino()))
     }
 
-    /// The message for a second caller: `frodo from 192.0.2.7 is switching gondor to mordor, since 12 s`.
+    /// The message for a second caller: `frodo from 192.0.2.7 is switching gondor to mordor, for 12 s`.
     pub fn told(&self, now: Duration) -> String {
-        format!("{} is {}, since {} s", self.who, self.what.going_on(), now.as_secs().saturating_sub(self.since_s))
+        format!("{} is {}, for {} s", self.who, self.what.going_on(), now.as_secs().saturating_sub(self.since_s))
     }
 }
 
@@ -219,23 +220,16 @@ impl Drop for RunningOperation<'_> {
     }
 }
 
-/// How often, and at what intervals, to look for the record of the process that holds the lock.
-const LOOKS: u32 = 50;
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How long to wait for the record of the process that has just taken the lock.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cold]
 fn held(paths: &Paths, now: Duration) -> Error {
     // A process that has just taken the lock writes its record a moment later; until then there is an older record.
     let look = || OperationRecord::read(paths).ok().flatten().filter(|doing| doing.goes_on(paths));
-    let later = || {
-        (0..LOOKS).find_map(|_| {
-            std::thread::sleep(POLL_INTERVAL);
-            look()
-        })
-    };
-    let doing = look().or_else(later);
+    let doing = poll::until(RECORD_TIMEOUT, look);
     let told = doing.map_or_else(|| "another process is about to start, stop or switch legion".to_owned(), |doing| doing.told(now));
-    Error::new(told).with_hint("wait for its end: `persona status` shows the progress; `persona stop --force` stops legion all the same")
+    Error::new(told).with_hint("wait for its end: `persona status` shows the progress; `persona stop --force` forces legion off anyway")
 }
 
 #[cfg(test)]
@@ -280,7 +274,7 @@ mod tests {
         let mut turn = take(&paths, switch(), "frodo from 192.0.2.7", NOW).unwrap();
         let record = fs::read_to_string(paths.switch()).unwrap();
         let told = take(&paths, Operation::Stop { from: "gondor".into() }, "sam", NOW + Duration::from_secs(12)).unwrap_err().to_string();
-        assert!(told.starts_with("frodo from 192.0.2.7 is switching gondor to mordor, since 12 s\n  hint: wait"), "{told}");
+        assert!(told.starts_with("frodo from 192.0.2.7 is switching gondor to mordor, for 12 s\n  hint: wait"), "{told}");
         assert_eq!(fs::read_to_string(paths.switch()).unwrap(), record);
         assert!(OperationRecord::read(&paths).unwrap().unwrap().goes_on(&paths));
 
@@ -305,7 +299,7 @@ mod tests {
         record::write_toml(&paths.switch(), &not_yet).unwrap();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| take(&paths, switch(), "frodo", NOW).unwrap_err().to_string());
-            std::thread::sleep(5 * POLL_INTERVAL);
+            std::thread::sleep(Duration::from_millis(100));
             record::write_toml(&paths.switch(), &OperationRecord { what: switch(), ..doing }).unwrap();
             let told = second.join().unwrap();
             assert!(told.starts_with("sam is switching gondor to mordor"), "{told}");

@@ -63,7 +63,7 @@ impl StartCounts {
     /// What the owner can do about it.
     pub fn hint(persona: &str) -> String {
         format!(
-            "see why (`persona status`, `journalctl -t persona -t legion`), then pick it, or `persona next {persona}`: that tries it again"
+            "see why (`persona status`, `journalctl -t persona -t legion`), then try it again: pick it in the menu, or `persona next {persona}`"
         )
     }
 
@@ -74,8 +74,9 @@ impl StartCounts {
     /// When the count cannot be written, unless a person chose.
     pub fn count(paths: &Paths, choice: &Choice) -> Result<()> {
         let boot = boot_id(paths);
-        let counted = change(paths, |starts| starts.begin(&choice.persona, boot))
-            .map_err(|error| error.with_hint("make room on its disk, or make it writable; a person may start the persona all the same"));
+        let counted = change(paths, |starts| starts.begin(&choice.persona, boot)).map_err(|error| {
+            error.with_hint("free space on that file system, or make it writable; a choice in the menu starts the persona anyway")
+        });
         match choice.reason {
             Reason::Picked | Reason::Remote => counted.or_else(|error| {
                 log::warn!("{error}");

@@ -51,7 +51,7 @@ impl ConsoleAside {
     pub fn put(paths: &Paths) -> Self {
         let aside = Self::counted(&PICTURES, paths);
         if let Err(error) = take(paths) {
-            log::info!("no virtual terminal to put aside: {error}");
+            log::info!("switching the console away from the screen: {error}");
         }
         aside
     }

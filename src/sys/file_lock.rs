@@ -4,6 +4,7 @@
 //! are in a folder that others can write to. A file of another user there is removed, never trusted.
 
 use crate::error::{Context, Error, Result};
+use crate::sys::poll;
 use crate::sys::syscalls;
 use nix::libc::{O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
@@ -11,13 +12,10 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a process waits for a record that others change, too. Each holds the lock for a few system calls and an fsync.
 pub(crate) const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The pauses between two attempts: the first, doubled up to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(25));
 
 /// How often the file is reopened if it keeps being replaced.
 const MAX_ATTEMPTS: usize = 32;
@@ -52,22 +50,12 @@ impl FileLock {
     /// # Errors
     /// On timeout, and as [`Self::try_take`].
     pub(crate) fn take_within(path: &Path, limit: Duration) -> Result<Self> {
-        let started = Instant::now();
-        let mut pause = PAUSES.0;
-        loop {
-            if let Some(lock) = Self::try_take(path)? {
-                return Ok(lock);
-            }
-            let left = limit.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                let message = format!("taking the lock {}: another process has held it for {} s", path.display(), limit.as_secs());
-                return Err(
-                    Error::new(message).with_hint(format!("`fuser -v {}` names the process; try again once it has ended", path.display()))
-                );
-            }
-            std::thread::sleep(pause.min(left));
-            pause = (pause * 2).min(PAUSES.1);
-        }
+        let taken = poll::until(limit, || Self::try_take(path).transpose());
+        taken.unwrap_or_else(|| {
+            let message = format!("taking the lock {}: another process has held it for {} s", path.display(), limit.as_secs());
+            let hint = format!("`fuser -v {}` names the process; try again once it has ended", path.display());
+            Err(Error::new(message).with_hint(hint))
+        })
     }
 
     /// The lock on a file that is open here and in other processes: they hold it together. None if another process holds it by its own open

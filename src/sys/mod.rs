@@ -14,6 +14,7 @@ pub mod logger;
 pub mod network;
 pub mod paths;
 pub mod pci;
+pub mod poll;
 pub mod root;
 pub mod style;
 pub mod syscalls;

@@ -248,5 +248,5 @@ fn run_takes_over_the_lock_that_prepare_took_and_no_other_file() {
     let stale = File::open(machine.paths().legion_lock()).unwrap();
     let _lock = LegionLock::take(&machine.paths()).unwrap();
     let told = said(&machine.run_with(stale));
-    assert!(told.contains("another legion is running"), "{told}");
+    assert!(told.contains("legion is already running"), "{told}");
 }

@@ -90,7 +90,7 @@ pub fn cartridge(paths: &Paths, command: CartridgeOperation, now: SystemTime, ou
     let settings = Settings::load(paths)?;
     done(paths, &settings, command, now, out).map_err(|error| match error.errno() {
         Some(nix::libc::EACCES | nix::libc::EPERM) if error.hint().is_none() => {
-            error.with_hint("cartridges are root's: `sudo persona cartridge ...`")
+            error.with_hint("only root can access cartridges: `sudo persona cartridge ...`")
         }
         _ => error,
     })
@@ -113,7 +113,7 @@ fn done(paths: &Paths, settings: &Settings, command: CartridgeOperation, now: Sy
         }
         CartridgeOperation::Forget(SnapshotName { name, label }) => {
             shelf(&name).forget(&name, &label)?;
-            print(out, &format!("{label} of {name} is forgotten\n"))
+            print(out, &format!("the snapshot {label} of {name} is deleted\n"))
         }
         CartridgeOperation::Installed(name) => {
             let had_one = shelf(&name).installed(&name)?;
@@ -131,7 +131,7 @@ fn create(shelf: &Shelf<'_>, wanted: &Create, out: &mut dyn Write) -> Result<()>
     drop(bar);
     let then = match &blank.install {
         Some(iso) => format!("boots {} until its disk boots by itself", iso.file_name().unwrap_or_default().to_string_lossy()),
-        None => "blank; `--install ISO` would have added an installation image".to_owned(),
+        None => "blank, without an installation image (`--install ISO` adds one at creation)".to_owned(),
     };
     print(out, &format!("{} is made: {}, {}, {then}\n{}", wanted.name, blank.size, firmware(blank.firmware), hint(shelf, &wanted.name)))
 }
@@ -158,7 +158,7 @@ fn remove(shelf: &Shelf<'_>, wanted: &Remove, out: &mut dyn Write) -> Result<()>
         let folder = shelf.folder.join(name);
         let answer = terminal::line(&format!("Remove {} and everything in it, including snapshots? Type yes: ", folder.display()))?;
         if answer.trim() != "yes" {
-            return Err(Error::new(format!("{name} stays")));
+            return Err(Error::new(format!("{name} is not removed")));
         }
     }
     shelf.remove(name)?;
@@ -167,8 +167,8 @@ fn remove(shelf: &Shelf<'_>, wanted: &Remove, out: &mut dyn Write) -> Result<()>
 
 fn firmware(kind: FirmwareKind) -> &'static str {
     match kind {
-        FirmwareKind::Uefi => "starts by UEFI",
-        FirmwareKind::Bios => "starts by legacy BIOS",
+        FirmwareKind::Uefi => "boots with UEFI",
+        FirmwareKind::Bios => "boots with legacy BIOS",
     }
 }
 

@@ -68,9 +68,7 @@ fn cards(machine: &Machine, facts: &DetectedFacts, left: &mut Vec<String>) -> Op
             None
         });
     };
-    left.push(format!(
-        "{only} is the only graphics card: the menu needs it. It may still be legion's, if you list it; then there is no menu"
-    ));
+    left.push(format!("{only} is the only graphics card: the menu needs it. You can still list it for legion; then there is no menu"));
     None
 }
 
@@ -113,11 +111,11 @@ fn wanted(card: &Function, all: &[&Function], machine: &Machine, facts: &Detecte
     } else if others().all(|other| is_integrated(other, machine)) {
         "the card that is not part of the processor".to_owned()
     } else if others().all(|other| is_integrated(other, machine) || fact(other, facts).link_width < link_width) {
-        format!("the larger card, by its {link_width} PCI Express lanes")
+        format!("the card with more PCI Express lanes: {link_width}")
     } else if others().all(|other| is_integrated(other, machine) || fact(other, facts).memory_window < memory_window) {
-        "the larger card, by the window to its memory".to_owned()
+        "the card with the larger memory BAR".to_owned()
     } else {
-        "no smaller than any other".to_owned()
+        "chosen among equal cards".to_owned()
     };
     Proposed { address: card.address, why }
 }

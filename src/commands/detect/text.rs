@@ -80,7 +80,7 @@ fn passthrough(text: &mut String, proposal: &Proposal, proposed: &Proposed, mach
     let along = plan.members().filter(|member| member.brought_by == proposed.address && !member.is_listed());
     let along: Vec<String> = along.filter_map(|member| machine.function(member.address)).map(ToString::to_string).collect();
     if !along.is_empty() {
-        comment(text, &format!("Comes along: {}.", along.join(", ")));
+        comment(text, &format!("Passed through together with it: {}.", along.join(", ")));
     }
     let _ = writeln!(text, "[[legion.passthrough]]\ndevice = \"{}\"\nid = \"{}\"", function.address, function.id);
     let twin = machine.functions.values().any(|other| other.id == function.id && other.subsystem != function.subsystem);

@@ -41,7 +41,7 @@ fn to_start<'a>(paths: &Paths, settings: &'a Settings, named: Option<&'a Persona
     let persona = named.unwrap_or_else(|| chosen_or_default(paths, settings));
     only_legion(persona)?;
     let Some(running) = running(paths) else { return Ok(persona) };
-    let already = Error::new(format!("legion is on already, as {running}"));
+    let already = Error::new(format!("legion already runs as {running}"));
     Err(if running == persona.name {
         already.with_hint("`persona stop` first, to restart it")
     } else {
@@ -61,7 +61,7 @@ pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Re
     only_live(paths)?;
     let lock = match OperationLock::take(paths, uptime()) {
         Err(busy) if force => {
-            log::warn!("{}: stopping by force all the same", busy.reason());
+            log::warn!("{}: forcing legion off anyway", busy.reason());
             None
         }
         lock => Some(lock?),
@@ -71,10 +71,10 @@ pub fn stop(paths: &Paths, force: bool, style: Style, out: &mut dyn Write) -> Re
     let _operation = lock.map(|lock| lock.begin(operation.clone(), &who, uptime())).transpose()?;
     journal::write(paths, &LogEvent::Asked { operation, by: who });
     if force {
-        journal::write(paths, &LogEvent::Decision(format!("{from}'s plug is pulled")));
+        journal::write(paths, &LogEvent::Decision(format!("{from} is forced off")));
     }
     // Before QEMU runs, the signal has no effect, and the stop alone is quick.
-    if force && let Err(error) = systemd::ask(&["kill", "--kill-who=main", "--signal=USR1", LEGION], "pulling legion's plug") {
+    if force && let Err(error) = systemd::ask(&["kill", "--kill-who=main", "--signal=USR1", LEGION], "forcing legion off") {
         log::info!("{error}");
     }
     match Follower::open(paths, style, out)?.run(&["stop", LEGION], &format!("stopping {from}"))? {
@@ -104,7 +104,7 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
             journal::write(paths, &LogEvent::Interrupted { operation: operation.clone(), by: who });
             running_operation.interrupted();
             let left = format!("interrupted: {LEGION} continues stopping {from}, and {to} is not started");
-            return Err(Error::new(left).with_hint(format!("`persona start {to}` once it is off; `persona status` shows that")));
+            return Err(Error::new(left).with_hint(format!("run `persona start {to}` once legion is off; `persona status` shows when")));
         }
         running_operation.starts()?;
     }
@@ -115,14 +115,16 @@ pub fn switch(paths: &Paths, name: &str, style: Style, out: &mut dyn Write) -> R
 fn to_switch(paths: &Paths, persona: &Persona) -> Result<Operation> {
     let to = persona.name.clone();
     match running(paths) {
-        Some(from) if from == to => Err(Error::new(format!("legion is {to} already")).with_hint("`persona stop` first, to restart it")),
+        Some(from) if from == to => {
+            Err(Error::new(format!("legion already runs as {to}")).with_hint("`persona stop` first, to restart it"))
+        }
         Some(from) => Ok(Operation::Switch { from, to }),
         None => Ok(Operation::Start { to }),
     }
 }
 
 /// The hint after a Ctrl-C that changed nothing.
-const TELLS: &str = "`persona status` shows the progress; `persona stop --force` ends it at once";
+const TELLS: &str = "`persona status` shows the progress; `persona stop --force` forces legion off";
 
 fn only_legion(persona: &Persona) -> Result<()> {
     if persona.legion().is_some() {
@@ -156,7 +158,7 @@ fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower
         (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} continues starting {name}")).with_hint(TELLS)),
         (Some(LegionState { phase: Phase::Failed, why: Some(why), .. }), _) => Err(Error::caused_by(format!("starting {name}"), why)),
         (Some(LegionState { persona: other, .. }), Ok(Came::Done)) if other != *name => {
-            Err(Error::new(format!("starting {name}: {other} was chosen at the same moment, and legion is that one"))
+            Err(Error::new(format!("starting {name}: legion runs as {other}, which was chosen at the same moment"))
                 .with_hint(format!("`persona switch {name}`")))
         }
         (_, came) => came.map(drop),

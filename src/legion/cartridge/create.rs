@@ -2,7 +2,8 @@
 
 use super::boot::FirmwareKind;
 use super::image::{self, Progress};
-use super::{DiskKind, DiskSize, NVRAM, Shelf, TPM, install, partial};
+use super::parts::{NVRAM, TPM};
+use super::{DiskKind, DiskSize, Shelf, install, partial};
 use crate::error::{Context, Result};
 use crate::legion::cartridge::firmware::{Firmware, ImageFormat, Template};
 use std::fs::{self, DirBuilder};
@@ -67,5 +68,5 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Makes a file that another program created accessible to root only.
 pub(super) fn close(path: &Path) -> Result<()> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    fs::set_permissions(path, mode).context(|| format!("keeping {} from others", path.display()))
+    fs::set_permissions(path, mode).context(|| format!("making {} accessible to root only", path.display()))
 }

@@ -1,7 +1,7 @@
 //! UEFI firmware for the guest: the code image that matches a cartridge's variables.
 
+use super::qcow2::MAGIC as QCOW2_MAGIC;
 use crate::error::{Error, Result};
-use crate::legion::cartridge::QCOW2_MAGIC;
 use crate::sys::paths::Paths;
 use serde_json::Value;
 use std::fs::{self, File};

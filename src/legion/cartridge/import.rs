@@ -3,7 +3,8 @@
 use super::boot::{self, FirmwareKind};
 use super::create::close;
 use super::image::{self, Progress};
-use super::{Disk, DiskKind, DiskSize, Shelf, in_use, names_in};
+use super::parts::names_in;
+use super::{Disk, DiskKind, DiskSize, Shelf, in_use};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use nix::libc::O_EXCL;
@@ -80,9 +81,9 @@ fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &m
 /// Prevents the host from using a block device during the copy (`O_EXCL`, `open(2)`).
 fn claim(device: &Path) -> Result<File> {
     OpenOptions::new().read(true).custom_flags(O_EXCL).open(device).map_err(|error| {
-        Error::caused_by(format!("opening {} alone", device.display()), error)
+        Error::caused_by(format!("opening {} exclusively", device.display()), error)
             .with_code("device-in-use")
-            .with_hint("unmount its file systems, swap and volumes on the host (`lsblk` shows them)")
+            .with_hint("unmount its file systems and deactivate its swap and LVM volumes on the host (`lsblk` shows them)")
     })
 }
 

@@ -1,7 +1,8 @@
 //! Checks whether anything else uses a cartridge: two systems on one disk destroy it.
 
 use super::partial::{self, Hold};
-use super::{Cartridge, DiskKind, DiskSize, names_in};
+use super::parts::names_in;
+use super::{Cartridge, DiskKind, DiskSize};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::syscalls;

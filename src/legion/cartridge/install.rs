@@ -5,23 +5,18 @@
 //! end in the new system. Removing the file removes the image.
 
 use super::image::Progress;
+use super::parts::{INSTALL as IMAGE, install_image as image};
 use super::{Cartridge, Shelf, boot, partial};
 use crate::error::{Context, Error, Result};
 use crate::sys::atomic;
 use crate::sys::paths::Paths;
 use crate::sys::syscalls;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-const IMAGE: &str = "install.iso";
 /// How much is copied at once, in bytes.
 const STEP: usize = 4 << 20;
-
-/// The installation image's name in this cartridge, if it has one.
-pub(super) fn image(folder: &Path) -> Option<&'static str> {
-    fs::symlink_metadata(folder.join(IMAGE)).is_ok_and(|metadata| metadata.is_file()).then_some(IMAGE)
-}
 
 /// Copies the installation image `from` into a cartridge; as a reflink where the file system supports it.
 pub(super) fn put(from: &Path, folder: &Path, progress: &mut Progress<'_>) -> Result<()> {

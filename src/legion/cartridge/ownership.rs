@@ -4,7 +4,8 @@
 //! neither replace what is in it nor reach its snapshots. legion may create anything in `tpm/`: no link there is followed, and a file with
 //! a hard link elsewhere keeps its owner.
 
-use super::{Cartridge, DiskKind, NVRAM, TPM, install};
+use super::parts::{NVRAM, TPM, install_image};
+use super::{Cartridge, DiskKind};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::syscalls;
@@ -32,7 +33,7 @@ pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> R
     let folder = paths.at(&cartridge.folder);
     let us = syscalls::effective_user();
     let opened = open_folder(&folder)?;
-    let doing = || format!("giving {} to legion", folder.display());
+    let doing = || format!("changing the owner of {} to the user legion", folder.display());
     fchown(&opened, Some(us), Some(group)).context(doing)?;
     opened.set_permissions(Permissions::from_mode(0o711)).context(doing)?;
     let to = Owner { user, group };
@@ -44,7 +45,7 @@ pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> R
     for part in [NVRAM, TPM] {
         hand_over(&opened, &folder, part, to, 0o600)?;
     }
-    if let Some(image) = install::image(&folder) {
+    if let Some(image) = install_image(&folder) {
         hand_over(&opened, &folder, image, Owner { user: us, group }, 0o640)?;
     }
     Ok(())
@@ -67,7 +68,7 @@ pub fn take_back(paths: &Paths, cartridge: &Cartridge) -> Result<()> {
         kind => hand_over(&opened, &folder, kind.file_name(), ours, 0o600),
     };
     let rest = [(NVRAM), (TPM)].map(|part| hand_over(&opened, &folder, part, ours, 0o600));
-    let image = install::image(&folder).map_or(Ok(()), |image| hand_over(&opened, &folder, image, ours, 0o600));
+    let image = install_image(&folder).map_or(Ok(()), |image| hand_over(&opened, &folder, image, ours, 0o600));
     rest.into_iter().fold(folder_mode.and(disk).and(image), Result::and)
 }
 
@@ -83,7 +84,7 @@ fn give_device(link: &Path, user: u32, us: u32) -> Result<()> {
     if fs::symlink_metadata(link).context(doing)?.uid() != us {
         return Err(Error::new(format!("{}: the link {} belongs to another user", doing(), link.display()))
             .with_code("device-link-of-another-user")
-            .with_hint("recreate it as root: `ln -sf DEVICE` and its name"));
+            .with_hint("recreate the link as root: `ln -sf DEVICE LINK`"));
     }
     if !fs::metadata(link).context(doing)?.file_type().is_block_device() {
         return Err(Error::new(format!("{}: it does not link to a block device", doing())).with_code("disk-of-another-kind"));

@@ -7,7 +7,9 @@
 
 use super::create::{close, copy};
 use super::partial::{self, Partial};
-use super::{Disk, DiskKind, NVRAM, Shelf, TPM, image, names_in};
+use super::parts::{NVRAM, TPM, names_in};
+use super::restoring::RESTORING;
+use super::{Disk, DiskKind, Shelf, image};
 use crate::error::{Context, Error, Result};
 use crate::sys::atomic;
 use crate::sys::syscalls;
@@ -18,7 +20,6 @@ use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 const FOLDER: &str = "snapshots";
-const RESTORING: &str = "restoring";
 /// Distinguishes ours from the snapshots of other tools in a qcow2 image.
 const PREFIX: &str = "persona-";
 
@@ -33,19 +34,6 @@ pub fn labels(folder: &Path) -> (Vec<String>, Vec<String>) {
 /// Where leftovers of this snapshot from a killed command are. `folder` is the cartridge's.
 pub(super) fn partial(folder: &Path, label: &str) -> PathBuf {
     partial::folder(&folder.join(FOLDER), label)
-}
-
-/// Checks that the cartridge is not between two states.
-pub(super) fn ensure_restored(folder: &Path, name: &str) -> Result<()> {
-    match fs::read_link(folder.join(RESTORING)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        label => {
-            let label = label.unwrap_or_default().to_string_lossy().into_owned();
-            Err(Error::new(format!("the cartridge {name} was being restored to `{label}`, and that was interrupted"))
-                .with_code("restore-interrupted")
-                .with_hint(format!("restore it again: `persona cartridge restore {name} {label}`")))
-        }
-    }
 }
 
 impl Shelf<'_> {
@@ -226,7 +214,7 @@ fn clone(from: &Path, to: &Path) -> Result<()> {
         let cannot = error.raw_os_error().is_some_and(|errno| cannot.contains(&Errno::from_raw(errno)));
         let error = Error::caused_by(doing(), error);
         if cannot {
-            error.with_hint("raw images have snapshots on Btrfs and XFS only; a qcow2 image has them anywhere: `persona cartridge import NEW-NAME` converts it")
+            error.with_hint("raw images support snapshots only on Btrfs and XFS, qcow2 images on any file system: `persona cartridge import NEW-NAME` converts it")
         } else {
             error
         }

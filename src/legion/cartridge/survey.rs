@@ -1,7 +1,8 @@
 //! Lists what is on a shelf, for `persona cartridge list`. Changes nothing.
 
 use super::partial::{is_held, name_of};
-use super::{Cartridge, LAST_RUN, Shelf, in_use, names_in, snapshot};
+use super::parts::{LAST_RUN, names_in};
+use super::{Cartridge, Shelf, in_use, snapshot};
 use crate::error::{Error, Result};
 use crate::state::LegionState;
 use std::fs;

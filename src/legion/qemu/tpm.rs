@@ -35,7 +35,7 @@ const START_TIMEOUT_MS: u16 = 3000;
 pub fn argv(paths: &Paths, slot: &Path) -> Result<Vec<String>> {
     let folder = paths.at(slot.join(FOLDER)).to_string_lossy().into_owned();
     if folder.contains(',') {
-        return Err(Error::new(format!("swtpm cannot keep legion's TPM in {folder}, because of the comma"))
+        return Err(Error::new(format!("swtpm cannot store legion's TPM state in {folder}: the path contains a comma"))
             .with_code("slot-path-unusable")
             .with_hint("choose another `slot`, or write tpm = false in the settings"));
     }

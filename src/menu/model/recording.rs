@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(super) const RECORDING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the screen says then.
-const OVERDUE: &str = "the choice is not recorded yet: the disk is slow, or another process holds a lock in /var/lib/persona. It starts \
+const OVERDUE: &str = "the choice is not recorded yet: the disk is slow, or another process holds a lock in /var/lib/persona. The persona starts \
                        once it is recorded. See: journalctl -t persona";
 
 /// What the screen says when something else is chosen before it is recorded.

@@ -249,8 +249,8 @@ impl Session {
                 Error::new(format!("{} was chosen already", self.title(playing))).with_hint(hint)
             }
             RemoteRefusal::NoCountdown => Error::new(match self.menu().map(Menu::stage_word) {
-                Some("waiting" | "awaiting-screen") => "nothing counts down: the menu waits for a choice already",
-                _ => "nothing counts down any more: the choice is made",
+                Some("waiting" | "awaiting-screen") => "there is no countdown: the menu already waits for a choice",
+                _ => "the countdown has ended: a choice was made",
             }),
             RemoteRefusal::NoShelf => Error::new("nothing to move: the menu shows no personas now"),
             RemoteRefusal::PinIsEntered => Error::new("a PIN is being entered at the keyboard"),

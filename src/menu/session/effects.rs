@@ -116,7 +116,7 @@ impl Session {
         if is_overdue && !std::mem::replace(&mut self.told_of_overdue, is_overdue) {
             log::warn!("the choice is not recorded yet: the disk is slow, or another process holds a lock in /var/lib/persona");
             self.answer_chosen(Some(
-                "it is not recorded yet: the disk is slow, or another process holds a lock. It starts once it is recorded",
+                "the choice is not recorded yet: the disk is slow, or another process holds a lock. The persona starts once it is recorded",
             ));
         }
         self.told_of_overdue = is_overdue;

@@ -82,7 +82,7 @@ impl Monitors {
     pub fn rescan(&mut self) {
         if let Some(Err(error)) = self.open.as_mut().map(|open| open.screen.update()) {
             log::info!(
-                "the display card {} is gone: {error}",
+                "the graphics card {} is gone: {error}",
                 self.open.iter().map(|open| open.node.display().to_string()).collect::<String>()
             );
             self.open = None;

@@ -20,7 +20,7 @@ const MOVING: Duration = Duration::from_millis(20);
 /// check takes long, and systemd itself gives up after 90 s.
 const ROOT_TIMEOUT: Duration = Duration::from_secs(180);
 
-const NOT_TOLD: &str = "nothing starts by itself: the host did not say that it is up (persona-host.service)";
+const NOT_TOLD: &str = "nothing starts automatically: persona-host.service did not report that the host's file systems are mounted";
 
 /// How far the menu has moved.
 #[derive(Debug)]
@@ -170,7 +170,7 @@ impl Session {
         match &mut self.subject {
             Subject::Personas { settings: before, menu } => {
                 let stale = if **before == settings { "" } else { ": the settings in the initramfs are not those of the host" };
-                boot_log::LogEvent::Decision(format!("the menu goes on by the settings of the host{stale}")).info();
+                boot_log::LogEvent::Decision(format!("the menu now uses the settings of the host{stale}")).info();
                 let place = |name: &str| settings.personas.iter().position(|persona| persona.name == name);
                 let places: Vec<Option<usize>> = before.personas.iter().map(|persona| place(&persona.name)).collect();
                 let effects = menu.adopt_host_config(opening, &places, now);

@@ -51,7 +51,7 @@ pub(super) static WORDS: Words = Words {
     restarts: "Der PC startet neu",
     powers_off: "Der PC schaltet sich aus",
     chosen_by: "{persona} wurde von {user} gewählt",
-    held_by: "angehalten von {user}",
+    held_by: "Countdown angehalten von {user}",
     cannot_start: "Kann nicht starten: {reason}",
     cannot_start_at_all: "Kann nicht starten",
     reason: |code| REASONS.iter().find(|(reason, _)| *reason == code).map(|(_, words)| *words),

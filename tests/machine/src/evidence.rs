@@ -29,6 +29,11 @@ pub(crate) fn in_serial(serial: &str) -> Option<String> {
     Some(format!("the kernel reports a stalled processor: {}", line.trim()))
 }
 
+/// Whether the kernel has reported a stalled processor more than once: it does not come back.
+pub(crate) fn stays_stalled(serial: &str) -> bool {
+    serial.lines().filter(|line| STALLS.iter().any(|words| line.contains(words))).count() > 1
+}
+
 /// The kernel's report on the serial line that it has given up. That is no fault of the emulator, although a processor stands where it was.
 pub(crate) fn panic(serial: &str) -> Option<&str> {
     serial.lines().find(|line| line.contains("Kernel panic - not syncing")).map(str::trim)
@@ -107,6 +112,12 @@ mod tests {
         assert!(in_serial("watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [swapper]\n").is_some());
         assert!(in_serial("hypervisor login: \n").is_none());
         assert!(in_serial("").is_none());
+    }
+
+    #[test]
+    fn processor_stays_stalled_once_that_is_reported_again() {
+        let stall = "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:\n";
+        assert!(!stays_stalled(stall) && stays_stalled(&stall.repeat(2)));
     }
 
     #[test]

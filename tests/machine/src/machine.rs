@@ -207,7 +207,7 @@ impl Machine {
     /// anything any more is not waited for. `None` when `limit` passes.
     ///
     /// # Errors
-    /// The first of `attempt`, and when the kernel has given up or a processor is stuck.
+    /// The first of `attempt`, and when the kernel has given up, or a processor is stuck or stalled.
     fn watched<T>(
         &mut self,
         what: &str,
@@ -226,6 +226,10 @@ impl Machine {
             }
             if let Some(panic) = evidence::panic(&self.serial()) {
                 return Err(self.explain(format!("{what}: {panic}")));
+            }
+            if evidence::stays_stalled(&self.serial()) {
+                let found = evidence::in_serial(&self.serial()).unwrap_or_default();
+                return Err(self.explain(format!("{what}: {found}")));
             }
             // Twice the same: a processor that waits for its turn on a busy computer has moved by the next time.
             let found = if self.is_on() { evidence::in_processors(&mut self.qmp) } else { None };

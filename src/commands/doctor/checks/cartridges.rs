@@ -44,12 +44,12 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
             without,
             "cartridge-folder-closed",
             name,
-            format!("the user legion may not traverse {folder}, because of its mode"),
+            format!("the user legion has no permission to traverse {folder} (mode)"),
             Some(format!("`chmod o+x {folder}`")),
         );
     }
     let firmware = if cartridge.nvram.is_some() { "UEFI" } else { "legacy BIOS" };
-    area.good("cartridge-usable", name, format!("{name}: {}, boots by {firmware}", cartridge.disk.kind.file_name()));
+    area.good("cartridge-usable", name, format!("{name}: {}, boots with {firmware}", cartridge.disk.kind.file_name()));
 }
 
 /// The first folder above the cartridge that legion may not traverse. The cartridge itself is given to legion when it is inserted.
@@ -92,12 +92,9 @@ fn the_slot(paths: &Paths, path: &Path, area: &mut Area) {
     const SUBJECT: &str = "slot";
     let is_link = fs::symlink_metadata(paths.at(path)).map_or(true, |metadata| metadata.is_symlink());
     match slot::inserted(paths, path) {
-        _ if !is_link => area.broken(
-            "slot-not-symlink",
-            SUBJECT,
-            format!("the slot {} is not a symlink", path.display()),
-            "move what is there out of the way",
-        ),
+        _ if !is_link => {
+            area.broken("slot-not-symlink", SUBJECT, format!("the slot {} is not a symlink", path.display()), "rename or remove it")
+        }
         Ok(Some(name)) => area.good("slot-filled", SUBJECT, format!("{name} is in the slot")),
         Ok(None) => area.good("slot-empty", SUBJECT, "the slot is empty until legion starts"),
         Err(error) => area.error(Level::Warning, "slot-unreadable", SUBJECT, &error),

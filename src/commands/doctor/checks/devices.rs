@@ -12,7 +12,7 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
     let mut area = Area::new("devices");
     let (Some(settings), Some(machine), Some(plan)) = (&case.settings, &case.machine, &case.plan) else { return area };
     if settings.passthrough.is_empty() {
-        area.good("no-devices-listed", "passthrough", "none is listed: legion has virtual devices only");
+        area.good("no-devices-listed", "passthrough", "no passthrough device is listed: legion has virtual devices only");
         return area;
     }
     // The areas for the IOMMU and vfio-pci report more details.
@@ -83,8 +83,8 @@ fn companions(closure: &Closure, settings: &Settings, machine: &Machine, area: &
     area.warning(
         "group-companions",
         &brought_by.to_string(),
-        format!("in one IOMMU group with {brought_by}, and therefore legion's too: {}", names.join(", ")),
-        "if that is intended, list each as a separate [[legion.passthrough]]; otherwise move one of them to another slot",
+        format!("in the same IOMMU group as {brought_by} and therefore passed to legion too: {}", names.join(", ")),
+        "if that is intended, list each as a separate [[legion.passthrough]]; otherwise move one of them to another PCI slot",
     );
 }
 

@@ -31,12 +31,15 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
             if let FramebufferOwner::FirmwareFramebuffer(_) = holder
                 && function.subclass() == 0x0300
             {
-                area.good("framebuffer-on-device", &subject, format!("{holder} is in {}: vfio-pci removes it", function.address));
+                area.good(
+                    "framebuffer-on-device",
+                    &subject,
+                    format!("{holder} uses the memory of {}: vfio-pci removes it", function.address),
+                );
             }
         }
         for bar in details.resizable_bars.iter().filter(|bar| function.is_display() && bar.size < bar.largest) {
-            let what =
-                format!("{}: BAR {} has {} of {} that it could have", function.address, bar.number, size(bar.size), size(bar.largest));
+            let what = format!("{}: BAR {} is {}, resizable to {}", function.address, bar.number, size(bar.size), size(bar.largest));
             area.good("bar-not-largest", &subject, what);
         }
     }
@@ -71,7 +74,7 @@ fn power(function: &Function, details: &Details, area: &mut Area) {
         &function.address.to_string(),
         format!("{function} is in {state}: it may be stuck there when legion starts"),
         format!(
-            "keep it from sleeping: `echo 0 > /sys/bus/pci/devices/{}/d3cold_allowed`, and for good \
+            "disable D3cold: `echo 0 > /sys/bus/pci/devices/{}/d3cold_allowed`, and permanently \
              `options vfio-pci disable_idle_d3=1` in /etc/modprobe.d/vfio.conf",
             function.address
         ),

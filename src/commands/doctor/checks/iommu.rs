@@ -71,7 +71,7 @@ fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (&'
     if let Some(name) = ["iommu", "intel_iommu", "amd_iommu"].into_iter().find(|name| switches(name, "off")) {
         return (
             "iommu-switched-off",
-            format!("{name}=off is on the kernel command line"),
+            format!("the kernel command line contains {name}=off"),
             format!("remove {name}=off from the boot loader's entry, and reboot"),
         );
     }
@@ -86,12 +86,12 @@ fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (&'
         Firmware::Nothing => ("iommu-not-in-firmware", "the firmware offers none (no ACPI table DMAR or IVRS)".to_owned(), setup),
         Firmware::Offers("DMAR") if !switches("intel_iommu", "on") => (
             "iommu-not-used",
-            "the firmware offers VT-d, and the kernel does not use it".to_owned(),
+            "the firmware offers VT-d, but the kernel does not use it".to_owned(),
             "add intel_iommu=on to the kernel command line, and reboot".to_owned(),
         ),
         Firmware::Offers(_) => (
             "iommu-failed",
-            format!("the firmware offers {what}, and the kernel could not use it"),
+            format!("the firmware offers {what}, but the kernel failed to use it"),
             "see why: `dmesg | grep -e AMD-Vi -e DMAR -e IOMMU`".to_owned(),
         ),
         Firmware::Unknown => {

@@ -32,7 +32,7 @@ fn driver(vfio: Vfio, is_needed: bool, area: &mut Area) {
         Vfio::Replaced => area.broken(
             "vfio-modules-replaced",
             VFIO_PCI,
-            "vfio-pci cannot be loaded: the running kernel's modules are gone, as after an upgrade of the kernel",
+            "vfio-pci cannot be loaded: the modules of the running kernel were removed, probably by a kernel upgrade",
             "reboot the machine into the new kernel",
         ),
         Vfio::Unknown => area.warning(
@@ -82,7 +82,7 @@ fn parse_ids(list: &str) -> Vec<PciId> {
 fn ids(case: &Case<'_>, place: &str, list: &str, area: &mut Area) {
     let subject = if place.starts_with('/') { place } else { "vfio-pci.ids" };
     let ids = parse_ids(list);
-    let hint = format!("remove the IDs from {place}: Persona reserves by address, and rebuild the initramfs");
+    let hint = format!("remove the IDs from {place} and rebuild the initramfs: Persona reserves devices by address");
     let is_legions = |address| case.plan.as_ref().is_none_or(|plan| plan.members().any(|member| member.address == address));
     let functions = case.machine.iter().flat_map(|machine| machine.functions.values());
     let strangers: Vec<&Function> = functions.filter(|function| ids.contains(&function.id) && !is_legions(function.address)).collect();
@@ -91,21 +91,21 @@ fn ids(case: &Case<'_>, place: &str, list: &str, area: &mut Area) {
         area.broken(
             "vfio-ids-took-host-device",
             subject,
-            format!("vfio-pci takes the host's {} by its ID, as {place} says", names.join(" and ")),
+            format!("vfio-pci binds the host's {} by its ID, because of an option in {place}", names.join(" and ")),
             hint,
         );
     } else if strangers.is_empty() {
         area.warning(
             "vfio-ids-set",
             subject,
-            format!("vfio-pci takes every device with the IDs {list}, wherever it is, as {place} says"),
+            format!("vfio-pci binds every device with the IDs {list}, at any address, because of an option in {place}"),
             hint,
         );
     } else {
         area.warning(
             "vfio-ids-may-take-host-device",
             subject,
-            format!("vfio-pci may take the host's {} by its ID, as {place} says", names.join(" and ")),
+            format!("vfio-pci may bind the host's {} by its ID, because of an option in {place}", names.join(" and ")),
             hint,
         );
     }

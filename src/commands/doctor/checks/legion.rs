@@ -47,7 +47,7 @@ fn virtualisation(case: &Case<'_>, area: &mut Area) {
         (None, None) => area.warning(
             "kvm-unknown",
             SUBJECT,
-            "there is no /dev/kvm, and cannot tell whether the processor supports it",
+            "there is no /dev/kvm; whether the processor supports KVM is unknown",
             "try it: `modprobe -a kvm_amd kvm_intel`",
         ),
     }
@@ -55,7 +55,7 @@ fn virtualisation(case: &Case<'_>, area: &mut Area) {
 
 fn programs(case: &Case<'_>, area: &mut Area) {
     if is_program(case.paths, QEMU) {
-        area.good("qemu-installed", QEMU, "QEMU is there");
+        area.good("qemu-installed", QEMU, "QEMU is installed");
     } else {
         area.broken("qemu-missing", QEMU, format!("there is no {QEMU}"), "install QEMU: qemu-system-x86 (Arch, Debian), qemu-kvm (Fedora)");
     }
@@ -65,7 +65,12 @@ fn programs(case: &Case<'_>, area: &mut Area) {
     }
     let entered = |legion: &Legion| matches!(legion.network, Network::Bridge(_) | Network::Macvtap(_));
     if case.legions().any(|(_, legion)| entered(legion)) && !is_program(case.paths, "ip") {
-        area.warning("ip-missing", "ip", "there is no ip to put legion's network card into the host's network", "install iproute2");
+        area.warning(
+            "ip-missing",
+            "ip",
+            "the program `ip` is missing, which connects legion's network card to the host's network",
+            "install iproute2",
+        );
     }
     if let Some((persona, _)) = case.legions().find(|(_, legion)| legion.tpm) {
         if is_program(case.paths, SWTPM) {
@@ -100,7 +105,7 @@ fn locked_memory(paths: &Paths, area: &mut Area) {
             area.broken(
                 "locked-memory-limited",
                 SUBJECT,
-                format!("legion may not lock all of its memory, as vfio must: LimitMEMLOCK is {value} in {place}"),
+                format!("legion cannot lock all of its memory, which VFIO requires: LimitMEMLOCK is {value} in {place}"),
                 "`systemctl edit legion`, and write LimitMEMLOCK=infinity below [Service]",
             );
         }

@@ -62,7 +62,7 @@ fn keyboards(case: &Case<'_>, machine: &Machine, area: &mut Area) {
         .values()
         .filter(|function| function.keyboards > 0)
         .map(|function| {
-            format!("{} on {function}{}", function.keyboards, if is_legions(function) { ", legion's after the choice" } else { "" })
+            format!("{} on {function}{}", function.keyboards, if is_legions(function) { ", passed to legion after the choice" } else { "" })
         })
         .collect();
     if machine.other_keyboards > 0 {

@@ -27,7 +27,7 @@ pub(super) fn standing(case: &Case<'_>, closure: &Closure, images: &Initramfs) -
     }
     let early = || states.iter().filter(|(at, _, _)| *at == BindTime::Boot);
     if early().next().is_none() {
-        return Standing::Well("the host's until the choice".into());
+        return Standing::Well("used by the host until the choice".into());
     }
     let mut late = early().filter_map(|(_, function, state)| Some((function, state.fault()?)));
     if let Some((function, fault)) = late.next() {
@@ -43,13 +43,15 @@ pub(super) fn standing(case: &Case<'_>, closure: &Closure, images: &Initramfs) -
     }
     let built_in: Vec<String> = early()
         .filter_map(|(_, function, state)| match state {
-            State::BuiltIn(driver) => Some(format!(".{:x} from {driver}", function.address.function)),
+            State::BuiltIn(driver) => Some(format!(".{:x} with the driver {driver}", function.address.function)),
             _ => None,
         })
         .collect();
     Standing::Well(match built_in.as_slice() {
         [] => "reserved in this boot".into(),
-        _ => format!("reserved in this boot, except {}, which is bound at launch: it is built into the kernel", built_in.join(", ")),
+        _ => {
+            format!("reserved in this boot, except {}, which is bound at launch: its driver is built into the kernel", built_in.join(", "))
+        }
     })
 }
 
@@ -82,7 +84,7 @@ impl State {
         match self {
             Self::Bound | Self::Reserved | Self::BuiltIn(_) => None,
             Self::Open => Some("was not reserved in this boot".to_owned()),
-            Self::Taken(driver) => Some(format!("was not reserved before the driver {driver} came")),
+            Self::Taken(driver) => Some(format!("was not reserved before the driver {driver} bound it")),
         }
     }
 }

@@ -10,7 +10,7 @@ const OURS: [(&str, &str); 4] = [
     ("persona-reserve.service", "nothing reserves the devices if the initramfs did not"),
     ("persona-menu.service", "no menu comes up, and no default starts"),
     ("persona-host.service", "a menu that began in the initramfs does not learn of the override, and starts nothing by itself"),
-    ("legion.path", "no choice starts legion"),
+    ("legion.path", "a choice does not start legion"),
 ];
 
 /// The programs that listen on the SSH port.
@@ -97,7 +97,7 @@ fn writable(case: &Case<'_>, area: &mut Area) {
                 case.without(persona),
                 "cartridges-not-writable",
                 &persona.name,
-                format!("legion.service may not write to {}, where the cartridge of {} is", folder.display(), persona.name),
+                format!("legion.service cannot write to {}, where the cartridge of {} is", folder.display(), persona.name),
                 Some(format!("`systemctl edit legion`, and write ReadWritePaths={}{home} below [Service]", folder.display())),
             );
         }

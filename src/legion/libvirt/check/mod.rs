@@ -22,7 +22,7 @@ pub fn look(domain: &str, devices: &[PciAddress], slot: &Path) -> Result<Vec<War
         notes.push(Warning {
             code: "domain-autostart",
             address: None,
-            what: format!("libvirt starts the domain {domain} by itself when it starts, before there is a choice"),
+            what: format!("libvirt starts the domain {domain} at libvirt's own start (autostart), before a choice is made"),
             hint: Some(format!("virsh -c qemu:///system autostart --disable {domain}")),
         });
     }
@@ -74,7 +74,7 @@ pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Ve
     let mut taken = Vec::new();
     host_devices(parts, false, &mut taken).ok_or_else(unreadable)?;
     if let Some((stranger, _)) = taken.iter().find(|(address, _)| !devices.contains(address)) {
-        return Err(Error::new(format!("the domain takes {stranger}, which is not legion's"))
+        return Err(Error::new(format!("the domain has the host device {stranger}, which is not listed for legion"))
             .with_code("domain-takes-host-device")
             .with_hint("list it as [[legion.passthrough]] in the settings, or remove it from the domain: virsh -c qemu:///system edit"));
     }
@@ -83,7 +83,7 @@ pub fn check_domain(xml: &str, devices: &[PciAddress], slot: &Path) -> Result<Ve
         let (code, what, hint) = match taken.iter().find(|(address, _)| address == device) {
             None => (
                 "domain-lacks-device",
-                format!("{device} is legion's, but the domain does not have it: the guest will not see it"),
+                format!("{device} is listed for legion, but not in the domain: the guest will not see it"),
                 "`persona export libvirt` prints its <hostdev>; `virsh -c qemu:///system edit` adds it",
             ),
             Some((_, true)) => (

@@ -91,9 +91,9 @@ impl Watch {
             (_, None, Some(words)) => Ending::NotStarted(words.clone()),
             ("shutdown", None, None) if !self.told_to_quit => Ending::GuestPoweroff,
             ("shutdown" | "destroyed", None, None) => Ending::Quit,
-            ("failed", ..) => Ending::Domain("QEMU died while the guest ran".into()),
+            ("failed", ..) => Ending::Domain("QEMU ended unexpectedly while the guest ran".into()),
             // In an event it would be a panic; as an answer to a query, it means either.
-            ("crashed", ..) => Ending::Domain("QEMU died while the guest ran, or the guest's kernel panicked".into()),
+            ("crashed", ..) => Ending::Domain("QEMU ended unexpectedly while the guest ran, or the guest's kernel panicked".into()),
             ("saved", ..) => Ending::Domain("the guest's state was saved and it was switched off".into()),
             ("migrated", ..) => Ending::Domain("the guest was migrated to another machine".into()),
             (word, ..) => Ending::Domain(format!("the domain is off, and libvirt reports only: {word}")),

@@ -44,13 +44,13 @@ fn good_ends() {
 fn bad_ends() {
     for (events, stop, words) in [
         (&["Crashed Panicked", "Stopped Crashed"][..], None, "panicked"),
-        (&["Stopped Failed"], None, "QEMU died"),
+        (&["Stopped Failed"], None, "QEMU ended unexpectedly"),
         (&["Stopped Saved"], None, "the guest's state was saved"),
         (&["Stopped Migrated"], None, "another machine"),
         (&["Stopped Astonished"], None, "astonished"),
         (&["Stopped Destroyed"], Some(Rung::Kill), "was killed"),
         (&["Stopped Destroyed"], Some(Rung::Quit), "was killed"),
-        (&["Stopped Failed"], Some(Rung::PowerButton), "QEMU died"),
+        (&["Stopped Failed"], Some(Rung::PowerButton), "QEMU ended unexpectedly"),
     ] {
         let ending = lived(events).ending(stop);
         assert!(ending.as_ref().is_some_and(|ending| !ending.is_good() && ending.to_string().contains(words)), "{events:?}: {ending:?}");
@@ -88,7 +88,7 @@ fn what_was_missed_is_asked_for() {
     for (answer, ending) in [
         (done("shut off (shutdown)"), Ending::GuestPoweroff),
         (done("shut off (destroyed)"), Ending::Quit),
-        (done("shut off (crashed)"), Ending::Domain("QEMU died while the guest ran, or the guest's kernel panicked".into())),
+        (done("shut off (crashed)"), Ending::Domain("QEMU ended unexpectedly while the guest ran, or the guest's kernel panicked".into())),
         (done("shut off (unknown)"), Ending::Domain("the domain is off, and libvirt reports only: unknown".into())),
         (refused("error: failed to get domain 'legion'"), Ending::Domain("the domain is off, and libvirt reports only: undefined".into())),
     ] {

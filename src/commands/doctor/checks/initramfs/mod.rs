@@ -138,7 +138,7 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
         area.warning(
             "boot-unreadable",
             "images",
-            "/boot may not be read by this user: the contents of the initramfs are unknown",
+            "this user cannot read /boot: the contents of the initramfs are unknown",
             "look again as root: `sudo persona doctor`",
         );
     } else if images.images.is_empty() {
@@ -146,7 +146,7 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
             "initramfs-not-found",
             "images",
             "no initramfs image was found: no preset in /etc/mkinitcpio.d names one, and there is none in /boot",
-            "mount /boot and look again; without our part of the initramfs, drivers that load there get the devices first",
+            "mount /boot and look again; without Persona in the initramfs, host drivers loaded there bind the devices first",
         );
     }
     area
@@ -170,7 +170,7 @@ fn hooks(case: &Case<'_>, images: &Initramfs, area: &mut Area) {
         None if !images.has_hook => area.warning(
             "mkinitcpio-hook-not-installed",
             SUBJECT,
-            "HOOKS names persona, and there is no /usr/lib/initcpio/install/persona",
+            "HOOKS contains persona, but /usr/lib/initcpio/install/persona is missing",
             "install Persona again (`make install`)",
         ),
         None => area.good("mkinitcpio-hook-in-place", SUBJECT, "HOOKS has persona in the right place"),
@@ -214,7 +214,7 @@ fn image(path: &str, contents: &Contents, images: &Initramfs, settings: Option<&
         area.warning(
             "initramfs-settings-stale",
             path,
-            format!("the settings in {path} differ from those in /etc: a boot with it uses the former"),
+            format!("the settings in {path} differ from those in /etc: a boot with this image uses its settings"),
             images.how_to_rebuild(),
         );
     }
@@ -231,8 +231,8 @@ fn image(path: &str, contents: &Contents, images: &Initramfs, settings: Option<&
     }
     if age != Age::Stale && !is_other {
         let (code, settings) = match age {
-            Age::Same => ("initramfs-current", "these settings"),
-            _ => ("initramfs-reserves-the-same", "settings that reserve the same"),
+            Age::Same => ("initramfs-current", "the current settings"),
+            _ => ("initramfs-reserves-the-same", "other settings that reserve the same devices"),
         };
         let vfio = if contents.modules.contains("vfio_pci") { ", vfio-pci" } else { "" };
         area.good(code, path, format!("{path} contains persona, {settings}{vfio}"));
@@ -251,7 +251,8 @@ fn early_menu(path: &str, contents: &Contents, images: &Initramfs, case: &Case<'
     let needed = display.as_deref().into_iter().chain(KEYBOARDS.into_iter().filter(is_module));
     let lacking: Vec<&str> = needed.filter(|name| !contents.modules.contains(&name.replace('-', "_"))).collect();
     if !lacking.is_empty() {
-        let what = format!("{path} lacks {}: the menu has no picture or sound before the host is up", lacking.join(", "));
+        let what =
+            format!("{path} lacks {}: the menu has no display or keyboard until the root file system is mounted", lacking.join(", "));
         area.warning("initramfs-lacks-modules", path, what, images.how_to_rebuild());
     }
 }
@@ -268,20 +269,20 @@ fn unreadable(path: &str, why: &Unreadable, area: &mut Area) {
             area.warning(
                 "initramfs-image-unreadable",
                 path,
-                format!("{path} may not be read by this user"),
+                format!("this user cannot read {path}"),
                 "look again as root: `sudo persona doctor`",
             );
         }
         Unreadable::NoTool(tool) => area.warning(
             "initramfs-unpacker-missing",
             path,
-            format!("{path} cannot be looked into: there is no {tool} to unpack it"),
+            format!("{path} cannot be unpacked: {tool} is not installed"),
             format!("install {tool}, and look again"),
         ),
         Unreadable::Damaged(why) => area.warning(
             "initramfs-image-damaged",
             path,
-            format!("{path} cannot be looked into: {why}"),
+            format!("{path} cannot be unpacked: {why}"),
             "check whether its file system is full (`df`), and rebuild it: `mkinitcpio -P`",
         ),
     }

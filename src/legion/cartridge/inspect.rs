@@ -1,0 +1,182 @@
+//! What a cartridge holds.
+
+use super::firmware::{NVRAM_2M, NVRAM_4M};
+use super::parts::{self, LAST_RUN, NVRAM, names_in};
+use super::restoring;
+use super::{Disk, DiskKind};
+use crate::error::{Context, Error, Result};
+use crate::sys::paths::Paths;
+use nix::libc::O_EXCL;
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A cartridge that was inspected and can be inserted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cartridge {
+    /// Its name, the folder's.
+    pub name: String,
+    /// The folder, as a path on the machine (not below `--root`).
+    pub folder: PathBuf,
+    /// The disk that boots.
+    pub disk: Disk,
+    /// The size of `nvram.fd`, its UEFI variables, in bytes. With them the guest boots by UEFI, without by legacy BIOS.
+    pub nvram: Option<u64>,
+    /// The image that a blank disk is being installed from, as a path on the machine. It boots if the disk does not.
+    pub install: Option<PathBuf>,
+}
+
+impl Cartridge {
+    /// Inspects the cartridge `name` in the folder `cartridges` (`legion.cartridges` in the settings). Changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such folder, it does not hold exactly one disk, or a file in it does not match its name.
+    pub fn inspect(paths: &Paths, cartridges: &Path, name: &str) -> Result<Self> {
+        let folder = cartridges.join(name);
+        let here = paths.at(&folder);
+        match fs::metadata(&here) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Error::caused_by(format!("looking at the cartridge {}", here.display()), error));
+            }
+            _ => {
+                return Err(Error::new(format!("there is no cartridge `{name}`: {} is not a folder", here.display())).with_code("cartridge-missing").with_hint(format!(
+                    "create it (`persona cartridge create {name} --size 200G`, or `import`), or name another with `cartridge = \"...\"` (there are: {})",
+                    names(paths, cartridges)
+                )));
+            }
+        }
+        restoring::ensure_restored(&here, name)?;
+        let install = parts::install_image(&here).map(|file| folder.join(file));
+        Ok(Self { name: name.to_owned(), disk: Disk::inspect(&here)?, nvram: nvram(&here)?, install, folder })
+    }
+
+    /// The disk's file, below `--root`.
+    pub(super) fn disk_path(&self, paths: &Paths) -> PathBuf {
+        paths.at(self.folder.join(self.disk.kind.file_name()))
+    }
+
+    /// Records the time of this run, for `persona cartridge list`.
+    ///
+    /// # Errors
+    /// When the cartridge cannot be written to.
+    pub fn ran(&self, paths: &Paths, now: SystemTime) -> Result<()> {
+        let path = paths.at(self.folder.join(LAST_RUN));
+        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW).open(&path);
+        open.and_then(|file| file.set_modified(now)).context(|| format!("recording the run in {}", path.display()))
+    }
+
+    /// Prevents the host from mounting the disk while the returned file is open. Only a block device can be claimed like that (`O_EXCL`,
+    /// `open(2)`): image files are protected by QEMU's own locks.
+    ///
+    /// # Errors
+    /// When the host is using the block device: two systems on one disk would destroy it.
+    pub fn claim(&self, paths: &Paths) -> Result<Option<File>> {
+        let path = self.disk_path(paths);
+        match self.disk.kind {
+            DiskKind::Qcow2 | DiskKind::Raw => Ok(None),
+            DiskKind::BlockDevice => OpenOptions::new().read(true).custom_flags(O_EXCL).open(&path).map(Some).map_err(|error| {
+                Error::caused_by(format!("opening {} for exclusive use by legion", path.display()), error)
+                    .with_hint("unmount its file systems and deactivate its swap and LVM volumes on the host (`lsblk` shows them)")
+            }),
+        }
+    }
+}
+
+fn names(paths: &Paths, cartridges: &Path) -> String {
+    let folder = paths.at(cartridges);
+    let mut names = names_in(&folder);
+    names.retain(|name| !name.starts_with('.') && folder.join(name).is_dir());
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn nvram(folder: &Path) -> Result<Option<u64>> {
+    let path = folder.join(NVRAM);
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() && [NVRAM_2M, NVRAM_4M].contains(&metadata.len()) => Ok(Some(metadata.len())),
+        Ok(metadata) => Err(Error::new(format!(
+            "{} does not hold UEFI variables: it has {} bytes, not {NVRAM_4M} or {NVRAM_2M}",
+            path.display(),
+            metadata.len()
+        ))
+        .with_code("firmware-variables-unusable")
+        .with_hint("copy the OVMF_VARS file that came with your UEFI firmware there, or remove it to boot by legacy BIOS")),
+        Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => Ok(None),
+        Err(error) => Err(Error::caused_by(format!("looking at {}", path.display()), error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    struct Shelf(tempfile::TempDir);
+
+    impl Shelf {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            fs::create_dir_all(root.path().join("shelf/a")).unwrap();
+            Self(root)
+        }
+
+        fn file(&self, name: &str, contents: &[u8]) -> &Self {
+            fs::write(self.0.path().join("shelf/a").join(name), contents).unwrap();
+            self
+        }
+
+        fn inspect(&self, name: &str) -> Result<Cartridge> {
+            Cartridge::inspect(&Paths::new(self.0.path(), None), Path::new("/shelf"), name)
+        }
+
+        fn code(&self) -> Option<&'static str> {
+            self.inspect("a").unwrap_err().code()
+        }
+    }
+
+    #[test]
+    fn a_disk_alone_boots_by_legacy_bios_and_with_variables_by_uefi() {
+        let shelf = Shelf::new();
+        let cartridge = shelf.file("disk.qcow2", b"QFI\xfb....").inspect("a").unwrap();
+        assert_eq!((cartridge.name.as_str(), cartridge.folder.as_path()), ("a", Path::new("/shelf/a")));
+        assert_eq!((cartridge.disk.kind, cartridge.nvram), (DiskKind::Qcow2, None));
+        assert!(cartridge.claim(&Paths::new(shelf.0.path(), None)).unwrap().is_none());
+        shelf.file("nvram.fd", &vec![0; 540_672]);
+        assert_eq!(shelf.inspect("a").unwrap().nvram, Some(NVRAM_4M));
+    }
+
+    #[test]
+    fn what_cannot_boot_is_refused_with_the_reason() {
+        let shelf = Shelf::new();
+        assert_eq!(shelf.inspect("b").unwrap_err().code(), Some("cartridge-missing"));
+        assert_eq!(shelf.code(), Some("cartridge-without-disk"));
+        shelf.file("disk.qcow2", b"");
+        assert_eq!(shelf.code(), Some("disk-empty"));
+        shelf.file("disk.qcow2", b"raw bytes");
+        assert_eq!(shelf.code(), Some("disk-of-another-kind"));
+        shelf.file("disk.raw", b"x");
+        assert_eq!(shelf.code(), Some("cartridge-with-several-disks"));
+        let message = shelf.inspect("a").unwrap_err().to_string();
+        assert!(["disk.qcow2", "disk.raw"].iter().all(|disk| message.contains(disk)), "which: {message}");
+    }
+
+    #[test]
+    fn a_disk_that_is_not_a_block_device_or_dangles_is_refused() {
+        let shelf = Shelf::new();
+        shelf.file("disk", b"x");
+        assert_eq!(shelf.code(), Some("disk-of-another-kind"));
+        let shelf = Shelf::new();
+        symlink("/nowhere", shelf.0.path().join("shelf/a/disk")).unwrap();
+        assert_eq!(shelf.inspect("a").unwrap_err().errno(), Some(nix::libc::ENOENT));
+    }
+
+    #[test]
+    fn variables_of_no_known_size_are_refused() {
+        let shelf = Shelf::new();
+        shelf.file("disk.raw", b"x").file("nvram.fd", b"short");
+        assert_eq!(shelf.code(), Some("firmware-variables-unusable"));
+    }
+}

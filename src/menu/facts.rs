@@ -41,9 +41,14 @@ impl Facts {
         let preflight = Preflight::of(paths, settings, plan);
         let refusals = settings.personas.iter().map(|persona| preflight.refusals(persona)).collect();
         let host = Self::of_host(paths);
-        let language = settings.menu.language.unwrap_or(host.language);
+        let language = Self::language(paths, settings);
         let notice = notice.map(|refusal| reasons::summary(&refusal, language.words()));
         (Self { notice, screen, refusals, language, ..host }, displays)
+    }
+
+    /// The language of a menu with these settings.
+    pub fn language(paths: &Paths, settings: &Settings) -> Language {
+        settings.menu.language.unwrap_or_else(|| host_language(paths))
     }
 
     /// Whether each persona is refused, in the order of the settings.
@@ -59,9 +64,13 @@ impl Facts {
     /// Only what is known without settings.
     pub fn of_host(paths: &Paths) -> Self {
         let host = std::fs::read_to_string(paths.hostname()).map(|name| host_name(&name)).unwrap_or_default();
-        let language = Language::of_locale(&locale::of_messages(paths));
+        let language = host_language(paths);
         Self { host, language, address: network::address(paths).map(|address| address.to_string()), ..Self::default() }
     }
+}
+
+fn host_language(paths: &Paths) -> Language {
+    Language::of_locale(&locale::of_messages(paths))
 }
 
 /// The host's name; empty before anything has set it, as in the initramfs: the kernel says `(none)` then

@@ -78,6 +78,7 @@ pub(super) fn refusals(
     for (member, function) in functions() {
         all.extend(needed(member, function, machine, display, stage));
     }
+    all.extend(menu_card_in_group(settings, machine, closures, display));
     all.extend(last_keyboard(machine, closures));
     // Nothing else is fixed by a reboot.
     if all.is_empty() && stage == PlanStage::Launch {
@@ -262,6 +263,25 @@ fn driver_hangs(member: &Member, function: &Function) -> Option<Refusal> {
             format!("keep {driver} off the host, or reserve the device with bind = \"boot\""),
         ),
     })
+}
+
+/// The menu's card must not go along with legion's only because both are in one IOMMU group: after the next boot the host would have no
+/// screen. An owner who gives the last card away on purpose lists it.
+fn menu_card_in_group(settings: &Settings, machine: &Machine, closures: &[Closure], display: Option<PciAddress>) -> Option<Refusal> {
+    if settings.menu.display != Display::Auto || display.is_some() {
+        return None;
+    }
+    let is_meant = |member: &Member| settings.passthrough.iter().any(|entry| entry.device.same_slot(member.address));
+    let strangers = closures.iter().flat_map(|closure| &closure.members).filter(|member| !is_meant(member));
+    let (member, card) =
+        strangers.filter_map(|member| Some((member, machine.function(member.address)?))).find(|(_, card)| card.has_outputs())?;
+    let group = member.group.map_or_else(|| "the IOMMU group".to_owned(), |group| format!("IOMMU group {group}"));
+    Some(Refusal::new(
+        "menu-card-in-group",
+        member.address,
+        format!("{card} is in {group} of {}: legion would take the graphics card of the menu too", member.brought_by),
+        "put one of the two cards into another PCI slot; or list both as [[legion.passthrough]], and the host has no screen",
+    ))
 }
 
 /// The menu needs a keyboard, so one must remain after what is taken earlier.

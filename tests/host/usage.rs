@@ -46,6 +46,39 @@ fn what_is_printed_may_find_no_reader_either() {
     }
 }
 
+#[test]
+fn preview_speaks_the_language_of_the_settings_or_else_of_the_host() {
+    let root = tempfile::tempdir().unwrap();
+    let etc = root.path().join("etc/persona");
+    std::fs::create_dir_all(&etc).unwrap();
+    std::fs::write(root.path().join("etc/locale.conf"), "LANG=de_DE.UTF-8\n").unwrap();
+    for (language, says) in [("auto", "Gondor startet in 10 s"), ("en", "Gondor starts in 10 s")] {
+        let settings = format!("[menu]\nlanguage = \"{language}\"\n[[persona]]\nname = \"gondor\"\n");
+        std::fs::write(etc.join("persona.toml"), settings).unwrap();
+        let output = persona(&["--root", root.path().to_str().unwrap(), "preview", "--text"]);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.contains(says), "{told}");
+    }
+}
+
+#[test]
+fn list_status_and_plan_agree_on_what_cannot_start() {
+    let root = REFERENCE.replace("reference", "no-iommu");
+    let json = |words: &[&str]| -> serde_json::Value {
+        let output = persona(&[&["--root", &root], words, &["--json"]].concat());
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let refused = json(&["plan", "gondor"])["refused"].clone();
+    assert_eq!(refused[0]["code"], "iommu-missing");
+    let list = json(&["list"]);
+    let gondor = list.as_array().unwrap().iter().find(|persona| persona["name"] == "gondor").unwrap();
+    assert_eq!(gondor["refused"], refused);
+    let start = &json(&["status"])["start"];
+    assert_eq!((&start["persona"], &start["refused"][0]["code"]), (&"rivendale".into(), &refused[0]["code"]));
+    let host = list.as_array().unwrap().iter().find(|persona| persona["name"] == "host").unwrap();
+    assert_eq!(host["refused"], serde_json::json!([]));
+}
+
 /// Another machine's legion is not this one's.
 #[test]
 fn another_machines_root_starts_nothing_here() {

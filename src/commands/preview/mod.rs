@@ -58,7 +58,8 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     let named = preview.name.as_deref().map(|name| find_persona(&settings, name)).transpose()?;
     let default = named.unwrap_or(settings.default_persona(None)).name.clone();
     let host = std::fs::read_to_string(paths.hostname()).unwrap_or_default();
-    let facts = Facts { host: host.trim().to_owned(), ..Facts::default() };
+    let language = Facts::language(paths, &settings);
+    let facts = Facts { host: host.trim().to_owned(), language, ..Facts::default() };
     let gallery = emblems(paths, &settings);
     let look = appearance(&settings.menu);
     if let Some(protocol) = preview.live {

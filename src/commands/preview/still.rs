@@ -1,6 +1,6 @@
 //! One view of the menu, by the name of its state.
 
-use persona_paint::{LaunchStep, Overlay, PinAnswer, Pose, Progress, Stage, View};
+use persona_paint::{LaunchStep, Overlay, PinAnswer, Pose, Progress, Stage, View, Words};
 use std::time::Duration;
 
 /// The state of a view.
@@ -31,7 +31,7 @@ pub enum State {
 impl State {
     /// The view in this state; `highlighted` is the affected persona.
     pub fn of(self, view: View, highlighted: usize) -> View {
-        let stage = self.stage(view.stage);
+        let stage = self.stage(view.words(), view.stage.clone());
         let pose = Pose::at_rest(highlighted, &stage);
         // Halfway down, so that the animation itself is visible.
         let pose = if self == Self::Picked { Pose { insertion: 0.5, ..pose } } else { pose };
@@ -45,7 +45,7 @@ impl State {
     }
 
     /// `opening` is the first stage of the menu of these settings.
-    fn stage(self, opening: Stage) -> Stage {
+    fn stage(self, words: &Words, opening: Stage) -> Stage {
         let total = Duration::from_secs(10);
         match self {
             Self::Countdown => match opening {
@@ -54,8 +54,8 @@ impl State {
                 _ => Stage::Countdown { remaining: total, total },
             },
             Self::Waiting | Self::Pin | Self::Power | Self::Help => Stage::Waiting,
-            Self::Picked => starting(0),
-            Self::Starting => starting(1),
+            Self::Picked => starting(words, 0),
+            Self::Starting => starting(words, 1),
             Self::Running => Stage::Running { screen: None },
             Self::Failed => Stage::Failed { why: "QEMU ended after 2 s: the disk cannot be opened\nsee `journalctl -u legion`".into() },
             Self::Broken => {
@@ -65,12 +65,12 @@ impl State {
     }
 }
 
-fn starting(done: usize) -> Stage {
+fn starting(words: &Words, done: usize) -> Stage {
     let progress = |index: usize| match index {
         _ if index < done => Progress::Done,
         _ if index == done => Progress::Busy,
         _ => Progress::Pending,
     };
     let step = |(index, name): (usize, &str)| LaunchStep { name: name.to_owned(), progress: progress(index) };
-    Stage::Starting { steps: ["devices", "cartridge", "power"].into_iter().enumerate().map(step).collect() }
+    Stage::Starting { steps: words.steps.into_iter().enumerate().map(step).collect() }
 }

@@ -58,13 +58,14 @@ pub(super) static WORDS: Words = Words {
 };
 
 /// Codes of refusals, and what they mean.
-pub(super) const REASONS: [(&str, &str); 26] = [
+pub(super) const REASONS: [(&str, &str); 27] = [
     ("disk-used-by-host", "it would take this PC's own disk"),
     ("network-used-by-host", "it would take this PC's network card"),
     ("device-used-by-host", "it would take a device that this PC needs"),
     ("device-may-hold-root", "it might take this PC's own disk"),
     ("device-may-be-route", "it might take this PC's network card"),
     ("device-draws-menu", "it would take the graphics card of this menu"),
+    ("menu-card-in-group", "it would take the graphics card of this menu"),
     ("last-keyboard", "it would take the last keyboard"),
     ("last-usb-controller", "it would take the last keyboard"),
     ("device-missing", "a device that it uses is missing"),

@@ -58,13 +58,14 @@ pub(super) static WORDS: Words = Words {
 };
 
 /// Codes of refusals, and what they mean.
-pub(super) const REASONS: [(&str, &str); 26] = [
+pub(super) const REASONS: [(&str, &str); 27] = [
     ("disk-used-by-host", "würde die Festplatte dieses PCs wegnehmen"),
     ("network-used-by-host", "würde die Netzwerkkarte dieses PCs wegnehmen"),
     ("device-used-by-host", "würde ein Gerät wegnehmen, das dieser PC braucht"),
     ("device-may-hold-root", "könnte die Festplatte dieses PCs wegnehmen"),
     ("device-may-be-route", "könnte die Netzwerkkarte dieses PCs wegnehmen"),
     ("device-draws-menu", "würde die Grafikkarte dieses Menüs wegnehmen"),
+    ("menu-card-in-group", "würde die Grafikkarte dieses Menüs wegnehmen"),
     ("last-keyboard", "würde die letzte Tastatur wegnehmen"),
     ("last-usb-controller", "würde die letzte Tastatur wegnehmen"),
     ("device-missing", "ein benötigtes Gerät fehlt"),

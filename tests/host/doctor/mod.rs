@@ -113,6 +113,20 @@ fn a_default_that_nobody_can_unlock() {
 }
 
 #[test]
+fn title_in_letters_that_no_font_has_is_told() {
+    let kanji = SHIPPED.replace("title = \"Gondor\"", "title = \"漢字\"");
+    brings("warning settings letters-missing gondor", "menu.font", |tree| {
+        tree.file("etc/persona/persona.toml", &kanji);
+        tree.file(IMAGE, image(tree, &kanji));
+    });
+    let font = SHIPPED.replace("[menu]", "[menu]\nfont = \"/usr/share/fonts/none.ttf\"");
+    brings("warning settings font-unusable font", "TrueType", |tree| {
+        tree.file("etc/persona/persona.toml", &font);
+        tree.file(IMAGE, image(tree, &font));
+    });
+}
+
+#[test]
 fn settings_that_reserve_the_same_are_not_stale() {
     let (code, report) = findings(|tree| tree.file(IMAGE, image(tree, &SHIPPED.replace("10s", "20s"))));
     assert_eq!((code, faults(&report)), (Some(0), vec![]));

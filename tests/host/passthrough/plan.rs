@@ -253,6 +253,23 @@ fn steps_that_would_do_nothing_are_left_out() {
 }
 
 #[test]
+fn menu_card_in_the_group_of_legions_card_is_refused_at_every_stage() {
+    let both = machine(|machine| {
+        for address in [DISPLAY, "0000:09:00.1"] {
+            function(machine, address).iommu_group = Some(25);
+        }
+    });
+    let refusal = refusal(&listing(&[CARD]), &both);
+    assert_eq!((refusal.code, refusal.address), ("menu-card-in-group", Some(at(DISPLAY))));
+    assert!(refusal.reason.contains("IOMMU group 25 of 0000:0a:00.0"), "{refusal}");
+    let boot = Plan::new(&listing(&[CARD]), &both, PlanStage::Boot);
+    assert_eq!((boot.reserve, boot.steps), (vec![], vec![]), "the host keeps its screen at the next boot");
+    // Both are listed: that is meant.
+    let meant = Plan::new(&listing(&[CARD, DISPLAY]), &both, PlanStage::Launch);
+    assert!(meant.refused.is_empty() && meant.notes.iter().any(|note| note.code == "menu-card-given-away"), "{meant:#?}");
+}
+
+#[test]
 fn a_device_that_hung_in_this_boot_is_left_alone() {
     let machine = machine(|machine| function(machine, USB).hung = true);
     let refusal = refusal(&listing(&[USB]), &machine);

@@ -48,7 +48,8 @@ impl Qmp {
     /// QEMU's, or the connection's.
     pub fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let request = json!({ "execute": command, "arguments": arguments });
-        writeln!(self.writer, "{request}").context(|| format!("asking QEMU to {command}"))?;
+        // In one piece: QEMU does what it is asked at the closing brace, and may be gone before a line end that comes later.
+        self.writer.write_all(format!("{request}\n").as_bytes()).context(|| format!("asking QEMU to {command}"))?;
         loop {
             let mut answer = self.receive().map_err(|error| Error::caused_by(format!("asking QEMU to {command}"), error))?;
             if let Some(value) = answer.get_mut("return") {

@@ -89,8 +89,8 @@ host-tests:
 # The images are made while the tests of the host run; then the scenarios have the processors to themselves.
 test: setup small
 	@$(MACHINE) image & images=$$!; \
-	$(MAKE) host-tests; tests=$$?; \
-	wait $$images && cargo test --quiet --locked --workspace --test scenarios; scenarios=$$?; \
+	tests=0; $(MAKE) host-tests || tests=$$?; \
+	scenarios=0; { wait $$images && cargo test --quiet --locked --workspace --test scenarios; } || scenarios=$$?; \
 	test $$tests -eq 0 || echo 'FAILED: tests of the host (above the scenarios)'; \
 	test $$tests -eq 0 && test $$scenarios -eq 0
 

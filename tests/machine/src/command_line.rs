@@ -77,9 +77,6 @@ impl Hardware {
         line.add(
             "-accel",
             match boot.accel {
-                // Emulated processors that run at the same time lose a timer now and then, and the kernel waits for it for ever: they
-                // take turns.
-                Accel::Tcg if self.cpus > 1 => "tcg,thread=single,tb-size=512",
                 Accel::Tcg => "tcg,thread=multi,tb-size=512",
                 Accel::Kvm => "kvm",
             },

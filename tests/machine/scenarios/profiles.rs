@@ -31,13 +31,14 @@ pub(crate) static GONDOR: Profile =
     Profile { name: "gondor", origin: Origin::State(&MENU), prepare: gondor, making: Mutex::new(()), source: SOURCE };
 
 /// A card with a USB controller and a serial port on it, and settings by which everything is bound at the launch: the host has all of it.
-/// With two processors.
+/// One processor, and room for another.
 pub(crate) static LATE: Profile = Profile {
     name: "late",
     origin: Origin::Boot {
         hardware: || Hardware {
             card: vec![CardFunction::Graphics, CardFunction::Audio, CardFunction::Usb, CardFunction::Serial],
-            ..Hardware::standard()
+            more_cpus: 1,
+            ..Hardware::small()
         },
         scenario: |scenario, settings| {
             let settings = changed(&with_timeout(&without_motion(settings), "never"), |settings| {

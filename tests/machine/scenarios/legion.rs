@@ -31,7 +31,7 @@ pub(crate) fn tpm(artifacts: &Artifacts) -> Result<()> {
 /// legion keeps to the processor that the settings name, and the others leave that one alone.
 pub(crate) fn pinned(artifacts: &Artifacts) -> Result<()> {
     let mut machine = LATE.restore(artifacts, "pinned")?;
-    machine.add_cpu()?;
+    machine.run("echo 1 > /sys/devices/system/cpu/cpu1/online")?;
     empty_cartridges(&mut machine)?;
     change_settings(&mut machine, |settings| persona(settings, "rivendale")["cpus"] = value("1"))?;
     machine.ssh("persona start rivendale")?;

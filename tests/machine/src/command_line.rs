@@ -82,8 +82,7 @@ impl Hardware {
             },
         );
         line.flag("-nodefaults").add("-display", if boot.windows { "gtk,show-tabs=on" } else { "none" });
-        let most = self.cpus + self.more_cpus;
-        line.add("-smp", format!("cpus={},maxcpus={most}", self.cpus)).add("-m", self.memory.to_string());
+        line.add("-smp", self.cpus.to_string()).add("-m", self.memory.to_string());
         line.add("-kernel", boot.kernel.display().to_string());
         line.add("-initrd", boot.initramfs.display().to_string());
         line.add("-append", boot.cmdline);

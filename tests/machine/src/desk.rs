@@ -1,7 +1,6 @@
 //! What is on the desk: keyboards, monitors and the end of the serial line, to be used and to be unplugged.
 
 use crate::hardware::{Head, Keyboard};
-use crate::journey::STEP;
 use crate::machine::Machine;
 use crate::monitor::Monitor;
 use crate::picture::Picture;
@@ -77,23 +76,6 @@ impl Machine {
         let options = self.hardware().keyboard_options(keyboard).into_iter().chain([("driver", "usb-kbd")]);
         let options = options.map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
         self.qmp().execute("device_add", Value::Object(options)).map(drop)
-    }
-
-    /// Adds a processor, and waits until the kernel uses it. Kernel document `core-api/cpu_hotplug.rst`.
-    ///
-    /// # Errors
-    /// When there is no room for another.
-    pub fn add_cpu(&mut self) -> Result<()> {
-        let places: Value = self.qmp().execute("query-hotpluggable-cpus", json!({}))?;
-        let free = places.as_array().into_iter().flatten().find(|place| place["qom-path"].is_null());
-        let free = free.ok_or_else(|| Error::new("adding a processor: the machine has no room for another".to_owned()))?;
-        let mut options = free["props"].as_object().cloned().unwrap_or_default();
-        options.insert("driver".to_owned(), free["type"].clone());
-        options.insert("id".to_owned(), json!("added"));
-        self.qmp().execute("device_add", Value::Object(options))?;
-        // Nothing in the machine brings a new processor online by itself.
-        let script = "at=/sys/devices/system/cpu; test -e $at/cpu1 && { grep -qx 1 $at/cpu1/online || echo 1 > $at/cpu1/online; }";
-        self.wait_until("the added processor is used", script, STEP).map(drop)
     }
 
     /// The monitor of an output of a display card that has several.

@@ -33,10 +33,8 @@ pub mod address {
 pub struct Hardware {
     /// Mebibytes.
     pub memory: u32,
-    /// Processors at power-on.
+    /// Processors.
     pub cpus: u32,
-    /// Processors that can be added while the machine runs ([`Machine::add_cpu`](crate::Machine::add_cpu)).
-    pub more_cpus: u32,
     /// Whether there is an IOMMU and the kernel uses it.
     pub iommu: bool,
     /// The card that stays with the host.
@@ -176,7 +174,6 @@ impl Hardware {
         Self {
             memory: 3072,
             cpus: 2,
-            more_cpus: 0,
             iommu: true,
             display: Some(Display { model: CardModel::Virtio, width: 1920, height: 1080, outputs: 1 }),
             spare: false,

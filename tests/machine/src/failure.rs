@@ -110,6 +110,9 @@ fn collect(machine: &mut Machine, folder: &Path) -> Option<String> {
 
 impl Machine {
     fn evidence(&mut self) -> Option<String> {
+        if let Some(found) = self.evidence_of_waits() {
+            return Some(found);
+        }
         let serial = self.serial();
         if let Some(found) = evidence::in_serial(&serial) {
             return Some(found);

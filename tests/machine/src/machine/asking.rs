@@ -5,7 +5,7 @@ use crate::probe::Output;
 use crate::tool::last_lines;
 use crate::wire::{REPORT_FILE, Report};
 use crate::{evidence, ledger, wait};
-use persona::error::Result;
+use persona::error::{Error, Result};
 use std::time::{Duration, Instant};
 
 /// A boot on a busy machine without hardware virtualisation.
@@ -71,16 +71,22 @@ impl Machine {
                 return Err(self.explain(format!("{what}: {panic}")));
             }
             if evidence::stays_stalled(&self.serial()) {
-                let found = evidence::in_serial(&self.serial()).unwrap_or_default();
-                return Err(self.explain(format!("{what}: {found}")));
+                return Err(self.is_broken(what, evidence::in_serial(&self.serial()).unwrap_or_default()));
             }
             // Twice the same: a processor that waits for its turn on a busy computer has moved by the next time.
             let found = if self.is_on() { evidence::in_processors(&mut self.qmp) } else { None };
             if let (Some(found), true) = (&found, found == suspicion) {
-                return Err(self.explain(format!("{what}: {found}")));
+                return Err(self.is_broken(what, found.clone()));
             }
             suspicion = found;
         }
+    }
+
+    /// The emulator broke the machine while something was awaited.
+    fn is_broken(&self, what: &str, evidence: String) -> Error {
+        let error = self.explain(format!("{what}: {evidence}"));
+        self.evidence.replace(Some(evidence));
+        error
     }
 
     /// Runs a shell script by the probe and returns its stdout.

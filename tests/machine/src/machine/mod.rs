@@ -16,7 +16,7 @@ use crate::{failure, ledger, wait};
 use nix::libc::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 use persona::error::{Error, Result};
 use serde_json::json;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -45,6 +45,8 @@ pub struct Machine {
     asked_resets: u32,
     /// Whether something that was asked of it did not come out: what it can tell about that is kept when it goes.
     has_failed: Cell<bool>,
+    /// What ended a wait because it shows that the emulator broke the machine. It may have come back by the time that it goes.
+    evidence: RefCell<Option<String>>,
 }
 
 impl Machine {
@@ -107,6 +109,7 @@ impl Machine {
             folder,
             asked_resets: 0,
             has_failed: Cell::new(false),
+            evidence: RefCell::default(),
         })
     }
 
@@ -227,6 +230,11 @@ impl Machine {
         let serial = self.serial();
         let told = last_lines(&serial, TOLD_LINES);
         Error::new(format!("{}: {}\nThe serial console's last lines:\n{told}", self.log.name(), message.trim_end()))
+    }
+
+    /// What ended a wait because it shows that the emulator broke the machine.
+    pub(crate) fn evidence_of_waits(&self) -> Option<String> {
+        self.evidence.borrow().clone()
     }
 
     /// Whether the machine reset more often than it was asked to.

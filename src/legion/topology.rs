@@ -7,9 +7,9 @@
 use crate::config::value::Cpus;
 use crate::error::{Error, Result};
 use crate::passthrough::Warning;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::path::Path;
 
 /// Virtual processors as QEMU's `-smp` counts them: each number is per unit of the level above.
@@ -53,13 +53,18 @@ pub struct Processors {
 }
 
 /// A CPU of the host. CPUs that share a unit have the same number for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct HostCpu {
     number: u16,
     package: u16,
     cache: u16,
     core: u16,
+    /// The sizes and shapes of all its caches.
+    caches: Vec<String>,
 }
+
+/// The number of the L3 cache of a CPU that has none.
+const NO_CACHE: u16 = u16::MAX;
 
 impl Processors {
     /// Reads the host's topology and arranges the virtual processors.
@@ -67,9 +72,9 @@ impl Processors {
     /// # Errors
     /// When they are pinned to host CPUs that are missing or offline.
     pub fn find(paths: &Paths, cpus: &Cpus) -> Result<Self> {
-        let info = fs::read_to_string(paths.cpu_info()).unwrap_or_default();
+        let info = file::read_text(paths.cpu_info()).unwrap_or_default();
         let amd = info.contains("AuthenticAMD") || info.contains("HygonGenuine");
-        let nested = fs::read_to_string(paths.kernel_module("kvm_intel").join("parameters/nested")).unwrap_or_default();
+        let nested = file::read_text(paths.kernel_module("kvm_intel").join("parameters/nested")).unwrap_or_default();
         let evmcs = matches!(nested.trim(), "Y" | "1");
         match cpus {
             Cpus::Count(count) => {
@@ -97,21 +102,32 @@ fn host(paths: &Paths) -> Vec<HostCpu> {
     let describe = |number: u16| {
         let cpu = folder.join(format!("cpu{number}"));
         let cache = cpu.join("cache/index3");
-        let is_l3 = fs::read_to_string(cache.join("level")).is_ok_and(|level| level.trim() == "3");
+        let is_l3 = file::read_text(cache.join("level")).is_ok_and(|level| level.trim() == "3");
         HostCpu {
             number,
             package: first(&cpu.join("topology/physical_package_id")).unwrap_or(0),
             // CPUs without an L3 cache form one group.
-            cache: first(&cache.join("shared_cpu_list")).filter(|_| is_l3).unwrap_or(u16::MAX),
+            cache: first(&cache.join("shared_cpu_list")).filter(|_| is_l3).unwrap_or(NO_CACHE),
             core: first(&cpu.join("topology/thread_siblings_list")).unwrap_or(number),
+            caches: caches(&cpu.join("cache")),
         }
     };
     online.into_iter().map(describe).collect()
 }
 
+/// Level, kind, size and shape of each cache of a CPU (Documentation/ABI/testing/sysfs-devices-system-cpu).
+fn caches(folder: &Path) -> Vec<String> {
+    const SHAPE: [&str; 5] = ["level", "type", "size", "number_of_sets", "ways_of_associativity"];
+    let shape = |cache: &Path| SHAPE.map(|file| file::read_text(cache.join(file)).unwrap_or_default().trim().to_owned()).join(" ");
+    let mut found: Vec<String> =
+        (0..8).map(|index| folder.join(format!("index{index}"))).filter(|cache| cache.exists()).map(|cache| shape(&cache)).collect();
+    found.sort();
+    found
+}
+
 /// Parses a list of CPUs in sysfs; empty if it is invalid.
 fn list(file: &Path) -> Vec<u16> {
-    match fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()) {
+    match file::read_text(file).ok().and_then(|text| text.trim().parse().ok()) {
         Some(Cpus::Pinned(list)) => list,
         _ => Vec::new(),
     }
@@ -122,7 +138,8 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     let mut notes = Vec::new();
     let mut note =
         |code: &'static str, what: String, hint: &str| notes.push(Warning { code, address: None, what, hint: Some(hint.to_owned()) });
-    let unseen: Vec<HostCpu> = wanted.iter().map(|&number| HostCpu { number, package: 0, cache: 0, core: number }).collect();
+    let unseen: Vec<HostCpu> =
+        wanted.iter().map(|&number| HostCpu { number, package: 0, cache: 0, core: number, caches: Vec::new() }).collect();
     let seen = !host.is_empty();
     let host = if !seen {
         note(
@@ -147,7 +164,14 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
             "leave a core to the host: `cpus` in the settings",
         );
     }
-    let (mut mine, left): (Vec<HostCpu>, Vec<HostCpu>) = host.iter().partition(|cpu| wanted.contains(&cpu.number));
+    if let [only] = wanted {
+        note(
+            "pinned-to-one-cpu",
+            format!("legion has one CPU, number {only} of the host: `cpus = \"{only}\"` is a list of CPUs"),
+            &format!("for {only} CPUs write the number without quotes: cpus = {only}"),
+        );
+    }
+    let (mut mine, left): (Vec<HostCpu>, Vec<HostCpu>) = host.iter().cloned().partition(|cpu| wanted.contains(&cpu.number));
     mine.sort_unstable_by_key(|cpu| (cpu.package, cpu.cache, cpu.core, cpu.number));
 
     let split: Vec<u16> = left.iter().filter(|cpu| mine.iter().any(|mine| mine.core == cpu.core)).map(|cpu| cpu.number).collect();
@@ -168,7 +192,7 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     let (clean, threads) = (threads.is_some(), threads.unwrap_or(1));
     let socket = even(&mine, |cpu| cpu.package).unwrap_or(mine.len()).max(1);
     let die = even(&mine, |cpu| (cpu.package, cpu.cache));
-    if die.is_none() {
+    if die.is_none() && mine.iter().all(|cpu| cpu.cache != NO_CACHE) {
         note(
             "caches-uneven",
             "legion has more cores at one L3 cache than at another: the guest sees a single cache".to_owned(),
@@ -179,7 +203,9 @@ fn pinned(host: &[HostCpu], wanted: &[u16], one_kind: bool) -> Result<Processors
     let topology = Topology { sockets: mine.len() / socket, dies: socket / die, cores: die / threads, threads };
 
     let whole_caches = die == mine.len() || left.iter().all(|cpu| mine.iter().all(|mine| mine.cache != cpu.cache));
-    let host_caches = one_kind && seen && clean && split.is_empty() && whole_caches;
+    // QEMU describes the caches of whichever CPU it begins on.
+    let alike = host.iter().all(|cpu| cpu.caches == host[0].caches);
+    let host_caches = one_kind && seen && clean && alike && split.is_empty() && whole_caches;
     let numbers = |cpus: &[HostCpu]| cpus.iter().map(|cpu| cpu.number).collect::<Vec<_>>();
     let pinning = Pinning { vcpus: numbers(&mine), rest: numbers(if left.is_empty() { host } else { &left }) };
     Ok(Processors { topology, pinning, amd: false, host_caches, evmcs: false, notes })
@@ -192,14 +218,23 @@ fn even<K: PartialEq>(cpus: &[HostCpu], kind: impl Fn(&HostCpu) -> K) -> Option<
     sizes.all(|size| size == first).then_some(first)
 }
 
+/// As ranges: `0-3, 8`.
 fn told(cpus: &[u16]) -> String {
-    cpus.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let mut sorted = cpus.to_vec();
+    sorted.sort_unstable();
+    let ranges = sorted.chunk_by(|a, b| a.checked_add(1) == Some(*b));
+    let range = |range: &[u16]| match range {
+        [first, .., last] => format!("{first}-{last}"),
+        _ => range.iter().map(ToString::to_string).collect(),
+    };
+    ranges.map(range).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
     use std::path::PathBuf;
 
     /// A host below a temporary folder.
@@ -277,11 +312,34 @@ mod tests {
     }
 
     #[test]
+    fn caches_of_two_sizes_are_not_described_to_the_guest() {
+        let host = ryzen_3900x();
+        for cpu in 0..24 {
+            host.write(&format!("cpu{cpu}/cache/index3/size"), "16384K");
+        }
+        assert!(host.pin("6-11,18-23").host_caches);
+        // More cache on the dies that are left for the host: QEMU begins there.
+        for cpu in [0, 1, 2, 12, 13, 14] {
+            host.write(&format!("cpu{cpu}/cache/index3/size"), "98304K");
+        }
+        assert!(!host.pin("6-11,18-23").host_caches);
+    }
+
+    #[test]
+    fn list_of_one_cpu_is_noted_and_none_of_caches_that_are_not_there() {
+        let host = Host::new(8, |cpu| (cpu.to_string(), (cpu < 4).then(|| "0-3".to_owned())));
+        let one = host.pin("4");
+        assert!(notes(&one, "pinned-to-one-cpu"), "{:?}", one.notes);
+        let uneven = host.pin("2-6");
+        assert!(!notes(&uneven, "caches-uneven") && !notes(&uneven, "pinned-to-one-cpu"), "{:?}", uneven.notes);
+    }
+
+    #[test]
     fn a_list_that_splits_cores_gets_no_threads_and_is_told_so() {
         let split = ryzen_3900x().pin("4-15");
         assert_eq!((shape(&split).3, split.host_caches), (1, false));
         assert!(notes(&split, "core-shared-with-host"));
-        assert!(split.notes[0].what.contains("0, 1, 2, 3, 16, 17"), "which CPUs: {:?}", split.notes);
+        assert!(split.notes[0].what.contains("0-3, 16-23"), "which CPUs: {:?}", split.notes);
         let mixed = ryzen_3900x().pin("0,1,12");
         assert_eq!(shape(&mixed), (1, 1, 3, 1));
         assert!(notes(&mixed, "core-shared-with-host"));
@@ -327,7 +385,7 @@ mod tests {
         let half = host.pin("6-11");
         assert_eq!((shape(&half), half.host_caches, half.notes.len()), ((1, 2, 3, 1), true, 0));
         let error = Processors::find(&host.paths(), &"10-13".parse().unwrap()).unwrap_err();
-        assert!(error.code() == Some("pinned-cpus-missing") && error.reason().contains("12, 13"), "which: {error}");
+        assert!(error.code() == Some("pinned-cpus-missing") && error.reason().contains("12-13"), "which: {error}");
     }
 
     #[test]
@@ -352,7 +410,7 @@ mod tests {
         fn whatever_the_kernel_says_adds_up(
             cpus in proptest::collection::vec((0..3u16, 0..4u16, 0..6u16, proptest::bool::ANY), 1..24), one_kind: bool,
         ) {
-            let host: Vec<_> = (0..).zip(&cpus).map(|(number, &(package, cache, core, _))| HostCpu { number, package, cache, core }).collect();
+            let host: Vec<_> = (0..).zip(&cpus).map(|(number, &(package, cache, core, _))| HostCpu { number, package, cache, core, caches: Vec::new() }).collect();
             let wanted: Vec<u16> = (0..).zip(&cpus).filter(|(_, cpu)| cpu.3).map(|(number, _)| number).collect();
             proptest::prop_assume!(!wanted.is_empty());
             let processors = pinned(&host, &wanted, one_kind).unwrap();

@@ -181,7 +181,11 @@ enum Command {
     },
     /// Print the devices that this host needs, for `reserve` (run when the initramfs is built)
     #[command(hide = true)]
-    Needs,
+    Needs {
+        /// Print the files that the menu of the initramfs shows something with, one path a line
+        #[arg(long)]
+        files: bool,
+    },
     /// Keep host drivers off the passthrough devices (run in the initramfs before udev)
     #[command(hide = true)]
     Reserve,
@@ -274,7 +278,8 @@ impl Cli {
             Command::Cartridge { command } => run::cartridge::cartridge(&paths, command.into(), now, out),
             Command::Pin { check: Some(name) } => run::pin::check(&paths, &name, out),
             Command::Pin { check: None } => run::pin::make(out),
-            Command::Needs => run::needs::needs(&paths, out),
+            Command::Needs { files: true } => run::needs::files(&paths, out),
+            Command::Needs { files: false } => run::needs::needs(&paths, out),
             Command::Reserve => run::reserve::reserve(&paths),
             Command::Menu { restore_console: true, .. } => run::menu::restore_console(&paths),
             Command::Menu { host: true, .. } => run::menu::host_is_there(&paths),

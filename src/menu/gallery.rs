@@ -2,6 +2,7 @@
 
 use crate::config::Emblem;
 use crate::error::{Context, Error, Result};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use persona_paint::{Art, Gallery};
 use std::path::Path;
@@ -20,6 +21,8 @@ pub fn load<'a>(paths: &Paths, emblems: impl IntoIterator<Item = &'a Emblem>) ->
     (Gallery::of(art), errors)
 }
 
+/// A picture that is larger is not read, in bytes: 4096 by 4096 pixels without compression.
+const MAX_EMBLEM: u64 = 64 << 20;
 /// A font that is larger is not read: it would take seconds at each start of the menu.
 const MAX_FONT: u64 = 16 << 20;
 
@@ -28,22 +31,16 @@ const MAX_FONT: u64 = 16 << 20;
 /// # Errors
 /// When the file cannot be read, is too large or no font.
 pub fn load_font(paths: &Paths, path: &Path) -> Result<()> {
-    let file = paths.at(path);
-    let read = || {
-        let size = std::fs::metadata(&file)?.len();
-        if size > MAX_FONT {
-            return Err(std::io::Error::other(format!("it has {} MiB, and at most {} are read", size >> 20, MAX_FONT >> 20)));
-        }
-        persona_paint::add_font(&std::fs::read(&file)?).map_err(std::io::Error::other)
-    };
-    read()
-        .context(|| format!("reading the font {}", file.display()))
+    let at = paths.at(path);
+    file::read(&at, MAX_FONT)
+        .and_then(|font| persona_paint::add_font(&font).map_err(std::io::Error::other))
+        .context(|| format!("reading the font {}", at.display()))
         .map_err(|error| error.with_code("font-unusable").with_hint("give `font` a TrueType or OpenType file"))
 }
 
 fn read(path: &Path) -> Result<Art> {
-    std::fs::read(path)
-        .and_then(|file| Art::decode(&file))
+    file::read(path, MAX_EMBLEM)
+        .and_then(|picture| Art::decode(&picture))
         .context(|| format!("reading the emblem {}", path.display()))
         .map_err(|error| error.with_hint("give `emblem` a PNG of at most 4096 by 4096 pixels, or one of the built-in names"))
 }

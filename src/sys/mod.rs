@@ -5,10 +5,12 @@
 pub mod account;
 pub mod atomic;
 pub mod console;
+pub mod file;
 pub mod file_lock;
 #[cfg(test)]
 pub(crate) mod golden;
 pub mod identity;
+pub mod kernel_parameters;
 pub mod locale;
 pub mod logger;
 pub mod network;

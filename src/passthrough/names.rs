@@ -1,9 +1,10 @@
 //! Names of PCI devices, from the distribution's `pci.ids` (package hwdata).
 
 use super::machine::Machine;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciId;
-use pciid_parser::Database;
+use std::collections::BTreeMap;
 
 /// Words of a vendor's full name at which the short name ends.
 const FORMAL: [&str; 11] =
@@ -27,21 +28,67 @@ const GENERIC: [&str; 14] = [
     "SATA Controller",
 ];
 
+/// Larger ones are no list of names: hwdata's has 1.5 MiB.
+const MAX_LIST: u64 = 8 << 20;
+
 impl Machine {
     /// Sets the names of the functions. Without a known name, class and address are used.
     pub fn name_functions(&mut self, paths: &Paths) {
-        let Some(names) = paths.pci_ids().iter().find_map(|file| Database::read_from_file(file).ok()) else { return };
+        let Some(list) = paths.pci_ids().iter().find_map(|path| file::read(path, MAX_LIST).ok()) else { return };
+        let list = String::from_utf8_lossy(&list);
+        let names = Names::of(&list, self.functions.values().map(|function| function.id));
         for function in self.functions.values_mut() {
-            function.name = name(&names, function.id);
+            function.name = names.of_device(function.id);
         }
     }
 }
 
-/// Such as `NVIDIA GeForce RTX 2070 SUPER`.
-fn name(names: &Database, id: PciId) -> Option<String> {
-    let vendor = names.vendors.get(&id.vendor)?;
-    let device = vendor.devices.get(&id.device).map(|device| model(&device.name)).unwrap_or_default();
-    Some(format!("{} {device}", maker(&vendor.name)).trim().to_owned())
+/// Names of makers and models, as the list has them.
+#[derive(Debug, Default)]
+struct Names<'a> {
+    makers: BTreeMap<u16, &'a str>,
+    models: BTreeMap<PciId, &'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// The names of these devices. A vendor is a line such as `10de  NVIDIA Corporation`, a device of it one with a tab before it; other
+    /// lines (subsystems with two tabs, classes that begin with `C`, comments) have no names of devices.
+    fn of(list: &'a str, wanted: impl Iterator<Item = PciId>) -> Self {
+        let wanted: Vec<PciId> = wanted.collect();
+        let mut names = Self::default();
+        let mut maker = None;
+        for line in list.lines() {
+            let (is_device, entry) = line.strip_prefix('\t').map_or((false, line), |entry| (true, entry));
+            let number =
+                entry.get(..4).filter(|_| entry.as_bytes().get(4) == Some(&b' ')).and_then(|digits| u16::from_str_radix(digits, 16).ok());
+            let name = entry.get(5..).unwrap_or_default().trim();
+            match (is_device, number) {
+                (false, Some(vendor)) => {
+                    maker = wanted.iter().any(|id| id.vendor == vendor).then_some(vendor);
+                    if maker.is_some() {
+                        names.makers.insert(vendor, name);
+                    }
+                }
+                // Such as `C 03  Display controller`, with subclasses below it.
+                (false, None) if !line.is_empty() && !line.starts_with('#') => maker = None,
+                (true, Some(device)) => {
+                    let id = maker.map(|vendor| PciId { vendor, device });
+                    if let Some(id) = id.filter(|id| wanted.contains(id)) {
+                        names.models.insert(id, name);
+                    }
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+
+    /// Such as `NVIDIA GeForce RTX 2070 SUPER`.
+    fn of_device(&self, id: PciId) -> Option<String> {
+        let vendor = self.makers.get(&id.vendor)?;
+        let device = self.models.get(&id).map(|device| model(device)).unwrap_or_default();
+        Some(format!("{} {device}", maker(vendor)).trim().to_owned())
+    }
 }
 
 /// A name in brackets at the end is the common one: `TU104 [GeForce RTX 2070 SUPER]`.
@@ -89,7 +136,6 @@ mod tests {
 
     #[test]
     fn devices_are_called_as_people_call_them() {
-        let names = Database::parse_db(PCI_IDS.as_bytes()).unwrap();
         for (id, expected) in [
             ("1002:67ef", Some("AMD Radeon RX 460/560D")),
             ("1022:149c", Some("AMD Matisse")),
@@ -99,9 +145,19 @@ mod tests {
             ("8086:15f3", Some("Intel I225-V")),
             ("1af4:1050", None),
         ] {
-            assert_eq!(name(&names, id.parse().unwrap()).as_deref(), expected, "{id}");
+            let id = id.parse().unwrap();
+            assert_eq!(Names::of(PCI_IDS, std::iter::once(id)).of_device(id).as_deref(), expected, "{id}");
         }
         assert_eq!(maker("Inc."), "Inc.");
         assert_eq!(maker("Red Hat, Inc."), "Red Hat");
+    }
+
+    proptest::proptest! {
+        /// Whatever the list holds, it is read.
+        #[test]
+        fn any_list_is_read(list in "([0-9a-f]{0,5}| |\t|C|#|\n|\u{e9}){0,60}") {
+            let id = "10de:1e84".parse().unwrap();
+            Names::of(&list, std::iter::once(id)).of_device(id);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use persona::cli::Cli;
+use persona::sys::style::harmless;
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
@@ -17,7 +18,7 @@ fn main() -> ExitCode {
     match cli.run(&mut stdout().lock()) {
         Ok(code) => code,
         Err(error) => {
-            let _ = writeln!(stderr(), "persona: {error}");
+            let _ = writeln!(stderr(), "persona: {}", harmless(&error.to_string()));
             ExitCode::from(error.exit_code())
         }
     }

@@ -7,6 +7,7 @@ use crate::config::{DefaultPersona, Settings, with_default};
 use crate::error::{Context, Error, Result};
 use crate::state::{Last, StartCounts};
 use crate::sys::atomic;
+use crate::sys::file;
 use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
 use std::io::Write;
@@ -37,7 +38,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let file = paths.settings();
     let title = if name == "last" { "the persona that last ran well" } else { &may_be_default(&settings, name)?.title };
     let doing = || format!("changing {}", file.display());
-    let text = std::fs::read_to_string(&file).context(doing)?;
+    let text = file::read_text(&file).context(doing)?;
     let changed = with_default(&text, name, &file.display().to_string())?;
     if changed != text {
         atomic::rewrite(&file, changed.as_bytes())?;

@@ -24,8 +24,11 @@ use persona_paint::Gallery;
 /// # Errors
 /// When the kernel refuses what the menu cannot work without.
 pub fn menu(paths: &Paths) -> Result<()> {
-    if KernelCommandLine::read(paths).off {
-        LogEvent::Decision("no menu: persona=off on the kernel command line".to_owned()).info();
+    let command_line = KernelCommandLine::read(paths);
+    if let Some(why) = &command_line.off {
+        // Asked for, it is news for the log; otherwise for the person who waits for the menu: errors are shown on the console.
+        let level = if command_line.is_asked_off() { log::Level::Info } else { log::Level::Error };
+        LogEvent::Decision(format!("no menu: {why}")).log(level);
         systemd::ready();
         return Ok(());
     }

@@ -31,6 +31,7 @@ use crate::passthrough::attribute;
 pub(crate) use crate::state::or_absent;
 use crate::state::{Choice, Last};
 use crate::sys::paths::Paths;
+use crate::sys::style::harmless;
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 
@@ -74,7 +75,7 @@ fn chosen_or_default<'a>(paths: &Paths, settings: &'a Settings) -> &'a Persona {
 
 /// Prints text. It is no error when the reader has closed its end.
 pub(crate) fn print(out: &mut dyn Write, text: &str) -> Result<()> {
-    match out.write_all(text.as_bytes()) {
+    match out.write_all(harmless(text).as_bytes()) {
         // A closed pipe is not an error.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         printed => printed.context(|| "printing".into()),

@@ -13,8 +13,8 @@ use std::time::Instant;
 /// # Errors
 /// When the settings cannot be used or an override cannot be written; nothing is reserved then.
 pub fn reserve(paths: &Paths) -> Result<()> {
-    if KernelCommandLine::read(paths).off {
-        LogEvent::Decision("nothing is reserved: persona=off on the kernel command line".to_owned()).info();
+    if let Some(why) = KernelCommandLine::read(paths).off {
+        LogEvent::Decision(format!("nothing is reserved: {why}")).info();
         return Ok(());
     }
     let reserve = || {

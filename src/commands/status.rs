@@ -10,6 +10,7 @@ use crate::legion::{Launch, Preflight};
 use crate::passthrough::Refusal;
 use crate::state::operation::{Operation, OperationRecord, OperationStage, uptime};
 use crate::state::{BoundDevices, Choice, LegionState, MenuState, Outcome, Override, StartCount, StartCounts};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use crate::sys::style::{Style, Tone};
@@ -335,7 +336,7 @@ fn devices(paths: &Paths, settings: Option<&Settings>) -> Vec<Device> {
         .into_iter()
         .map(|address| {
             let folder = paths.pci_device(address);
-            let id = |name: &str| std::fs::read_to_string(folder.join(name)).ok().map(|id| id.trim().trim_start_matches("0x").to_owned());
+            let id = |name: &str| file::read_text(folder.join(name)).ok().map(|id| id.trim().trim_start_matches("0x").to_owned());
             let before = bound.iter().find(|device| device.address == address).map(|device| match device.driver_before.as_str() {
                 "" => "no driver".to_owned(),
                 driver => driver.to_owned(),

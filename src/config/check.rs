@@ -42,7 +42,7 @@ fn menu(menu: &file::Menu, personas: &[Persona]) -> Checked<MenuSettings> {
     let display = match &menu.display {
         None => Display::Auto,
         Some(text) if text.get_ref() == "auto" => Display::Auto,
-        Some(text) => Display::At(parsed::<PciAddress>(text)?),
+        Some(text) => Display::At(address(text)?),
     };
     let usual = MenuSettings::default();
     Ok(MenuSettings {
@@ -93,7 +93,7 @@ fn passthrough(entries: &[file::Passthrough]) -> Checked<Vec<Passthrough>> {
     entries
         .iter()
         .map(|entry| {
-            let device = parsed::<PciAddress>(&entry.device)?;
+            let device = address(&entry.device)?;
             if !seen.insert(device) {
                 return Err(
                     Problem::at(entry.device.span(), format!("{device} is listed twice")).with_hint("remove one of the two entries")
@@ -148,6 +148,22 @@ fn personas(file: &file::File) -> Checked<Vec<Persona>> {
             })
         })
         .collect()
+}
+
+/// A device's address; written as other programs write it, the hint has it in our way.
+fn address(text: &Spanned<String>) -> Checked<PciAddress> {
+    let hint = |problem: Problem| match text.get_ref().strip_prefix("pci_") {
+        // libvirt's `pci_0000_0a_00_0`.
+        Some(libvirt) => match libvirt.split('_').collect::<Vec<_>>()[..] {
+            [domain, bus, device, function] => problem.with_hint(format!("write {domain}:{bus}:{device}.{function}")),
+            _ => problem,
+        },
+        None if text.get_ref().split(':').next().is_some_and(|domain| domain.len() > 4) && text.get_ref().matches(':').count() == 2 => {
+            problem.with_hint("a device behind Intel VMD goes with its controller (class 0104): list that one, see `lspci -nn`")
+        }
+        None => problem.with_hint("`lspci -D` lists the addresses"),
+    };
+    parsed(text).map_err(hint)
 }
 
 fn pin(text: &Spanned<String>) -> Checked<Pin> {

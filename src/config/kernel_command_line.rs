@@ -1,6 +1,7 @@
 //! What the kernel command line says about Persona: `persona=NAME`, `persona=off`, `persona.timeout=30s`.
 
 use crate::config::value::Timeout;
+use crate::sys::kernel_parameters::{self, Parameter};
 use crate::sys::paths::Paths;
 
 /// The words of the kernel command line that are ours. They win over settings and override.
@@ -8,56 +9,102 @@ use crate::sys::paths::Paths;
 pub struct KernelCommandLine {
     /// `persona=NAME`: the persona of this boot.
     pub persona: Option<String>,
-    /// `persona=off`: the plain host, no menu, no reservation.
-    pub off: bool,
+    /// Why this boot is the plain host's, without menu and reservation: `persona=off`, or a word of ours that cannot be read.
+    pub off: Option<String>,
     /// `persona.timeout=30s`.
     pub timeout: Option<Timeout>,
 }
 
+/// The word that the owner writes to get the plain host.
+const OFF: &str = "persona=off is on the kernel command line";
+
 impl KernelCommandLine {
-    /// Reads this boot's command line; one that cannot be read says nothing.
+    /// Reads this boot's command line. One that cannot be read may hold `persona=off`, so it counts as that.
     pub fn read(paths: &Paths) -> Self {
-        std::fs::read_to_string(paths.kernel_command_line()).map(|text| Self::parse(&text)).unwrap_or_default()
+        match kernel_parameters::read(paths) {
+            Ok(parameters) => Self::of(&parameters),
+            Err(error) => Self { off: Some(format!("the kernel command line cannot be read: {error}")), ..Self::default() },
+        }
     }
 
-    /// Reads a command line's text. The last of several equal words wins, as in the kernel; a timeout that is none is
-    /// logged and ignored.
-    pub fn parse(text: &str) -> Self {
+    /// Looks for our words. The last persona wins, as with other parameters; `off` wins over every persona.
+    pub fn of(parameters: &[Parameter]) -> Self {
         let mut found = Self::default();
-        for word in text.split_whitespace() {
-            match word.split_once('=') {
-                Some(("persona", "off")) => found.off = true,
-                Some(("persona", name)) => (found.persona, found.off) = (Some(name.to_owned()), false),
-                Some(("persona.timeout", time)) => match time.parse() {
+        for parameter in parameters {
+            let value = parameter.value.as_deref().unwrap_or_default();
+            match parameter.name.as_str() {
+                "persona" if value == "off" => found.off = Some(OFF.to_owned()),
+                "persona" if is_name(value) => found.persona = Some(value.to_owned()),
+                "persona" => found.doubt(parameter, "it names no persona"),
+                "persona.timeout" => match value.parse() {
                     Ok(timeout) => found.timeout = Some(timeout),
-                    Err(wrong) => log::warn!("persona.timeout on the kernel command line is ignored: {wrong}"),
+                    Err(error) => found.doubt(parameter, &error.to_string()),
                 },
                 _ => {}
             }
         }
         found
     }
+
+    /// Whether `persona=off` itself is there.
+    pub fn is_asked_off(&self) -> bool {
+        self.off.as_deref() == Some(OFF)
+    }
+
+    fn doubt(&mut self, parameter: &Parameter, why: &str) {
+        let word: String = parameter.text().chars().filter(|letter| !letter.is_control()).take(80).collect();
+        self.off.get_or_insert(format!("{word} on the kernel command line cannot be understood: {why}"));
+    }
+}
+
+/// Whether it can be read as a name; whether a persona has it, only the settings tell.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use std::time::Duration;
 
-    #[test]
-    fn our_words_are_found_among_others() {
-        let found = KernelCommandLine::parse("root=/dev/sda quiet persona=mordor persona.timeout=30s personality=x\n");
-        assert_eq!(
-            found,
-            KernelCommandLine { persona: Some("mordor".into()), off: false, timeout: Some(Timeout::After(Duration::from_secs(30))) }
-        );
+    fn found(line: &[u8]) -> KernelCommandLine {
+        KernelCommandLine::of(&kernel_parameters::parse(line))
     }
 
     #[test]
-    fn off_is_off_and_the_last_word_wins() {
-        assert!(KernelCommandLine::parse("persona=off").off);
-        assert!(!KernelCommandLine::parse("persona=off persona=a").off);
-        assert!(KernelCommandLine::parse("persona=a persona=off").off);
-        assert_eq!(KernelCommandLine::parse("persona.timeout=soon").timeout, None);
+    fn our_words_are_found_among_others() {
+        let timeout = Some(Timeout::After(Duration::from_secs(30)));
+        let line = b"root=/dev/sda quiet persona=mordor persona.timeout=30s personality=x\n";
+        assert_eq!(found(line), KernelCommandLine { persona: Some("mordor".into()), off: None, timeout });
+        assert_eq!(found(b"persona=a \"persona=b\"").persona.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn off_is_always_heard() {
+        for line in [&b"persona=off"[..], b"persona=off persona=a", b"persona=a persona=off", b"persona=\"off\"", b"a=\xff \"persona=off\""]
+        {
+            assert!(found(line).is_asked_off(), "{}", String::from_utf8_lossy(line));
+        }
+        for line in [&b"-- persona=off"[..], b"x=\"persona=off\" y", b"persona.off=1"] {
+            assert_eq!(found(line), KernelCommandLine::default(), "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn word_that_cannot_be_read_counts_as_off() {
+        for line in [&b"persona=\xff"[..], b"persona", b"persona=", b"persona.timeout=soon", b"persona.timeout"] {
+            let found = found(line);
+            assert!(found.off.is_some() && !found.is_asked_off() && found.timeout.is_none(), "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn command_line_that_cannot_be_read_counts_as_off() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        assert_eq!(KernelCommandLine::read(&paths), KernelCommandLine::default());
+        std::fs::create_dir_all(paths.kernel_command_line()).unwrap();
+        assert!(KernelCommandLine::read(&paths).off.is_some());
     }
 }

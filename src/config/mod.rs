@@ -15,6 +15,7 @@ pub mod pin;
 pub mod value;
 
 use crate::error::{Error, Result};
+use crate::sys::file::{MAX_TEXT, read as read_file};
 use crate::sys::paths::Paths;
 use crate::sys::pci::{PciAddress, PciId};
 pub use edit::with_default;
@@ -24,7 +25,8 @@ pub use persona_paint::{BuiltInEmblem, Emblem};
 use pin::Pin;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::time::Duration;
 use value::{Audio, Color, Cpus, MemorySize, Network, Rotation, RunningWell, Timeout};
 
@@ -263,6 +265,17 @@ pub enum OnPoweroff {
     Host,
 }
 
+/// The settings are no text: the line of the first byte that is none.
+fn not_utf8(file: &Path, error: &FromUtf8Error) -> Error {
+    let start = error.utf8_error().valid_up_to();
+    let line = error.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let byte = error.as_bytes().get(start).copied().unwrap_or_default();
+    let what = format!("{}:{line}: the byte {byte:#04x} is not UTF-8 text", file.display());
+    let has_mark = error.as_bytes().starts_with(&[0xff, 0xfe]) || error.as_bytes().starts_with(&[0xfe, 0xff]);
+    let encoding = if has_mark { "the file is UTF-16" } else { "a comment or a title is in another encoding" };
+    Error::usage(what).with_hint(format!("{encoding}: save the file as UTF-8"))
+}
+
 impl Settings {
     /// Reads and checks the settings file.
     ///
@@ -272,13 +285,13 @@ impl Settings {
     pub fn load(paths: &Paths) -> Result<Self> {
         let file = paths.settings();
         let doing = || format!("reading the settings {}", file.display());
-        let text = std::fs::read_to_string(&file).map_err(|error| match error.kind() {
+        let bytes = read_file(&file, MAX_TEXT).map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
                 Error::caused_by(doing(), error).with_hint(format!("`persona detect > {}` writes them for this machine", file.display()))
             }
-            ErrorKind::InvalidData => Error::usage(format!("{}: it is not text in UTF-8", doing())),
             _ => Error::caused_by(doing(), error),
         })?;
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(&file, &error))?;
         Self::parse(&text, &file.display().to_string())
     }
 

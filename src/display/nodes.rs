@@ -1,9 +1,10 @@
 //! The node of a graphics card, found by PCI address: numbers are never trusted, they change from boot to boot.
 
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::ffi::OsStr;
-use std::fs::{read_dir, read_to_string};
+use std::fs::read_dir;
 use std::path::{Path, PathBuf};
 
 /// An existing DRM device.
@@ -23,7 +24,7 @@ pub fn card_node(paths: &Paths, address: PciAddress) -> Option<Node> {
     // The card may hang below the PCI function itself (virtio-gpu: PCI function, virtio device, card); of nested PCI
     // functions only the last one is the card's.
     let below = |device: &Path| device.iter().filter_map(|part| part.to_str()?.parse().ok()).next_back() == Some(address);
-    let is_boot_card = || read_to_string(paths.pci_device(address).join("boot_vga")).is_ok_and(|text| text.trim() == "1");
+    let is_boot_card = || file::read_text(paths.pci_device(address).join("boot_vga")).is_ok_and(|text| text.trim() == "1");
     found(&|device| below(device) && !is_firmware(device))
         .or_else(|| found(&|device| below(device)))
         // Older kernels do not report which device has the firmware's framebuffer; it is the card that the firmware used.
@@ -59,7 +60,7 @@ fn nodes(paths: &Paths) -> impl Iterator<Item = (PathBuf, Node)> {
     names(&class).into_iter().filter(is_card).filter_map(move |name| {
         let device = class.join(&name).canonicalize().ok()?;
         let status =
-            |connector: &String| read_to_string(device.join(connector).join("status")).is_ok_and(|text| text.trim() == "connected");
+            |connector: &String| file::read_text(device.join(connector).join("status")).is_ok_and(|text| text.trim() == "connected");
         let connected = names(&device).iter().filter(|entry| entry.starts_with(&name)).any(status);
         Some((device, Node { path: paths.drm_node(&name), connected }))
     })

@@ -4,6 +4,7 @@
 
 use crate::error::{Context, Error, Result};
 use crate::sys::account::group_id;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::poll;
 use std::fs;
@@ -24,7 +25,7 @@ const UDEV_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn ensure(paths: &Paths) -> Result<()> {
     let node = paths.kvm();
     if !node.exists() {
-        let cpu = fs::read_to_string(paths.cpu_info()).context(|| "reading the processor's features".into())?;
+        let cpu = file::read_text(paths.cpu_info()).context(|| "reading the processor's features".into())?;
         let module = module(&cpu).ok_or_else(unsupported)?;
         log::info!("loading {module}");
         let status = Command::new("modprobe").arg(module).status().context(|| format!("loading {module}"))?;
@@ -57,7 +58,7 @@ pub fn ensure_supported(paths: &Paths) -> Result<()> {
     if paths.kvm().exists() {
         return Ok(());
     }
-    let cpu = fs::read_to_string(paths.cpu_info()).unwrap_or_default();
+    let cpu = file::read_text(paths.cpu_info()).unwrap_or_default();
     let is_known = cpu.lines().any(|line| line.starts_with("flags"));
     if is_known && module(&cpu).is_none() { Err(unsupported()) } else { Ok(()) }
 }

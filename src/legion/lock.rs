@@ -1,12 +1,13 @@
 //! The lock that allows only one legion at a time.
 
 use crate::error::{Context, Error, Result};
+use crate::sys::file;
 use crate::sys::file_lock::{FileLock, is_at};
 use crate::sys::paths::Paths;
 use crate::sys::poll;
 use crate::sys::systemd;
 use nix::libc::O_NOFOLLOW;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
@@ -99,7 +100,7 @@ impl LegionLock {
 
     /// Whether this start of the unit was the last to take the lock.
     pub fn is_of_this_start(paths: &Paths) -> bool {
-        let holder = fs::read_to_string(paths.legion_lock()).unwrap_or_default();
+        let holder = file::read_text(paths.legion_lock()).unwrap_or_default();
         invocation().is_some_and(|ours| ours == holder)
     }
 
@@ -129,6 +130,7 @@ impl AsFd for LegionLock {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
     use std::os::unix::fs::MetadataExt;
 
     #[test]

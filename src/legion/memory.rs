@@ -1,8 +1,8 @@
 //! Huge pages: checks whether legion can have them.
 
 use crate::config::value::MemorySize;
+use crate::sys::file;
 use crate::sys::paths::Paths;
-use std::fs;
 
 /// The size of the pages of legion's memory, if they are not ordinary ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn huge_pages(paths: &Paths, memory: MemorySize, legion_runs: bool) -> Resul
 /// None if the kernel has no pages of this size.
 fn pool(paths: &Paths, size: HugePages) -> Pool {
     let folder = paths.huge_pages().join(format!("hugepages-{}kB", size.mebibytes() << 10));
-    let number = |file: &str| fs::read_to_string(folder.join(file)).ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
+    let number = |file: &str| file::read_text(folder.join(file)).ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
     Pool { all: number("nr_hugepages"), free: number("free_hugepages").saturating_sub(number("resv_hugepages")) }
 }
 
@@ -98,6 +98,7 @@ fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     const SMALL: HugePages = HugePages::TwoMebibytes;
     const LARGE: HugePages = HugePages::Gibibyte;

@@ -3,9 +3,10 @@
 use crate::config::value::Network;
 use crate::error::{Context, Error, Result};
 use crate::legion::identity::mac;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use nix::libc::O_NONBLOCK;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::path::PathBuf;
 use std::process::Command;
@@ -59,7 +60,7 @@ pub fn open(paths: &Paths) -> Result<File> {
 /// The macvtap's node, named after the interface index (`drivers/net/macvtap.c`).
 fn node(paths: &Paths) -> Result<PathBuf> {
     let file = paths.network_interfaces().join(TAP).join("ifindex");
-    let index = fs::read_to_string(&file).context(|| format!("reading the index of legion's network card from {}", file.display()))?;
+    let index = file::read_text(&file).context(|| format!("reading the index of legion's network card from {}", file.display()))?;
     Ok(paths.tap(index.trim()))
 }
 
@@ -84,6 +85,7 @@ fn ip(arguments: &[&str]) -> Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     #[test]
     fn without_the_hosts_side_nothing_is_made() {

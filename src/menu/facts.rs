@@ -5,6 +5,7 @@ use super::reasons;
 use crate::config::Settings;
 use crate::legion::{Preflight, launch_plan};
 use crate::passthrough::{Plan, Refusal};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use crate::sys::{locale, network};
@@ -63,7 +64,7 @@ impl Facts {
 
     /// Only what is known without settings.
     pub fn of_host(paths: &Paths) -> Self {
-        let host = std::fs::read_to_string(paths.hostname()).map(|name| host_name(&name)).unwrap_or_default();
+        let host = file::read_text(paths.hostname()).map(|name| host_name(&name)).unwrap_or_default();
         let language = host_language(paths);
         Self { host, language, address: network::address(paths).map(|address| address.to_string()), ..Self::default() }
     }

@@ -118,6 +118,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::state::{MAX_FAILED_BOOTS, StartCount};
+    use crate::sys::kernel_parameters;
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -127,6 +128,10 @@ mod tests {
 
     fn settings(default: &str) -> Settings {
         Settings::parse(&SETTINGS.replace("default = \"a\"", &format!("default = \"{default}\"")), "test").unwrap()
+    }
+
+    fn command_line(words: &str) -> KernelCommandLine {
+        KernelCommandLine::of(&kernel_parameters::parse(words.as_bytes()))
     }
 
     fn next(persona: &str) -> Option<Override> {
@@ -140,7 +145,7 @@ mod tests {
 
     /// What starts at once, or when the countdown ends; and whether there is a notice.
     fn opens(default: &str, words: &str, memory: &PersistedState) -> (Option<String>, String, Timeout, bool) {
-        let opening = StartupPolicy::new(&settings(default), &KernelCommandLine::parse(words), memory);
+        let opening = StartupPolicy::new(&settings(default), &command_line(words), memory);
         (opening.preset.map(|(name, _)| name), opening.default, opening.timeout, opening.notice.is_some())
     }
 
@@ -230,7 +235,7 @@ mod tests {
             let choice = chosen.then(|| Choice { persona: "b".into(), reason: Reason::Picked });
             let memory = PersistedState { last: last.map(str::to_owned), next: wanted.and_then(next), starts: failed_boots(&counts), choice };
             let settings = settings(default);
-            let command_line = KernelCommandLine::parse(word);
+            let command_line = command_line(word);
             let opening = StartupPolicy::new(&settings, &command_line, &memory);
             let by_itself = match &opening.preset {
                 Some((name, _)) => Some(name),

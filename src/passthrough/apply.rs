@@ -10,8 +10,12 @@ use crate::error::{Context, Error, Result};
 use crate::state::BoundDevices;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use std::collections::BTreeSet;
-use std::os::unix::fs::chown;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::process::Command;
 
 /// Sets the override of every device in [`Plan::reserve`], all or none, and returns them. Nothing is unbound: a device that already has a
@@ -70,10 +74,26 @@ pub fn bind(paths: &Paths, plan: &Plan, kernel: &Kernel) -> Result<BoundDevices>
     Ok(plan.bound_devices())
 }
 
+/// What has a disk or one of its partitions open exclusively: a mounted file system, a running array, pool or mapping, swap (`open(2)`,
+/// `O_EXCL`). A disk that has no node is used by nobody.
+fn check_disk(paths: &Paths, address: PciAddress, disk: &str) -> Result<()> {
+    let node = paths.at("/dev").join(disk);
+    let flags = OFlag::O_EXCL.bits() | OFlag::O_NONBLOCK.bits();
+    match OpenOptions::new().read(true).custom_flags(flags).open(&node) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound) && error.raw_os_error() != Some(Errno::ENOMEDIUM as i32) => {
+            let doing = format!("taking {address}: opening its disk {} exclusively", node.display());
+            let hint = format!("unmount it, or end what uses it (`lsblk {}`); or leave {address} to the host", node.display());
+            Err(Error::caused_by(doing, error).with_code("disk-used-by-host").with_hint(hint))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn perform(step: &Step, paths: &Paths, kernel: &Kernel, undo: &mut Undo) -> Result<()> {
     let device = |address: &PciAddress| Device { paths, address: *address };
     // Each step is recorded before it is tried: a half-done step must be undone too.
     match step {
+        Step::CheckDisk(address, disk) => check_disk(paths, *address, disk),
         Step::Override(address) => {
             undo.overridden(*address, device(address).idle_override());
             device(address).set_override(VFIO_PCI, &kernel.writer)

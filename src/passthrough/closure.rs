@@ -6,8 +6,8 @@ use crate::config::{BindTime, Passthrough};
 use crate::sys::pci::{PciAddress, PciId};
 use std::collections::BTreeSet;
 
-/// Listed devices and all functions that go with them: every function of their slots and every member of those functions' IOMMU groups,
-/// without bridges. Listed devices with overlapping closures share one.
+/// Listed devices and all functions that go with them: the members of their IOMMU groups, and for a graphics card the other functions of
+/// its slot by the same vendor; never a bridge. Listed devices with overlapping closures share one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closure {
     /// In the order of the settings, each entry's by address; no function is in two closures.
@@ -23,6 +23,8 @@ pub struct Member {
     pub id: PciId,
     /// The listed function whose closure it is in; itself, if it is listed.
     pub brought_by: PciAddress,
+    /// What brings it along.
+    pub along: Along,
     /// The owner's name for that listed function.
     pub label: Option<String>,
     /// The driver it has now.
@@ -33,6 +35,17 @@ pub struct Member {
     pub group: Option<u32>,
     /// When it is taken from the host.
     pub at: BindTime,
+}
+
+/// Why a function goes along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Along {
+    /// The settings name it.
+    Listed,
+    /// It is part of the same graphics card.
+    Card,
+    /// It is in this IOMMU group, with the listed device or a part of its card.
+    Group(u32),
 }
 
 impl Member {
@@ -80,19 +93,36 @@ fn merged<'a>(listed: &'a [Passthrough], machine: &Machine) -> Vec<(Vec<&'a Pass
     all
 }
 
-/// All functions of the slot, and all members of their IOMMU groups, without bridges.
+/// All functions that go with one, itself included. vfio needs the whole IOMMU group of each; and no part of a graphics card (its sound, its
+/// USB and USB-C controllers) stays with the host. Other devices of one slot are separate: a Ryzen's USB controllers share theirs with its
+/// security processor, and its graphics (another vendor ID) with both.
 fn reach(listed: PciAddress, machine: &Machine) -> BTreeSet<PciAddress> {
-    let of_slot = |function: &&Function| function.address.same_slot(listed) && !function.is_bridge();
-    let groups: BTreeSet<u32> = machine.functions.values().filter(of_slot).filter_map(|function| function.iommu_group).collect();
-    let in_groups = |function: &Function| function.iommu_group.is_some_and(|group| groups.contains(&group));
-    let functions = machine.functions.values().filter(|function| !function.is_bridge());
-    functions.filter(|function| function.address.same_slot(listed) || in_groups(function)).map(|function| function.address).collect()
+    let mut reached = BTreeSet::from([listed]);
+    let mut open = vec![listed];
+    while let Some(function) = open.pop().and_then(|address| machine.function(address)) {
+        let goes_along = |other: &&Function| !other.is_bridge() && (is_in_group(function, other) || is_of_card(function, other));
+        let new = machine.functions.values().filter(goes_along).map(|other| other.address);
+        open.extend(new.filter(|address| reached.insert(*address)));
+    }
+    reached
+}
+
+fn is_in_group(function: &Function, other: &Function) -> bool {
+    function.iommu_group.is_some() && function.iommu_group == other.iommu_group
+}
+
+/// Whether the other one is part of the same graphics card. A virtual function (SR-IOV) is a card of its own.
+pub(super) fn is_of_card(card: &Function, other: &Function) -> bool {
+    let is_apart = card.is_virtual || other.is_virtual;
+    card.is_display() && !is_apart && card.address.same_slot(other.address) && card.id.vendor == other.id.vendor
 }
 
 fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: &Machine) -> (Closure, Option<Warning>) {
     let functions = || addresses.iter().filter_map(|address| machine.function(*address));
     // Before coldplug nothing is mounted and no route is set, so it is unknown which of these the host needs.
-    let doubtful = functions().find(|function| function.is_storage() || function.is_network());
+    let is_of_a_card = |function: &Function| functions().any(|card| is_of_card(card, function));
+    let may_carry = |function: &Function| !machine.needs_are_known && function.is_usb() && !is_of_a_card(function);
+    let doubtful = functions().find(|function| function.is_storage() || function.is_network() || may_carry(function));
     let wished = |slot: PciAddress| slot_time(entries, slot, machine);
     let anywhere = entries.iter().filter_map(|entry| wished(entry.device)).max().unwrap_or(BindTime::Launch);
     let mut members: Vec<Member> = Vec::new();
@@ -103,10 +133,18 @@ fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: 
             };
             let by = entries.iter().find(|other| other.device == address).or_else(|| entries.iter().find(|o| o.device.same_slot(address)));
             let by = by.unwrap_or(entry);
+            let card = entries.iter().find(|entry| machine.function(entry.device).is_some_and(|card| is_of_card(card, function)));
+            let along = match function.iommu_group {
+                _ if by.device == address => Along::Listed,
+                _ if card.is_some() => Along::Card,
+                Some(group) => Along::Group(group),
+                None => Along::Card,
+            };
             members.push(Member {
                 address,
                 id: function.id,
                 brought_by: by.device,
+                along,
                 label: by.label.clone(),
                 driver: function.driver.clone(),
                 is_display: function.is_display(),

@@ -1,9 +1,9 @@
 //! Further properties of a function: how it can be reset, its power state, which of its BARs can grow.
 
 use super::read::first_line;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
-use std::fs;
 use std::path::Path;
 
 /// Facts about one function, read on demand (Documentation/ABI/testing/sysfs-bus-pci).
@@ -43,7 +43,7 @@ impl Details {
         let reset = folder.join("reset_method");
         Self {
             // An empty file is also an answer: there is no method.
-            reset_methods: fs::read_to_string(&reset).ok().map(|text| text.split_whitespace().map(str::to_owned).collect()),
+            reset_methods: file::read_text(&reset).ok().map(|text| text.split_whitespace().map(str::to_owned).collect()),
             power_state: first_line(&folder.join("power_state")),
             d3cold_allowed: first_line(&folder.join("d3cold_allowed")).map(|text| text == "1"),
             link_width: first_line(&folder.join("max_link_width")).and_then(|text| text.parse().ok()),
@@ -55,7 +55,7 @@ impl Details {
 
 /// The function's own memory regions: number and size in bytes. `resource` has a line for each: first, last, flags.
 fn regions(folder: &Path) -> impl Iterator<Item = (u8, u64)> + use<> {
-    let resources = fs::read_to_string(folder.join("resource")).unwrap_or_default();
+    let resources = file::read_text(folder.join("resource")).unwrap_or_default();
     let lines: Vec<String> = resources.lines().map(str::to_owned).collect();
     lines.into_iter().zip(0..6).filter_map(|(line, number)| {
         let mut words = line.split_whitespace().map(hex);
@@ -81,6 +81,7 @@ fn hex(text: &str) -> Option<u64> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     fn details(files: &[(&str, &str)]) -> Details {
         let root = tempfile::tempdir().unwrap();

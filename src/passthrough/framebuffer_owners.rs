@@ -4,16 +4,16 @@ use super::host_use::Tree;
 use super::machine::FramebufferOwner;
 use super::read::first_line;
 use crate::sys::console;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
-use std::fs;
 
 /// The kernel's names for the memory of a firmware framebuffer: the region itself, and the drivers that may draw on it.
 const FIRMWARE_FRAMEBUFFERS: [&str; 7] = ["BOOTFB", "efifb", "vesafb", "simplefb", "simpledrm", "efidrm", "vesadrm"];
 
 /// Every holder with its function.
 pub(super) fn holders(paths: &Paths, tree: &Tree) -> Vec<(PciAddress, FramebufferOwner)> {
-    let mut found = firmware_framebuffers(&fs::read_to_string(paths.io_memory()).unwrap_or_default());
+    let mut found = firmware_framebuffers(&file::read_text(paths.io_memory()).unwrap_or_default());
     let framebuffer = paths.graphics_class().join("fb0");
     // The console is on the first framebuffer.
     if console::is_on_framebuffer(paths)

@@ -1,5 +1,6 @@
 //! Reads the snapshot from sysfs and procfs.
 
+use super::acs;
 use super::framebuffer_owners::holders;
 use super::host_use::{Duties, Tree};
 use super::machine::{Function, Machine};
@@ -7,8 +8,11 @@ use super::needs::Needs;
 use super::read::{first_line, idle_override, is_hung, link_name};
 use super::vfio::Vfio;
 use crate::error::{Context, Result};
+use crate::sys::file;
+use crate::sys::kernel_parameters::{self, Parameter};
 use crate::sys::paths::Paths;
 use crate::sys::pci::{PciAddress, PciId};
+use crate::sys::root;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -20,6 +24,7 @@ impl Machine {
     /// When there is no PCI bus in sysfs. A function that vanishes during the scan is left out, with a line in the log.
     pub fn read(paths: &Paths) -> Result<Self> {
         let folder = paths.pci_devices();
+        let acs_override = acs_override(paths);
         let tree = Tree::new(paths);
         let mut functions = BTreeMap::new();
         for entry in fs::read_dir(&folder).context(|| format!("listing the PCI devices in {}", folder.display()))? {
@@ -30,7 +35,12 @@ impl Machine {
                 continue;
             };
             match function(paths, &tree, address) {
-                Ok(function) => _ = functions.insert(address, function),
+                Ok(mut function) => {
+                    if acs_override.is_some() {
+                        function.isolates = acs::isolates(paths, address, function.id, function.upstream.is_empty());
+                    }
+                    _ = functions.insert(address, function);
+                }
                 Err(error) => log::warn!("leaving out a PCI device: {error}"),
             }
         }
@@ -39,6 +49,15 @@ impl Machine {
             if let Some(function) = functions.get_mut(&address) {
                 function.duties.push(duty);
             }
+        }
+        for (address, point) in duties.sticks {
+            if let Some(function) = functions.get_mut(&address) {
+                function.sticks.push(point);
+            }
+        }
+        for function in functions.values_mut() {
+            function.disks = duties.disks.get(&function.address).cloned().unwrap_or_default();
+            function.interfaces = duties.interfaces.get(&function.address).cloned().unwrap_or_default();
         }
         for (address, holder) in holders(paths, &tree) {
             if let Some(function) = functions.get_mut(&address) {
@@ -56,12 +75,16 @@ impl Machine {
             functions,
             iommu: fs::read_dir(paths.iommu_groups()).is_ok_and(|mut groups| groups.next().is_some()),
             vfio: Vfio::read(paths),
-            acs_override: acs_override(&fs::read_to_string(paths.kernel_command_line()).unwrap_or_default()),
-            root_is_known: duties.root_is_known,
+            acs_override,
+            storage_doubt: duties.storage_doubt,
+            needs_are_known: true,
             route_is_known: duties.route_is_known,
             other_keyboards,
         };
-        Needs::read(paths).apply_to(&mut machine);
+        match Needs::read(paths) {
+            Some(needs) => needs.apply_to(&mut machine),
+            None => machine.needs_are_known = !root::is_initramfs(paths),
+        }
         Ok(machine)
     }
 }
@@ -84,8 +107,14 @@ fn function(paths: &Paths, tree: &Tree, address: PciAddress) -> Result<Function>
         driver,
         hung,
         iommu_group: link_name(&folder.join("iommu_group")).and_then(|name| name.parse().ok()),
+        isolates: false,
+        has_reserved_memory: has_reserved_memory(&folder.join("iommu_group")),
+        is_virtual: folder.join("physfn").symlink_metadata().is_ok(),
         boot_vga: first_line(&folder.join("boot_vga")).as_deref() == Some("1"),
         duties: Vec::new(),
+        disks: Vec::new(),
+        interfaces: Vec::new(),
+        sticks: Vec::new(),
         keyboards: 0,
         holders: Vec::new(),
     })
@@ -98,14 +127,22 @@ fn upstream(folder: &Path, tree: &Tree, address: PciAddress) -> Vec<PciAddress> 
     above
 }
 
+/// Whether one of the group's regions is mapped for the firmware (`direct`), and not only until a driver takes the device
+/// (`direct-relaxable`). Documentation/ABI/testing/sysfs-kernel-iommu_groups.
+fn has_reserved_memory(group: &Path) -> bool {
+    let regions = file::read_text(group.join("reserved_regions")).unwrap_or_default();
+    regions.lines().any(|line| line.split_whitespace().nth(2) == Some("direct"))
+}
+
 /// The parameter of a patch that many kernels carry (`pcie_acs_override=downstream,multifunction`).
-fn acs_override(command_line: &str) -> Option<String> {
-    command_line.split_whitespace().find(|word| word.starts_with("pcie_acs_override=")).map(str::to_owned)
+fn acs_override(paths: &Paths) -> Option<String> {
+    let parameters = kernel_parameters::read(paths).inspect_err(|error| log::warn!("reading the kernel command line: {error}")).ok()?;
+    parameters.iter().find(|parameter| parameter.name == "pcie_acs_override").map(Parameter::text)
 }
 
 fn hex(folder: &Path, attribute: &str) -> Result<u32> {
     let path = folder.join(attribute);
-    let text = fs::read_to_string(&path).context(|| format!("reading {}", path.display()))?;
+    let text = file::read_text(&path).context(|| format!("reading {}", path.display()))?;
     let digits = text.trim().trim_start_matches("0x");
     u32::from_str_radix(digits, 16).context(|| format!("understanding `{}` in {}", text.trim(), path.display()))
 }

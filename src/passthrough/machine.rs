@@ -16,8 +16,11 @@ pub struct Machine {
     pub vfio: Vfio,
     /// The kernel parameter that splits IOMMU groups that the hardware does not isolate.
     pub acs_override: Option<String>,
-    /// Whether the file system at `/` could be traced to its disks. Not so in an initramfs.
-    pub root_is_known: bool,
+    /// What of the host's could not be traced to its disks, such as `the file system at /`: any disk may be needed for it. Always so in an
+    /// initramfs.
+    pub storage_doubt: Option<String>,
+    /// Whether it is known which devices the host will need. Not so in an initramfs without a record of them.
+    pub needs_are_known: bool,
     /// Whether there is a default route, and it could be traced to its network cards.
     pub route_is_known: bool,
     /// Keyboards without a PCI function above them, such as PS/2 ones.
@@ -47,10 +50,22 @@ pub struct Function {
     pub hung: bool,
     /// Its IOMMU group's number.
     pub iommu_group: Option<u32>,
+    /// Whether it keeps what is behind it apart by itself. Determined only where `pcie_acs_override` changes the groups.
+    pub isolates: bool,
+    /// Whether the firmware has reserved memory for it that it must always reach (RMRR): the kernel gives it to no guest then.
+    pub has_reserved_memory: bool,
+    /// Whether it is a virtual function (SR-IOV) of another one.
+    pub is_virtual: bool,
     /// Whether the firmware used it as the boot display: a hint only.
     pub boot_vga: bool,
     /// What the host needs it for.
     pub duties: Vec<HostUse>,
+    /// The disks below it, by the kernel's names.
+    pub disks: Vec<String>,
+    /// The network interfaces below it.
+    pub interfaces: Vec<String>,
+    /// Where removable media below it are mounted, which the host does not need.
+    pub sticks: Vec<String>,
     /// How many keyboards are below it.
     pub keyboards: usize,
     /// What uses it besides its driver.
@@ -82,6 +97,12 @@ pub enum HostUse {
     Mount(String),
     /// Swap is on it.
     Swap,
+    /// Cartridges are on it, or the slot.
+    Cartridges,
+    /// The machine booted from its EFI partition.
+    Boot,
+    /// Its disk is part of an array, a mapping or a cache: the disk and the device built on it.
+    Part(String, String),
     /// The default route uses this interface of it.
     DefaultRoute(String),
     /// What the host needed it for when the initramfs was built, as text.
@@ -93,6 +114,9 @@ impl fmt::Display for HostUse {
         match self {
             Self::Mount(point) => write!(f, "holds the file system at {point}"),
             Self::Swap => f.write_str("holds the swap space"),
+            Self::Cartridges => f.write_str("holds legion's cartridges"),
+            Self::Boot => f.write_str("holds the EFI partition that this machine booted from"),
+            Self::Part(disk, whole) => write!(f, "has the disk {disk}, which is part of {whole}"),
             Self::DefaultRoute(interface) => write!(f, "carries the default route ({interface})"),
             Self::Recorded(why) => write!(f, "{why}, as of when the initramfs was built"),
         }
@@ -111,11 +135,13 @@ impl HostUse {
             [point] => vec![format!("the file system at {point}")],
             [ref points @ .., last] => vec![format!("the file systems at {} and {last}", points.join(", "))],
         };
-        if duties.contains(&Self::Swap) {
-            held.push("the swap space".to_owned());
+        for (duty, words) in [(Self::Swap, "the swap space"), (Self::Cartridges, "legion's cartridges")] {
+            if duties.contains(&duty) {
+                held.push(words.to_owned());
+            }
         }
         let held = (!held.is_empty()).then(|| format!("holds {}", held.join(" and ")));
-        let others = duties.iter().filter(|duty| !matches!(duty, Self::Mount(_) | Self::Swap)).map(ToString::to_string);
+        let others = duties.iter().filter(|duty| !matches!(duty, Self::Mount(_) | Self::Swap | Self::Cartridges)).map(ToString::to_string);
         held.into_iter().chain(others).collect::<Vec<_>>().join(" and ")
     }
 }
@@ -154,6 +180,16 @@ impl Function {
     /// Whether its class can carry networks: network, wireless, InfiniBand.
     pub fn is_network(&self) -> bool {
         matches!(self.class >> 16, 0x02 | 0x0d) || self.subclass() == 0x0c06
+    }
+
+    /// Whether disks are below it, or could be.
+    pub fn carries_disks(&self) -> bool {
+        self.is_storage() || !self.disks.is_empty()
+    }
+
+    /// Whether network interfaces are below it, or could be.
+    pub fn carries_network(&self) -> bool {
+        self.is_network() || !self.interfaces.is_empty()
     }
 
     /// Its name and its kind: `Intel I225-V network card`.

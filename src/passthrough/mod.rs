@@ -6,6 +6,7 @@
 //!
 //! Imports: `state`, `config` and `sys`.
 
+mod acs;
 mod apply;
 pub mod attribute;
 mod closure;
@@ -29,7 +30,7 @@ mod warning;
 
 pub use apply::{bind, give_groups_to, reserve, take_groups_back};
 pub use attribute::SysfsWriter;
-pub use closure::{Closure, Member};
+pub use closure::{Along, Closure, Member};
 pub use details::{Details, ResizableBar};
 pub use device::Kernel;
 pub use machine::{FramebufferOwner, Function, HostUse, Machine};

@@ -4,6 +4,7 @@
 use super::machine::{HostUse, Machine};
 use crate::config::document;
 use crate::error::Result;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use serde::{Deserialize, Serialize};
 
@@ -47,13 +48,16 @@ impl Needs {
         document::write(self)
     }
 
-    /// What was recorded when the initramfs was built. Nothing without the file, or if it cannot be read.
-    pub(super) fn read(paths: &Paths) -> Self {
+    /// What was recorded when the initramfs was built; `None` without the file, or if it cannot be read.
+    pub(super) fn read(paths: &Paths) -> Option<Self> {
         let path = paths.needs();
-        let Ok(text) = std::fs::read_to_string(&path) else { return Self::default() };
-        document::read(&text, &path.display().to_string()).unwrap_or_else(|error| {
-            log::warn!("what the host needs is ignored: {error}");
-            Self::default()
+        let read = || match file::read_text_if_there(&path)? {
+            Some(text) => document::read(&text, &path.display().to_string()).map(Some),
+            None => Ok(None),
+        };
+        read().unwrap_or_else(|error| {
+            log::warn!("what the host needs is not known: {error}");
+            None
         })
     }
 

@@ -56,6 +56,7 @@ impl Plan {
         };
         let bind = if refused.is_empty() { members().map(|member| (member.address, member.at)).collect() } else { Vec::new() };
         notes.extend(held(machine, &closures, &refused, stage));
+        notes.extend(sticks(machine, &closures));
         let steps = match stage {
             PlanStage::Boot => {
                 let bound = |member: &&Member| member.driver.as_deref().is_some_and(|driver| driver != VFIO_PCI);
@@ -115,6 +116,21 @@ fn no_menu_card(machine: &Machine, closures: &[Closure], display: Option<PciAddr
         what: format!("{card} is the only graphics card: there is no menu, and the default starts after its timeout"),
         hint: None,
     })
+}
+
+/// Removable media that the host does not need, but that somebody has mounted.
+fn sticks(machine: &Machine, closures: &[Closure]) -> Vec<Warning> {
+    let functions = closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
+    let told = |function: &Function| Warning {
+        code: "stick-goes-along",
+        address: Some(function.address),
+        what: format!(
+            "{function} has a removable medium, mounted at {}: legion takes it, and what is not written yet is lost",
+            function.sticks.join(" and ")
+        ),
+        hint: Some("unmount it before legion starts, or plug it in elsewhere".into()),
+    };
+    functions.filter(|function| !function.sticks.is_empty()).map(told).collect()
 }
 
 /// vfio-pci removes the firmware's framebuffer by itself, but only from a VGA controller.
@@ -191,7 +207,8 @@ fn launch_steps(bind: &[(PciAddress, BindTime)], machine: &Machine) -> Vec<Step>
     }
     let addresses: Vec<PciAddress> = bind.iter().map(|(address, _)| *address).collect();
     let functions = || addresses.iter().filter_map(|address| machine.function(*address));
-    let mut steps: Vec<Step> = overrides(&addresses, machine).collect();
+    let disks = functions().flat_map(|function| function.disks.iter().map(|disk| Step::CheckDisk(function.address, disk.clone())));
+    let mut steps: Vec<Step> = disks.chain(overrides(&addresses, machine)).collect();
     if !machine.vfio.is_ready() {
         steps.push(Step::LoadVfio);
     }

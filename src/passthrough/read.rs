@@ -1,14 +1,16 @@
 //! Single attributes of sysfs.
 
 use super::VFIO_PCI;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The first line of an attribute; `None` if it is empty or missing.
 pub(super) fn first_line(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
+    let text = file::read_text(path).ok()?;
     text.lines().next().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned)
 }
 
@@ -23,9 +25,11 @@ pub(super) fn idle_override(folder: &Path, driver: Option<&str>) -> Option<Strin
     driver.is_none_or(|driver| driver == VFIO_PCI).then(|| driver_override(folder)).flatten()
 }
 
-/// Whether a driver hung on it in this boot. A dangling link counts as a mark too.
+/// Whether a driver hung on it in this boot. A mark counts if the owner of its folder made it: a guest that broke out may write there too.
 pub(super) fn is_hung(paths: &Paths, address: PciAddress) -> bool {
-    paths.hung_device(address).symlink_metadata().is_ok()
+    let mark = paths.hung_device(address);
+    let owner = mark.parent().and_then(|folder| folder.metadata().ok()).map(|folder| folder.uid());
+    mark.symlink_metadata().is_ok_and(|mark| Some(mark.uid()) == owner)
 }
 
 /// The name of a link's target, such as the driver of a device.

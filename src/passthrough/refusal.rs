@@ -1,6 +1,7 @@
 //! Reasons why legion stays off. There is no switch to ignore them.
 
-use super::closure::{Closure, Member};
+use super::acs;
+use super::closure::{Along, Closure, Member};
 use super::hangs_on_unbind;
 use super::machine::{Function, HostUse, Machine};
 use super::stage::PlanStage;
@@ -195,9 +196,10 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     }
     if !function.duties.is_empty() {
         all.push(refuse(used_by_host(&function.duties), format!("{subject} {}", HostUse::in_words(&function.duties))));
-    } else if stage == PlanStage::Launch && !machine.root_is_known && function.is_storage() {
-        all.push(refuse("device-may-hold-root", format!("{subject} may hold the file system at /: its disk could not be determined")));
-    } else if stage == PlanStage::Launch && !machine.route_is_known && function.is_network() {
+    } else if let Some(what) = machine.storage_doubt.as_ref().filter(|_| stage == PlanStage::Launch && function.carries_disks()) {
+        let disks = if function.disks.is_empty() { String::new() } else { format!(" on {}", function.disks.join(" and ")) };
+        all.push(refuse("device-may-hold-root", format!("{subject} may hold {what}{disks}: its disks could not be determined")));
+    } else if stage == PlanStage::Launch && !machine.route_is_known && function.carries_network() {
         let reason = format!("{subject} may carry the host's default route: the network card of the default route could not be determined");
         all.push(Refusal::new("device-may-be-route", address, reason, "start legion again when the host's network is up"));
     }
@@ -209,6 +211,12 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
             "name another card as menu.display, or leave this one to the host",
         ));
     }
+    if function.has_reserved_memory {
+        let reason = format!("{subject} has memory reserved by the firmware (RMRR), and the kernel gives no such device to a guest");
+        let hint = "turn off what uses it in the firmware setup, such as legacy USB support or remote management; or leave it to the host";
+        all.push(Refusal::new("device-has-reserved-memory", address, reason, hint));
+    }
+    all.extend(not_isolated(member, function, machine, display));
     if function.hung {
         let reason = format!("reboot required: {subject} hung when its driver was changed");
         all.push(Refusal { reboot_helps: true, ..Refusal::new("device-hung", address, reason, "reboot the machine") });
@@ -216,10 +224,31 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     all
 }
 
+/// With `pcie_acs_override` legion's device may reach the memory of what the host needs, and a fault takes both down.
+fn not_isolated(member: &Member, function: &Function, machine: &Machine, display: Option<PciAddress>) -> Option<Refusal> {
+    let reason = |other: &Function| match HostUse::in_words(&other.duties) {
+        uses if !uses.is_empty() => Some(uses),
+        _ => (display == Some(other.address)).then(|| "draws the menu".to_owned()),
+    };
+    let neighbours = acs::neighbours(member.address, machine);
+    let mut others = neighbours.iter().filter_map(|address| machine.function(*address));
+    let (other, uses) = others.find_map(|other| Some((other, reason(other)?)))?;
+    let parameter = machine.acs_override.as_deref().unwrap_or_default();
+    Some(Refusal::new(
+        "groups-only-look-apart",
+        member.address,
+        format!(
+            "{} is not isolated from {other}, which {uses}: only {parameter} makes their IOMMU groups differ",
+            subject(member, function)
+        ),
+        "put one of the two into another PCI slot, and look again without that kernel parameter",
+    ))
+}
+
 /// Used by the host: for its disks, for its network, or recorded as needed when the initramfs was built.
 fn used_by_host(uses: &[HostUse]) -> &'static str {
     match uses.first() {
-        Some(HostUse::Mount(_) | HostUse::Swap) => "disk-used-by-host",
+        Some(HostUse::Mount(_) | HostUse::Swap | HostUse::Cartridges | HostUse::Boot | HostUse::Part(..)) => "disk-used-by-host",
         Some(HostUse::DefaultRoute(_)) => "network-used-by-host",
         Some(HostUse::Recorded(_)) | None => "device-used-by-host",
     }
@@ -229,15 +258,12 @@ fn used_by_host(uses: &[HostUse]) -> &'static str {
 fn subject(member: &Member, function: &Function) -> String {
     let address = member.address;
     let named = member.label.as_ref().map(|label| format!(" ({label})")).unwrap_or_default();
-    if member.is_listed() || address.same_slot(member.brought_by) {
+    match &member.along {
         // The owner's name for it is better than one from a list.
-        match member.label {
-            Some(_) => format!("{} {address}{named}", function.kind()),
-            None => function.to_string(),
-        }
-    } else {
-        let group = member.group.map(|group| format!("IOMMU group {group} of ")).unwrap_or_default();
-        format!("{function}, in {group}{}{named},", member.brought_by)
+        Along::Listed if member.label.is_some() => format!("{} {address}{named}", function.kind()),
+        Along::Listed => function.to_string(),
+        Along::Card => format!("{function}, a part of the card {}{named},", member.brought_by),
+        Along::Group(group) => format!("{function}, in IOMMU group {group} of {}{named},", member.brought_by),
     }
 }
 
@@ -271,8 +297,8 @@ fn menu_card_in_group(settings: &Settings, machine: &Machine, closures: &[Closur
     if settings.menu.display != Display::Auto || display.is_some() {
         return None;
     }
-    let is_meant = |member: &Member| settings.passthrough.iter().any(|entry| entry.device.same_slot(member.address));
-    let strangers = closures.iter().flat_map(|closure| &closure.members).filter(|member| !is_meant(member));
+    let members = closures.iter().flat_map(|closure| &closure.members);
+    let strangers = members.filter(|member| matches!(member.along, Along::Group(_)));
     let (member, card) =
         strangers.filter_map(|member| Some((member, machine.function(member.address)?))).find(|(_, card)| card.has_outputs())?;
     let group = member.group.map_or_else(|| "the IOMMU group".to_owned(), |group| format!("IOMMU group {group}"));

@@ -6,6 +6,8 @@ use std::fmt;
 /// One action on the machine. Displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// Open the disk below the function exclusively, and close it again: nobody else uses it.
+    CheckDisk(PciAddress, String),
     /// Set the override: from now on only vfio-pci may bind to the function.
     Override(PciAddress),
     /// Load the vfio-pci module and its dependencies.
@@ -23,6 +25,7 @@ pub enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CheckDisk(address, disk) => write!(f, "verify that /dev/{disk} below {address} is not in use"),
             Self::Override(address) => write!(f, "write vfio-pci to driver_override of {address}"),
             Self::LoadVfio => f.write_str("load the module vfio-pci"),
             Self::Unbind(address, driver) => write!(f, "unbind {address} from {driver}"),

@@ -1,6 +1,7 @@
 //! Availability of the vfio-pci driver: built into the kernel, loaded, loadable, or missing.
 
 use super::VFIO_PCI;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use std::fs;
 
@@ -30,9 +31,9 @@ impl Vfio {
             // Only loaded modules have an initialisation state (Documentation/ABI/stable/sysfs-module).
             return if module.join("initstate").exists() { Self::Loaded } else { Self::BuiltIn };
         }
-        let Ok(release) = fs::read_to_string(paths.kernel_release()) else { return Self::Unknown };
+        let Ok(release) = file::read_text(paths.kernel_release()) else { return Self::Unknown };
         let modules = paths.kernel_modules(release.trim());
-        let lists = |file: &str| Some(lists_vfio(&fs::read_to_string(modules.join(file)).ok()?));
+        let lists = |file: &str| Some(lists_vfio(&file::read_text(modules.join(file)).ok()?));
         match (lists("modules.builtin"), lists("modules.dep")) {
             (Some(true), _) => Self::BuiltIn,
             (_, Some(true)) => Self::Loadable,

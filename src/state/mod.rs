@@ -10,7 +10,9 @@ pub(crate) mod record;
 mod starts;
 
 use crate::error::{Error, Result};
+use crate::sys::account::Account;
 use crate::sys::atomic;
+use crate::sys::file;
 use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
@@ -28,7 +30,7 @@ pub(crate) fn or_absent<T>(read: Result<Option<T>>) -> Option<T> {
 
 /// The boot ID of the kernel, if it can be read.
 pub fn boot_id(paths: &Paths) -> Option<String> {
-    std::fs::read_to_string(paths.boot_id()).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
+    file::read_text(paths.boot_id()).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 /// Why this boot got its persona.
@@ -317,7 +319,7 @@ impl LegionState {
     /// # Errors
     /// When there is a record that cannot be read.
     pub fn read(paths: &Paths) -> Result<Option<Self>> {
-        record::read_toml(&paths.legion_state())
+        record::read_toml_of(&paths.legion_state(), Account::of_legion(paths).ok().map(|account| account.uid))
     }
 
     /// Writes it, for the menu and `persona status` to read.

@@ -3,6 +3,7 @@
 use super::record;
 use crate::error::{Error, Result};
 use crate::sys::atomic;
+use crate::sys::file;
 use crate::sys::file_lock::FileLock;
 use crate::sys::paths::Paths;
 use crate::sys::poll;
@@ -125,7 +126,7 @@ impl OperationRecord {
     /// Whether it is still running: its process holds the lock. This check takes no lock itself, which could block another process.
     pub fn goes_on(&self, paths: &Paths) -> bool {
         let lock = fs::metadata(paths.switch_lock());
-        let locks = fs::read_to_string(paths.locks());
+        let locks = file::read_text(paths.locks());
         lock.ok().zip(locks.ok()).is_some_and(|(lock, locks)| is_held(&locks, self.pid, lock.ino()))
     }
 

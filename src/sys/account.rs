@@ -1,6 +1,7 @@
 //! The user legion runs as.
 
 use crate::error::{Context, Error, Result};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 
 /// The account's name; `legion.service` names it too.
@@ -22,7 +23,7 @@ impl Account {
     /// When there is no such account.
     pub fn of_legion(paths: &Paths) -> Result<Self> {
         let file = paths.passwd();
-        let text = std::fs::read_to_string(&file).context(|| format!("reading {}", file.display()))?;
+        let text = file::read_text(&file).context(|| format!("reading {}", file.display()))?;
         Self::find(&text, NAME).ok_or_else(|| {
             Error::new(format!("there is no user `{NAME}` in {}", file.display()))
                 .with_hint("run `systemd-sysusers`, which creates it from /usr/lib/sysusers.d/persona.conf")
@@ -37,7 +38,7 @@ impl Account {
 
 /// The ID of a group, from `/etc/group` (`group(5)`), if there is one of that name.
 pub fn group_id(paths: &Paths, name: &str) -> Option<u32> {
-    let text = std::fs::read_to_string(paths.groups()).ok()?;
+    let text = file::read_text(paths.groups()).ok()?;
     let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| fields.first() == Some(&name))?;
     fields.get(2)?.parse().ok()
 }

@@ -10,6 +10,7 @@
 //! no framebuffer left to draw on (a removed card, on a machine without another text console as a fallback): Linux 6.1 then dereferences a
 //! null pointer (`fbcon_blank`) with the console lock held, and every later user of that lock hangs forever.
 
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::syscalls::{self, VtDisplay, VtKeyboard};
 use nix::libc::O_NOCTTY;
@@ -102,13 +103,13 @@ pub fn restore(paths: &Paths) -> io::Result<()> {
 /// Whether the mode of terminals, and the foreground terminal, can be changed safely.
 fn is_drawn(paths: &Paths) -> bool {
     // A kernel without the list has no framebuffers, and so no framebuffer console.
-    fs::read(paths.framebuffers()).map_or(true, |list| !list.is_empty()) || !is_on_framebuffer(paths)
+    file::read_text(paths.framebuffers()).map_or(true, |list| !list.is_empty()) || !is_on_framebuffer(paths)
 }
 
 /// Whether the kernel's text console is its framebuffer console (Documentation/driver-api/console.rst).
 pub fn is_on_framebuffer(paths: &Paths) -> bool {
     let mut consoles = fs::read_dir(paths.virtual_consoles()).into_iter().flatten().flatten().map(|entry| entry.path());
-    let read = |file| fs::read_to_string(file).unwrap_or_default();
+    let read = |file| file::read_text(file).unwrap_or_default();
     consoles.any(|folder| read(folder.join("bind")).trim() == "1" && read(folder.join("name")).contains("frame buffer"))
 }
 

@@ -1,10 +1,11 @@
 //! The locale of the host.
 
+use crate::sys::file;
 use crate::sys::paths::Paths;
 
 /// The locale for messages, such as `de_DE.UTF-8`; empty if none is set. It is what `LC_MESSAGES` says, else `LANG` (`locale.conf(5)`).
 pub fn of_messages(paths: &Paths) -> String {
-    let text = paths.locales().iter().find_map(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+    let text = paths.locales().iter().find_map(|file| file::read_text(file).ok()).unwrap_or_default();
     value(&text, "LC_MESSAGES").or_else(|| value(&text, "LANG")).unwrap_or_default().to_owned()
 }
 

@@ -1,5 +1,7 @@
 //! How the host can be reached: its default routes, its addresses, and notifications of changes (`rtnetlink(7)`).
 
+use crate::error::Result;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
@@ -55,17 +57,20 @@ pub fn address(paths: &Paths) -> Option<IpAddr> {
         let address = v4.or_else(|| storage.as_sockaddr_in6().map(|address| IpAddr::from(address.ip())))?;
         Some((entry.interface_name, address))
     });
-    let routes = default_interfaces(paths);
+    let routes = default_interfaces(paths).unwrap_or_default();
     best(addresses, |interface| routes.contains(interface))
 }
 
 /// The interfaces of all default routes, IPv4 and IPv6, without reject routes.
-pub fn default_interfaces(paths: &Paths) -> BTreeSet<String> {
+///
+/// # Errors
+/// When there is a table that cannot be read.
+pub fn default_interfaces(paths: &Paths) -> Result<BTreeSet<String>> {
     const REJECT: u32 = 0x200;
     let leads_out = |flags: &str| u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 != 0 && flags & REJECT == 0);
     let zero = |digits: &str| digits.bytes().all(|digit| digit == b'0');
     let mut found = BTreeSet::new();
-    for line in std::fs::read_to_string(paths.routes()).unwrap_or_default().lines().skip(1) {
+    for line in file::read_text_if_there(&paths.routes())?.unwrap_or_default().lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();
         if let [interface, destination, _, flags, _, _, _, mask, ..] = fields[..]
             && (zero(destination) && zero(mask) && leads_out(flags))
@@ -73,7 +78,7 @@ pub fn default_interfaces(paths: &Paths) -> BTreeSet<String> {
             found.insert(interface.to_owned());
         }
     }
-    for line in std::fs::read_to_string(paths.routes_v6()).unwrap_or_default().lines() {
+    for line in file::read_text_if_there(&paths.routes_v6())?.unwrap_or_default().lines() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         if let [destination, length, _, _, _, _, _, _, flags, interface] = fields[..]
             && (zero(destination) && length == "00" && leads_out(flags) && interface != "lo")
@@ -81,7 +86,7 @@ pub fn default_interfaces(paths: &Paths) -> BTreeSet<String> {
             found.insert(interface.to_owned());
         }
     }
-    found
+    Ok(found)
 }
 
 /// The address on the interface of a default route, IPv4 before IPv6; never a loopback or link-local one.
@@ -128,6 +133,6 @@ mod tests {
                      eno1\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n\
                      eno2\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n";
         std::fs::write(paths.routes(), table).unwrap();
-        assert_eq!(default_interfaces(&paths), BTreeSet::from(["eno1".to_owned()]));
+        assert_eq!(default_interfaces(&paths).unwrap(), BTreeSet::from(["eno1".to_owned()]));
     }
 }

@@ -102,6 +102,21 @@ impl Paths {
         self.at("/sys/fs/btrfs")
     }
 
+    /// The folder of mounted bcachefs file systems, by UUID; each has a folder per device.
+    pub fn bcachefs_file_systems(&self) -> PathBuf {
+        self.at("/sys/fs/bcachefs")
+    }
+
+    /// The folder in which ZFS has a folder per imported pool.
+    pub fn zfs_pools(&self) -> PathBuf {
+        self.at("/proc/spl/kstat/zfs")
+    }
+
+    /// The EFI variable in which the boot loader tells the partition that it was started from.
+    pub fn boot_partition_variable(&self) -> PathBuf {
+        self.at("/sys/firmware/efi/efivars/LoaderDevicePartUUID-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f")
+    }
+
     /// The folder of all input devices.
     pub fn input_class(&self) -> PathBuf {
         self.at("/sys/class/input")

@@ -21,6 +21,11 @@ impl PciAddress {
     pub fn same_slot(self, other: Self) -> bool {
         (self.domain, self.bus, self.device) == (other.domain, other.bus, other.device)
     }
+
+    /// The number of its slot on its bus.
+    pub fn device(self) -> u8 {
+        self.device
+    }
 }
 
 impl fmt::Display for PciAddress {

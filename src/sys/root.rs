@@ -3,17 +3,17 @@
 //! working all the time; paths do not work in between.
 
 use crate::error::{Context, Result};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{FileStat, Mode, fstat, stat};
 use nix::unistd::fchdir;
-use std::fs;
 use std::os::fd::OwnedFd;
 
 /// Whether this process was started in the initramfs: it has `/etc/initrd-release`
 /// (<https://systemd.io/INITRD_INTERFACE/>), or its root is the kernel's own `rootfs`.
 pub fn is_initramfs(paths: &Paths) -> bool {
-    paths.at("/etc/initrd-release").exists() || fs::read_to_string(paths.mount_info()).is_ok_and(|mounts| is_rootfs(&mounts))
+    paths.at("/etc/initrd-release").exists() || file::read_text(paths.mount_info()).is_ok_and(|mounts| is_rootfs(&mounts))
 }
 
 /// Whether the last file system that was mounted on `/` is the kernel's `rootfs` (`proc_pid_mountinfo(5)`).
@@ -89,6 +89,7 @@ const FOLDER: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLO
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     const HOST: &str = "23 28 0:21 / /proc rw shared:12 - proc proc rw\n28 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n";
 

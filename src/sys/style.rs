@@ -61,6 +61,28 @@ impl Style {
     }
 }
 
+/// The text without what could do something to a terminal: labels, names of folders and devices and words of a guest may hold escape
+/// sequences. Line ends, tabs and the colours of [`Style::paint`] stay.
+pub fn harmless(text: &str) -> String {
+    const COLOURS: [&str; 6] = ["\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"];
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let kept = COLOURS.iter().find(|colour| rest.starts_with(**colour)).map_or(letter.len_utf8(), |colour| colour.len());
+        let (piece, tail) = rest.split_at(kept);
+        if kept > 1 && letter == '\x1b' || !is_harmful(letter) {
+            clean.push_str(piece);
+        }
+        rest = tail;
+    }
+    clean
+}
+
+/// Whether it is a control character, or one that changes the direction of writing and so the order of what is read.
+fn is_harmful(letter: char) -> bool {
+    letter.is_control() && !matches!(letter, '\n' | '\t') || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A cell of a table: its text and its tone, if any.
 pub type Cell = (String, Option<Tone>);
 
@@ -87,6 +109,21 @@ pub fn columns(rows: &[Vec<Cell>], style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn foreign_escape_sequences_do_not_reach_a_terminal() {
+        let colour = Style { colour: true, live: false }.paint(Tone::Bad, "bad");
+        for (text, expected) in [
+            ("usb\x1b[2J\x1b]0;title\x07", "usb[2J]0;title"),
+            ("a\u{9b}31mb\r\nc\td\x00\u{7f}", "a31mb\nc\td"),
+            ("\u{202e}live\u{2066}", "live"),
+            (colour.as_str(), colour.as_str()),
+            ("gr\u{fc}n \u{2713}", "gr\u{fc}n \u{2713}"),
+            ("\x1b[", "["),
+        ] {
+            assert_eq!(harmless(text), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn colour_is_for_terminals_that_want_it() {

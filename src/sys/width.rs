@@ -18,9 +18,16 @@ pub(crate) fn of(text: &str) -> usize {
 }
 
 /// The text without anything that a terminal would execute: control characters become spaces, and invisible marks are removed, except
-/// accents.
+/// accents on a letter.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().filter(|letter| !is_invisible(*letter)).map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+    let mut cleaned = String::with_capacity(text.len());
+    for letter in text.chars().filter(|letter| !is_invisible(*letter)).map(|letter| if letter.is_control() { ' ' } else { letter }) {
+        let has_base = !cleaned.is_empty() && !cleaned.ends_with(' ');
+        if has_base || of_letter(letter) > 0 {
+            cleaned.push(letter);
+        }
+    }
+    cleaned
 }
 
 /// The text in at most `room` cells; a cut is marked by three dots, if there is room for them.
@@ -90,6 +97,7 @@ mod tests {
     #[test]
     fn nothing_is_left_for_a_terminal_to_obey() {
         assert_eq!(clean("a\x1b[2Jb\u{9b}c\u{202e}d\te"), "a [2Jb cd e");
+        assert_eq!(clean("\u{301}a\u{301} \u{301}b\u{13447}"), "a\u{301} b\u{13447}", "an accent needs a letter");
     }
 
     #[test]

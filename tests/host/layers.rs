@@ -94,3 +94,30 @@ fn upward_import_is_found_and_others_are_not() {
     assert_eq!(forbidden("state", "pub(crate) fn x() { crate::boot_log::tell() }"), ["boot_log"]);
     assert!(forbidden("menu", "use crate::legion::Launch;\nuse crate::menu::model;\nuse crate::error::Error;\n").is_empty());
 }
+
+/// A FIFO or a device in a file's place must not stop the menu, and a large file must not fill the memory: `sys::file` sees to both.
+#[test]
+fn source_reads_whole_files_by_sys_file_alone() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&src, &mut files);
+    let is_ours = |file: &&PathBuf| {
+        let inside = file.strip_prefix(&src).unwrap();
+        // The painter is given bytes; the two others are for developers.
+        !inside.starts_with("paint")
+            && !inside.ends_with("tests.rs")
+            && ![Path::new("cli/words.rs"), Path::new("sys/golden.rs")].contains(&inside)
+    };
+    let found: Vec<String> = files
+        .iter()
+        .filter(is_ours)
+        .filter_map(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            // Not `Initramfs::read(`.
+            let is_called = |call: &str| product.match_indices(call).any(|(at, _)| !product[..at].ends_with(char::is_alphanumeric));
+            ["fs::read(", "fs::read_to_string("].iter().find(|call| is_called(call)).map(|call| format!("{}: {call}", file.display()))
+        })
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}

@@ -1,6 +1,7 @@
 //! Facts that `detect` needs besides the PCI functions.
 
 use crate::passthrough::{Details, Machine};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ pub struct CartridgeFacts {
 impl DetectedFacts {
     /// Reads the facts. Unreadable ones are left out.
     pub fn read(paths: &Paths, machine: &Machine) -> Self {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let read = |path| file::read_text(path).unwrap_or_default();
         let cards = machine.functions.values().filter(|function| function.is_display());
         Self {
             memory: total_memory(&read(paths.memory_info())),
@@ -64,7 +65,7 @@ fn card_facts(paths: &Paths, address: PciAddress) -> CardFacts {
     let entries = |folder| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let cards = entries(folder.join("drm")).filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("card")));
     // Connectors are folders of the card: card0/card0-HDMI-A-1.
-    let states: Vec<String> = cards.flat_map(entries).filter_map(|connector| fs::read_to_string(connector.join("status")).ok()).collect();
+    let states: Vec<String> = cards.flat_map(entries).filter_map(|connector| file::read_text(connector.join("status")).ok()).collect();
     let connected = states.iter().filter(|state| state.trim() == "connected").count();
     let details = Details::read(paths, address);
     CardFacts {

@@ -5,7 +5,7 @@
 
 use super::facts::{CardFacts, DetectedFacts};
 use crate::config::value::Timeout;
-use crate::config::{DefaultPersona, Display, MenuSettings, Passthrough, Settings};
+use crate::config::{BindTime, DefaultPersona, Display, MenuSettings, Passthrough, Settings};
 use crate::passthrough::{Function, Machine, Plan, PlanStage, Refusal, VFIO_PCI};
 use crate::sys::pci::PciAddress;
 use std::cmp::Reverse;
@@ -33,6 +33,14 @@ pub struct Proposed {
     pub address: PciAddress,
     /// The reason, as a part of a sentence.
     pub why: String,
+    /// When it must be taken, if not at the usual time.
+    pub bind: Option<BindTime>,
+}
+
+impl Proposed {
+    fn new(address: PciAddress, why: impl Into<String>) -> Self {
+        Self { address, why: why.into(), bind: None }
+    }
 }
 
 impl Proposal {
@@ -41,12 +49,7 @@ impl Proposal {
         let mut left = Vec::new();
         let (card, display) = match cards(machine, facts, &mut left) {
             Some((card, display)) => (Some(card), Some(display)),
-            None => (
-                None,
-                ranked_displays(machine, facts)
-                    .first()
-                    .map(|card| Proposed { address: card.address, why: "it stays with the host".into() }),
-            ),
+            None => (None, ranked_displays(machine, facts).first().map(|card| Proposed::new(card.address, "it stays with the host"))),
         };
         let usb = usb(machine, display.as_ref(), card.as_ref(), &mut left);
         Self { display, card, usb, left }
@@ -56,20 +59,68 @@ impl Proposal {
 /// The card for legion and the card for the menu.
 fn cards(machine: &Machine, facts: &DetectedFacts, left: &mut Vec<String>) -> Option<(Proposed, Proposed)> {
     let all: Vec<&Function> = ranked_displays(machine, facts);
-    let [only] = all[..] else {
-        // In reverse: the menu's best card is the last one to give to legion.
-        return all.iter().rev().filter(|card| !is_integrated(card, machine)).find_map(|card| {
-            let display = all.iter().copied().find(|other| !other.address.same_slot(card.address))?;
-            let refused = match refusals(machine, display.address, &[card.address]) {
-                Ok(()) => return Some((wanted(card, &all, machine, facts), kept(display, facts))),
-                Err(refused) => refused,
-            };
-            left.extend(refused);
-            None
-        });
+    if let [only] = all[..] {
+        left.push(format!(
+            "{only} is the only graphics card, and the menu needs it. Add a second card, or turn on the processor's graphics in the firmware \
+             setup. You can still list this one for legion; then there is no menu, and the default starts by itself"
+        ));
+        return None;
+    }
+    let (mut candidates, integrated): (Vec<&Function>, Vec<&Function>) = all.iter().rev().partition(|card| !is_integrated(card, machine));
+    if candidates.is_empty() && !integrated.is_empty() {
+        left.push("no graphics card can be legion's: all of them are part of the processor".to_owned());
+    }
+    // In reverse: the menu's best card is the last one to give to legion. A game needs a monitor, if there is a choice.
+    candidates.sort_by_key(|card| !card.has_outputs());
+    candidates.into_iter().find_map(|card| {
+        let mut others = all.iter().copied().filter(|other| !other.address.same_slot(card.address));
+        let display = others.clone().find(|other| other.has_outputs()).or_else(|| others.next().filter(|_| card.has_outputs()))?;
+        let members = plan(machine, display.address, &[Proposed::new(card.address, "")]);
+        if members.members().any(|member| member.address == display.address) {
+            left.push(in_one_group(card, display));
+            return None;
+        }
+        let mut proposed = wanted(card, &all, machine, facts);
+        match check(machine, display.address, &[], &mut proposed) {
+            Ok(()) => Some((proposed, kept(display, facts))),
+            Err(refused) => {
+                left.extend(refused);
+                None
+            }
+        }
+    })
+}
+
+/// The same sentence whichever of the two is asked for.
+fn in_one_group(card: &Function, display: &Function) -> String {
+    let (one, other) = if card.address < display.address { (card, display) } else { (display, card) };
+    let group = card.iommu_group.map_or_else(|| "one IOMMU group".to_owned(), |group| format!("IOMMU group {group}"));
+    format!(
+        "the graphics cards {} and {} are both in {group}, so neither can be legion's while the other draws the menu: put one of them into \
+         another PCI slot",
+        one.address, other.address
+    )
+}
+
+/// Whether a device could be legion's beside `others`, now or after a reboot. Taken at the launch instead, if the menu needs its keyboard
+/// before.
+fn check(machine: &Machine, display: PciAddress, others: &[&Proposed], proposed: &mut Proposed) -> Result<(), Vec<String>> {
+    let refused = |proposed: &Proposed| {
+        let devices: Vec<Proposed> = others.iter().copied().chain([proposed]).cloned().collect();
+        let plan = plan(machine, display, &devices);
+        refusals(machine, proposed.address, &plan)
     };
-    left.push(format!("{only} is the only graphics card: the menu needs it. You can still list it for legion; then there is no menu"));
-    None
+    let Err(usual) = refused(proposed) else { return Ok(()) };
+    let later = Proposed { bind: Some(BindTime::Launch), ..proposed.clone() };
+    if usual.iter().all(|(code, _)| code.ends_with("keyboard") || *code == "last-usb-controller") {
+        if refused(&later).is_ok() {
+            *proposed = later;
+            return Ok(());
+        }
+        let hint = ": plug a keyboard in elsewhere, and run `persona detect` again";
+        return Err(usual.into_iter().map(|(_, reason)| reason + hint).collect());
+    }
+    Err(usual.into_iter().map(|(_, reason)| reason).collect())
 }
 
 /// All graphics cards, the best for the menu first, the best for legion last.
@@ -117,7 +168,7 @@ fn wanted(card: &Function, all: &[&Function], machine: &Machine, facts: &Detecte
     } else {
         "chosen among equal cards".to_owned()
     };
-    Proposed { address: card.address, why }
+    Proposed::new(card.address, why)
 }
 
 fn kept(card: &Function, facts: &DetectedFacts) -> Proposed {
@@ -127,7 +178,7 @@ fn kept(card: &Function, facts: &DetectedFacts) -> Proposed {
         Some(0) => "no monitor is connected to it yet: plug one in, or the menu is not visible".to_owned(),
         None => "plug a monitor into it".to_owned(),
     };
-    Proposed { address: card.address, why }
+    Proposed::new(card.address, why)
 }
 
 /// A USB controller for the player's keyboard: one with a keyboard, otherwise one without other devices in its group.
@@ -135,42 +186,69 @@ fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, l
     let (display, card) = (display?, card?);
     let taken = |function: &&Function| function.address.same_slot(card.address);
     let mut controllers: Vec<&Function> = machine.functions.values().filter(|function| function.is_usb() && !taken(function)).collect();
-    let members = |controller: &Function| plan(machine, display.address, &[card.address, controller.address]).members().count();
+    let members =
+        |controller: &Function| plan(machine, display.address, &[card.clone(), Proposed::new(controller.address, "")]).members().count();
     // A USB controller on another graphics card is not suitable for a keyboard.
     let beside_display =
-        |controller: &Function| machine.functions.values().any(|other| other.is_display() && other.address.same_slot(controller.address));
-    controllers.sort_by_key(|controller| (beside_display(controller), controller.keyboards == 0, members(controller), controller.address));
+        |controller: &Function| machine.functions.values().any(|other| other.is_display() && is_part_of(other, controller));
+    controllers.sort_by_key(|controller| {
+        let has_disks = !controller.disks.is_empty();
+        (beside_display(controller), has_disks, controller.keyboards == 0, members(controller), controller.address)
+    });
     controllers.into_iter().find_map(|controller| {
-        if let Err(refused) = refusals(machine, display.address, &[card.address, controller.address]) {
-            left.extend(refused);
-            return None;
-        }
         let why = match controller.keyboards {
             0 => "no keyboard is on it now: plug legion's keyboard and mouse in there",
             _ => "a keyboard is on it: the menu has it until the choice, legion after",
         };
-        Some(Proposed { address: controller.address, why: why.to_owned() })
+        let disks = match &controller.disks[..] {
+            [] => String::new(),
+            disks => format!("; the disk {} on it goes to legion too, unless you unplug it", disks.join(" and ")),
+        };
+        let mut proposed = Proposed::new(controller.address, format!("{why}{disks}"));
+        match check(machine, display.address, &[card], &mut proposed) {
+            Ok(()) => Some(proposed),
+            Err(refused) => {
+                left.extend(refused);
+                None
+            }
+        }
     })
 }
 
-/// Why the devices cannot be legion's, now or after a reboot.
-fn refusals(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Result<(), Vec<String>> {
-    let refused: Vec<Refusal> = plan(machine, display, devices).refused.into_iter().filter(|refusal| !refusal.reboot_helps).collect();
-    let told = |refusal: &Refusal| match refusal.address {
-        // Leaving it to the host, as this proposal does, is the hint.
-        Some(_) => refusal.reason.clone(),
-        None => refusal.to_string(),
-    };
-    if refused.is_empty() { Ok(()) } else { Err(refused.iter().map(told).collect()) }
+/// Whether a controller is on a graphics card, and not beside it in a processor.
+fn is_part_of(card: &Function, controller: &Function) -> bool {
+    card.address.same_slot(controller.address) && card.id.vendor == controller.id.vendor
 }
 
-pub(super) fn plan(machine: &Machine, display: PciAddress, devices: &[PciAddress]) -> Plan {
-    let entry = |device: &PciAddress| Passthrough {
-        device: *device,
+/// Why a plan cannot be, now or after a reboot: code and reason. What takes the host's disks along is left too, mounted or not: a guest
+/// would have all that is on them.
+fn refusals(machine: &Machine, asked: PciAddress, plan: &Plan) -> Result<(), Vec<(&'static str, String)>> {
+    let meant = machine.function(asked).map(|function| format!("{function}: ")).unwrap_or_default();
+    let told = |refusal: &Refusal| match refusal.address {
+        // Leaving it to the host, as this proposal does, is the hint.
+        Some(address) if address == asked => (refusal.code, refusal.reason.clone()),
+        Some(_) => (refusal.code, format!("{meant}{}", refusal.reason)),
+        None => (refusal.code, refusal.to_string()),
+    };
+    let mut all: Vec<_> = plan.refused.iter().filter(|refusal| !refusal.reboot_helps).map(told).collect();
+    if all.is_empty() {
+        let along = plan.members().filter(|member| !member.is_listed() && member.brought_by == asked);
+        let with_disks = along.filter_map(|member| machine.function(member.address)).filter(|function| !function.disks.is_empty());
+        all.extend(
+            with_disks
+                .map(|function| ("disk-along", format!("{meant}{function} goes along, with the disk {}", function.disks.join(" and ")))),
+        );
+    }
+    if all.is_empty() { Ok(()) } else { Err(all) }
+}
+
+pub(super) fn plan(machine: &Machine, display: PciAddress, devices: &[Proposed]) -> Plan {
+    let entry = |proposed: &Proposed| Passthrough {
+        device: proposed.address,
         id: None,
         subsystem: None,
         label: None,
-        bind: None,
+        bind: proposed.bind,
         rombar: None,
         romfile: None,
     };

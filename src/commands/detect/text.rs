@@ -2,6 +2,7 @@
 
 use super::facts::{CartridgeFacts, DetectedFacts};
 use super::proposal::{CARTRIDGES, Proposal, Proposed, plan};
+use crate::config::BindTime;
 use crate::config::document::quoted;
 use crate::passthrough::{Function, Machine};
 use std::fmt::Write;
@@ -42,7 +43,7 @@ pub(super) fn render(proposal: &Proposal, machine: &Machine, facts: &DetectedFac
 fn menu(text: &mut String, proposal: &Proposal, machine: &Machine, cartridges: &[&CartridgeFacts]) {
     let _ = write!(text, "\n[menu]\ntimeout = \"10s\"\ndefault = {}\n", quoted(cartridges.first().map_or("host", |first| &first.name)));
     match proposal.display.as_ref().filter(|_| proposal.card.is_some()) {
-        Some(Proposed { address, why }) => {
+        Some(Proposed { address, why, .. }) => {
             let words = machine.function(*address).map(Function::words).unwrap_or_default();
             comment(text, &format!("{words}: {why}."));
             let _ = writeln!(text, "display = \"{address}\"");
@@ -74,7 +75,7 @@ fn passthrough(text: &mut String, proposal: &Proposal, proposed: &Proposed, mach
     let Some(function) = machine.function(proposed.address) else { return };
     text.push('\n');
     comment(text, &format!("{}: {}.", function.words(), proposed.why));
-    let devices: Vec<_> = proposal.card.iter().chain(&proposal.usb).map(|proposed| proposed.address).collect();
+    let devices: Vec<Proposed> = proposal.card.iter().chain(&proposal.usb).cloned().collect();
     let display = proposal.display.as_ref().map_or(proposed.address, |display| display.address);
     let plan = plan(machine, display, &devices);
     let along = plan.members().filter(|member| member.brought_by == proposed.address && !member.is_listed());
@@ -83,6 +84,9 @@ fn passthrough(text: &mut String, proposal: &Proposal, proposed: &Proposed, mach
         comment(text, &format!("Passed through together with it: {}.", along.join(", ")));
     }
     let _ = writeln!(text, "[[legion.passthrough]]\ndevice = \"{}\"\nid = \"{}\"", function.address, function.id);
+    if let Some(BindTime::Launch) = proposed.bind {
+        text.push_str("bind = \"launch\"  # the menu needs the keyboard on it until the choice\n");
+    }
     let twin = machine.functions.values().any(|other| other.id == function.id && other.subsystem != function.subsystem);
     if let Some(subsystem) = function.subsystem.filter(|_| twin) {
         let _ = writeln!(text, "subsystem = \"{subsystem}\"  # another device has the same id");

@@ -22,6 +22,7 @@ use crate::menu::facts::Facts;
 use crate::menu::model::view::{View, appearance, view};
 use crate::menu::model::{Event, Menu};
 use crate::menu::text;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::syscalls;
 use live::live;
@@ -57,7 +58,7 @@ pub fn preview(paths: &Paths, preview: &Preview, out: &mut dyn Write) -> Result<
     let settings = Settings::load(paths)?;
     let named = preview.name.as_deref().map(|name| find_persona(&settings, name)).transpose()?;
     let default = named.unwrap_or(settings.default_persona(None)).name.clone();
-    let host = std::fs::read_to_string(paths.hostname()).unwrap_or_default();
+    let host = file::read_text(paths.hostname()).unwrap_or_default();
     let language = Facts::language(paths, &settings);
     let facts = Facts { host: host.trim().to_owned(), language, ..Facts::default() };
     let gallery = emblems(paths, &settings);

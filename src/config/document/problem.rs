@@ -38,6 +38,7 @@ impl Problem {
 
     /// The error of this kind that shows the position in the text of its file; `file` is the file's name for messages.
     pub(crate) fn into_error(self, kind: fn(String) -> Error, text: &str, file: &str) -> Error {
+        let mut hint = self.hint;
         let message = match self.span {
             None => format!("{file}: {}", self.what),
             Some(span) => {
@@ -45,10 +46,13 @@ impl Problem {
                 let before = &text[..start];
                 let line_number = before.matches('\n').count() + 1;
                 let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-                let line = text[line_start..].lines().next().unwrap_or("");
-                let column = text[line_start..start].chars().count();
-                let width =
+                let whole = text[line_start..].lines().next().unwrap_or("");
+                let at = text[line_start..start].chars().count();
+                let marked =
                     text[start..floor_char_boundary(text, span.end)].lines().next().map_or(1, |marked| marked.chars().count().max(1));
+                let (line, column) = excerpt(whole, at);
+                let width = marked.min(MAX_LINE);
+                hint = hint.or_else(|| type_hint(&self.what, whole));
                 let number = line_number.to_string();
                 let gutter = " ".repeat(number.len());
                 format!(
@@ -60,10 +64,47 @@ impl Problem {
             }
         };
         let error = kind(message);
-        match self.hint {
+        match hint {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
+    }
+}
+
+/// The longest piece of a line that is shown, in characters.
+const MAX_LINE: usize = 100;
+
+/// The piece of a line around a column, and the column in it.
+fn excerpt(line: &str, column: usize) -> (String, usize) {
+    let before = column.saturating_sub(MAX_LINE / 2);
+    let mut piece: String = line.chars().skip(before).take(MAX_LINE).collect();
+    if line.chars().nth(before + MAX_LINE).is_some() {
+        piece.push_str("...");
+    }
+    if before == 0 { (piece, column) } else { (format!("...{piece}"), column - before + 3) }
+}
+
+/// What to write where a value has another type than it should (serde's words), on a line such as `timeout = 10`.
+fn type_hint(what: &str, line: &str) -> Option<String> {
+    let expected = what.strip_prefix("invalid type: ")?.rsplit_once("expected ")?.1;
+    let (key, value) = line.split_once('=').map_or((line, ""), |(key, value)| (key, value.split('#').next().unwrap_or_default()));
+    let (key, value) = (key.trim(), value.trim());
+    let bare = value.trim_matches(['"', '\'']);
+    match expected {
+        "a string" if ["timeout", "running_well"].contains(&key) => Some(format!("write {key} = \"{bare}s\"")),
+        "a string" if key == "memory" => {
+            // Nobody has a terabyte for a guest: such a number is in mebibytes.
+            let unit = if bare.parse::<u64>().is_ok_and(|number| number >= 1024) { 'M' } else { 'G' };
+            Some(format!("write {key} = \"{bare}{unit}\""))
+        }
+        "a string" if !value.is_empty() && !value.starts_with(['[', '{']) => Some(format!("write it in quotes: {key} = \"{bare}\"")),
+        "a sequence" | "an array" if key.starts_with('[') => Some(format!("write [{key}], with two brackets: there may be several")),
+        "a sequence" | "an array" => Some(format!("write it in brackets: {key} = [{value}]")),
+        "a boolean" => Some(format!("write {key} = true or {key} = false, without quotes")),
+        expected if expected.starts_with(['i', 'u']) && bare.parse::<i64>().is_ok() => {
+            Some(format!("write it without quotes: {key} = {bare}"))
+        }
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ use super::parts::{NVRAM, TPM};
 use super::{DiskKind, DiskSize, Shelf, install, partial};
 use crate::error::{Context, Result};
 use crate::legion::cartridge::firmware::{Firmware, ImageFormat, Template};
+use crate::sys::file;
 use std::fs::{self, DirBuilder};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -59,9 +60,12 @@ impl Shelf<'_> {
     }
 }
 
+/// Larger ones are no variables of a firmware, in bytes.
+const MAX_FIRMWARE: u64 = 64 << 20;
+
 /// Copies a small file into a new one that only root may access.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
-    let attempt = || partial::new_file(to)?.write_all(&fs::read(from)?);
+    let attempt = || partial::new_file(to)?.write_all(&file::read(from, MAX_FIRMWARE)?);
     attempt().context(|| format!("copying {} to {}", from.display(), to.display()))
 }
 

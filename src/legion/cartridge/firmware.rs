@@ -2,6 +2,7 @@
 
 use super::qcow2::MAGIC as QCOW2_MAGIC;
 use crate::error::{Error, Result};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use serde_json::Value;
 use std::fs::{self, File};
@@ -143,7 +144,7 @@ fn described(paths: &Paths) -> impl Iterator<Item = Build> + use<> {
     let mut files: Vec<_> =
         fs::read_dir(paths.at("/usr/share/qemu/firmware")).into_iter().flatten().flatten().map(|file| file.path()).collect();
     files.sort_unstable();
-    files.into_iter().filter_map(|file| build(&fs::read(file).ok()?))
+    files.into_iter().filter_map(|path| build(&file::read(path, file::MAX_TEXT).ok()?))
 }
 
 /// The build in a description, if it is one that we can use.

@@ -4,6 +4,7 @@ use super::partial::{self, Hold};
 use super::parts::names_in;
 use super::{Cartridge, DiskKind, DiskSize};
 use crate::error::{Context, Error, Result};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::syscalls;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -94,7 +95,7 @@ fn is_locked(file: &File) -> nix::Result<bool> {
 fn loop_device(paths: &Paths, disk: &Path) -> Option<String> {
     let disk = fs::canonicalize(disk).ok()?;
     let backing = |folder: &Path| {
-        let name = fs::read_to_string(folder.join("loop/backing_file")).ok()?;
+        let name = file::read_text(folder.join("loop/backing_file")).ok()?;
         fs::canonicalize(paths.at(PathBuf::from(name.strip_suffix('\n')?))).ok()
     };
     let class = paths.block_class();

@@ -1,6 +1,7 @@
 //! The position of the highlight as beeps of the PC speaker, for users who cannot see it: one beep at the first
 //! persona, two at the second, and so on.
 
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use evdev::raw_stream::RawDevice;
 use evdev::{EventType, InputEvent, SoundCode};
@@ -131,8 +132,7 @@ fn speaker(paths: &Paths) -> Option<PathBuf> {
         let lowest = sounds.split_whitespace().next_back().and_then(|word| u64::from_str_radix(word, 16).ok());
         lowest.is_some_and(|bits| bits >> SoundCode::SND_TONE.0 & 1 == 1)
     };
-    let mut speakers =
-        nodes.filter(|entry| fs::read_to_string(entry.path().join("device/capabilities/snd")).is_ok_and(|text| plays(&text)));
+    let mut speakers = nodes.filter(|entry| file::read_text(entry.path().join("device/capabilities/snd")).is_ok_and(|text| plays(&text)));
     speakers.next().map(|entry| paths.input_nodes().join(entry.file_name()))
 }
 

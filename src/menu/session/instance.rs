@@ -1,10 +1,11 @@
 //! There is one menu at a time. In the running system, a second menu process hands the first one over to its own unit.
 
 use crate::error::{Context, Error, Result};
+use crate::sys::file;
 use crate::sys::file_lock::FileLock;
 use crate::sys::paths::Paths;
 use sd_notify::NotifyState;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
 
 /// The proof that no other menu runs: an flock(2) on `/run/persona/menu.lock`, which holds the number of the process.
@@ -29,7 +30,7 @@ impl InstanceLock {
         let path = paths.menu_lock();
         let doing = || format!("taking the lock {}", path.display());
         let Some(mut lock) = FileLock::try_take(&path)? else {
-            let holder = fs::read_to_string(&path).context(doing)?;
+            let holder = file::read_text(&path).context(doing)?;
             let holder = holder.trim().parse().map_err(|_| Error::new(format!("{}: it is held, but names no process", doing())))?;
             return Ok(Instance::AlreadyRunning(holder));
         };
@@ -57,7 +58,7 @@ pub fn hand_over(paths: &Paths, menu: u32) -> Result<()> {
 
 /// Moves a process to this one's control group (`cgroups(7)`, version 2).
 fn join_group(paths: &Paths, process: u32) -> std::io::Result<()> {
-    let groups = fs::read_to_string(paths.at("/proc/self/cgroup"))?;
+    let groups = file::read_text(paths.at("/proc/self/cgroup"))?;
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).ok_or_else(|| std::io::Error::other("no version 2 groups"))?;
     OpenOptions::new()
         .write(true)
@@ -69,6 +70,7 @@ fn join_group(paths: &Paths, process: u32) -> std::io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::fs;
 
     #[test]
     fn the_second_learns_who_the_first_is() {

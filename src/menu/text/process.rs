@@ -1,5 +1,6 @@
 //! Which process controls a terminal.
 
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use nix::libc::{dev_t, major, minor};
 
@@ -7,8 +8,7 @@ use nix::libc::{dev_t, major, minor};
 pub(super) fn is_in_use(paths: &Paths, terminal: dev_t) -> bool {
     let processes = std::fs::read_dir(paths.at("/proc")).into_iter().flatten().flatten();
     let mut processes = processes.filter(|entry| entry.file_name().to_string_lossy().starts_with(|first: char| first.is_ascii_digit()));
-    processes
-        .any(|process| std::fs::read_to_string(process.path().join("stat")).is_ok_and(|stat| controlling(&stat) == Some(number(terminal))))
+    processes.any(|process| file::read_text(process.path().join("stat")).is_ok_and(|stat| controlling(&stat) == Some(number(terminal))))
 }
 
 /// The controlling terminal in `proc_pid_stat(5)`, field 7. The second field is the command in parentheses and may hold

@@ -67,6 +67,13 @@ fn failing(tree: &Tree, step: &Step, failure: Failure) -> Kernel {
             fs::remove_file(tree.at(&format!("dev/vfio/{group}"))).unwrap();
             kernel(tree, "")
         }
+        Step::CheckDisk(_, disk) => {
+            let node = tree.at(&format!("dev/{disk}"));
+            let _ = fs::remove_file(&node);
+            fs::create_dir_all(tree.at("dev")).unwrap();
+            std::os::unix::fs::symlink(disk, node).unwrap();
+            kernel(tree, "")
+        }
         Step::LoadVfio => Kernel { group_is_viable: |_| Ok(false), ..kernel(tree, "") },
     }
 }

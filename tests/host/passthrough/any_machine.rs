@@ -33,6 +33,12 @@ fn function() -> impl Strategy<Value = Function> {
             boot_vga,
             // Most machines in the test should not be refused out of hand.
             duties: if device == 1 { duties } else { Vec::new() },
+            disks: Vec::new(),
+            interfaces: Vec::new(),
+            sticks: Vec::new(),
+            is_virtual: false,
+            isolates: false,
+            has_reserved_memory: false,
             keyboards,
         },
     )
@@ -42,7 +48,17 @@ fn machine() -> impl Strategy<Value = Machine> {
     (btree_map(address(), function(), 0..12), proptest::bool::weighted(0.9), any::<bool>(), any::<bool>(), 0..2usize).prop_map(
         |(mut functions, iommu, root_is_known, route_is_known, other_keyboards)| {
             functions.iter_mut().for_each(|(address, function)| function.address = *address);
-            Machine { functions, iommu, vfio: Vfio::Loaded, acs_override: None, root_is_known, route_is_known, other_keyboards }
+            let storage_doubt = (!root_is_known).then(|| "the file system at /".to_owned());
+            Machine {
+                functions,
+                iommu,
+                vfio: Vfio::Loaded,
+                acs_override: None,
+                storage_doubt,
+                needs_are_known: true,
+                route_is_known,
+                other_keyboards,
+            }
         },
     )
 }
@@ -88,7 +104,7 @@ proptest! {
         if stage == PlanStage::Launch {
             let storage_or_network = |address: &PciAddress| {
                 let function = &machine.functions[address];
-                !machine.root_is_known && function.is_storage() || !machine.route_is_known && function.is_network()
+                machine.storage_doubt.is_some() && function.carries_disks() || !machine.route_is_known && function.carries_network()
             };
             prop_assert!(!taken.iter().any(storage_or_network));
         }
@@ -109,8 +125,12 @@ proptest! {
             for other in machine.functions.values().filter(|other| !other.is_bridge()) {
                 let group = machine.functions[address].iommu_group;
                 prop_assert!(other.iommu_group != group || bound.contains(&other.address));
-                if other.address.same_slot(*address) && settings.passthrough.iter().any(|entry| entry.device.same_slot(*address)) {
-                    prop_assert!(plan.bind.contains(&(other.address, *at)));
+                let card = &machine.functions[address];
+                if card.is_display() && other.address.same_slot(*address) && other.id.vendor == card.id.vendor {
+                    prop_assert!(bound.contains(&other.address));
+                    if settings.passthrough.iter().any(|entry| entry.device == *address) {
+                        prop_assert!(plan.bind.contains(&(other.address, *at)));
+                    }
                 }
             }
         }

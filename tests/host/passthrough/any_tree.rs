@@ -64,7 +64,7 @@ fn nothing_that_the_host_needs_is_reserved_or_bound() {
         let truth = spec.system(&tree);
         let settings = wished(&wish, &truth.functions);
         let machine = read(&tree);
-        prop_assert!(machine.root_is_known && machine.route_is_known);
+        prop_assert!(machine.storage_doubt.is_none() && machine.route_is_known);
         for stage in [PlanStage::Boot, PlanStage::Launch] {
             let plan = Plan::new(&settings, &machine, stage);
             the_host_keeps_what_it_needs(&plan, &truth, &wish)?;

@@ -147,7 +147,7 @@ fn a_driver_that_hangs_on_unbind_needs_a_reboot_which_reserves_in_time() {
 #[test]
 fn what_the_host_has_not_told_yet_counts_against_storage_and_network_at_launch() {
     let early = |machine: &mut Machine| {
-        machine.root_is_known = false;
+        machine.storage_doubt = Some("the file system at /".into());
         machine.route_is_known = false;
         machine.functions.values_mut().for_each(|function| function.duties.clear());
     };
@@ -327,4 +327,20 @@ fn the_menu_may_move_to_any_card_that_is_not_legions() {
     assert!(displays.contains(&at(DISPLAY)) && displays.contains(&at(SPARE)) && !displays.contains(&at(CARD)), "{displays:?}");
     assert_eq!(plan(&listing(&[CARD])).display, displays.first().copied());
     assert_eq!(plan(&settings(&format!("[menu]\ndisplay = \"{SPARE}\""))).displays, [at(SPARE)], "the owner has said where");
+}
+
+#[test]
+fn usb_controller_is_not_reserved_on_less_knowledge_than_a_launch_has() {
+    let wished =
+        settings(&format!("[[legion.passthrough]]\ndevice = \"{USB}\"\nbind = \"boot\"\n[[legion.passthrough]]\ndevice = \"{CARD}\""));
+    let reserved = |needs_are_known: bool| {
+        let machine = machine(|machine| {
+            machine.needs_are_known = needs_are_known;
+            machine.other_keyboards = 1;
+        });
+        Plan::new(&wished, &machine, PlanStage::Boot).reserve
+    };
+    assert!(reserved(true).contains(&at(USB)) && reserved(true).contains(&at(CARD)));
+    assert!(!reserved(false).contains(&at(USB)), "a disk may be below it");
+    assert!(reserved(false).contains(&at(CARD)), "its own USB controller is no place for the host's disk");
 }

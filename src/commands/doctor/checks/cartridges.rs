@@ -5,6 +5,7 @@ use crate::config::{Legion, Persona};
 use crate::legion::Cartridge;
 use crate::legion::cartridge::{Firmware, slot};
 use crate::sys::account::Account;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
@@ -55,7 +56,7 @@ fn cartridge(case: &Case<'_>, persona: &Persona, legion: &Legion, account: Optio
 /// The first folder above the cartridge that legion may not traverse. The cartridge itself is given to legion when it is inserted.
 fn closed(paths: &Paths, cartridge: &Cartridge, account: Account) -> Option<String> {
     const SEARCH: u32 = 1;
-    let groups = groups(&fs::read_to_string(paths.at("/etc/group")).unwrap_or_default(), crate::sys::account::NAME);
+    let groups = groups(&file::read_text(paths.at("/etc/group")).unwrap_or_default(), crate::sys::account::NAME);
     let is_closed = |path: &&Path| fs::metadata(path).is_ok_and(|metadata| !may(&metadata, account, &groups, SEARCH));
     let folder = paths.at(&cartridge.folder);
     let folder = fs::canonicalize(&folder).unwrap_or(folder);

@@ -3,8 +3,7 @@
 use super::initramfs::Initramfs;
 use super::reserved::{Standing, standing};
 use super::{Area, Case, Level, health};
-use crate::config::Settings;
-use crate::passthrough::{Closure, Function, Machine, Refusal};
+use crate::passthrough::{Along, Closure, Function, Machine, Refusal};
 use crate::sys::pci::PciAddress;
 use std::collections::BTreeSet;
 
@@ -31,7 +30,7 @@ pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
             Standing::Fault { function, code, what, hint } => area.warning(code, &function.to_string(), what, hint),
             Standing::Well(_) | Standing::Unasked => {}
         }
-        companions(closure, settings, machine, &mut area);
+        companions(closure, machine, &mut area);
         if refusals().all(|refusal| refusal.reboot_helps) {
             health::check(case, closure, &mut area);
         }
@@ -68,13 +67,12 @@ fn summary(closure: &Closure, machine: &Machine, how: &str, area: &mut Area) {
     area.good("devices-ready", &first.address.to_string(), format!("{function}{others}: {groups}{how}"));
 }
 
-/// Functions that go with a listed device although they are in none of the listed slots. Listing them means that this is intended.
-fn companions(closure: &Closure, settings: &Settings, machine: &Machine, area: &mut Area) {
-    let is_meant = |address: PciAddress| settings.passthrough.iter().any(|entry| entry.device.same_slot(address));
+/// Functions that go with a listed device only because of its IOMMU group. Listing them means that this is intended.
+fn companions(closure: &Closure, machine: &Machine, area: &mut Area) {
     let strangers: Vec<(PciAddress, &Function)> = closure
         .members
         .iter()
-        .filter(|member| !is_meant(member.address))
+        .filter(|member| matches!(member.along, Along::Group(_)))
         .filter_map(|member| Some((member.brought_by, machine.function(member.address)?)))
         .filter(|(_, function)| !does_nothing(function))
         .collect();

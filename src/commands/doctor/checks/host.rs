@@ -1,5 +1,7 @@
 //! Host facts that several areas need.
 
+use crate::sys::file;
+use crate::sys::kernel_parameters::{self, Parameter};
 use crate::sys::paths::Paths;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// The current contents of files; empty if missing.
 #[derive(Debug, Default)]
 pub(super) struct Host {
-    /// The kernel command line.
-    pub(super) command_line: String,
+    /// The parameters on the kernel command line.
+    pub(super) parameters: Vec<Parameter>,
     /// `/proc/cpuinfo`.
     pub(super) cpu_info: String,
     /// The running kernel's release.
@@ -17,17 +19,21 @@ pub(super) struct Host {
 
 impl Host {
     pub(super) fn read(paths: &Paths) -> Self {
-        let text = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
+        let text = |path: PathBuf| file::read_text(path).unwrap_or_default();
         Self {
-            command_line: text(paths.kernel_command_line()),
+            parameters: kernel_parameters::read(paths).unwrap_or_default(),
             cpu_info: text(paths.cpu_info()),
             release: text(paths.kernel_release()).trim().to_owned(),
         }
     }
 
-    /// The command line's words.
-    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
-        self.command_line.split_whitespace()
+    /// The values of a kernel parameter, in order; `-` and `_` are the same to the kernel.
+    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        let same = |name: &str| name.replace('-', "_");
+        self.parameters
+            .iter()
+            .filter(move |parameter| same(&parameter.name) == same(name))
+            .filter_map(|parameter| parameter.value.as_deref())
     }
 
     /// The value of the first line of `/proc/cpuinfo` with that key.

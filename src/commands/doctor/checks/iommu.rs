@@ -1,7 +1,9 @@
 //! The IOMMU: whether it is on, or why not.
 
+use super::host::Host;
 use super::{Area, Case, Level};
 use crate::error::Error;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,7 +27,7 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
         area.good("iommu-not-needed", SUBJECT, "off, and no device is listed that would need it");
     } else {
         let firmware = Firmware::read(case.paths);
-        let (code, why, hint) = missing(&firmware, case.host.cpu("vendor_id"), &case.host.command_line);
+        let (code, why, hint) = missing(&firmware, case.host.cpu("vendor_id"), &case.host);
         area.broken(code, SUBJECT, format!("off: {why}"), hint);
     }
     area
@@ -35,7 +37,7 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
 /// Documentation/ABI/testing/sysfs-kernel-iommu_groups).
 fn translates_all(paths: &Paths) -> bool {
     let groups = fs::read_dir(paths.iommu_groups()).into_iter().flatten().flatten();
-    let mut types = groups.map(|group| fs::read_to_string(group.path().join("type")).unwrap_or_default()).peekable();
+    let mut types = groups.map(|group| file::read_text(group.path().join("type")).unwrap_or_default()).peekable();
     types.peek().is_some() && types.all(|kind| kind.starts_with("DMA"))
 }
 
@@ -62,12 +64,9 @@ impl Firmware {
 }
 
 /// Why there are no IOMMU groups, and how to fix it.
-fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (&'static str, String, String) {
-    let words = || command_line.split_whitespace();
+fn missing(firmware: &Firmware, vendor: Option<&str>, host: &Host) -> (&'static str, String, String) {
     // Options come in lists: intel_iommu=on,sm_on.
-    let switches = |name: &str, value: &str| {
-        words().any(|word| word.split_once('=').is_some_and(|(key, values)| key == name && values.split(',').any(|one| one == value)))
-    };
+    let switches = |name: &str, value: &str| host.values(name).any(|values| values.split(',').any(|one| one == value));
     if let Some(name) = ["iommu", "intel_iommu", "amd_iommu"].into_iter().find(|name| switches(name, "off")) {
         return (
             "iommu-switched-off",
@@ -104,6 +103,7 @@ fn missing(firmware: &Firmware, vendor: Option<&str>, command_line: &str) -> (&'
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::kernel_parameters;
 
     #[test]
     fn each_cause_has_its_own_hint() {
@@ -121,7 +121,8 @@ mod tests {
             (Firmware::Unknown, intel, "", "iommu-no-groups", "intel_iommu=on"),
             (Firmware::Unknown, None, "", "iommu-no-groups", "AMD-Vi or VT-d"),
         ] {
-            let found = missing(&firmware, vendor, line);
+            let host = Host { parameters: kernel_parameters::parse(line.as_bytes()), ..Host::default() };
+            let found = missing(&firmware, vendor, &host);
             assert!(found.0 == code && found.2.contains(hint), "{found:?}");
         }
     }

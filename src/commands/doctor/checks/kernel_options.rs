@@ -3,8 +3,8 @@
 use super::host::files;
 use super::{Area, Case};
 use crate::passthrough::{Function, VFIO_PCI, Vfio};
+use crate::sys::file;
 use crate::sys::pci::PciId;
-use std::fs;
 
 pub(super) fn check(case: &Case<'_>) -> Area {
     let mut area = Area::new("vfio");
@@ -46,16 +46,12 @@ fn driver(vfio: Vfio, is_needed: bool, area: &mut Area) {
 
 /// Where options make vfio-pci take devices by their IDs, and which IDs.
 fn leftovers(case: &Case<'_>) -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = case
-        .host
-        .words()
-        .filter_map(|word| word.strip_prefix("vfio-pci.ids=").or_else(|| word.strip_prefix("vfio_pci.ids=")))
-        .map(|list| ("the kernel command line".to_owned(), list.to_owned()))
-        .collect();
+    let mut found: Vec<(String, String)> =
+        case.host.values("vfio-pci.ids").map(|list| ("the kernel command line".to_owned(), list.to_owned())).collect();
     for folder in ["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d"] {
         for file in files(&case.paths.at(folder), ".conf") {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let lists = option_ids(&fs::read_to_string(&file).unwrap_or_default());
+            let lists = option_ids(&file::read_text(&file).unwrap_or_default());
             found.extend(lists.into_iter().map(|list| (format!("{folder}/{name}"), list)));
         }
     }

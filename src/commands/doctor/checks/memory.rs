@@ -4,8 +4,8 @@ use super::{Area, Case, Level};
 use crate::config::{Legion, Persona};
 use crate::legion::memory;
 use crate::state::{LegionState, Phase};
+use crate::sys::file;
 use crate::sys::paths::Paths;
-use std::fs;
 
 /// The host's memory, in KiB; `None` if it is unknown.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Memory {
         let state = LegionState::read(paths).ok().flatten();
         Self {
             legion_runs: state.is_some_and(|state| matches!(state.phase, Phase::Starting | Phase::Running)),
-            ..Self::parse(&fs::read_to_string(paths.memory_info()).unwrap_or_default())
+            ..Self::parse(&file::read_text(paths.memory_info()).unwrap_or_default())
         }
     }
 

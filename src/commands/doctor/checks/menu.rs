@@ -3,6 +3,7 @@
 use super::{Area, Case};
 use crate::display::card_node;
 use crate::passthrough::{Function, Machine, VFIO_PCI};
+use crate::sys::file;
 use crate::sys::pci::PciAddress;
 use std::fs;
 
@@ -47,7 +48,7 @@ fn monitors(case: &Case<'_>, card: PciAddress) -> Vec<String> {
     let prefix = format!("{}-", node.path.file_name().unwrap_or_default().to_string_lossy());
     let connectors = fs::read_dir(case.paths.drm_class()).into_iter().flatten().flatten();
     let mut connected: Vec<String> = connectors
-        .filter(|entry| fs::read_to_string(entry.path().join("status")).is_ok_and(|status| status.trim() == "connected"))
+        .filter(|entry| file::read_text(entry.path().join("status")).is_ok_and(|status| status.trim() == "connected"))
         .filter_map(|entry| Some(entry.file_name().to_str()?.strip_prefix(&prefix)?.to_owned()))
         .collect();
     connected.sort_unstable();

@@ -99,8 +99,8 @@ fn is_built_in(case: &Case<'_>, function: &Function) -> bool {
 
 fn why_not(case: &Case<'_>, images: &Initramfs) -> (&'static str, String, String) {
     let reboot = |hint: &str| format!("{hint}, and reboot");
-    if KernelCommandLine::parse(&case.host.command_line).off {
-        return ("not-reserved-persona-off", "persona=off is on the kernel command line".into(), "boot without persona=off".into());
+    if let Some(why) = KernelCommandLine::of(&case.host.parameters).off {
+        return ("not-reserved-persona-off", why, "boot without that word".into());
     }
     match images.next_boot(case.settings.as_ref()) {
         NextBoot::NotThere => ("not-reserved-initramfs-missing", "no initramfs image contains Persona".into(), reboot(images.how_to_add())),

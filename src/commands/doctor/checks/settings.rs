@@ -103,13 +103,13 @@ fn next_boot(case: &Case<'_>, area: &mut Area) {
 }
 
 fn command_line(case: &Case<'_>, area: &mut Area) {
-    let ours = KernelCommandLine::parse(&case.host.command_line);
-    if ours.off {
+    let ours = KernelCommandLine::of(&case.host.parameters);
+    if let Some(why) = &ours.off {
         area.warning(
             "persona-off",
             "persona=off",
-            "persona=off is on the kernel command line: nothing was reserved in this boot",
-            "boot without it; if it comes back, remove it from the boot loader's entry",
+            format!("{why}: nothing was reserved in this boot, and there is no menu"),
+            "boot without that word; if it comes back, remove it from the boot loader's entry",
         );
     } else if let Some(name) = ours.persona.filter(|name| !is_known(case, name)) {
         area.warning(

@@ -1,6 +1,7 @@
 //! systemd's unit files: the effective one with its drop-ins, and what is enabled (`systemd.unit(5)`).
 
 use crate::commands::doctor::checks::host::files;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -29,7 +30,7 @@ impl Unit {
     /// `None` if there is no such unit, or it is masked.
     pub(super) fn read(paths: &Paths, name: &str) -> Option<Self> {
         let main = FOLDERS.iter().map(|folder| format!("{folder}/{name}")).find(|file| paths.at(file).symlink_metadata().is_ok())?;
-        let text = fs::read_to_string(paths.at(&main)).ok().filter(|text| !text.is_empty())?;
+        let text = file::read_text(paths.at(&main)).ok().filter(|text| !text.is_empty())?;
         let mut unit = Self::default();
         unit.add(&main, &text);
         // Of drop-ins with the same name the first folder's counts; they are read in the order of their names, whatever their folder.
@@ -41,7 +42,7 @@ impl Unit {
             }
         }
         for (file, path) in drop_ins.values() {
-            unit.add(file, &fs::read_to_string(path).unwrap_or_default());
+            unit.add(file, &file::read_text(path).unwrap_or_default());
         }
         Some(unit)
     }

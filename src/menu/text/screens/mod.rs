@@ -6,6 +6,7 @@ use super::serial::{SerialLine, Terminal};
 use crate::menu::model::Key;
 use crate::menu::threads::{Threads, Token, spawn};
 use crate::sys::console::{self, ConsoleAside};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use persona_paint::View;
 use std::io;
@@ -171,7 +172,7 @@ fn open_serial(paths: &Paths, name: &str) -> io::Result<Option<SerialConsole>> {
 
 /// The kernel's serial consoles: all of its consoles except the virtual terminals.
 fn serial_consoles(paths: &Paths) -> Vec<String> {
-    let active = std::fs::read_to_string(paths.active_consoles()).unwrap_or_default();
+    let active = file::read_text(paths.active_consoles()).unwrap_or_default();
     let is_virtual = |name: &str| name.strip_prefix("tty").is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()));
     let is_name = |name: &&str| !is_virtual(name) && name.bytes().all(|letter| letter.is_ascii_alphanumeric());
     active.split_whitespace().filter(is_name).map(str::to_owned).collect()

@@ -2,6 +2,7 @@
 
 use crate::commands::doctor::checks::host::files;
 use crate::commands::doctor::checks::shell::{assignments, value};
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use std::fs;
 use std::io::ErrorKind;
@@ -28,9 +29,9 @@ pub(super) enum Misplaced {
 impl Config {
     /// `None` if there is no mkinitcpio here.
     pub(super) fn read(paths: &Paths) -> Option<Self> {
-        let mut text = fs::read_to_string(paths.at("/etc/mkinitcpio.conf")).ok()?;
+        let mut text = file::read_text(paths.at("/etc/mkinitcpio.conf")).ok()?;
         for file in files(&paths.at("/etc/mkinitcpio.conf.d"), ".conf") {
-            text = text + "\n" + &fs::read_to_string(file).unwrap_or_default();
+            text = text + "\n" + &file::read_text(file).unwrap_or_default();
         }
         Some(Self::parse(&text))
     }
@@ -63,7 +64,7 @@ impl Presets {
     pub(super) fn read(paths: &Paths) -> Self {
         let mut all = Self::default();
         for file in files(&paths.at("/etc/mkinitcpio.d"), ".preset") {
-            all.add(&fs::read_to_string(file).unwrap_or_default());
+            all.add(&file::read_text(file).unwrap_or_default());
         }
         all
     }

@@ -8,10 +8,11 @@ mod pe;
 use super::{Area, Case};
 use crate::config::{BindTime, Settings};
 use crate::display::card_module;
+use crate::sys::file;
 use crate::sys::paths::Paths;
 use image::{Contents, Unreadable, fingerprint};
 use mkinitcpio::{Config, Misplaced, Presets};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
@@ -47,7 +48,7 @@ impl Initramfs {
     /// Reads every image. An unreadable one is a finding, not an error.
     pub(super) fn read(paths: &Paths) -> Self {
         let presets = Presets::read(paths);
-        let release = fs::read_to_string(paths.kernel_release()).unwrap_or_default();
+        let release = file::read_text(paths.kernel_release()).unwrap_or_default();
         let usual = if presets.images.is_empty() { mkinitcpio::usual_images(paths, release.trim()) } else { Ok(presets.images) };
         let is_hidden = usual == Err(ErrorKind::PermissionDenied);
         let images = usual.unwrap_or_default().into_iter().map(|path| {
@@ -61,7 +62,7 @@ impl Initramfs {
             has_hook: hooks.iter().any(|hook| paths.at(hook).exists()),
             images: images.collect(),
             is_hidden,
-            settings: fs::read(paths.settings()).ok(),
+            settings: file::read(paths.settings(), file::MAX_TEXT).ok(),
             binary: File::open(paths.program()).and_then(|mut file| fingerprint(&mut file)).ok(),
         }
     }

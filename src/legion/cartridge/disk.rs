@@ -93,6 +93,13 @@ impl Disk {
                 .with_code("disk-of-another-kind")
                 .with_hint("if it is a raw image, call it disk.raw; `qemu-img info` shows the format"));
         }
+        if kind == DiskKind::Qcow2 {
+            // What the guest could have changed is not followed anywhere. QEMU opens nothing whose header is damaged.
+            let mut file = File::open(&path).context(doing)?;
+            if let Ok(header) = Header::read(&mut file, &path) {
+                header.ensure_alone(&mut file, &path)?;
+            }
+        }
         let direct = OpenOptions::new().read(true).custom_flags(O_DIRECT).open(&path).is_ok();
         Ok(Self { kind, direct })
     }

@@ -21,8 +21,6 @@ type Share<'a> = dyn FnMut(f64) + 'a;
 /// What `qemu-img info` says about an image.
 #[derive(Debug, Deserialize)]
 pub(super) struct Info {
-    /// QEMU's name for its format.
-    pub(super) format: String,
     /// The disk's size in bytes.
     #[serde(rename = "virtual-size")]
     pub(super) size: u64,
@@ -54,12 +52,15 @@ pub(super) fn create(path: &Path, format: &str, size: u64) -> Result<()> {
     run(&format!("making {}", path.display()), &["create", "-q", "-f", format, "-o", NO_COPY_ON_WRITE], &[path.as_os_str(), size.as_ref()])
 }
 
-/// Detects the format of an image; a `format` that is given is trusted.
-pub(super) fn info(path: &Path, format: Option<&str>) -> Result<Info> {
-    let mut arguments = vec!["info", "--output=json"];
-    arguments.extend(format.iter().flat_map(|format| ["-f", format]));
+/// What an image of this format holds. The format is never detected: what a guest wrote to a raw disk may look like another one.
+pub(super) fn info(path: &Path, format: &str) -> Result<Info> {
     let doing = format!("looking at the image {}", path.display());
-    serde_json::from_str(&output(&doing, &arguments, &[path.as_os_str()])?).context(|| doing)
+    serde_json::from_str(&output(&doing, &["info", "--output=json", "-f", format], &[path.as_os_str()])?).context(|| doing)
+}
+
+/// Checks that an image of another format is consistent and whole.
+pub(super) fn check_format(path: &Path, format: &str) -> Result<()> {
+    run(&format!("checking {}", path.display()), &["check", "-q", "-f", format], &[path.as_os_str()])
 }
 
 /// How many bytes a copy in another format takes at most, not counting zero blocks.
@@ -159,22 +160,41 @@ fn failed(doing: &str, status: ExitStatus, stderr: &[u8], stdout: &[u8]) -> Erro
     let mut message = format!("{doing}: qemu-img failed ({status})");
     let words = [stderr, stdout].map(String::from_utf8_lossy);
     let words = words.iter().flat_map(|text| text.lines()).map(|line| line.trim().trim_start_matches("qemu-img: "));
-    if let Some(first) = words.filter(|line| !line.is_empty() && !line.contains("/100%)")).map(str::to_owned).next() {
+    let first = words.filter(|line| !line.is_empty() && !line.contains("/100%)")).map(str::to_owned).next();
+    if let Some(first) = &first {
         let _ = write!(message, ": {first}");
     }
-    let error = Error::new(message.clone());
-    if message.contains("lock") {
-        error.with_hint("another virtual machine or tool uses the image: stop it first (`fuser -v FILE` shows it)")
-    } else if message.contains("No space left") {
-        error.with_hint("make room on that file system")
+    let error = Error::new(message);
+    match hint(first.as_deref().unwrap_or_default()) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}
+
+/// What helps, by QEMU's own sentences: a name of a file in them may hold any word.
+fn hint(first: &str) -> Option<&'static str> {
+    let is_locked =
+        (first.contains("Failed to get \"") && first.contains("\" lock")) || first.starts_with("Is another process using the image");
+    if is_locked {
+        Some("another virtual machine or tool uses the image: stop it first (`fuser -v FILE` shows it)")
+    } else if first.ends_with("No space left on device") {
+        Some("make room on that file system")
     } else {
-        error
+        None
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hint_goes_by_the_sentence_and_not_by_a_name_in_it() {
+        assert!(hint("Could not open '/a': Failed to get \"write\" lock").is_some_and(|hint| hint.contains("stop it")));
+        assert!(hint("error while writing: No space left on device").is_some_and(|hint| hint.contains("room")));
+        assert_eq!(hint("Could not open backing file: Could not open '/Sherlock/base': No such file or directory"), None);
+        assert_eq!(hint("error reading the block status of sector 0: Input/output error"), None);
+    }
 
     #[test]
     fn progress_is_read_as_it_comes() {

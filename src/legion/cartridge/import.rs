@@ -2,6 +2,7 @@
 
 use super::boot::{self, FirmwareKind};
 use super::create::close;
+use super::foreign::{self, Examined};
 use super::image::{self, Progress};
 use super::parts::names_in;
 use super::{Disk, DiskKind, DiskSize, Shelf, in_use};
@@ -46,7 +47,9 @@ impl Shelf<'_> {
             let device = stable_name(self.paths, &source.path)?;
             symlink(&device, &to).context(|| format!("linking {} to {}", to.display(), device.display()))?;
         } else {
-            copy(&from, is_device, source.becomes, &to, progress)?;
+            // Data that a guest wrote to a device must not be detected as an image format.
+            let format = if is_device { "raw" } else { examined(&from)? };
+            copy(&from, format, source.becomes, &to, progress)?;
             close(&to)?;
         }
         let disk = Disk { kind: source.becomes, direct: false };
@@ -59,22 +62,34 @@ impl Shelf<'_> {
     }
 }
 
-fn copy(from: &Path, is_device: bool, becomes: DiskKind, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
+/// QEMU's name for the format of an image file that is fit to be copied.
+fn examined(from: &Path) -> Result<&'static str> {
+    let Examined { format, note } = foreign::examine(from)?;
+    if let Some(note) = note {
+        log::warn!("{note}");
+    }
+    // Their own check finds what is missing.
+    if format == "parallels" {
+        image::check_format(from, format)?;
+    }
+    Ok(format)
+}
+
+fn copy(from: &Path, format: &str, becomes: DiskKind, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
     let wanted = becomes.driver();
-    // Data that a guest wrote to a device must not be detected as an image format.
-    let image::Info { format, size, .. } = image::info(from, is_device.then_some("raw"))?;
+    let image::Info { size, .. } = image::info(from, format)?;
     let what = |doing: &str| format!("{doing} {}", DiskSize(size));
-    let needed = image::measure(from, &format, wanted)?;
+    let needed = image::measure(from, format, wanted)?;
     let free = in_use::free_space(to.parent().unwrap_or(to)).unwrap_or(u64::MAX);
     if becomes == DiskKind::Qcow2 && needed > free {
         return Err(Error::new(format!("the copy of {} takes {}, and only {} are free", from.display(), DiskSize(needed), DiskSize(free)))
             .with_code("no-space")
             .with_hint("make room, or keep cartridges elsewhere: `cartridges` in the settings"));
     }
-    image::convert(from, &format, to, wanted, &mut |share| progress(&what("copying"), share))?;
+    image::convert(from, format, to, wanted, &mut |share| progress(&what("copying"), share))?;
     // The comparison reads back from the disk, not from the cache of what was to be written.
     File::open(to).and_then(|copy| copy.sync_all()).context(|| format!("writing {}", to.display()))?;
-    image::compare(from, &format, to, wanted, &mut |share| progress(&what("comparing"), share))?;
+    image::compare(from, format, to, wanted, &mut |share| progress(&what("comparing"), share))?;
     if becomes == DiskKind::Qcow2 { image::check(to, false) } else { Ok(()) }
 }
 

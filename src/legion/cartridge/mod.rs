@@ -18,6 +18,7 @@ mod create;
 mod disk;
 mod examine;
 pub mod firmware;
+mod foreign;
 mod image;
 mod import;
 pub mod in_use;

@@ -30,6 +30,13 @@ pub(super) struct Header {
     is_extended: bool,
     /// QEMU marked it as corrupt.
     is_corrupt: bool,
+    /// The name of the image that it is a difference to: offset and length in bytes.
+    backing: Option<(u64, u64)>,
+    /// Its data is in another file.
+    has_external_data: bool,
+    is_encrypted: bool,
+    /// How many snapshots are inside.
+    pub(super) snapshots: u32,
 }
 
 impl Header {
@@ -38,21 +45,50 @@ impl Header {
         let u64_at = |at: usize| Some(u64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         let version = u32_at(4)?;
         let cluster_bits = u32_at(20)?;
+        if !bytes.starts_with(MAGIC) || !(2..=3).contains(&version) || !(9..=21).contains(&cluster_bits) {
+            return None;
+        }
         let features = if version == 2 { 0 } else { u64_at(72)? };
-        let is_sound = bytes.starts_with(MAGIC) && (2..=3).contains(&version) && (9..=21).contains(&cluster_bits);
-        is_sound.then_some(Self {
+        Some(Self {
             size: u64_at(24)?,
             cluster_bits,
             l1: (u64_at(40)?, u64::from(u32_at(36)?) * 8),
             refcounts: (u64_at(48)?, u64::from(u32_at(56)?) << cluster_bits),
             is_extended: features & 1 << 4 != 0,
             is_corrupt: features & 1 << 1 != 0,
+            backing: Some((u64_at(8)?, u64::from(u32_at(16)?).min(1023))).filter(|(offset, _)| *offset > 0),
+            has_external_data: features & 1 << 2 != 0,
+            is_encrypted: u32_at(32)? != 0,
+            snapshots: u32_at(60)?,
         })
     }
 
     pub(super) fn read(file: &mut File, path: &Path) -> Result<Self> {
         let bytes = part(file, 0, 104).context(|| format!("reading the disk {}", path.display()))?;
         Self::parse(&bytes).ok_or_else(|| cut_short(path, "it has no valid qcow2 header"))
+    }
+
+    /// Checks that nothing but this file is read when it is opened.
+    ///
+    /// # Errors
+    /// When it names a backing file or an external data file, or is encrypted.
+    pub(super) fn ensure_alone(&self, file: &mut File, path: &Path) -> Result<()> {
+        let other = match self.backing {
+            Some((offset, length)) => {
+                let name = part(file, offset, length).context(|| format!("reading the disk {}", path.display()))?;
+                format!("its backing file {}", String::from_utf8_lossy(&name))
+            }
+            None if self.has_external_data => "its external data file".to_owned(),
+            None if self.is_encrypted => {
+                return Err(Error::new(format!("the disk {} is encrypted", path.display()))
+                    .with_code("image-encrypted")
+                    .with_hint("convert it to one that is not: `qemu-img convert`"));
+            }
+            None => return Ok(()),
+        };
+        Err(Error::new(format!("the disk {} is not whole without another file: {other}", path.display()))
+            .with_code("source-needs-other-files")
+            .with_hint("an image from elsewhere may name any file of this host: look at what it names, then make one image of both (`qemu-img convert`)"))
     }
 
     /// Checks that the file is long enough for its tables and all data that they reference: a partly copied image is not. Clusters that are

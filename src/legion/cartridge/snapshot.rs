@@ -186,7 +186,7 @@ impl OpenDisk {
             return Ok(());
         }
         let name = inside(label);
-        if image::info(&self.path, Some("qcow2"))?.has_snapshot(&name) {
+        if image::info(&self.path, "qcow2")?.has_snapshot(&name) {
             image::snapshot(&self.path, "-d", &name)?;
         }
         image::check(&self.path, true)

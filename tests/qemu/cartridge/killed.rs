@@ -50,7 +50,9 @@ fn creating() {
 #[test]
 fn importing() {
     let before = Bench::new();
-    fs::write(before.path("images/old.raw"), [7; 1 << 18]).unwrap();
+    let mut disk = [7; 1 << 18];
+    disk[510..512].copy_from_slice(b"\x55\xaa");
+    fs::write(before.path("images/old.raw"), disk).unwrap();
     // Below the root, where `--root` looks for it.
     let import = ["import", "gondor", "/images/old.raw"];
     kill_at_every_step(
@@ -61,7 +63,7 @@ fn importing() {
                 bench.succeeds(&import);
             }
             assert!(bench.is_well("gondor"), "{when}: {}", bench.entry("gondor"));
-            bench.qemu_io("shelf/gondor/disk.qcow2", "read -P 7 0 256k");
+            bench.qemu_io("shelf/gondor/disk.qcow2", "read -P 7 4k 252k");
         },
     );
 }

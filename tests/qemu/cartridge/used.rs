@@ -73,8 +73,10 @@ fn an_image_of_any_format_becomes_the_same_disk() {
         let (file, name) = (format!("images/{format}"), format!("from-{format}"));
         let path = bench.path(&file).display().to_string();
         assert!(Command::new("qemu-img").args(["create", "-q", "-f", format, &path, "16M"]).status().unwrap().success());
-        let write = format!("write -P {number} 5M 64k");
-        assert!(Command::new("qemu-io").args(["-f", format, "-c", &write, &path]).stdout(Stdio::null()).status().unwrap().success());
+        // A partition table: what has none is taken for no disk.
+        for write in [&format!("write -P {number} 5M 64k"), "write -P 0x55 510 1", "write -P 0xaa 511 1"] {
+            assert!(Command::new("qemu-io").args(["-f", format, "-c", write, &path]).stdout(Stdio::null()).status().unwrap().success());
+        }
         let to = if number % 2 == 0 { "qcow2" } else { "raw" };
         bench.succeeds(&["import", &name, &format!("/{file}"), "--format", to]);
         bench.qemu_io(&format!("shelf/{name}/disk.{to}"), &format!("read -P {number} 5M 64k"));
@@ -84,6 +86,25 @@ fn an_image_of_any_format_becomes_the_same_disk() {
     }
     assert_eq!(bench.run(&["import", "none", "/images/none"]).status.code(), Some(1));
     assert_eq!(bench.half_made(), [] as [&Path; 0]);
+}
+
+#[test]
+fn image_that_names_a_file_of_the_host_is_refused_and_nothing_is_left() {
+    let bench = Bench::new();
+    let secret = bench.path("images/secret").display().to_string();
+    fs::write(&secret, [b'x'; 1 << 16]).unwrap();
+    let image = bench.path("images/stranger.qcow2").display().to_string();
+    let arguments = ["create", "-q", "-f", "qcow2", "-F", "raw", "-b", &secret, &image];
+    assert!(Command::new("qemu-img").args(arguments).status().unwrap().success());
+    let output = bench.run(&["import", "gondor", "/images/stranger.qcow2"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("images/secret"), "{said}");
+    assert!(!bench.path("shelf/gondor").exists());
+    assert_eq!(bench.half_made(), [] as [&Path; 0]);
+    // Put into a cartridge by whoever may write there, it is not opened either.
+    bench.succeeds(&["create", "gondor", "--size", "1M"]);
+    fs::copy(&image, bench.path("shelf/gondor/disk.qcow2")).unwrap();
+    assert_eq!(bench.entry("gondor")["trouble_code"], "source-needs-other-files");
 }
 
 #[test]

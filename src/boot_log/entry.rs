@@ -23,9 +23,10 @@ pub struct JournalEntry {
 }
 
 impl JournalEntry {
-    /// The entries in the journal's output. Lines that are no entries are skipped: a partial log is better than none.
-    pub fn read(output: &str) -> Vec<Self> {
-        let mut entries: Vec<Self> = output.lines().filter_map(Self::parse).collect();
+    /// The entries in the journal's output. Lines that are no entries are skipped: a partial log is better than none. Any user can write
+    /// into the journal under Persona's name: only root's entries count, and of `legion` (a user ID) what it says of its own phases.
+    pub fn read(output: &str, legion: Option<u32>) -> Vec<Self> {
+        let mut entries: Vec<Self> = output.lines().filter_map(|line| Self::parse(line, legion)).collect();
         // journald stores the entries that the kernel log kept from the initramfs after entries that it received itself.
         let mut boots: Vec<String> = Vec::new();
         for entry in &entries {
@@ -38,8 +39,15 @@ impl JournalEntry {
     }
 
     /// Reads `systemd.journal-fields(7)`.
-    fn parse(line: &str) -> Option<Self> {
+    fn parse(line: &str, legion: Option<u32>) -> Option<Self> {
         let fields: Value = serde_json::from_str(line).ok()?;
+        // Fields with an underscore are journald's own. The kernel log has no user: only root writes there.
+        let user: Option<u32> = fields.get("_UID").and_then(|user| user.as_str()?.parse().ok());
+        let is_kernel_log = fields.get("_TRANSPORT").and_then(Value::as_str) == Some("kernel");
+        let is_root = is_kernel_log || user == Some(0);
+        if !is_root && (user.is_none() || user != legion) {
+            return None;
+        }
         let micros = |name: &str| fields.get(name)?.as_str()?.parse().ok().map(Duration::from_micros);
         let heard = micros("__MONOTONIC_TIMESTAMP")?;
         // The kernel's own time stamp for an entry of its log, which journald has read later.
@@ -57,6 +65,7 @@ impl JournalEntry {
         // In the initramfs without a journal, the kernel log has the event in a line of its own.
         let in_kernel_log = || text("SYSLOG_IDENTIFIER").filter(|identifier| *identifier == EVENT_IDENTIFIER).map(|_| message.as_str());
         let event = text(EVENT_FIELD).or_else(in_kernel_log).and_then(LogEvent::parse);
+        let event = event.filter(|event| is_root || matches!(event, LogEvent::Phase { .. }));
         Some(Self {
             event,
             boot: fields.get("_BOOT_ID")?.as_str()?.to_owned(),

@@ -33,7 +33,8 @@ pub fn entries(paths: &Paths, boots: Boots) -> Result<String> {
         Boots::One(number) => Some(format!("--boot={number}")),
         Boots::All => None,
     };
-    let fields = format!("--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,{EVENT_FIELD},_SOURCE_MONOTONIC_TIMESTAMP,_BOOT_ID");
+    let fields =
+        format!("--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,{EVENT_FIELD},_SOURCE_MONOTONIC_TIMESTAMP,_BOOT_ID,_UID,_TRANSPORT");
     let arguments = ["--quiet", "--no-pager", "--output=json", &fields, "-t", IDENTIFIER, "-t", EVENT_IDENTIFIER];
     journalctl(paths, &arguments.into_iter().chain(boot.as_deref()).collect::<Vec<_>>()).map_err(|error| match boots {
         Boots::One(number) if number != 0 => {

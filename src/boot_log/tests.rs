@@ -12,7 +12,7 @@ const BOOTS: &str = "IDX BOOT ID                          FIRST ENTRY           
      0 33333333333333333333333333333333 Mon 2026-11-23 14:02:18 UTC Mon 2026-11-23 14:03:41 UTC\n";
 
 fn logs() -> Vec<BootLog> {
-    BootLog::all(&JournalEntry::read(JOURNAL), &entry::numbers(BOOTS))
+    BootLog::all(&JournalEntry::read(JOURNAL, Some(972)), &entry::numbers(BOOTS))
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn what_the_initramfs_told_comes_first_although_the_journal_heard_it_later() {
 
 #[test]
 fn a_journal_that_does_not_count_boots_is_told_all_the_same() {
-    let logs = BootLog::all(&JournalEntry::read(JOURNAL), &entry::numbers("No journal files were found.\n"));
+    let logs = BootLog::all(&JournalEntry::read(JOURNAL, Some(972)), &entry::numbers("No journal files were found.\n"));
     assert!(logs.len() == 3 && logs.iter().all(|log| log.number.is_none()));
     assert!(
         text::full(&logs[0], Style::PLAIN).starts_with("Boot 11111111111111111111111111111111, which began on 2026-11-22 14:02:11 UTC\n")
@@ -77,4 +77,31 @@ fn a_choice_that_is_heard_of_after_its_first_step_belongs_to_it() {
     let runs: Vec<_> = logs[0].runs.iter().map(|run| (run.reason, run.by.as_deref(), run.devices_took_ms)).collect();
     use crate::state::Reason;
     assert_eq!(runs, [(Some(Reason::Remote), Some("sam"), Some(2000)), (Some(Reason::Picked), None, None)]);
+}
+
+#[test]
+fn entry_of_another_user_is_none_and_legion_speaks_of_its_phases_only() {
+    let line = |user: &str, event: &str| {
+        let event = serde_json::Value::from(event);
+        format!(
+            r#"{{"__REALTIME_TIMESTAMP":"9000000","__MONOTONIC_TIMESTAMP":"5000000","_BOOT_ID":"1","PRIORITY":"6","MESSAGE":"m",{user}"PERSONA_EVENT":{event}}}"#
+        )
+    };
+    let (choice, phase) = (
+        r#"{"choice":{"persona":"mordor","reason":"remote","by":"root"}}"#,
+        r#"{"phase":{"subject":"gondor","phase":"running","why":null}}"#,
+    );
+    let heard = |user: &str, event: &str| {
+        let entries = JournalEntry::read(&line(user, event), Some(972));
+        entries.first().map(|entry| entry.event.is_some())
+    };
+    for (user, of_choice, of_phase) in [
+        (r#""_UID":"0","#, Some(true), Some(true)),
+        (r#""_UID":"972","#, Some(false), Some(true)),
+        (r#""_UID":"1000","#, None, None),
+        ("", None, None),
+        (r#""_TRANSPORT":"kernel","#, Some(true), Some(true)),
+    ] {
+        assert_eq!((heard(user, choice), heard(user, phase)), (of_choice, of_phase), "{user}");
+    }
 }

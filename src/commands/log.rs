@@ -4,6 +4,7 @@ use super::{OutputFormat, print, print_json};
 use crate::boot_log::journal::{self, Boots};
 use crate::boot_log::{BootLog, JournalEntry, entry, text};
 use crate::error::Result;
+use crate::sys::account::Account;
 use crate::sys::paths::Paths;
 use crate::sys::style::Style;
 use std::io::Write;
@@ -13,7 +14,7 @@ use std::io::Write;
 /// # Errors
 /// When there is no journal, or none of this boot.
 pub fn log(paths: &Paths, boots: Boots, output: OutputFormat, style: Style, out: &mut dyn Write) -> Result<()> {
-    let entries = JournalEntry::read(&journal::entries(paths, boots)?);
+    let entries = JournalEntry::read(&journal::entries(paths, boots)?, Account::of_legion(paths).ok().map(|account| account.uid));
     // The boots are printed without numbers if those are unknown.
     let numbers = journal::boots(paths).map(|list| entry::numbers(&list)).unwrap_or_else(|error| {
         log::info!("{error}");

@@ -1,6 +1,5 @@
 //! Reports a supervisor's state of legion: to the state file, the service manager and the log.
 
-use crate::boot_log::LogEvent;
 use crate::error::Result;
 use crate::legion::announce;
 use crate::legion::ending::Ending;
@@ -54,7 +53,7 @@ impl StatusReporter<'_> {
 
     /// The guest runs well; this stays true whatever comes later.
     pub(super) fn runs_well(&mut self) {
-        LogEvent::Decision(format!("{} runs well", self.persona)).info();
+        log::info!("{} runs well", self.persona);
         self.runs_well = true;
         self.write(LegionState { why: self.why.clone(), ..LegionState::new(self.phase, self.persona) });
     }

@@ -1,6 +1,7 @@
 //! The system calls that no safe crate offers. The only module with `unsafe`.
 #![allow(unsafe_code)]
 
+use nix::errno::Errno;
 use nix::libc::c_int;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use std::fs::File;
@@ -240,8 +241,14 @@ pub fn effective_user() -> u32 {
 
 /// Kills the program that `command` will start when this thread ends in any way.
 pub fn die_with_us(command: &mut std::process::Command) -> &mut std::process::Command {
-    // SAFETY: the closure makes one system call, which is safe between fork and exec.
-    unsafe { command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)) }
+    let parent = nix::unistd::getpid();
+    let bind = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // A parent that died before that sends no signal any more.
+        if nix::unistd::getppid() == parent { Ok(()) } else { Err(io::Error::from(Errno::ESRCH)) }
+    };
+    // SAFETY: the closure makes two system calls and allocates nothing, which is safe between fork and exec.
+    unsafe { command.pre_exec(bind) }
 }
 
 /// Whether every device of a VFIO group (`/dev/vfio/N`, opened) is bound to a VFIO driver or to none, so that it can be

@@ -120,9 +120,9 @@ pub(super) fn is_of_card(card: &Function, other: &Function) -> bool {
 fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: &Machine) -> (Closure, Option<Warning>) {
     let functions = || addresses.iter().filter_map(|address| machine.function(*address));
     // Before coldplug nothing is mounted and no route is set, so it is unknown which of these the host needs.
-    let is_of_a_card = |function: &Function| functions().any(|card| is_of_card(card, function));
-    let may_carry = |function: &Function| !machine.needs_are_known && function.is_usb() && !is_of_a_card(function);
-    let doubtful = functions().find(|function| function.is_storage() || function.is_network() || may_carry(function));
+    let is_on_a_card = |function: &Function| functions().any(|card| card.is_display() && card.address.same_slot(function.address));
+    let may_carry = |function: &Function| !machine.needs_are_known && function.is_usb() && !is_on_a_card(function);
+    let doubtful = functions().find(|function| function.is_storage() || function.is_network());
     let wished = |slot: PciAddress| slot_time(entries, slot, machine);
     let anywhere = entries.iter().filter_map(|entry| wished(entry.device)).max().unwrap_or(BindTime::Launch);
     let mut members: Vec<Member> = Vec::new();
@@ -149,20 +149,23 @@ fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: 
                 driver: function.driver.clone(),
                 is_display: function.is_display(),
                 group: function.iommu_group,
-                at: if doubtful.is_some() { BindTime::Launch } else { wished(address).unwrap_or(anywhere) },
+                at: if doubtful.is_some() || may_carry(function) { BindTime::Launch } else { wished(address).unwrap_or(anywhere) },
             });
         }
     }
     let early = entries.iter().find(|entry| wished(entry.device) == Some(BindTime::Boot));
-    let note = doubtful.zip(early).map(|(doubtful, entry)| {
-        let why = "in the initramfs it is not known yet whether the host needs it";
-        let what = if doubtful.address == entry.device {
-            format!("{doubtful} is bound at launch, not at boot: {why} for its root file system or network")
-        } else {
-            format!("{} is bound at launch, not at boot: {doubtful} goes with it, and {why}", entry.device)
-        };
-        Warning { code: "bound-at-launch", address: Some(entry.device), what, hint: None }
-    });
+    let note = doubtful
+        .or_else(|| functions().find(|function| may_carry(function) && wished(function.address) == Some(BindTime::Boot)))
+        .zip(early)
+        .map(|(doubtful, entry)| {
+            let why = "in the initramfs it is not known yet whether the host needs it";
+            let what = if doubtful.address == entry.device {
+                format!("{doubtful} is bound at launch, not at boot: {why} for its root file system or network")
+            } else {
+                format!("{} is bound at launch, not at boot: {doubtful} goes with it, and {why}", entry.device)
+            };
+            Warning { code: "bound-at-launch", address: Some(entry.device), what, hint: None }
+        });
     (Closure { members }, note)
 }
 

@@ -78,6 +78,19 @@ pub(crate) fn lives_on(artifacts: &Artifacts, kind: ImageKind) -> Result<()> {
     Ok(())
 }
 
+/// Without a root file system a person gets a shell: what is typed goes there, and starts no persona.
+pub(crate) fn emergency(artifacts: &Artifacts) -> Result<()> {
+    let settings = with_timeout(&without_motion(&artifacts.settings), "never");
+    let scenario = Scenario::new("emergency").settings(&settings).cmdline("root=/dev/nope");
+    let mut machine = Machine::power_on(artifacts, &Hardware::small(), &scenario)?;
+    machine.wait_for_screen(Head::Display, "the menu is on the screen", Picture::is_painted)?;
+    machine.wait_for_screen(Head::Display, "the shell is on the screen", |picture| !picture.is_painted())?;
+    for key in ["p", "o", "w", "e", "r", "o", "f", "f", "spc", "minus", "f", "ret"] {
+        machine.press(Keyboard::Host, key)?;
+    }
+    machine.wait_for_power_off(STEP).map(drop)
+}
+
 /// The image has an older copy of the settings; the host's hold, and so does the host's override.
 pub(crate) fn settles(artifacts: &Artifacts, kind: ImageKind) -> Result<()> {
     let mut old: DocumentMut = artifacts.settings.parse().unwrap();

@@ -58,6 +58,7 @@ const CASES: &[Case] = &[
     case("settles-busybox", |artifacts| early::settles(artifacts, ImageKind::Busybox)),
     case("settles-systemd", |artifacts| early::settles(artifacts, ImageKind::Systemd)),
     case("doubt-no-card", doubt::no_card),
+    case("early-emergency", early::emergency),
     case("early-busybox", |artifacts| early::lives_on(artifacts, ImageKind::Busybox)),
     case("early-systemd", |artifacts| early::lives_on(artifacts, ImageKind::Systemd)),
     case("console-screens", console::screens),

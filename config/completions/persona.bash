@@ -23,7 +23,7 @@ _persona() {
         # What stands before `=` is there already.
         [[ $word == *=* ]] && word=${word#*=}
         COMPREPLY+=("$word")
-    done < <("${COMP_WORDS[0]}" complete -- "${words[@]}" 2>/dev/null)
+    done < <(command persona complete -- "${words[@]}" 2>/dev/null)
 }
 
 complete -F _persona persona

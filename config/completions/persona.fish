@@ -2,7 +2,7 @@
 
 function __persona_complete
     set -l words (commandline --tokenize --cut-at-cursor --current-process)
-    set -l offers ($words[1] complete -- $words[2..] (commandline --current-token --cut-at-cursor) 2>/dev/null)
+    set -l offers (command persona complete -- $words[2..] (commandline --current-token --cut-at-cursor) 2>/dev/null)
     if test "$offers" = FILE
         __fish_complete_path (commandline --current-token --cut-at-cursor)
     else

@@ -4,7 +4,7 @@
 _persona() {
     local -a offers
     local line word
-    for line in "${(@f)$("${words[1]}" complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
+    for line in "${(@f)$(command persona complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)}"; do
         word=${line%%$'\t'*}
         if [[ $word == FILE ]]; then
             _files

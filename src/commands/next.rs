@@ -112,7 +112,7 @@ mod tests {
         next.write(&paths).unwrap();
         let told = "lab from the next boot on, until `persona next --clear`\nThere is no such persona: the next boot starts the default, gondor.\n";
         assert_eq!(show(0), told);
-        let choice = Choice { persona: "gondor".into(), reason: Reason::Timeout };
+        let choice = Choice { persona: "gondor".into(), reason: Reason::Timeout, pin_asked: false };
         for boot in ["1", "2", "3"] {
             std::fs::create_dir_all(paths.boot_id().parent().unwrap()).unwrap();
             std::fs::write(paths.boot_id(), boot).unwrap();
@@ -122,7 +122,7 @@ mod tests {
         assert!(told.starts_with("Cleared: lab for every boot. Without one, the menu waits at the next boot: gondor is skipped"), "{told}");
         StartCounts::reset(&paths, "gondor").unwrap();
         std::fs::remove_file(paths.boot_id()).unwrap();
-        let choice = Choice { persona: "mordor".into(), reason: Reason::Timeout };
+        let choice = Choice { persona: "mordor".into(), reason: Reason::Timeout, pin_asked: false };
         (0..3).for_each(|_| StartCounts::count(&paths, &choice).unwrap());
         assert!(StartCounts::read(&paths).unwrap().unwrap().is_skipped("mordor"));
         assert_eq!(said(|out| set(&paths, "mordor", false, &asked, out)), "Mordor starts at the next boot, once.\n");

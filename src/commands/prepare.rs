@@ -55,6 +55,7 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     let settings = Settings::load(paths)?;
     let persona = find_persona(&settings, &choice.persona)?;
     let legion = persona.legion().ok_or_else(|| Error::new(format!("{} does not start legion", persona.title)))?;
+    choice.ensure_pin_was_asked(persona)?;
     let account = Account::of_legion(paths)?;
     // Before anything that could fail or crash the machine.
     StartCounts::count(paths, choice)?;

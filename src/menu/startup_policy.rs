@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_twice() {
-        let choice = Some(Choice { persona: "a".into(), reason: Reason::Timeout });
+        let choice = Some(Choice { persona: "a".into(), reason: Reason::Timeout, pin_asked: false });
         let memory = PersistedState { choice, next: next("b"), ..PersistedState::default() };
         assert_eq!(opens("a", "persona=b", &memory), later("a", Timeout::Never, false));
     }
@@ -232,7 +232,7 @@ mod tests {
             counts in prop::collection::vec((prop::sample::select(vec!["a", "b", "lab", "gone"]), 0..6_u32), 0..4),
             chosen in any::<bool>(),
         ) {
-            let choice = chosen.then(|| Choice { persona: "b".into(), reason: Reason::Picked });
+            let choice = chosen.then(|| Choice { persona: "b".into(), reason: Reason::Picked, pin_asked: false });
             let memory = PersistedState { last: last.map(str::to_owned), next: wanted.and_then(next), starts: failed_boots(&counts), choice };
             let settings = settings(default);
             let command_line = command_line(word);

@@ -10,7 +10,8 @@ pub mod operation;
 pub(crate) mod record;
 mod starts;
 
-use crate::error::Result;
+use crate::config::Persona;
+use crate::error::{Error, Result};
 use crate::sys::atomic;
 use crate::sys::file;
 use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
@@ -69,9 +70,25 @@ pub struct Choice {
     pub persona: String,
     /// Why it was chosen.
     pub reason: Reason,
+    /// Whether its PIN was asked for. A menu of the initramfs may have had settings without one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pin_asked: bool,
 }
 
 impl Choice {
+    /// Checks that a persona with a PIN was not picked without it.
+    ///
+    /// # Errors
+    /// When it was.
+    pub fn ensure_pin_was_asked(&self, persona: &Persona) -> Result<()> {
+        if persona.pin.is_none() || self.pin_asked || self.reason != Reason::Picked {
+            return Ok(());
+        }
+        Err(Error::new(format!("{} was picked before its PIN was known: the initramfs has older settings", persona.title))
+            .with_code("pin-not-asked")
+            .with_hint("pick it again in the menu, and rebuild the initramfs"))
+    }
+
     /// The choice, if there is one yet.
     ///
     /// # Errors

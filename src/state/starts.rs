@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn choice(reason: Reason) -> Choice {
-        Choice { persona: "a".into(), reason }
+        Choice { persona: "a".into(), reason, pin_asked: false }
     }
 
     fn boots(paths: &Paths) -> u32 {

@@ -11,7 +11,7 @@ fn after(until_cleared: bool, chosen: &str, reason: Reason) -> Option<Override> 
     let root = tempfile::tempdir().unwrap();
     let paths = Paths::new(root.path(), None);
     mordor(until_cleared).write(&paths).unwrap();
-    Override::use_up(&paths, &Choice { persona: chosen.into(), reason }).unwrap();
+    Override::use_up(&paths, &Choice { persona: chosen.into(), reason, pin_asked: false }).unwrap();
     Override::read(&paths).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn override_set_while_another_is_spent_is_kept() {
     let (done, is_done) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            Override::use_up(&paths, &Choice { persona: "mordor".into(), reason: Reason::Override }).unwrap();
+            Override::use_up(&paths, &Choice { persona: "mordor".into(), reason: Reason::Override, pin_asked: false }).unwrap();
             done.send(()).unwrap();
         });
         // Whether it has read the record by now or not: it removes nothing while another process changes it.
@@ -54,7 +54,7 @@ fn what_is_set_for_the_next_boot_is_not_spent_in_this_one() {
     let again = Override { boot: boot_id(&paths), ..mordor(false) };
     again.write(&paths).unwrap();
     // legion is started a second time by hand, in a boot that an override began.
-    Override::use_up(&paths, &Choice { persona: "mordor".into(), reason: Reason::Override }).unwrap();
+    Override::use_up(&paths, &Choice { persona: "mordor".into(), reason: Reason::Override, pin_asked: false }).unwrap();
     assert_eq!(Override::read(&paths).unwrap(), Some(again.clone()));
     assert!(!again.is_for(Some("this")) && again.is_for(Some("next")) && again.is_for(None));
     assert!(Override { boot: None, ..again }.is_for(Some("this")), "an older file");
@@ -69,7 +69,10 @@ fn text_of<R: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(record
 
 #[test]
 fn every_file_looks_as_others_read_it() {
-    assert_eq!(text_of(&Choice { persona: "mordor".into(), reason: Reason::Picked }), "persona = \"mordor\"\nreason = \"picked\"\n");
+    assert_eq!(
+        text_of(&Choice { persona: "mordor".into(), reason: Reason::Picked, pin_asked: false }),
+        "persona = \"mordor\"\nreason = \"picked\"\n"
+    );
     let next = Override { boot: None, ..mordor(true) };
     assert_eq!(text_of(&next), "persona = \"mordor\"\nuntil_cleared = true\n");
     let next = Override { by: Some("sam from 192.0.2.7".into()), at: Some(7), boot: Some("1-2".into()), ..next };
@@ -121,4 +124,19 @@ fn a_file_that_cannot_be_read_says_why_and_a_newer_ones_keys_do_no_harm() {
     assert!(document::read::<MenuState>("keyboards = -1", "x").unwrap_err().to_string().contains("`-1`"));
     let newer = document::read::<Override>("colour = 3\npersona = \"a\"\n[more]\nx = 1\n", "x").unwrap();
     assert_eq!(newer, Override { persona: "a".into(), until_cleared: false, by: None, at: None, boot: None });
+}
+
+#[test]
+fn persona_with_a_pin_is_not_started_by_a_pick_without_it() {
+    let settings = "[[persona]]\nname = \"a\"\npin = \"PIN\"\n[[persona]]\nname = \"b\"\n";
+    let settings = settings.replace("PIN", &crate::config::pin::Pin::hash("1234", &[7; 16]).unwrap().to_string());
+    let settings = crate::config::Settings::parse(&settings, "test").unwrap();
+    let started = |persona: &str, reason, pin_asked| {
+        let choice = Choice { persona: persona.into(), reason, pin_asked };
+        choice.ensure_pin_was_asked(settings.persona(persona).unwrap()).map_err(|error| error.code())
+    };
+    assert_eq!(started("a", Reason::Picked, false), Err(Some("pin-not-asked")));
+    assert_eq!(started("a", Reason::Picked, true), Ok(()));
+    assert_eq!(started("a", Reason::Remote, false), Ok(()), "root asked");
+    assert_eq!(started("b", Reason::Picked, false), Ok(()));
 }

@@ -56,7 +56,7 @@ impl Machine {
     }
 
     fn chosen(self, persona: &str) -> Self {
-        Choice { persona: persona.into(), reason: Reason::Picked }.write(&self.paths()).unwrap();
+        Choice { persona: persona.into(), reason: Reason::Picked, pin_asked: false }.write(&self.paths()).unwrap();
         self
     }
 

@@ -67,7 +67,7 @@ fn the_writing_process() {
     let root = std::env::var_os(ROOT).expect("the test of many writers runs this one");
     let paths = Paths::new(root, None);
     let number: usize = std::env::var(NUMBER).unwrap().parse().unwrap();
-    let choice = Choice { persona: name(number), reason: Reason::Timeout };
+    let choice = Choice { persona: name(number), reason: Reason::Timeout, pin_asked: false };
     match std::env::var(WHAT).unwrap().as_str() {
         "choice" => choice.write(&paths).unwrap(),
         "count" => StartCounts::count(&paths, &choice).unwrap(),

@@ -152,7 +152,7 @@ fn start_as(paths: &Paths, persona: &Persona, who: &str, follower: &mut Follower
     LegionState::forget(paths)?;
     let name = &persona.name;
     journal::write(paths, &LogEvent::Choice { persona: name.clone(), reason: Reason::Remote, by: Some(who.to_owned()) });
-    Choice { persona: name.clone(), reason: Reason::Remote }.write(paths)?;
+    Choice { persona: name.clone(), reason: Reason::Remote, pin_asked: false }.write(paths)?;
     let came = follower.run(&["start", LEGION], &format!("starting {name}"));
     match (or_absent(LegionState::read(paths)), came) {
         (_, Ok(Came::Interrupted)) => Err(Error::new(format!("interrupted: {LEGION} continues starting {name}")).with_hint(TELLS)),

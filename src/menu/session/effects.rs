@@ -83,7 +83,7 @@ impl Session {
         // be left behind.
         let starts = self.transition.is_over();
         if !starts {
-            self.chosen_early = Some(Choice { persona: persona.name.clone(), reason });
+            self.chosen_early = Some(Choice { persona: persona.name.clone(), reason, pin_asked: false });
         }
         let (paths, work) = (self.paths.clone(), self.work.clone());
         sources.record(move |reporter| {

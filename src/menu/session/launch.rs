@@ -24,7 +24,8 @@ pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason, by: Optio
     LogEvent::Choice { persona: persona.name.clone(), reason, by }.info();
     // The same end twice in a row must be reported twice.
     LegionState::forget(paths)?;
-    let choice = Choice { persona: persona.name.clone(), reason };
+    // The menu lets nobody pick a persona with a PIN without asking for it.
+    let choice = Choice { persona: persona.name.clone(), reason, pin_asked: persona.pin.is_some() && reason == Reason::Picked };
     choice.write(paths)?;
     Ok(choice)
 }
@@ -33,8 +34,9 @@ pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason, by: Optio
 /// the host's state can be written.
 ///
 /// # Errors
-/// When the count cannot be written.
+/// When the count cannot be written, or the persona's PIN was not asked for.
 pub(super) fn of(paths: &Paths, persona: &Persona, choice: &Choice) -> Result<Option<Launch>> {
+    choice.ensure_pin_was_asked(persona)?;
     match &persona.starts {
         Starts::Legion(_) => Ok(Some(Launch::Legion)),
         Starts::Host => Override::use_up(paths, choice).map(|()| None),

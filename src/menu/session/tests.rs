@@ -191,7 +191,7 @@ fn loop_beside_a_slow_disk_and_a_held_lock_moves_the_highlight_and_the_choice_la
 
     drop(holder.stdin.take());
     bench.until(|bench| !bench.menu().is_recording());
-    assert_eq!(Choice::read(&paths).unwrap().unwrap(), Choice { persona: "lab".into(), reason: Reason::Picked });
+    assert_eq!(Choice::read(&paths).unwrap().unwrap(), Choice { persona: "lab".into(), reason: Reason::Picked, pin_asked: false });
     assert_eq!(StartCounts::read(&paths).unwrap().unwrap().of("lab"), 1);
     assert_eq!((bench.menu().stage_word(), bench.menu().highlighted()), ("starting", 0));
     holder.wait().unwrap();

@@ -5,6 +5,7 @@ mod any_failure;
 mod any_machine;
 mod any_tree;
 mod binding;
+mod detecting;
 mod doubt;
 mod host_use;
 mod kernel;

@@ -1,6 +1,7 @@
 //! Huge pages: checks whether legion can have them.
 
 use crate::config::value::MemorySize;
+use crate::error::{Error, Result};
 use crate::sys::file;
 use crate::sys::paths::Paths;
 
@@ -37,6 +38,23 @@ pub struct Shortage {
     pub hint: String,
 }
 
+/// Checks that the host has that much memory at all.
+///
+/// # Errors
+/// When it has less. Unknown is no reason: the kernel refuses what it cannot give.
+pub(super) fn ensure_there(paths: &Paths, memory: MemorySize) -> Result<()> {
+    let info = file::read_text(paths.memory_info()).unwrap_or_default();
+    let kibibytes = info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    match kibibytes.map(|total| total >> 10) {
+        Some(total) if memory.mebibytes() > total => {
+            Err(Error::new(format!("legion is to have {} MiB of memory, and this machine has {total}", memory.mebibytes()))
+                .with_code("memory-above-machine")
+                .with_hint("write less as `memory` in the settings, and leave some to the host"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The kernel's pool of huge pages of one size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Pool {
@@ -51,7 +69,7 @@ struct Pool {
 ///
 /// # Errors
 /// When there are too few; ordinary memory is used then.
-pub fn huge_pages(paths: &Paths, memory: MemorySize, legion_runs: bool) -> Result<HugePages, Shortage> {
+pub fn huge_pages(paths: &Paths, memory: MemorySize, legion_runs: bool) -> std::result::Result<HugePages, Shortage> {
     choose(memory, HugePages::ALL.map(|size| (size, pool(paths, size))), legion_runs)
 }
 
@@ -62,7 +80,7 @@ fn pool(paths: &Paths, size: HugePages) -> Pool {
     Pool { all: number("nr_hugepages"), free: number("free_hugepages").saturating_sub(number("resv_hugepages")) }
 }
 
-fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) -> Result<HugePages, Shortage> {
+fn choose(memory: MemorySize, pools: [(HugePages, Pool); 2], legion_runs: bool) -> std::result::Result<HugePages, Shortage> {
     let there = |pool: &Pool| if legion_runs { pool.all } else { pool.free };
     let fits = |(size, pool): &(HugePages, Pool)| {
         memory.mebibytes().is_multiple_of(size.mebibytes()) && there(pool) >= memory.mebibytes() / size.mebibytes()
@@ -103,7 +121,7 @@ mod tests {
     const SMALL: HugePages = HugePages::TwoMebibytes;
     const LARGE: HugePages = HugePages::Gibibyte;
 
-    fn chosen(memory: &str, large: u64, small: (u64, u64)) -> Result<HugePages, &'static str> {
+    fn chosen(memory: &str, large: u64, small: (u64, u64)) -> std::result::Result<HugePages, &'static str> {
         let pools = [(LARGE, Pool { all: large, free: large }), (SMALL, Pool { all: small.0, free: small.1 })];
         choose(memory.parse().unwrap(), pools, false).map_err(|shortage| shortage.code)
     }

@@ -1,16 +1,16 @@
 //! Collects what this persona's machine consists of on this host.
 
 use crate::config::{Legion, Passthrough};
-use crate::error::{Context, Error, Result};
+use crate::error::Result;
 use crate::legion::cartridge::Cartridge;
 use crate::legion::cartridge::firmware::Firmware;
 use crate::legion::memory::{self, HugePages};
+use crate::legion::rom;
 use crate::legion::topology::Processors;
 use crate::passthrough::Warning;
 use crate::state::{LegionState, Phase};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
-use std::fs;
 use std::path::Path;
 
 /// The input of [`crate::legion::qemu::argv()`].
@@ -42,7 +42,7 @@ impl<'a> VirtualMachine<'a> {
     /// Huge pages and Secure Boot are left out with a note if they are not available: legion runs without them safely.
     ///
     /// # Errors
-    /// When firmware, a host CPU or a file that the settings name is missing.
+    /// When firmware, a host CPU, memory or a file that the settings name is missing.
     pub fn find(
         paths: &Paths,
         legion: &'a Legion,
@@ -55,13 +55,12 @@ impl<'a> VirtualMachine<'a> {
         let mut notes = std::mem::take(&mut processors.notes);
         let mut note =
             |code: &'static str, what: String, hint: &str| notes.push(Warning { code, address: None, what, hint: Some(hint.to_owned()) });
-        for Passthrough { device, romfile, .. } in passthrough.iter().filter(|entry| devices.contains(&entry.device)) {
+        for Passthrough { device, id, romfile, .. } in passthrough.iter().filter(|entry| devices.contains(&entry.device)) {
             if let Some(file) = romfile {
-                let hint = "correct or remove this `romfile` in the settings";
-                is_file(paths, file, || format!("looking at {device}'s romfile {}", file.display()))
-                    .map_err(|error| error.with_hint(hint))?;
+                rom::check(paths, file, *device, *id)?;
             }
         }
+        memory::ensure_there(paths, legion.memory)?;
         if legion.secure_boot && firmware.is_none() {
             note(
                 "secure-boot-without-uefi",
@@ -81,9 +80,4 @@ impl<'a> VirtualMachine<'a> {
         };
         Ok(Self { legion, cartridge, devices, passthrough, iso: cartridge.install.as_deref(), firmware, processors, hugepages, notes })
     }
-}
-
-/// Checks that the file exists.
-fn is_file(paths: &Paths, file: &Path, doing: impl Fn() -> String) -> Result<()> {
-    if fs::metadata(paths.at(file)).context(&doing)?.is_file() { Ok(()) } else { Err(Error::caused_by(doing(), "it is not a file")) }
 }

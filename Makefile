@@ -60,7 +60,7 @@ install-program:
 	install -Dm644 initcpio/install/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/install/persona'
 	install -Dm644 initcpio/hooks/persona '$(DESTDIR)$(PREFIX)/lib/initcpio/hooks/persona'
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona' README.md
-	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona/docs' docs/guide.md docs/legion.md docs/design.md docs/control.md docs/json.md
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/doc/persona/docs' docs/guide.md docs/settings.md docs/legion.md docs/design.md docs/control.md docs/json.md
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/licenses/persona' LICENSE-MIT LICENSE-APACHE
 
 # What QEMU, the guest images and the tests need and this machine lacks.

@@ -152,7 +152,7 @@ fn keyboards(paths: &Paths, tree: &Tree) -> Vec<Option<PciAddress>> {
     let entries = fs::read_dir(paths.input_class()).into_iter().flatten().flatten();
     let inputs = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("input")));
     let typeable = inputs.filter(|entry| first_line(&entry.path().join("capabilities/key")).is_some_and(|keys| has_letters(&keys)));
-    let real = typeable.filter_map(|entry| tree.canonical(&entry.path())).filter(|path| !tree.is_virtual(path));
+    let real = typeable.filter_map(|entry| tree.entry(&entry.path())).filter(|path| !tree.is_virtual(path));
     real.map(|path| tree.functions_in(&path).last().copied()).collect()
 }
 

@@ -28,8 +28,9 @@ pub(super) fn idle_override(folder: &Path, driver: Option<&str>) -> Option<Strin
 /// Whether a driver hung on it in this boot. A mark counts if the owner of its folder made it: a guest that broke out may write there too.
 pub(super) fn is_hung(paths: &Paths, address: PciAddress) -> bool {
     let mark = paths.hung_device(address);
+    let Ok(found) = mark.symlink_metadata() else { return false };
     let owner = mark.parent().and_then(|folder| folder.metadata().ok()).map(|folder| folder.uid());
-    mark.symlink_metadata().is_ok_and(|mark| Some(mark.uid()) == owner)
+    owner == Some(found.uid())
 }
 
 /// The name of a link's target, such as the driver of a device.

@@ -65,6 +65,9 @@ impl Style {
 /// sequences. Line ends, tabs and the colours of [`Style::paint`] stay.
 pub fn harmless(text: &str) -> String {
     const COLOURS: [&str; 6] = ["\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"];
+    if !text.chars().any(is_harmful) {
+        return text.to_owned();
+    }
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {

@@ -28,6 +28,25 @@ impl<'a> Tree<'a> {
         fs::canonicalize(link).ok().filter(|path| path.starts_with(&self.root))
     }
 
+    /// The real path of a link whose folder is real: of an entry of a class, or of a part of a device. One link is read, where
+    /// [`Self::canonical`] asks for each folder on the way.
+    pub(in crate::passthrough) fn entry(&self, link: &Path) -> Option<PathBuf> {
+        let one_link = || {
+            let below = link.strip_prefix(&self.root).or_else(|_| link.strip_prefix(self.paths.at("/"))).ok()?;
+            let folder = self.root.join(below.parent()?);
+            let mut path = PathBuf::new();
+            for component in folder.join(fs::read_link(link).ok()?).components() {
+                match component {
+                    Component::ParentDir => _ = path.pop(),
+                    other => path.push(other),
+                }
+            }
+            // Another link is followed the long way.
+            path.symlink_metadata().ok().filter(|found| found.is_dir()).map(|_| path)
+        };
+        one_link().filter(|path| path.starts_with(&self.root)).or_else(|| self.canonical(link))
+    }
+
     /// The machine's name for a real path.
     pub(super) fn without_root(&self, path: &Path) -> PathBuf {
         Path::new("/").join(path.strip_prefix(&self.root).unwrap_or(path))
@@ -51,7 +70,7 @@ impl<'a> Tree<'a> {
     /// The functions below a block device, including those of the devices it is built on (dm, md, NVMe multipath) and of the file behind a
     /// loop device.
     fn under_block(&self, link: &Path, mounts: &[Mount], seen: &mut BTreeSet<PathBuf>) -> Traced {
-        let path = self.canonical(link)?;
+        let path = self.entry(link)?;
         if !seen.insert(path.clone()) {
             return Some(BTreeSet::new());
         }
@@ -201,7 +220,7 @@ impl<'a> Tree<'a> {
 
     /// Every disk with the functions above it, the nearest last: its name, such as `sda`, and what is built on it or its partitions.
     pub(super) fn disks(&self) -> Vec<Disk> {
-        let devices = entries(&self.paths.block_class()).into_iter().filter_map(|entry| self.canonical(&entry));
+        let devices = entries(&self.paths.block_class()).into_iter().filter_map(|entry| self.entry(&entry));
         let class = self.paths.block_class();
         let is_block = |path: &Path| !name_of(path).is_empty() && class.join(name_of(path)).exists();
         let disks = devices.filter(|path| !self.is_virtual(path) && !path.parent().is_some_and(is_block));

@@ -3,6 +3,7 @@
 use crate::common::{is_chosen, nothing_is_chosen, with_timeout, without_motion};
 use persona::error::Result;
 use persona_machine::{Artifacts, Hardware, Head, ImageKind, Keyboard, Machine, Picture, STEP, Scenario};
+use std::time::Duration;
 use toml_edit::{DocumentMut, value};
 
 /// The menu's process as its unit sees it.
@@ -85,10 +86,16 @@ pub(crate) fn emergency(artifacts: &Artifacts) -> Result<()> {
     let mut machine = Machine::power_on(artifacts, &Hardware::small(), &scenario)?;
     machine.wait_for_screen(Head::Display, "the menu is on the screen", Picture::is_painted)?;
     machine.wait_for_screen(Head::Display, "the shell is on the screen", |picture| !picture.is_painted())?;
-    for key in ["p", "o", "w", "e", "r", "o", "f", "f", "spc", "minus", "f", "ret"] {
-        machine.press(Keyboard::Host, key)?;
+    // The menu gives the screen back before the keyboard: the first letters may be lost, and a person types them again.
+    for _ in 0..3 {
+        for key in ["ret", "p", "o", "w", "e", "r", "o", "f", "f", "spc", "minus", "f", "ret"] {
+            machine.press(Keyboard::Host, key)?;
+        }
+        if machine.wait_for_power_off(Duration::from_secs(20)).is_ok() {
+            return Ok(());
+        }
     }
-    machine.wait_for_power_off(STEP).map(drop)
+    machine.wait_for_power_off(Duration::ZERO).map(drop)
 }
 
 /// The image has an older copy of the settings; the host's hold, and so does the host's override.

@@ -2,7 +2,7 @@
 
 use crate::boot_log::LogEvent;
 use crate::config::MenuSettings;
-use crate::config::kernel_command_line::KernelCommandLine;
+use crate::config::kernel_command_line::{KernelCommandLine, Off};
 use crate::error::Result;
 use crate::menu::data::MenuData;
 use crate::menu::facts::Facts;
@@ -24,10 +24,9 @@ use persona_paint::Gallery;
 /// # Errors
 /// When the kernel refuses what the menu cannot work without.
 pub fn menu(paths: &Paths) -> Result<()> {
-    let command_line = KernelCommandLine::read(paths);
-    if let Some(why) = &command_line.off {
-        // Asked for, it is news for the log; otherwise for the person who waits for the menu: errors are shown on the console.
-        let level = if command_line.is_asked_off() { log::Level::Info } else { log::Level::Error };
+    if let Some(why) = KernelCommandLine::read(paths).off {
+        // Errors are shown on the console, where somebody waits for the menu.
+        let level = if why == Off::Asked { log::Level::Info } else { log::Level::Error };
         LogEvent::Decision(format!("no menu: {why}")).log(level);
         systemd::ready();
         return Ok(());

@@ -3,6 +3,7 @@
 use crate::config::value::Timeout;
 use crate::sys::kernel_parameters::{self, Parameter};
 use crate::sys::paths::Paths;
+use std::fmt;
 
 /// The words of the kernel command line that are ours. They win over settings and override.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -10,20 +11,35 @@ pub struct KernelCommandLine {
     /// `persona=NAME`: the persona of this boot.
     pub persona: Option<String>,
     /// Why this boot is the plain host's, without menu and reservation: `persona=off`, or a word of ours that cannot be read.
-    pub off: Option<String>,
+    pub off: Option<Off>,
     /// `persona.timeout=30s`.
     pub timeout: Option<Timeout>,
 }
 
-/// The word that the owner writes to get the plain host.
-const OFF: &str = "persona=off is on the kernel command line";
+/// Why a boot is the plain host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Off {
+    /// `persona=off` is there.
+    Asked,
+    /// A word of ours, or the whole line, cannot be read; as a sentence.
+    Doubt(String),
+}
+
+impl fmt::Display for Off {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("persona=off is on the kernel command line"),
+            Self::Doubt(why) => f.write_str(why),
+        }
+    }
+}
 
 impl KernelCommandLine {
     /// Reads this boot's command line. One that cannot be read may hold `persona=off`, so it counts as that.
     pub fn read(paths: &Paths) -> Self {
         match kernel_parameters::read(paths) {
             Ok(parameters) => Self::of(&parameters),
-            Err(error) => Self { off: Some(format!("the kernel command line cannot be read: {error}")), ..Self::default() },
+            Err(error) => Self { off: Some(Off::Doubt(format!("the kernel command line cannot be read: {error}"))), ..Self::default() },
         }
     }
 
@@ -33,7 +49,7 @@ impl KernelCommandLine {
         for parameter in parameters {
             let value = parameter.value.as_deref().unwrap_or_default();
             match parameter.name.as_str() {
-                "persona" if value == "off" => found.off = Some(OFF.to_owned()),
+                "persona" if value == "off" => found.off = Some(Off::Asked),
                 "persona" if is_name(value) => found.persona = Some(value.to_owned()),
                 "persona" => found.doubt(parameter, "it names no persona"),
                 "persona.timeout" => match value.parse() {
@@ -46,14 +62,9 @@ impl KernelCommandLine {
         found
     }
 
-    /// Whether `persona=off` itself is there.
-    pub fn is_asked_off(&self) -> bool {
-        self.off.as_deref() == Some(OFF)
-    }
-
     fn doubt(&mut self, parameter: &Parameter, why: &str) {
         let word: String = parameter.text().chars().filter(|letter| !letter.is_control()).take(80).collect();
-        self.off.get_or_insert(format!("{word} on the kernel command line cannot be understood: {why}"));
+        self.off.get_or_insert(Off::Doubt(format!("{word} on the kernel command line cannot be understood: {why}")));
     }
 }
 
@@ -84,7 +95,7 @@ mod tests {
     fn off_is_always_heard() {
         for line in [&b"persona=off"[..], b"persona=off persona=a", b"persona=a persona=off", b"persona=\"off\"", b"a=\xff \"persona=off\""]
         {
-            assert!(found(line).is_asked_off(), "{}", String::from_utf8_lossy(line));
+            assert_eq!(found(line).off, Some(Off::Asked), "{}", String::from_utf8_lossy(line));
         }
         for line in [&b"-- persona=off"[..], b"x=\"persona=off\" y", b"persona.off=1"] {
             assert_eq!(found(line), KernelCommandLine::default(), "{}", String::from_utf8_lossy(line));
@@ -95,7 +106,7 @@ mod tests {
     fn word_that_cannot_be_read_counts_as_off() {
         for line in [&b"persona=\xff"[..], b"persona", b"persona=", b"persona.timeout=soon", b"persona.timeout"] {
             let found = found(line);
-            assert!(found.off.is_some() && !found.is_asked_off() && found.timeout.is_none(), "{}", String::from_utf8_lossy(line));
+            assert!(matches!(found.off, Some(Off::Doubt(_))) && found.timeout.is_none(), "{}", String::from_utf8_lossy(line));
         }
     }
 
@@ -105,6 +116,6 @@ mod tests {
         let paths = Paths::new(root.path(), None);
         assert_eq!(KernelCommandLine::read(&paths), KernelCommandLine::default());
         std::fs::create_dir_all(paths.kernel_command_line()).unwrap();
-        assert!(KernelCommandLine::read(&paths).off.is_some());
+        assert!(matches!(KernelCommandLine::read(&paths).off, Some(Off::Doubt(_))));
     }
 }

@@ -38,17 +38,21 @@ pub struct Shortage {
     pub hint: String,
 }
 
+/// The host's memory in KiB, from the text of `/proc/meminfo` (`proc_meminfo(5)`).
+pub fn total_kibibytes(info: &str) -> Option<u64> {
+    info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())
+}
+
 /// Checks that the host has that much memory at all.
 ///
 /// # Errors
 /// When it has less. Unknown is no reason: the kernel refuses what it cannot give.
 pub(super) fn ensure_there(paths: &Paths, memory: MemorySize) -> Result<()> {
     let info = file::read_text(paths.memory_info()).unwrap_or_default();
-    let kibibytes = info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
-    match kibibytes.map(|total| total >> 10) {
+    match total_kibibytes(&info).map(|total| total >> 10) {
         Some(total) if memory.mebibytes() > total => {
             Err(Error::new(format!("legion is to have {} MiB of memory, and this machine has {total}", memory.mebibytes()))
-                .with_code("memory-above-machine")
+                .with_code("memory-too-large")
                 .with_hint("write less as `memory` in the settings, and leave some to the host"))
         }
         _ => Ok(()),

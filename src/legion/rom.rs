@@ -20,7 +20,7 @@ pub(super) fn check(paths: &Paths, file: &Path, device: PciAddress, id: Option<P
     let rom = file::read(paths.at(file), MAX_ROM).context(doing)?;
     let refused = |reason: String, hint: &str| Err(Error::caused_by(doing(), reason).with_code("romfile-unusable").with_hint(hint));
     match vendor(&rom) {
-        None if find(&rom, b"\x55\xaa").is_some_and(|at| at > 0 && vendor(&rom[at..]).is_some()) => {
+        None if (1..rom.len()).any(|at| vendor(&rom[at..]).is_some()) => {
             refused("it has something before the ROM, as some tools store it".to_owned(), "cut off what is before the bytes 55 aa")
         }
         None => refused("it is no option ROM: it does not begin with 55 aa".to_owned(), "dump the card's ROM again, or remove `romfile`"),
@@ -37,10 +37,6 @@ fn vendor(rom: &[u8]) -> Option<u16> {
     let data = usize::from(number(POINTER)?);
     let is_rom = rom.starts_with(b"\x55\xaa") && rom.get(data..)?.starts_with(b"PCIR");
     is_rom.then(|| number(data + 4)).flatten()
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub fn bind(paths: &Paths, plan: &Plan, kernel: &Kernel) -> Result<BoundDevices>
 }
 
 /// What has a disk or one of its partitions open exclusively: a mounted file system, a running array, pool or mapping, swap (`open(2)`,
-/// `O_EXCL`). A disk that has no node is used by nobody.
+/// `O_EXCL`). A disk without a node cannot be in use.
 fn check_disk(paths: &Paths, address: PciAddress, disk: &str) -> Result<()> {
     let node = paths.at("/dev").join(disk);
     let flags = OFlag::O_EXCL.bits() | OFlag::O_NONBLOCK.bits();

@@ -100,7 +100,7 @@ fn reach(listed: PciAddress, machine: &Machine) -> BTreeSet<PciAddress> {
     let mut reached = BTreeSet::from([listed]);
     let mut open = vec![listed];
     while let Some(function) = open.pop().and_then(|address| machine.function(address)) {
-        let goes_along = |other: &&Function| !other.is_bridge() && (is_in_group(function, other) || is_of_card(function, other));
+        let goes_along = |other: &&Function| !other.is_bridge() && (is_in_group(function, other) || other.is_part_of_card(function));
         let new = machine.functions.values().filter(goes_along).map(|other| other.address);
         open.extend(new.filter(|address| reached.insert(*address)));
     }
@@ -109,12 +109,6 @@ fn reach(listed: PciAddress, machine: &Machine) -> BTreeSet<PciAddress> {
 
 fn is_in_group(function: &Function, other: &Function) -> bool {
     function.iommu_group.is_some() && function.iommu_group == other.iommu_group
-}
-
-/// Whether the other one is part of the same graphics card. A virtual function (SR-IOV) is a card of its own.
-pub(super) fn is_of_card(card: &Function, other: &Function) -> bool {
-    let is_apart = card.is_virtual || other.is_virtual;
-    card.is_display() && !is_apart && card.address.same_slot(other.address) && card.id.vendor == other.id.vendor
 }
 
 fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: &Machine) -> (Closure, Option<Warning>) {
@@ -133,7 +127,7 @@ fn closure(entries: &[&Passthrough], addresses: &BTreeSet<PciAddress>, machine: 
             };
             let by = entries.iter().find(|other| other.device == address).or_else(|| entries.iter().find(|o| o.device.same_slot(address)));
             let by = by.unwrap_or(entry);
-            let card = entries.iter().find(|entry| machine.function(entry.device).is_some_and(|card| is_of_card(card, function)));
+            let card = entries.iter().find(|entry| machine.function(entry.device).is_some_and(|card| function.is_part_of_card(card)));
             let along = match function.iommu_group {
                 _ if by.device == address => Along::Listed,
                 _ if card.is_some() => Along::Card,

@@ -182,6 +182,13 @@ impl Function {
         matches!(self.class >> 16, 0x02 | 0x0d) || self.subclass() == 0x0c06
     }
 
+    /// Whether it is part of the same graphics card: another function of the card's slot by the same vendor. In a processor's slot other
+    /// vendors' devices lie beside its graphics. A virtual function (SR-IOV) is a card of its own.
+    pub fn is_part_of_card(&self, card: &Self) -> bool {
+        let is_apart = card.is_virtual || self.is_virtual;
+        card.is_display() && !is_apart && card.address.same_slot(self.address) && card.id.vendor == self.id.vendor
+    }
+
     /// Whether disks are below it, or could be.
     pub fn carries_disks(&self) -> bool {
         self.is_storage() || !self.disks.is_empty()

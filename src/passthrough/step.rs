@@ -6,7 +6,7 @@ use std::fmt;
 /// One action on the machine. Displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Open the disk below the function exclusively, and close it again: nobody else uses it.
+    /// Open the disk below the function exclusively, and close it again: it is not in use.
     CheckDisk(PciAddress, String),
     /// Set the override: from now on only vfio-pci may bind to the function.
     Override(PciAddress),

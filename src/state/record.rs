@@ -27,7 +27,7 @@ pub(crate) fn write_toml(path: &Path, record: &impl Serialize) -> Result<()> {
 /// # Errors
 /// When the file cannot be read or understood, or somebody else has put it there.
 pub(crate) fn read_toml<R: DeserializeOwned>(path: &Path) -> Result<Option<R>> {
-    read(path, None)
+    read_toml_of(path, None)
 }
 
 /// Reads a record that `writer` (a user ID) may have written too.
@@ -35,10 +35,6 @@ pub(crate) fn read_toml<R: DeserializeOwned>(path: &Path) -> Result<Option<R>> {
 /// # Errors
 /// As [`read_toml`].
 pub(crate) fn read_toml_of<R: DeserializeOwned>(path: &Path, writer: Option<u32>) -> Result<Option<R>> {
-    read(path, writer)
-}
-
-fn read<R: DeserializeOwned>(path: &Path, writer: Option<u32>) -> Result<Option<R>> {
     let text = || {
         let owner = path.parent().map(fs::metadata).transpose()?.map(|folder| folder.uid());
         let owners: Vec<u32> = owner.into_iter().chain(writer).collect();

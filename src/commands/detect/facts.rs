@@ -1,5 +1,6 @@
 //! Facts that `detect` needs besides the PCI functions.
 
+use crate::legion::memory::total_kibibytes;
 use crate::passthrough::{Details, Machine};
 use crate::sys::file;
 use crate::sys::paths::Paths;
@@ -56,8 +57,7 @@ impl DetectedFacts {
 
 /// `MemTotal` of `/proc/meminfo`, in mebibytes.
 fn total_memory(text: &str) -> u64 {
-    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
-    total.unwrap_or_default() / 1024
+    total_kibibytes(text).unwrap_or_default() / 1024
 }
 
 fn card_facts(paths: &Paths, address: PciAddress) -> CardFacts {

@@ -112,7 +112,7 @@ fn check(machine: &Machine, display: PciAddress, others: &[&Proposed], proposed:
     };
     let Err(usual) = refused(proposed) else { return Ok(()) };
     let later = Proposed { bind: Some(BindTime::Launch), ..proposed.clone() };
-    if usual.iter().all(|(code, _)| code.ends_with("keyboard") || *code == "last-usb-controller") {
+    if usual.iter().all(|(code, _)| ["last-keyboard", "last-usb-controller"].contains(code)) {
         if refused(&later).is_ok() {
             *proposed = later;
             return Ok(());
@@ -189,8 +189,7 @@ fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, l
     let members =
         |controller: &Function| plan(machine, display.address, &[card.clone(), Proposed::new(controller.address, "")]).members().count();
     // A USB controller on another graphics card is not suitable for a keyboard.
-    let beside_display =
-        |controller: &Function| machine.functions.values().any(|other| other.is_display() && is_part_of(other, controller));
+    let beside_display = |controller: &Function| machine.functions.values().any(|other| controller.is_part_of_card(other));
     controllers.sort_by_key(|controller| {
         let has_disks = !controller.disks.is_empty();
         (beside_display(controller), has_disks, controller.keyboards == 0, members(controller), controller.address)
@@ -213,11 +212,6 @@ fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, l
             }
         }
     })
-}
-
-/// Whether a controller is on a graphics card, and not beside it in a processor.
-fn is_part_of(card: &Function, controller: &Function) -> bool {
-    card.address.same_slot(controller.address) && card.id.vendor == controller.id.vendor
 }
 
 /// Why a plan cannot be, now or after a reboot: code and reason. What takes the host's disks along is left too, mounted or not: a guest

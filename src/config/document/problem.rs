@@ -93,7 +93,7 @@ fn type_hint(what: &str, line: &str) -> Option<String> {
     match expected {
         "a string" if ["timeout", "running_well"].contains(&key) => Some(format!("write {key} = \"{bare}s\"")),
         "a string" if key == "memory" => {
-            // Nobody has a terabyte for a guest: such a number is in mebibytes.
+            // A guest has less than a terabyte: such a number is in mebibytes.
             let unit = if bare.parse::<u64>().is_ok_and(|number| number >= 1024) { 'M' } else { 'G' };
             Some(format!("write {key} = \"{bare}{unit}\""))
         }

@@ -1,10 +1,9 @@
 //! Images from elsewhere, looked at before any tool of QEMU's opens them: what they are, whether they are whole, and whether they name other
 //! files. `qemu-img` opens whatever an image names, reads zeros beyond the end of a file, and takes for a raw disk what it does not know.
 
-use super::qcow2::Header;
+use super::qcow2::{Header, needs_other_file, part};
 use crate::error::{Context, Error, Result};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// Bytes at the start of a file that tell what it is, by offset.
@@ -145,7 +144,7 @@ fn whole_vdi(path: &Path, start: &[u8], length: u64) -> Result<&'static str> {
     const DIFFERENCES: [u32; 2] = [3, 4];
     let number = |at: usize| little_32(start, at).ok_or_else(|| cut_short(path));
     if DIFFERENCES.contains(&number(76)?) {
-        return Err(needs(path, "the image that it is the difference to"));
+        return Err(needs_other_file(path, "the image that it is the difference to"));
     }
     let end = u64::from(number(344)?) + u64::from(number(376)?) * u64::from(number(388)?);
     if end > length { Err(cut_short(path)) } else { Ok("vdi") }
@@ -159,7 +158,7 @@ fn alone_vmdk(path: &Path, file: &mut File, start: &[u8], length: u64) -> Result
     let text = String::from_utf8_lossy(&text);
     let lines = || text.lines().map(str::trim);
     if let Some(parent) = lines().find_map(|line| line.strip_prefix("parentFileNameHint=")) {
-        return Err(needs(path, parent.trim_matches('"')));
+        return Err(needs_other_file(path, parent.trim_matches('"')));
     }
     // `RW 8388608 SPARSE "disk.vmdk"`: this file itself, under the name that it once had. More than one, or another kind, are other files.
     let extents: Vec<&str> = lines().filter(|line| ["RW ", "RDONLY ", "NOACCESS "].iter().any(|access| line.starts_with(access))).collect();
@@ -170,7 +169,7 @@ fn alone_vmdk(path: &Path, file: &mut File, start: &[u8], length: u64) -> Result
         return whole_vmdk(path, file, start, length);
     }
     match extents.iter().find(|line| !is_itself(line)).or(extents.first()) {
-        Some(extent) => Err(needs(path, extent.split('"').nth(1).unwrap_or(extent))),
+        Some(extent) => Err(needs_other_file(path, extent.split('"').nth(1).unwrap_or(extent))),
         // Streams have no list.
         None => whole_vmdk(path, file, start, length),
     }
@@ -232,7 +231,7 @@ fn whole_vhdx(path: &Path, file: &mut File, length: u64) -> std::io::Result<Resu
     let parameters = part(file, metadata.saturating_add(u64::from(offset)), 8)?;
     let (Some(block), Some(flags)) = (little_32(&parameters, 0), little_32(&parameters, 4)) else { return broken() };
     if flags & HAS_PARENT != 0 {
-        return Ok(Err(needs(path, "the image that it is the difference to")));
+        return Ok(Err(needs_other_file(path, "the image that it is the difference to")));
     }
     let entries = part(file, blocks, size.min(MAX_VHDX_BLOCKS))?;
     let last = entries
@@ -255,22 +254,8 @@ fn little_64(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
-/// Shorter at the end of the file.
-fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(offset.min(i64::MAX as u64)))?;
-    file.take(length).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 fn no_disk(path: &Path, what: &str, hint: &str) -> Error {
     Error::new(format!("{} {what}", path.display())).with_code("source-not-a-disk").with_hint(hint)
-}
-
-fn needs(path: &Path, other: &str) -> Error {
-    Error::new(format!("the image {} is not whole without another file: {other}", path.display()))
-        .with_code("source-needs-other-files")
-        .with_hint("an image from elsewhere may name any file of this host: look at what it names, then make one image of them (`qemu-img convert`), and import that")
 }
 
 fn cut_short(path: &Path) -> Error {

@@ -86,9 +86,7 @@ impl Header {
             }
             None => return Ok(()),
         };
-        Err(Error::new(format!("the disk {} is not whole without another file: {other}", path.display()))
-            .with_code("source-needs-other-files")
-            .with_hint("an image from elsewhere may name any file of this host: look at what it names, then make one image of both (`qemu-img convert`)"))
+        Err(needs_other_file(path, &other))
     }
 
     /// Checks that the file is long enough for its tables and all data that they reference: a partly copied image is not. Clusters that are
@@ -144,12 +142,21 @@ fn big_endian(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-/// Shorter at the end of the file.
-fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
+/// A part of a file; shorter at its end.
+pub(super) fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(offset))?;
+    file.seek(SeekFrom::Start(offset.min(i64::MAX as u64)))?;
     file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// An image that is read together with another file.
+pub(super) fn needs_other_file(path: &Path, other: &str) -> Error {
+    let hint = "an image from elsewhere may name any file of this host: look at what it names, then make one image of both \
+                (`qemu-img convert`), and use that";
+    Error::new(format!("the image {} is not whole without another file: {other}", path.display()))
+        .with_code("source-needs-other-files")
+        .with_hint(hint)
 }
 
 fn cut_short(path: &Path, why: &str) -> Error {

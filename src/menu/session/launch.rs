@@ -24,7 +24,7 @@ pub(super) fn choose(paths: &Paths, persona: &Persona, reason: Reason, by: Optio
     LogEvent::Choice { persona: persona.name.clone(), reason, by }.info();
     // The same end twice in a row must be reported twice.
     LegionState::forget(paths)?;
-    // The menu lets nobody pick a persona with a PIN without asking for it.
+    // The menu asks for the PIN of every persona that has one before it can be picked.
     let choice = Choice { persona: persona.name.clone(), reason, pin_asked: persona.pin.is_some() && reason == Reason::Picked };
     choice.write(paths)?;
     Ok(choice)

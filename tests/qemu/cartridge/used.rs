@@ -101,7 +101,7 @@ fn image_that_names_a_file_of_the_host_is_refused_and_nothing_is_left() {
     assert!(output.status.code() == Some(1) && said.contains("images/secret"), "{said}");
     assert!(!bench.path("shelf/gondor").exists());
     assert_eq!(bench.half_made(), [] as [&Path; 0]);
-    // Put into a cartridge by whoever may write there, it is not opened either.
+    // A cartridge with such an image is not opened either.
     bench.succeeds(&["create", "gondor", "--size", "1M"]);
     fs::copy(&image, bench.path("shelf/gondor/disk.qcow2")).unwrap();
     assert_eq!(bench.entry("gondor")["trouble_code"], "source-needs-other-files");

@@ -2,7 +2,7 @@
 
 use super::{Area, Case, Level};
 use crate::config::{Legion, Persona};
-use crate::legion::memory;
+use crate::legion::memory::{self, total_kibibytes};
 use crate::state::{LegionState, Phase};
 use crate::sys::file;
 use crate::sys::paths::Paths;
@@ -26,8 +26,7 @@ impl Memory {
 
     /// Reads `/proc/meminfo` (`proc_meminfo(5)`).
     fn parse(text: &str) -> Self {
-        let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok());
-        Self { total, ..Self::default() }
+        Self { total: total_kibibytes(text), ..Self::default() }
     }
 }
 

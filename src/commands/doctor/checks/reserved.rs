@@ -100,7 +100,7 @@ fn is_built_in(case: &Case<'_>, function: &Function) -> bool {
 fn why_not(case: &Case<'_>, images: &Initramfs) -> (&'static str, String, String) {
     let reboot = |hint: &str| format!("{hint}, and reboot");
     if let Some(why) = KernelCommandLine::of(&case.host.parameters).off {
-        return ("not-reserved-persona-off", why, "boot without that word".into());
+        return ("not-reserved-persona-off", why.to_string(), "boot without that word".into());
     }
     match images.next_boot(case.settings.as_ref()) {
         NextBoot::NotThere => ("not-reserved-initramfs-missing", "no initramfs image contains Persona".into(), reboot(images.how_to_add())),

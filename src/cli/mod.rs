@@ -182,7 +182,7 @@ enum Command {
     /// Print the devices that this host needs, for `reserve` (run when the initramfs is built)
     #[command(hide = true)]
     Needs {
-        /// Print the files that the menu of the initramfs shows something with, one path a line
+        /// Print the paths of the font and the emblems that the menu of the initramfs needs, one a line
         #[arg(long)]
         files: bool,
     },

@@ -24,8 +24,8 @@ pub fn needs(paths: &Paths, out: &mut dyn Write) -> Result<()> {
     print(out, &Needs::of(&machine, driver.into_iter().collect()).to_toml()?)
 }
 
-/// Prints the files of this host that the menu of the initramfs shows something with, one path a line: the owner's font and emblems, as far
-/// as they can be used.
+/// Prints the paths of the owner's font and emblems, one a line: the menu of the initramfs needs these files. Files that cannot be used are
+/// left out.
 ///
 /// # Errors
 /// When there are no settings that can be used.

@@ -70,7 +70,7 @@ fn cards(machine: &Machine, facts: &DetectedFacts, left: &mut Vec<String>) -> Op
     if candidates.is_empty() && !integrated.is_empty() {
         left.push("no graphics card can be legion's: all of them are part of the processor".to_owned());
     }
-    // In reverse: the menu's best card is the last one to give to legion. A game needs a monitor, if there is a choice.
+    // In reverse: the menu's best card is the last one to give to legion. Cards with outputs come first: games need a monitor.
     candidates.sort_by_key(|card| !card.has_outputs());
     candidates.into_iter().find_map(|card| {
         let mut others = all.iter().copied().filter(|other| !other.address.same_slot(card.address));
@@ -91,7 +91,7 @@ fn cards(machine: &Machine, facts: &DetectedFacts, left: &mut Vec<String>) -> Op
     })
 }
 
-/// The same sentence whichever of the two is asked for.
+/// Two cards that cannot be separated. The sentence is the same for both of them.
 fn in_one_group(card: &Function, display: &Function) -> String {
     let (one, other) = if card.address < display.address { (card, display) } else { (display, card) };
     let group = card.iommu_group.map_or_else(|| "one IOMMU group".to_owned(), |group| format!("IOMMU group {group}"));

@@ -313,7 +313,7 @@ mod tests {
             // What only its own check finds is left to that.
             if !["parallels", "vpc"].contains(&format) {
                 let length = fs::metadata(&path).unwrap().len();
-                // The rest of a stream is room that was not used.
+                // The end of a stream file is unused space.
                 let cuts = if options.contains("stream") { vec![length / 2] } else { vec![length / 2, length - length / 8] };
                 for cut in cuts {
                     OpenOptions::new().write(true).open(&path).unwrap().set_len(cut).unwrap();

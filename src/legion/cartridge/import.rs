@@ -68,7 +68,7 @@ fn examined(from: &Path) -> Result<&'static str> {
     if let Some(note) = note {
         log::warn!("{note}");
     }
-    // Their own check finds what is missing.
+    // Parallels images are checked by QEMU's own tool: it finds what is missing.
     if format == "parallels" {
         image::check_format(from, format)?;
     }

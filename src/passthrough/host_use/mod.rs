@@ -49,7 +49,7 @@ impl Duties {
     }
 
     fn storage(&mut self, tree: &Tree, known: &BTreeMap<PciAddress, Function>) -> Result<()> {
-        // Known even if nothing else is.
+        // First of all: the disks below a device are known also if the mounts cannot be read.
         let mut disks = tree.disks();
         disks.sort_by(|one, other| one.name.cmp(&other.name));
         for disk in &disks {
@@ -127,7 +127,7 @@ impl Duties {
         self.held.iter().any(|(held, _)| *held == address)
     }
 
-    /// The first doubt is told.
+    /// Only the first doubt is kept.
     fn doubt(&mut self, what: &str) {
         self.storage_doubt.get_or_insert_with(|| what.to_owned());
     }
@@ -182,9 +182,9 @@ impl Places {
         HOSTS.contains(&mount.point.as_str()) || self.folders.iter().any(|folder| folder.starts_with(&mount.point) && mount.point != "/")
     }
 
-    /// The functions that they depend on. What is untraceable of them is a mount, and counted there.
+    /// The functions that they depend on. A folder that cannot be traced is on a mount that cannot be traced, which is a doubt already.
     fn functions(&self, tree: &Tree, mounts: &[Mount]) -> BTreeSet<(PciAddress, HostUse)> {
-        // That the host's own disk holds them too is no news.
+        // On the disk of `/` they need no mention of their own.
         let root = mounts::of_file(mounts, Path::new("/")).map(|mount| mount.number.as_str());
         let is_apart = |folder: &&PathBuf| mounts::of_file(mounts, folder).is_some_and(|mount| Some(mount.number.as_str()) != root);
         let of_folder = |folder: &PathBuf| tree.of_file(folder, mounts).unwrap_or_default();

@@ -46,8 +46,5 @@ const STATES: &Words<State> = &[
     ("broken", "Settings that cannot be used", State::Broken),
 ];
 
-const PROTOCOLS: &Words<Protocol> = &[
-    ("kitty", "Kitty's graphics protocol", Protocol::Kitty),
-    ("sixel", "Sixel graphics", Protocol::Sixel),
-    ("blocks", "Half blocks in 24-bit colour", Protocol::Blocks),
-];
+const PROTOCOLS: &Words<Protocol> =
+    &[("kitty", "Kitty's graphics protocol", Protocol::Kitty), ("blocks", "Half blocks in 24-bit colour", Protocol::Blocks)];

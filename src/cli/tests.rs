@@ -138,8 +138,8 @@ fn line_becomes_the_command_that_it_names() {
             "Preview(PreviewArgs { name: Some(\"mordor\"), state: Countdown, size: (1920, 1080), out: None, text: false, live: Some(None) })",
         ),
         (
-            "preview --live=sixel",
-            "Preview(PreviewArgs { name: None, state: Countdown, size: (1920, 1080), out: None, text: false, live: Some(Some(Sixel)) })",
+            "preview --live=kitty",
+            "Preview(PreviewArgs { name: None, state: Countdown, size: (1920, 1080), out: None, text: false, live: Some(Some(Kitty)) })",
         ),
     ] {
         assert_eq!(command(line), means, "{line}");
@@ -183,7 +183,7 @@ fn wrong_line_names_what_is_wrong_and_what_is_possible() {
         ("switch", &["<NAME>"]),
         ("preview --size 1x1", &["'--size <WIDTHxHEIGHT>'", "1x1", "1920x1080"]),
         ("preview --state off", &["'--state <STATE>'", "'off'", "countdown, waiting,"]),
-        ("preview --live=ascii", &["--live", "'ascii'", "kitty, sixel, blocks"]),
+        ("preview --live=ascii", &["--live", "'ascii'", "kitty, blocks"]),
         ("preview --text --out x", &["'--text'", "--out"]),
         ("preview --live --text", &["--live", "--text"]),
         ("preview --live --state pin", &["--live", "--state"]),

@@ -7,7 +7,6 @@ mod live;
 mod pretend;
 mod probe;
 mod show;
-mod sixel;
 mod still;
 mod terminal;
 

@@ -7,8 +7,6 @@ use super::kitty;
 pub enum Protocol {
     /// Kitty's graphics protocol.
     Kitty,
-    /// Sixel graphics.
-    Sixel,
     /// Half blocks in 24-bit colour.
     Blocks,
 }
@@ -22,14 +20,7 @@ pub(super) fn query() -> String {
 pub(super) fn best(answers: &[u8]) -> Option<Protocol> {
     let answers = String::from_utf8_lossy(answers);
     let (before, attributes) = answers.split_once("\x1b[?")?;
-    let (attributes, _) = attributes.split_once('c')?;
-    Some(if before.contains(kitty::KNOWN) {
-        Protocol::Kitty
-    } else if attributes.split(';').skip(1).any(|attribute| attribute == "4") {
-        Protocol::Sixel
-    } else {
-        Protocol::Blocks
-    })
+    attributes.contains('c').then(|| if before.contains(kitty::KNOWN) { Protocol::Kitty } else { Protocol::Blocks })
 }
 
 #[cfg(test)]
@@ -41,8 +32,8 @@ mod tests {
         for (answers, protocol) in [
             ("\x1b_Gi=31;OK\x1b\\\x1b[?62;c", Some(Protocol::Kitty)),
             ("\x1b_Gi=31;OK\x1b\\\x1b[?62;4;22c", Some(Protocol::Kitty)),
-            ("\x1b_Gi=31;ENOTSUPPORTED\x1b\\\x1b[?62;4;22c", Some(Protocol::Sixel)),
-            ("\x1b[?63;1;2;4c", Some(Protocol::Sixel)),
+            ("\x1b_Gi=31;ENOTSUPPORTED\x1b\\\x1b[?62;4;22c", Some(Protocol::Blocks)),
+            ("\x1b[?63;1;2;4c", Some(Protocol::Blocks)),
             ("\x1b[?4c", Some(Protocol::Blocks)),
             ("\x1b[?1;2c", Some(Protocol::Blocks)),
             ("\x1b[?62;14;42c", Some(Protocol::Blocks)),

@@ -1,6 +1,6 @@
 //! Frames of the menu for a terminal, by its abilities.
 
-use super::{Protocol, blocks, kitty, sixel};
+use super::{Protocol, blocks, kitty};
 use crate::error::{Context, Result};
 use crate::sys::syscalls::WindowSize;
 use persona_paint::{Painter, View, write_png};
@@ -19,9 +19,6 @@ pub(super) enum Show {
         cells: (u16, u16),
         last: Option<u32>,
     },
-    Sixel {
-        painter: Box<Painter>,
-    },
     Blocks {
         painter: Box<Painter>,
         side: usize,
@@ -38,12 +35,6 @@ impl Show {
                 let (width, height) = within(size.width.into(), size.height.into());
                 Self::Kitty { painter: Box::new(painter(width, height)), cells: (size.columns, size.rows), last: None }
             }
-            Protocol::Sixel => {
-                // A sixel picture that ends in the last row makes the terminal scroll.
-                let height = u32::from(size.height) * u32::from(size.rows.max(2) - 1) / u32::from(size.rows.max(2));
-                let (width, height) = (u32::from(size.width).min(MAX_SIDE), height.min(MAX_SIDE));
-                Self::Sixel { painter: Box::new(painter(width, height)) }
-            }
             Protocol::Blocks => {
                 let (columns, rows) = (usize::from(size.columns), usize::from(size.rows));
                 let side = BLOCKS_WIDTH.div_ceil(columns).max(1);
@@ -59,7 +50,7 @@ impl Show {
     /// # Errors
     /// When the picture cannot be encoded.
     pub(super) fn frame(&mut self, view: &View) -> Result<Vec<u8>> {
-        let (Self::Kitty { painter, .. } | Self::Sixel { painter } | Self::Blocks { painter, .. }) = self;
+        let (Self::Kitty { painter, .. } | Self::Blocks { painter, .. }) = self;
         if painter.paint(view).is_empty() {
             return Ok(Vec::new());
         }
@@ -70,7 +61,6 @@ impl Show {
                 let id = if *last == Some(1) { 2 } else { 1 };
                 kitty::picture(&png, *cells, id, last.replace(id)).into_bytes()
             }
-            Self::Sixel { painter } => ("\x1b[H".to_owned() + &sixel::picture(painter.pixels(), painter.size().0 as usize)).into_bytes(),
             Self::Blocks { painter, side, columns, shown } => {
                 let cells = blocks::cells(painter.pixels(), painter.size().0 as usize, *side);
                 let bytes = blocks::encode(shown, &cells, *columns).into_bytes();

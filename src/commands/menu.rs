@@ -51,7 +51,8 @@ pub fn menu(paths: &Paths) -> Result<()> {
         Err(error) => {
             log::error!("{error}");
             // Without settings no card is known to be legion's.
-            let cards = Machine::read(paths).inspect_err(|error| log::error!("{error}")).as_ref().map(menu_cards).unwrap_or_default();
+            let cards =
+                Machine::read_with(paths, None).inspect_err(|error| log::error!("{error}")).as_ref().map(menu_cards).unwrap_or_default();
             let monitors = Monitors::new(paths, cards, Gallery::default(), &MenuSettings::default());
             Session::new(paths, Subject::Broken { why: error.to_string() }, Facts::of_host(paths), monitors, transition).run()
         }

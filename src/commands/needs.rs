@@ -16,9 +16,9 @@ use std::io::Write;
 /// # Errors
 /// When the machine cannot be read.
 pub fn needs(paths: &Paths, out: &mut dyn Write) -> Result<()> {
-    let machine = Machine::read(paths)?;
     // Without settings it is unknown which card is not legion's.
     let settings = Settings::load(paths).inspect_err(|error| log::warn!("{error}")).ok();
+    let machine = Machine::read_with(paths, settings.as_ref())?;
     let cards = settings.map(|settings| Plan::new(&settings, &machine, PlanStage::Launch).displays).unwrap_or_default();
     let driver = cards.first().and_then(|card| card_module(paths, *card));
     print(out, &Needs::of(&machine, driver.into_iter().collect()).to_toml()?)

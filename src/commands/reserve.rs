@@ -19,7 +19,7 @@ pub fn reserve(paths: &Paths) -> Result<()> {
     }
     let reserve = || {
         let settings = Settings::load(paths)?;
-        let plan = Plan::new(&settings, &Machine::read(paths)?, PlanStage::Boot);
+        let plan = Plan::new(&settings, &Machine::read_with(paths, Some(&settings))?, PlanStage::Boot);
         passthrough::reserve(paths, &plan)
     };
     let began = Instant::now();

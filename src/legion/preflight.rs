@@ -18,7 +18,7 @@ use nix::libc::EACCES;
 /// # Errors
 /// When the PCI devices cannot be read.
 pub fn launch_plan(paths: &Paths, settings: &Settings) -> Result<Plan> {
-    let mut machine = passthrough::Machine::read(paths)?;
+    let mut machine = passthrough::Machine::read_with(paths, Some(settings))?;
     let plan = Plan::new(settings, &machine, PlanStage::Launch);
     if plan.refused.is_empty() && plan.notes.is_empty() {
         return Ok(plan);

@@ -7,6 +7,7 @@ use super::machine::{Function, Machine};
 use super::needs::Needs;
 use super::read::{first_line, idle_override, is_hung, link_name};
 use super::vfio::Vfio;
+use crate::config::Settings;
 use crate::error::{Context, Result};
 use crate::sys::file;
 use crate::sys::kernel_parameters::{self, Parameter};
@@ -18,11 +19,19 @@ use std::fs;
 use std::path::Path;
 
 impl Machine {
-    /// Takes a snapshot.
+    /// Takes a snapshot, with the settings that are in their place: they tell where the cartridges are.
+    ///
+    /// # Errors
+    /// As [`Machine::read_with`].
+    pub fn read(paths: &Paths) -> Result<Self> {
+        Self::read_with(paths, Settings::load(paths).ok().as_ref())
+    }
+
+    /// Takes a snapshot, with these settings.
     ///
     /// # Errors
     /// When there is no PCI bus in sysfs. A function that vanishes during the scan is left out, with a line in the log.
-    pub fn read(paths: &Paths) -> Result<Self> {
+    pub fn read_with(paths: &Paths, settings: Option<&Settings>) -> Result<Self> {
         let folder = paths.pci_devices();
         let acs_override = acs_override(paths);
         let tree = Tree::new(paths);
@@ -44,7 +53,7 @@ impl Machine {
                 Err(error) => log::warn!("leaving out a PCI device: {error}"),
             }
         }
-        let duties = Duties::read(&tree, &functions);
+        let duties = Duties::read(&tree, &functions, settings);
         for (address, duty) in duties.held {
             if let Some(function) = functions.get_mut(&address) {
                 function.duties.push(duty);

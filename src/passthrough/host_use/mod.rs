@@ -6,7 +6,7 @@ mod mounts;
 mod tree;
 
 use super::machine::{Function, HostUse};
-use crate::config::Settings;
+use crate::config::{Legion, Settings};
 use crate::error::Result;
 use crate::sys::file;
 use crate::sys::network::default_interfaces;
@@ -38,9 +38,9 @@ pub(super) struct Duties {
 
 impl Duties {
     /// `known` are the machine's functions: a disk below a USB controller may be a stick.
-    pub(super) fn read(tree: &Tree, known: &BTreeMap<PciAddress, Function>) -> Self {
+    pub(super) fn read(tree: &Tree, known: &BTreeMap<PciAddress, Function>, settings: Option<&Settings>) -> Self {
         let mut found = Self::default();
-        if let Err(error) = found.storage(tree, known) {
+        if let Err(error) = found.storage(tree, known, settings) {
             log::warn!("{error}");
             found.doubt("one of the host's file systems");
         }
@@ -48,7 +48,7 @@ impl Duties {
         found
     }
 
-    fn storage(&mut self, tree: &Tree, known: &BTreeMap<PciAddress, Function>) -> Result<()> {
+    fn storage(&mut self, tree: &Tree, known: &BTreeMap<PciAddress, Function>, settings: Option<&Settings>) -> Result<()> {
         // First of all: the disks below a device are known also if the mounts cannot be read.
         let mut disks = tree.disks();
         disks.sort_by(|one, other| one.name.cmp(&other.name));
@@ -63,7 +63,7 @@ impl Duties {
         if !traced.iter().any(|(mount, functions)| mount.point == "/" && !is_empty(functions)) {
             self.doubt("the file system at /");
         }
-        let places = Places::read(tree, &mounts);
+        let places = Places::read(tree, &mounts, settings);
         let joins_others = self.storage_doubt.is_some() || mounts.iter().any(Mount::may_join_others);
         // A file system is reported by its first mount point: the others are bind mounts, such as those of a unit's sandbox.
         let mut told = BTreeSet::new();
@@ -144,19 +144,18 @@ struct Places {
 }
 
 impl Places {
-    fn read(tree: &Tree, mounts: &[Mount]) -> Self {
-        let settings = Settings::load(tree.paths).ok();
-        let legions = settings.iter().flat_map(|settings| settings.personas.iter().filter_map(|persona| persona.legion()));
+    fn read<'a>(tree: &Tree, mounts: &[Mount], settings: Option<&'a Settings>) -> Self {
+        let legions = settings.into_iter().flat_map(|settings| settings.personas.iter().filter_map(|persona| persona.legion()));
+        let both = |legion: &'a Legion| [Some(legion.cartridges.as_path()), legion.slot.parent()];
+        // Most personas have the same ones.
+        let folders: BTreeSet<&Path> = legions.flat_map(both).flatten().collect();
         let mut places = Self { folders: BTreeSet::new(), disks: BTreeSet::new(), boot: boot_partition(tree.paths) };
-        for legion in legions {
-            let slots = legion.slot.parent().map(Path::to_path_buf);
-            for folder in [Some(legion.cartridges.clone()), slots].into_iter().flatten() {
-                let at = tree.paths.at(&folder);
-                let real = tree.canonical(&at).map_or(folder, |real| tree.without_root(&real));
-                places.folders.insert(real);
-                for cartridge in entries(&at) {
-                    places.disk(tree, &cartridge, mounts);
-                }
+        for folder in folders {
+            let at = tree.paths.at(folder);
+            let real = tree.canonical(&at).map_or_else(|| folder.to_path_buf(), |real| tree.without_root(&real));
+            places.folders.insert(real);
+            for cartridge in entries(&at) {
+                places.disk(tree, &cartridge, mounts);
             }
         }
         places

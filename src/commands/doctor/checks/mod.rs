@@ -140,7 +140,7 @@ pub fn examine(paths: &Paths) -> Vec<Finding> {
         Ok(settings) => (Some(settings), None),
         Err(error) => (None, Some(error)),
     };
-    let (mut machine, no_machine) = match Machine::read(paths) {
+    let (mut machine, no_machine) = match Machine::read_with(paths, settings.as_ref()) {
         Ok(machine) => (Some(machine), None),
         Err(error) => (None, Some(error)),
     };

@@ -52,7 +52,7 @@ install-manual:
 install-program:
 	install -Dm755 $(BINARY) '$(DESTDIR)$(PREFIX)/bin/persona'
 	install -Dm644 config/persona.toml '$(DESTDIR)$(PREFIX)/share/persona/persona.toml'
-	install -Dm644 -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' systemd/*.service systemd/*.path
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/lib/systemd/system' systemd/*.service systemd/*.path systemd/*.mount
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/lib/systemd/system/serial-getty@.service.d' systemd/serial-getty@.service.d/persona.conf
 	install -Dm644 systemd/persona.tmpfiles '$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/persona.conf'
 	install -Dm644 systemd/persona.sysusers '$(DESTDIR)$(PREFIX)/lib/sysusers.d/persona.conf'
@@ -108,6 +108,7 @@ bench: setup build
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	cargo clippy --workspace --test scenarios --locked --quiet -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet
 	@if cargo deny --version > /dev/null 2>&1; then cargo deny --offline check licenses bans sources; \
 	else echo 'cargo-deny is not installed: tests/host/dependencies.rs checks licences and duplicates by deny.toml'; fi

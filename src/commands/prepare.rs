@@ -2,16 +2,17 @@
 
 use super::{find_persona, or_absent};
 use crate::config::{Backend, Legion, Settings};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::legion::cartridge::slot;
 use crate::legion::qemu::tpm;
-use crate::legion::{Cartridge, Launch, LegionLock, VirtualMachine, announce, cartridge, kvm, launch_plan, libvirt, network};
+use crate::legion::{
+    Cartridge, Launch, LegionLock, VirtualMachine, announce, cartridge, folder, kvm, launch_plan, libvirt, memory, network,
+};
 use crate::passthrough::{self, Kernel};
 use crate::state::{Choice, LegionState, Override, Phase, StartCounts};
 use crate::sys::account::Account;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
-use std::os::unix::fs::chown;
 
 /// Whether the choice starts legion, as an exit code for the unit's `ExecCondition=`.
 ///
@@ -88,10 +89,10 @@ fn prepare_chosen(paths: &Paths, choice: &Choice, lock: &LegionLock) -> Result<(
     cartridge::ownership::give_to(paths, &cartridge, account.uid, account.gid)?;
     insert(lock, paths, legion, &cartridge)?;
     Override::use_up(paths, choice)?;
-    announce(paths, &LegionState::new(Phase::Starting, &choice.persona))?;
+    folder::provide(paths, account.uid, account.gid)?;
+    memory::confine((legion.backend == Backend::Qemu).then_some(legion.memory));
     // From here on the supervisor, which is not root, reports legion's state.
-    let state = paths.legion_state();
-    chown(&state, Some(account.uid), Some(account.gid)).context(|| format!("changing the owner of {} to the user legion", state.display()))
+    announce(paths, &LegionState::new(Phase::Starting, &choice.persona))
 }
 
 fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartridge) -> Result<()> {
@@ -101,7 +102,7 @@ fn insert(lock: &LegionLock, paths: &Paths, legion: &Legion, cartridge: &Cartrid
 }
 
 /// Leaves the reason for `release`, which publishes it once everything is undone.
-pub(super) fn failed(paths: &Paths, persona: &str, error: &Error) {
+fn failed(paths: &Paths, persona: &str, error: &Error) {
     if let Err(error) = announce(paths, &LegionState::failure(Phase::Stopping, persona, error)) {
         log::error!("{error}");
     }

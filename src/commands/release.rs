@@ -115,13 +115,13 @@ fn give_back(paths: &Paths, launch: Option<&Launch>) -> Result<()> {
     atomic::remove(&paths.bound_devices()).and(nodes).and(tap).and(cartridge)
 }
 
-/// The final ending: a supervisor that did not report one was killed.
+/// The final ending: a supervisor that reported none was killed, or could not report.
 fn over(state: LegionState) -> LegionState {
     let phase = match (state.phase, state.outcome) {
         (Phase::Failed, _) | (_, Some(Outcome::Failure)) => Phase::Failed,
         (Phase::Ended, _) | (_, Some(Outcome::GuestPoweroff | Outcome::Stopped)) => Phase::Ended,
         (Phase::Preparing | Phase::Inserting | Phase::Starting | Phase::Running | Phase::Stopping, None) => {
-            let why = "its supervisor was killed, and QEMU with it. See: journalctl -u legion";
+            let why = "its supervisor ended without a report, and QEMU with it. See: journalctl -u legion";
             return LegionState { phase: Phase::Failed, why: Some(why.into()), outcome: Some(Outcome::Failure), ..state };
         }
     };
@@ -145,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn a_supervisor_that_was_killed_is_a_failure_with_a_reason() {
+    fn supervisor_without_a_report_is_a_failure_with_a_reason() {
         for phase in [Phase::Preparing, Phase::Inserting, Phase::Starting, Phase::Running] {
             let over = over(state(phase, None));
             assert_eq!(over.phase, Phase::Failed);
-            assert!(over.why.is_some_and(|why| why.contains("killed")));
+            assert!(over.why.is_some_and(|why| why.contains("without a report")));
         }
     }
 

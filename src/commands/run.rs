@@ -1,11 +1,10 @@
 //! `persona run`: legion under supervision, as the user legion, until it ends.
 
 use super::or_absent;
-use super::prepare::failed;
 use crate::error::{Error, Result};
 use crate::legion::qemu::supervise;
-use crate::legion::{Launch, LegionLock, libvirt};
-use crate::state::LegionState;
+use crate::legion::{Launch, LegionLock, libvirt, report};
+use crate::state::{LegionState, Phase};
 use crate::sys::paths::Paths;
 use crate::sys::systemd;
 
@@ -19,8 +18,9 @@ pub fn run(paths: &Paths) -> Result<()> {
         // A process that systemd has not started follows no `prepare`: the record belongs to another legion.
         if systemd::is_service()
             && let Some(state) = or_absent(LegionState::read(paths))
+            && let Err(error) = report(paths, &LegionState::failure(Phase::Stopping, &state.persona, error))
         {
-            failed(paths, &state.persona, error);
+            log::error!("{error}");
         }
     })?;
     let ending = match &launch.domain {

@@ -5,13 +5,13 @@ use super::status::Status;
 use super::{OutputFormat, print};
 use crate::control::{Asked, Caller, Request};
 use crate::error::{Context, Result};
+use crate::state::RecordChanges;
 use crate::sys::paths::Paths;
 use crate::sys::style::Style;
 use crate::sys::syscalls;
 use crate::sys::width;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use serde_json::Value;
@@ -28,7 +28,7 @@ const MENU_TIMEOUT: Duration = Duration::from_secs(1);
 /// When the kernel does not report changes.
 pub fn watch(paths: &Paths, output: OutputFormat, style: Style, out: &mut dyn Write) -> Result<()> {
     let doing = || "watching for changes".to_owned();
-    let mut files = Files::watch(paths).context(|| format!("watching {} for changes", paths.at("/run").display()))?;
+    let records = RecordChanges::watch(paths).context(|| format!("watching {} for changes", paths.at("/run").display()))?;
     let mut resized = SigSet::empty();
     resized.add(Signal::SIGWINCH);
     resized.thread_block().context(doing)?;
@@ -58,7 +58,7 @@ pub fn watch(paths: &Paths, output: OutputFormat, style: Style, out: &mut dyn Wr
         let mut fds = vec![
             // The kernel reports when the output is closed.
             PollFd::new(standard_output.as_fd(), PollFlags::empty()),
-            PollFd::new(files.changes.as_fd(), PollFlags::POLLIN),
+            PollFd::new(records.as_fd(), PollFlags::POLLIN),
             PollFd::new(resized.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(menu.iter().map(|menu: &Caller| PollFd::new(menu.as_fd(), PollFlags::POLLIN)));
@@ -72,7 +72,7 @@ pub fn watch(paths: &Paths, output: OutputFormat, style: Style, out: &mut dyn Wr
             return Ok(());
         }
         let _ = resized.read_signal();
-        files.settle(paths);
+        records.settle(paths);
         if let Some(caller) = &mut menu {
             let (news, open) = caller.news().unwrap_or((None, false));
             live = news.or(live);
@@ -89,36 +89,6 @@ fn subscribe(paths: &Paths) -> Result<Option<(Caller, Value)>> {
     let Some(mut caller) = Caller::connect(paths, ends)? else { return Ok(None) };
     let state = caller.ask(&Asked { request: Request::Subscribe, who: None }, ends)?;
     Ok(state.map(|state| (caller, state)))
-}
-
-/// Watches the folder of small files; before it exists, its parent folder.
-struct Files {
-    changes: Inotify,
-    is_there: bool,
-}
-
-impl Files {
-    fn watch(paths: &Paths) -> nix::Result<Self> {
-        let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
-        let mut files = Self { changes, is_there: false };
-        if !files.look(paths) {
-            files.changes.add_watch(&paths.at("/run"), AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO)?;
-            files.look(paths);
-        }
-        Ok(files)
-    }
-
-    fn look(&mut self, paths: &Paths) -> bool {
-        let news = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE | AddWatchFlags::IN_ONLYDIR;
-        self.is_there = self.is_there || self.changes.add_watch(&paths.run_dir(), news).is_ok();
-        self.is_there
-    }
-
-    /// Reads the pending events.
-    fn settle(&mut self, paths: &Paths) {
-        while self.changes.read_events().is_ok_and(|events| !events.is_empty()) {}
-        self.look(paths);
-    }
 }
 
 /// What was printed last.

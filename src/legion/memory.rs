@@ -1,9 +1,10 @@
-//! Huge pages: checks whether legion can have them.
+//! legion's memory: whether the host has it, whether it can be huge pages, and the limit for its unit.
 
 use crate::config::value::MemorySize;
 use crate::error::{Error, Result};
 use crate::sys::file;
 use crate::sys::paths::Paths;
+use crate::sys::systemd;
 
 /// The size of the pages of legion's memory, if they are not ordinary ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,24 @@ pub struct Shortage {
 /// The host's memory in KiB, from the text of `/proc/meminfo` (`proc_meminfo(5)`).
 pub fn total_kibibytes(info: &str) -> Option<u64> {
     info.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())
+}
+
+/// The limit for all processes of legion's unit, in MiB: the guest's memory, an eighth of it for page tables and caches, and 2 GiB for QEMU
+/// and swtpm. What breaks out of the guest cannot take the rest of the host's memory.
+fn limit(memory: MemorySize) -> u64 {
+    memory.mebibytes() + memory.mebibytes() / 8 + 2048
+}
+
+/// Limits the memory of legion's unit; none for a machine that another unit runs. Without the limit legion runs, too.
+pub fn confine(memory: Option<MemorySize>) {
+    if !systemd::is_service() {
+        return;
+    }
+    let most = memory.map_or_else(|| "infinity".to_owned(), |memory| format!("{}M", limit(memory)));
+    let set = ["set-property", "--runtime", systemd::LEGION, &format!("MemoryMax={most}")];
+    if let Err(error) = systemd::ask(&set, "limiting legion's memory") {
+        log::warn!("{error}");
+    }
 }
 
 /// Checks that the host has that much memory at all.

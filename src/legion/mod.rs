@@ -10,6 +10,7 @@
 mod announce;
 pub mod cartridge;
 pub mod ending;
+pub mod folder;
 mod health;
 mod identity;
 pub mod kvm;
@@ -26,7 +27,7 @@ mod stopping;
 pub mod topology;
 pub mod virtual_machine;
 
-pub use announce::announce;
+pub use announce::{announce, report};
 pub use cartridge::{Cartridge, Disk, DiskKind};
 pub use ending::Ending;
 pub use launch::Launch;

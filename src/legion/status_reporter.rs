@@ -1,8 +1,8 @@
 //! Reports a supervisor's state of legion: to the state file, the service manager and the log.
 
 use crate::error::Result;
-use crate::legion::announce;
 use crate::legion::ending::Ending;
+use crate::legion::report;
 use crate::state::{LegionState, Outcome, Phase};
 use crate::sys::paths::Paths;
 use sd_notify::NotifyState;
@@ -29,7 +29,7 @@ pub(super) fn reported<'a>(
     supervise: impl FnOnce(&mut StatusReporter<'a>) -> Result<Ending>,
 ) -> Result<Ending> {
     let mut reporter = StatusReporter { paths, persona, phase: Phase::Starting, why: None, runs_since: None, runs_well: false };
-    let ending = announce(paths, &LegionState::new(Phase::Starting, persona)).and_then(|()| supervise(&mut reporter));
+    let ending = report(paths, &LegionState::new(Phase::Starting, persona)).and_then(|()| supervise(&mut reporter));
     let (outcome, why) = match &ending {
         Ok(Ending::GuestPoweroff) => (Outcome::GuestPoweroff, Ending::GuestPoweroff.to_string()),
         Ok(ending) if ending.is_good() => (Outcome::Stopped, ending.to_string()),
@@ -41,7 +41,7 @@ pub(super) fn reported<'a>(
     // `release` makes it final once the devices are returned.
     let runs_well = reporter.runs_well;
     let state = LegionState { why: Some(why), outcome: Some(outcome), ran_s, runs_well, ..LegionState::new(Phase::Stopping, persona) };
-    announce(paths, &state).and(ending)
+    report(paths, &state).and(ending)
 }
 
 impl StatusReporter<'_> {
@@ -82,7 +82,7 @@ impl StatusReporter<'_> {
     }
 
     fn write(&self, state: LegionState) {
-        if let Err(error) = announce(self.paths, &LegionState { runs_well: self.runs_well, ..state }) {
+        if let Err(error) = report(self.paths, &LegionState { runs_well: self.runs_well, ..state }) {
             log::warn!("{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! What legion is doing, as its supervisor tells it.
+//! What legion is doing: root tells it before and after the run, and the supervisor, which is not root, in between.
 
 use super::record;
 use crate::error::{Error, Result};
@@ -54,7 +54,8 @@ pub enum Outcome {
     Failure,
 }
 
-/// `/run/persona/legion.toml`: what legion is doing, or why it is not. No file: it was not started in this boot.
+/// `/run/persona/legion.toml`: what legion is doing, or why it is not. No file: it was not started in this boot. While its phase is
+/// [`Phase::Starting`], the supervisor's report in `/run/persona/legion/report.toml` says more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegionState {
     /// Its phase.
@@ -110,14 +111,35 @@ impl LegionState {
     /// # Errors
     /// When there is a record that cannot be read.
     pub fn read(paths: &Paths) -> Result<Option<Self>> {
-        record::read_toml_of(&paths.legion_state(), Account::of_legion(paths).ok().map(|account| account.uid))
+        let Some(told) = record::read_toml::<Self>(&paths.legion_state())? else { return Ok(None) };
+        let report = if told.phase == Phase::Starting { Self::reported(paths) } else { Ok(None) };
+        // A report that cannot be read is no report: `release` finds that legion ended without one.
+        let report = report.inspect_err(|error| log::warn!("{error}")).ok().flatten();
+        Ok(Some(report.filter(|report| report.may_follow(&told)).unwrap_or(told)))
     }
 
-    /// Writes it, for the menu and `persona status` to read.
+    fn reported(paths: &Paths) -> Result<Option<Self>> {
+        record::read_toml_of(&paths.legion_report(), Account::of_legion(paths).ok().map(|account| account.uid))
+    }
+
+    /// Whether a supervisor may say that: only of what root has started, and the end is root's to tell.
+    fn may_follow(&self, started: &Self) -> bool {
+        self.persona == started.persona && self.is_at_its_disk()
+    }
+
+    /// Writes it as root, for the menu and `persona status` to read.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, paths: &Paths) -> Result<()> {
         record::write_toml(&paths.legion_state(), self)
+    }
+
+    /// Writes it as the supervisor, after root has said that legion starts.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn report(&self, paths: &Paths) -> Result<()> {
+        record::write_toml(&paths.legion_report(), self)
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! Imports: `config` and `sys`.
 
+mod changes;
 mod legion;
 pub mod operation;
 pub(crate) mod record;
@@ -17,6 +18,7 @@ use crate::sys::file;
 use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
+pub use changes::RecordChanges;
 pub use legion::{LegionState, Outcome, Phase};
 use serde::{Deserialize, Serialize};
 pub use starts::{MAX_FAILED_BOOTS, StartCount, StartCounts, ran_well};

@@ -140,3 +140,26 @@ fn persona_with_a_pin_is_not_started_by_a_pick_without_it() {
     assert_eq!(started("a", Reason::Remote, false), Ok(()), "root asked");
     assert_eq!(started("b", Reason::Picked, false), Ok(()));
 }
+
+#[test]
+fn report_of_the_supervisor_counts_only_for_what_root_has_started_and_tells_no_end() {
+    let root = tempfile::tempdir().unwrap();
+    let paths = Paths::new(root.path(), None);
+    let read = || LegionState::read(&paths).unwrap().map(|state| (state.phase, state.persona));
+    let (gondor, mordor) = ("gondor", "mordor");
+    let report = |phase, persona| LegionState::new(phase, persona).report(&paths).unwrap();
+    report(Phase::Running, gondor);
+    assert_eq!(read(), None, "without root's record");
+    for phase in [Phase::Preparing, Phase::Inserting, Phase::Stopping, Phase::Ended, Phase::Failed] {
+        LegionState::new(phase, gondor).write(&paths).unwrap();
+        assert_eq!(read(), Some((phase, gondor.to_owned())));
+    }
+    LegionState::new(Phase::Starting, gondor).write(&paths).unwrap();
+    assert_eq!(read(), Some((Phase::Running, gondor.to_owned())));
+    for (phase, persona) in [(Phase::Running, mordor), (Phase::Ended, gondor), (Phase::Failed, gondor), (Phase::Preparing, gondor)] {
+        report(phase, persona);
+        assert_eq!(read(), Some((Phase::Starting, gondor.to_owned())), "{phase} {persona}");
+    }
+    std::fs::write(paths.legion_report(), "phase = [").unwrap();
+    assert_eq!(read(), Some((Phase::Starting, gondor.to_owned())));
+}

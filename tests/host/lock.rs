@@ -98,11 +98,12 @@ impl Machine {
     }
 
     fn record(&self) -> String {
-        fs::read_to_string(self.paths().legion_state()).unwrap_or_default()
+        [self.paths().legion_state(), self.paths().legion_report()].map(|path| fs::read_to_string(path).unwrap_or_default()).concat()
     }
 
     fn running(&self, persona: &str) -> String {
-        LegionState::new(Phase::Running, persona).write(&self.paths()).unwrap();
+        LegionState::new(Phase::Starting, persona).write(&self.paths()).unwrap();
+        LegionState::new(Phase::Running, persona).report(&self.paths()).unwrap();
         self.record()
     }
 }

@@ -29,7 +29,7 @@ impl Bench {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
-        for folder in [SLOT, "/run/persona", "/iso", "/roms", "/var/lib/legion/slot/tpm"] {
+        for folder in [SLOT, "/run/persona/legion", "/iso", "/roms", "/var/lib/legion/slot/tpm"] {
             fs::create_dir_all(paths.at(folder)).unwrap();
         }
         let slot = paths.at(SLOT);

@@ -2,7 +2,7 @@
 
 use crate::commands::or_absent;
 use crate::error::{Context, Error, Result};
-use crate::state::{LegionState, Phase};
+use crate::state::{LegionState, Phase, RecordChanges};
 use crate::sys::paths::Paths;
 use crate::sys::style::{Style, Tone};
 use crate::sys::syscalls;
@@ -11,7 +11,6 @@ use crate::sys::time::in_words;
 use crate::sys::width;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::io::{Read, Write};
@@ -35,7 +34,7 @@ pub(super) struct Follower<'a> {
     progress: Progress<'a>,
     signals: SignalFd,
     /// Without it, steps are reported late; the job is done all the same.
-    changes: Option<Inotify>,
+    changes: Option<RecordChanges>,
 }
 
 impl<'a> Follower<'a> {
@@ -46,10 +45,7 @@ impl<'a> Follower<'a> {
     pub(super) fn open(paths: &'a Paths, style: Style, out: &'a mut dyn Write) -> Result<Self> {
         let mask: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGCHLD].into_iter().collect();
         let signals = mask.thread_block().and_then(|()| SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK));
-        let changes = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).and_then(|changes| {
-            let kinds = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
-            changes.add_watch(&paths.run_dir(), kinds).map(|_| changes)
-        });
+        let changes = RecordChanges::watch(paths);
         Ok(Self {
             paths,
             progress: Progress { style, out, line: None },
@@ -111,7 +107,7 @@ impl<'a> Follower<'a> {
             Err(errno) => return Err(errno).context(|| "waiting for systemd".into()),
         }
         if let Some(changes) = &self.changes {
-            while changes.read_events().is_ok_and(|events| !events.is_empty()) {}
+            changes.settle(self.paths);
         }
         self.progress.count();
         Ok(())

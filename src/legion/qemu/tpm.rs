@@ -169,7 +169,7 @@ mod tests {
     fn without_swtpm_the_package_is_named() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
-        fs::create_dir_all(paths.run_dir()).unwrap();
+        fs::create_dir_all(paths.legion_dir()).unwrap();
         let error = Tpm::start(&paths, &["no-such-swtpm".to_owned()]).unwrap_err();
         assert_eq!(error.errno(), Some(nix::libc::ENOENT));
         assert!(error.hint().is_some_and(|hint| hint.contains("swtpm")), "{error}");
@@ -180,7 +180,7 @@ mod tests {
     fn who_does_not_end_is_killed() {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::new(root.path(), None);
-        fs::create_dir_all(paths.run_dir()).unwrap();
+        fs::create_dir_all(paths.legion_dir()).unwrap();
         let script = "trap '' TERM; echo deaf; exec sleep 600";
         let mut tpm = Tpm::start(&paths, &["sh", "-c", script].map(str::to_owned)).unwrap();
         let pid = Pid::from_raw(i32::try_from(tpm.child.id()).unwrap());

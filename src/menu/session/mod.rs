@@ -9,6 +9,7 @@ mod display;
 mod effects;
 pub mod instance;
 mod launch;
+mod legion;
 mod looking;
 pub mod monitors;
 mod root_transition;
@@ -25,18 +26,18 @@ use crate::menu::input::Inputs;
 use crate::menu::model::motion::Motion;
 use crate::menu::model::view::{View, view};
 use crate::menu::model::{Event, Light, Menu};
-use crate::menu::reasons;
 use crate::menu::session::age::process_age;
 use crate::menu::session::beep::Beeper;
 use crate::menu::session::display::Display;
 use crate::menu::session::monitors::Monitors;
 use crate::menu::session::slow::{Live, SlowWork};
 use crate::menu::session::sources::{Report, Sources};
-use crate::state::{Choice, LegionState, MenuState, Phase};
+use crate::state::{Choice, LegionState, MenuState};
 use crate::sys::paths::Paths;
 use crate::sys::systemd;
 use crate::sys::uevent::Changes;
 use control::Control;
+use legion::IsWatched;
 use nix::poll::PollTimeout;
 use persona_paint::Pose;
 use std::os::fd::BorrowedFd;
@@ -91,6 +92,7 @@ pub struct Session {
     record: MenuState,
     recorded: Option<MenuState>,
     legion: Option<LegionState>,
+    legion_is_watched: IsWatched,
     transition: RootTransition,
     control: Control,
     /// What was chosen before the host could start it.
@@ -132,6 +134,7 @@ impl Session {
             record: MenuState { first_frame_ms: None, outputs: Vec::new(), keyboards: 0, trouble },
             recorded: None,
             legion: None,
+            legion_is_watched: IsWatched::default(),
             transition,
             control: Control::default(),
             chosen_early: None,
@@ -170,7 +173,7 @@ impl Session {
         self.publish();
         let timeout = if self.has_more_to_prepare() { PollTimeout::ZERO } else { self.time_to_wait() };
         let inputs: Vec<BorrowedFd<'_>> = self.inputs.fds().chain(self.display.fds()).chain(self.control.fd()).collect();
-        let woken = sources.wait(&inputs, timeout)?;
+        let woken = sources.wait(&self.paths, &inputs, timeout)?;
         drop(inputs);
         if woken.stop {
             log::info!("told to stop");
@@ -352,41 +355,6 @@ impl Session {
             self.beeper.iter_mut().zip(after).for_each(|(beeper, position)| beeper.step(position, now));
         }
         Flow::Continue
-    }
-
-    /// At the start: an end that an earlier menu has handled is not new, and must not be handled again.
-    fn hear_of_earlier_legion(&mut self, sources: &Sources) {
-        self.hear_of_choice();
-        let state = LegionState::read(&self.paths).ok().flatten();
-        match state.filter(|state| state.phase == Phase::Ended) {
-            Some(ended) => self.legion = Some(ended),
-            None => self.hear_of_legion(sources),
-        }
-    }
-
-    /// Reads the state of legion, and passes changes to the menu.
-    fn hear_of_legion(&mut self, sources: &Sources) {
-        let state = match LegionState::read(&self.paths) {
-            Ok(state) => state,
-            Err(error) => return log::warn!("{error}"),
-        };
-        if state == self.legion {
-            return;
-        }
-        let runs_well = |state: &Option<LegionState>| state.as_ref().is_some_and(|state| state.runs_well);
-        if runs_well(&state) && !runs_well(&self.legion) {
-            self.legion_runs_well(sources);
-        }
-        self.legion = state.clone();
-        let Some(state) = state else { return };
-        self.control.held_by = None;
-        if matches!(state.phase, Phase::Ended | Phase::Failed) {
-            self.remark = None;
-        }
-        let Subject::Personas { settings, .. } = &self.subject else { return };
-        let persona = settings.personas.iter().position(|persona| persona.name == state.persona);
-        let why = state.why.map(|why| reasons::failure(state.code.as_deref(), &why, self.words()));
-        self.dispatch(Event::Legion { phase: state.phase, persona, why }, sources);
     }
 }
 

@@ -6,12 +6,12 @@ use crate::menu::data::MenuData;
 use crate::menu::facts::Facts;
 use crate::menu::model::Event;
 use crate::menu::threads::{Threads, Token, spawn};
+use crate::state::RecordChanges;
 use crate::sys::network;
 use crate::sys::paths::Paths;
 use crate::sys::uevent::{Changes, Uevents};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use std::fs::File;
@@ -28,7 +28,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Sources {
     signals: SignalFd,
     uevents: Uevents,
-    run_dir: Inotify,
+    records: RecordChanges,
     /// Reports a change of mounts by POLLERR and POLLPRI (`proc_pid_mounts(5)`).
     mounts: Option<File>,
     network: Option<network::AddressChanges>,
@@ -114,8 +114,7 @@ impl Sources {
         let uevents = Uevents::subscribe().context(|| "listening for the kernel's device events".into())?;
         let folder = paths.run_dir();
         std::fs::create_dir_all(&folder).context(|| format!("making the folder {}", folder.display()))?;
-        let run_dir = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).context(|| "watching legion".into())?;
-        run_dir.add_watch(&folder, AddWatchFlags::IN_MOVED_TO).context(|| format!("watching {}", folder.display()))?;
+        let records = RecordChanges::watch(paths).context(|| format!("watching {}", folder.display()))?;
         let mounts = File::open(paths.mount_info()).inspect_err(|error| log::warn!("watching the mounts: {error}")).ok();
         let network = network::AddressChanges::subscribe().inspect_err(|error| log::warn!("watching the network addresses: {error}")).ok();
         let (rung, bell) = std::io::pipe().context(|| "making a pipe".into())?;
@@ -124,7 +123,7 @@ impl Sources {
         let recorders = Threads::default();
         let recorder = record(reporter.clone(), recorders.token()).context(|| "starting the thread that records choices".into())?;
         let (recorder, recorders) = (Some(recorder), Some(recorders));
-        Ok(Self { signals, uevents, run_dir, mounts, network, reports, reporter, rung, recorder, recorders })
+        Ok(Self { signals, uevents, records, mounts, network, reports, reporter, rung, recorder, recorders })
     }
 
     /// Queues a job for the recorder thread, after all earlier ones.
@@ -143,15 +142,15 @@ impl Sources {
         self.reporter.beside(work)
     }
 
-    /// Waits for any of them, any of `others`, or the timeout.
+    /// Waits for any of them, any of `others`, or the timeout. Records are read after it.
     ///
     /// # Errors
     /// The system call's.
-    pub(super) fn wait(&mut self, others: &[BorrowedFd<'_>], timeout: PollTimeout) -> Result<Woken> {
+    pub(super) fn wait(&mut self, paths: &Paths, others: &[BorrowedFd<'_>], timeout: PollTimeout) -> Result<Woken> {
         let mut fds = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.uevents.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.run_dir.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.records.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.rung.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(others.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));
@@ -166,7 +165,7 @@ impl Sources {
         let (own, rest) = ready.split_at(4);
         let facts = &rest[others.len()..];
         if own[2] {
-            while self.run_dir.read_events().is_ok_and(|events| !events.is_empty()) {}
+            self.records.settle(paths);
         }
         if let Some(network) = &self.network {
             network.drain();

@@ -75,9 +75,19 @@ impl Paths {
         self.run_dir().join("lines")
     }
 
-    /// What legion is doing.
+    /// What legion is doing, as root tells it.
     pub fn legion_state(&self) -> PathBuf {
         self.run_dir().join("legion.toml")
+    }
+
+    /// The only folder of [`Self::run_dir`] that legion's user may write to: a small file system of its own, `run-persona-legion.mount`.
+    pub fn legion_dir(&self) -> PathBuf {
+        self.run_dir().join("legion")
+    }
+
+    /// What legion is doing from its start to its end, as its supervisor tells it.
+    pub fn legion_report(&self) -> PathBuf {
+        self.legion_dir().join("report.toml")
     }
 
     /// What `prepare` decided for `run`.
@@ -95,24 +105,24 @@ impl Paths {
         self.run_dir().join(format!("hung-{address}"))
     }
 
-    /// QEMU's QMP socket for other programs.
+    /// QEMU's QMP socket for other programs, which use the link `/run/persona/legion.qmp` to it.
     pub fn qmp_socket(&self) -> PathBuf {
-        self.run_dir().join("legion.qmp")
+        self.legion_dir().join("qmp")
     }
 
-    /// The socket on which a guest agent in legion answers.
+    /// The socket on which a guest agent in legion answers; `/run/persona/legion.agent` is a link to it.
     pub fn guest_agent_socket(&self) -> PathBuf {
-        self.run_dir().join("legion.agent")
+        self.legion_dir().join("agent")
     }
 
-    /// The socket on which VNC shows legion's emulated graphics card.
+    /// The socket on which VNC shows legion's emulated graphics card; `/run/persona/legion.vnc` is a link to it.
     pub fn vnc_socket(&self) -> PathBuf {
-        self.run_dir().join("legion.vnc")
+        self.legion_dir().join("vnc")
     }
 
     /// The socket on which swtpm is legion's TPM.
     pub fn tpm_socket(&self) -> PathBuf {
-        self.run_dir().join("legion.tpm")
+        self.legion_dir().join("tpm")
     }
 
     /// Locked while legion is prepared and runs.

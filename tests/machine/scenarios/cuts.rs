@@ -18,20 +18,20 @@ const OVERRIDE: &str = "/var/lib/persona/override.toml";
 const CUT: &str = r#"
 moment=$1
 slice=/sys/fs/cgroup/system.slice
-phase() { phase=; { read -r phase < /run/persona/legion.toml; } 2> /dev/null; [ "$phase" = "phase = \"$1\"" ]; }
+phase() { phase=; { read -r phase < $2; } 2> /dev/null; [ "$phase" = "phase = \"$1\"" ]; }
 has_come() {
     case $moment in
         menu) [ -e /run/persona/menu.toml ] || [ -e $slice/persona-menu.service ] ;;
         choice) [ -e /run/persona/choice.toml ] ;;
-        preparing) phase preparing ;;
+        preparing) phase preparing /run/persona/legion.toml ;;
         bound) [ -e /run/persona/bound.toml ] ;;
-        inserting) phase inserting ;;
+        inserting) phase inserting /run/persona/legion.toml ;;
         # Until the first launch it is empty.
         inserted) [ -L /var/lib/legion/slot ] ;;
         used) [ ! -e /var/lib/persona/override.toml ] ;;
         qemu) [ -S /run/persona/legion.qmp ] ;;
-        running) phase running ;;
-        drawn) grep -q drawn /run/persona/report.jsonl 2> /dev/null ;;
+        running) phase running /run/persona/legion/report.toml ;;
+        drawn) grep -q drawn /run/cartridges/report.jsonl 2> /dev/null ;;
     esac
 }
 stand_still() { for unit in persona-menu legion; do [ ! -e $slice/$unit.service ] || echo 1 > $slice/$unit.service/cgroup.freeze; done; }

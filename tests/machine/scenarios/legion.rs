@@ -1,7 +1,7 @@
 //! legion as an appliance, run over SSH as its owner would: what its guest may see, its TPM and processors, and what it does when its
 //! disk is full.
 
-use crate::common::{change_settings, empty_cartridges, is_over, persona, starts, tell_guest};
+use crate::common::{change_settings, empty_cartridges, is_over, persona, starts, tell_guest, text};
 use crate::profiles::{GONDOR, LATE, MENU};
 use persona::error::Result;
 use persona_machine::wire::{REPORT_FILE, Report};
@@ -56,6 +56,10 @@ pub(crate) fn contained(artifacts: &Artifacts) -> Result<()> {
         "touch /var/lib/legion/cartridges/mine",
         "rm -f /run/persona/choice.toml && test ! -e /run/persona/choice.toml",
         "cat /run/persona/legion.lock",
+        "rm -f /run/persona/legion.toml && test ! -e /run/persona/legion.toml",
+        "mkfifo /run/persona/switch.toml",
+        "touch /run/persona/mine",
+        "rmdir /run/persona/legion || mv /run/persona/legion /run/persona/other",
         "dd if=/dev/vda of=/dev/null count=1",
     ] {
         let tried = machine.try_run(&format!("{inside} '{deed}' 2>&1"))?;
@@ -65,8 +69,20 @@ pub(crate) fn contained(artifacts: &Artifacts) -> Result<()> {
     assert_eq!(may.status, 0, "its own cartridge it may read: {may:?}");
     let threads = machine.run("grep -h -E '^(NoNewPrivs|Seccomp|CapEff):' /proc/$(pgrep -o qemu-system)/status")?;
     assert_eq!(threads.split_whitespace().collect::<Vec<_>>(), ["CapEff:", "0000000000000000", "NoNewPrivs:", "1", "Seccomp:", "2"]);
-    // In tenths: docs/legion.md tells 1.6, and each systemd counts a little differently.
-    machine.run("systemd-analyze security --no-pager --threshold=20 legion.service")?;
+    // The guest's 384 MiB, an eighth of it, and 2 GiB.
+    assert_eq!(machine.run("cat /sys/fs/cgroup/system.slice/legion.service/memory.max")?.trim(), (2480_u64 << 20).to_string());
+    // In tenths: docs/legion.md tells them, and each systemd counts a little differently.
+    for (unit, most) in [("legion", 20), ("persona-menu", 45), ("persona-host", 20), ("persona-reserve", 35)] {
+        machine.run(&format!("systemd-analyze security --no-pager --threshold={most} {unit}.service"))?;
+    }
+    // It may fill its own folder and spoil its report. Commands answer all the same, and the menu comes back.
+    machine.run(&format!("{inside} 'cd /run/persona/legion; head -c 2M /dev/zero > full; rm -f report.toml && mkfifo report.toml'"))?;
+    assert_eq!(machine.run("stat -f -c '%T %a' /run/persona/legion")?.trim(), "tmpfs 0", "a file system of its own, and full");
+    assert_eq!(text(&machine.status()?, "/legion/state"), "starting");
+    machine.run("timeout 5 persona list && timeout 5 persona status && touch /run/persona/free && rm /run/persona/free")?;
+    machine.try_run("persona stop")?;
+    machine.wait_for_end("failed")?;
+    assert_eq!(text(&machine.status()?, "/legion/outcome"), "failure");
     Ok(())
 }
 

@@ -100,7 +100,11 @@ impl Machine {
     /// # Errors
     /// When it never is.
     pub fn wait_for_legion(&mut self, phase: &str) -> Result<()> {
-        let script = format!("grep -qx 'phase = \"{phase}\"' /run/persona/legion.toml || {{ cat /run/persona/legion.toml; exit 1; }}");
+        // Root's record, and from the start to the end of legion its supervisor's report.
+        let script = format!(
+            "told=/run/persona/legion.toml; ! grep -qx 'phase = \"starting\"' $told || told=/run/persona/legion/report.toml
+            grep -qx 'phase = \"{phase}\"' $told || {{ cat $told; exit 1; }}"
+        );
         self.wait_until(&format!("legion is {phase}"), &script, STEP).map(drop)
     }
 

@@ -7,9 +7,9 @@ pub const PROBE_PORT: &str = "persona.probe";
 /// The virtio-serial port on which a test cartridge reports.
 pub const REPORT_PORT: &str = "persona.report";
 /// Where legion's QEMU writes what the cartridge reports, on the machine.
-pub const REPORT_FILE: &str = "/run/persona/report.jsonl";
+pub const REPORT_FILE: &str = "/run/cartridges/report.jsonl";
 /// Where legion's QEMU writes the guest's serial console, on the machine.
-pub const CONSOLE_FILE: &str = "/run/persona/console.log";
+pub const CONSOLE_FILE: &str = "/run/cartridges/console.log";
 /// The gamepad's name.
 pub const PAD_NAME: &str = "Test Pad";
 /// What a test cartridge is told about itself, in its initramfs.
@@ -50,8 +50,16 @@ pub enum Message {
 }
 
 /// Folders of the machine in which a change is worth another look at what is waited for.
-pub const WATCHED: [&str; 6] =
-    ["/run", "/run/persona", "/var/lib/persona", "/var/lib/legion", "/sys/fs/cgroup/system.slice", "/run/systemd/journal"];
+pub const WATCHED: [&str; 8] = [
+    "/run",
+    "/run/cartridges",
+    "/run/persona",
+    "/run/persona/legion",
+    "/var/lib/persona",
+    "/var/lib/legion",
+    "/sys/fs/cgroup/system.slice",
+    "/run/systemd/journal",
+];
 
 /// Who a test cartridge is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

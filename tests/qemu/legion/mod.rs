@@ -69,7 +69,7 @@ impl Bench {
         let legion = Settings::parse(settings, "test").unwrap().persona("small").unwrap().legion().unwrap().clone();
         let bench = Self { root, legion, ladder: [NEVER, NEVER, 2 * NEVER], pinning: Pinning::default(), running_well: RunningWell::USUAL };
         fs::create_dir_all(bench.path("shelf/small")).unwrap();
-        fs::create_dir_all(bench.path("run/persona")).unwrap();
+        fs::create_dir_all(bench.path("run/persona/legion")).unwrap();
         fs::write(bench.path("shelf/small/disk.raw"), disk).unwrap();
         let pid_file = bench.path("pid").display().to_string();
         bench.with(&["-pidfile", &pid_file])
@@ -112,6 +112,7 @@ impl Bench {
         launch.pinning = self.pinning.clone();
         launch.running_well = self.running_well;
         launch.write(&paths).unwrap();
+        LegionState::new(Phase::Starting, "small").write(&paths).unwrap();
 
         let notified = UnixDatagram::bind(self.path("notify")).unwrap();
         notified.set_read_timeout(Some(TIMEOUT)).unwrap();

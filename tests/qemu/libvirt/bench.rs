@@ -52,7 +52,7 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["shelf/small", "run/persona", "bin", "virsh"] {
+        for folder in ["shelf/small", "run/persona/legion", "bin", "virsh"] {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         fs::write(root.path().join("shelf/small/disk.raw"), b"x").unwrap();
@@ -98,6 +98,7 @@ impl Bench {
         slot::insert(&LegionLock::take(&paths).unwrap(), &paths, &legion.slot, &cartridge).unwrap();
         let [again, quit, kill] = self.ladder.map(Duration::from_millis);
         Launch { ladder: Ladder { again, quit, kill }, ..Launch::of_domain("small", legion, &cartridge, &[]) }.write(&paths).unwrap();
+        LegionState::new(Phase::Starting, "small").write(&paths).unwrap();
     }
 
     /// Starts the supervisor as a process of its own, for signals are a process's.

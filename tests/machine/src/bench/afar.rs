@@ -17,7 +17,7 @@ const LOOKS: usize = 31;
 
 /// Until the guest's processors run.
 const CHOICES: [(&str, &str); 2] = [
-    ("persona choose", "persona choose gondor; until grep -q running /run/persona/legion.toml; do sleep 0.01; done"),
+    ("persona choose", "persona choose gondor; until grep -q running /run/persona/legion/report.toml; do sleep 0.01; done"),
     ("persona start", "persona start gondor"),
 ];
 

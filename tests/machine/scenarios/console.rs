@@ -255,6 +255,16 @@ pub(crate) fn ends(artifacts: &Artifacts) -> Result<()> {
     machine.run("systemctl kill -s KILL persona-menu.service")?;
     the_console_listens(&mut machine, "sam")?;
 
+    // The shell for mending the host is systemd's own; here only that it is started.
+    for unit in ["emergency", "rescue"] {
+        let shell = "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n";
+        machine.run(&format!("printf '{shell}' > /run/systemd/system/{unit}.service; systemctl daemon-reload"))?;
+        start_menu(&mut machine, 2)?;
+        machine.run(&format!("systemctl start {unit}.target"))?;
+        the_console_listens(&mut machine, unit)?;
+        machine.run(&format!("systemctl stop {unit}.target {unit}.service"))?;
+    }
+
     // A menu without systemd to tidy up after it.
     machine.run("rm -f /run/persona/menu.toml; setsid persona menu > /run/menu.log 2>&1 & echo $! > /run/menu.pid")?;
     machine.wait_for_menu()?;

@@ -79,16 +79,17 @@ pub(crate) fn lives_on(artifacts: &Artifacts, kind: ImageKind) -> Result<()> {
     Ok(())
 }
 
-/// Without a root file system a person gets a shell: what is typed goes there, and starts no persona.
-pub(crate) fn emergency(artifacts: &Artifacts) -> Result<()> {
+/// Where the initramfs ends in a shell, what is typed goes there, and starts no persona.
+pub(crate) fn emergency(artifacts: &Artifacts, kind: ImageKind, words: &str) -> Result<()> {
     let settings = with_timeout(&without_motion(&artifacts.settings), "never");
-    let scenario = Scenario::new("emergency").settings(&settings).cmdline("root=/dev/nope");
+    let scenario = Scenario::new("emergency").image(kind).settings(&settings).cmdline(words);
     let mut machine = Machine::power_on(artifacts, &Hardware::small(), &scenario)?;
     machine.wait_for_screen(Head::Display, "the menu is on the screen", Picture::is_painted)?;
     machine.wait_for_screen(Head::Display, "the shell is on the screen", |picture| !picture.is_painted())?;
-    // The menu gives the screen back before the keyboard: the first letters may be lost, and a person types them again.
-    for _ in 0..3 {
-        for key in ["ret", "p", "o", "w", "e", "r", "o", "f", "f", "spc", "minus", "f", "ret"] {
+    // The menu gives the screen back before the keyboard: the first letters may be lost, and a person types them again. The first key
+    // enters systemd's shell.
+    for _ in 0..4 {
+        for key in "ret b u s y b o x spc p o w e r o f f spc minus f ret".split(' ') {
             machine.press(Keyboard::Host, key)?;
         }
         if machine.wait_for_power_off(Duration::from_secs(20)).is_ok() {

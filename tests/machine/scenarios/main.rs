@@ -59,7 +59,9 @@ const CASES: &[Case] = &[
     case("settles-busybox", |artifacts| early::settles(artifacts, ImageKind::Busybox)),
     case("settles-systemd", |artifacts| early::settles(artifacts, ImageKind::Systemd)),
     case("doubt-no-card", doubt::no_card),
-    case("early-emergency", early::emergency),
+    case("early-emergency", |artifacts| early::emergency(artifacts, ImageKind::Busybox, "root=/dev/nope")),
+    case("early-emergency-systemd", |artifacts| early::emergency(artifacts, ImageKind::Systemd, NO_ROOT)),
+    case("early-break", |artifacts| early::emergency(artifacts, ImageKind::Busybox, "break=premount")),
     case("early-busybox", |artifacts| early::lives_on(artifacts, ImageKind::Busybox)),
     case("early-systemd", |artifacts| early::lives_on(artifacts, ImageKind::Systemd)),
     case("console-screens", console::screens),
@@ -67,6 +69,9 @@ const CASES: &[Case] = &[
     case("plain-busybox", |artifacts| plain::boots(artifacts, ImageKind::Busybox)),
     case("plain-systemd", |artifacts| plain::boots(artifacts, ImageKind::Systemd)),
 ];
+
+/// systemd waits for the device three seconds, not ninety.
+const NO_ROOT: &str = "root=/dev/nope rootflags=x-systemd.device-timeout=3";
 
 const fn case(name: &'static str, run: fn(&Artifacts) -> persona::error::Result<()>) -> Case {
     Case { name, run }

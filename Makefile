@@ -22,26 +22,38 @@ help:
 	@echo 'make install   every file in its place below DESTDIR'
 	@echo 'make lint      formatting, clippy, rustdoc'
 
+# Where a crate or this folder lies is not in the program: two builds anywhere by one compiler are the same, byte for byte.
+REMAP = target.$(TARGET).rustflags = ['--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src=.', '--remap-path-prefix=$(CURDIR)=.']
+
 # GNU ld, unlike LLD, warns where a function of the C library needs shared libraries after all.
 build:
-	cargo rustc --release --locked --bin persona -- -C linker-features=-lld -C link-arg=-Wl,--fatal-warnings
+	cargo --config "$(REMAP)" rustc --release --locked --bin persona -- -C linker-features=-lld -C link-arg=-Wl,--fatal-warnings
 
 # Man pages, made from the definition of the command line.
 .PHONY: manual
 manual:
 	cargo run --quiet --locked --example manual -- target/manual
 
+# The licences of the fonts and crates in the program.
+.PHONY: licences
+licences:
+	@mkdir -p target
+	cargo run --quiet --locked --example licences > target/THIRD-PARTY
+
 # Every sentence that a user can see, for a reader.
 .PHONY: words
 words:
 	cargo run --quiet --locked --example words
 
-install: build manual
+install: build manual licences
 	$(MAKE) install-files
 
-# The files alone, after `make build manual`.
-.PHONY: install-files install-program install-manual
-install-files: install-program install-manual
+# The files alone, after `make build manual licences`.
+.PHONY: install-files install-program install-manual install-licences
+install-files: install-program install-manual install-licences
+
+install-licences:
+	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/licenses/persona' target/THIRD-PARTY
 
 install-manual:
 	install -Dm644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' target/manual/*.1
@@ -75,10 +87,11 @@ helpers:
 demo: setup build
 	$(MACHINE) demo
 
-# An initramfs carries the binary: it is to stay below 4 MiB.
+# An initramfs carries the binary: it is to stay below 4 MiB. Nor does it tell where it was built.
 .PHONY: small
 small: build
 	@size=$$(wc -c < $(BINARY)) && echo "$(BINARY): $$size bytes of at most 4194304" && test "$$size" -le 4194304
+	@! grep -aqF -e "$${CARGO_HOME:-$$HOME/.cargo}" -e '$(CURDIR)' $(BINARY) || { echo '$(BINARY) holds the path of a folder of this machine'; false; }
 
 # All that boots nothing.
 check: lint host-tests

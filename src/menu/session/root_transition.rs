@@ -31,6 +31,8 @@ pub enum RootTransition {
         root: Root,
         /// Process 1 is moving.
         moves: bool,
+        /// It was logged that process 1 cannot be followed.
+        told: bool,
     },
     /// In the host's root file system; others may not be mounted yet.
     InRoot {
@@ -50,7 +52,7 @@ impl RootTransition {
         if !paths.is_live() || !is_initramfs(paths) {
             return Ok(Self::Over);
         }
-        Ok(Self::InInitramfs { root: Root::open()?, moves: false })
+        Ok(Self::InInitramfs { root: Root::open()?, moves: false, told: false })
     }
 
     /// Whether process 1 was in the initramfs at the last check.
@@ -65,15 +67,16 @@ impl RootTransition {
 
     /// Checks whether process 1 has left the initramfs, and follows it; true if it has just done so.
     pub(super) fn follow(&mut self) -> bool {
-        let Self::InInitramfs { root, moves } = self else { return false };
+        let Self::InInitramfs { root, moves, told } = self else { return false };
         match root.follow() {
             Ok(Place::Host) => {
                 *self = Self::InRoot { since: Instant::now() };
                 return true;
             }
             Ok(place) => *moves = place == Place::Between,
-            // The next change of mounts triggers another check.
-            Err(error) => log::warn!("{error}"),
+            // Tried again soon if process 1 is moving, and otherwise at the next change of mounts.
+            Err(error) if !std::mem::replace(told, true) => log::error!("{error}"),
+            Err(_) => {}
         }
         false
     }

@@ -120,14 +120,34 @@ pub struct Tries {
 
 impl Tries {
     const FREE: u32 = 2;
-    const MAX_WAIT: Duration = Duration::from_secs(300);
+
+    /// The longest wait.
+    pub const MAX_WAIT: Duration = Duration::from_secs(300);
+
+    /// So many wrong attempts are assumed if their number is unknown: the next wrong one makes the following wait for four seconds.
+    pub const DOUBT: u32 = 3;
+
+    /// Attempts that were made before, after which the next one may be made at `next_at`.
+    pub fn resumed(wrong: u32, next_at: Duration) -> Self {
+        Self { wrong, next_at }
+    }
+
+    /// How long to wait after so many wrong attempts.
+    pub fn delay(wrong: u32) -> Duration {
+        let doublings = wrong.checked_sub(Self::FREE);
+        let wait = doublings.map_or(Duration::ZERO, |doublings| Duration::from_secs(1_u64.checked_shl(doublings).unwrap_or(u64::MAX)));
+        wait.min(Self::MAX_WAIT)
+    }
 
     /// A wrong attempt, at `now`.
     pub fn wrong(&mut self, now: Duration) {
         self.wrong = self.wrong.saturating_add(1);
-        let doublings = self.wrong.checked_sub(Self::FREE);
-        let wait = doublings.map_or(Duration::ZERO, |doublings| Duration::from_secs(1_u64.checked_shl(doublings).unwrap_or(u64::MAX)));
-        self.next_at = now + wait.min(Self::MAX_WAIT);
+        self.next_at = now + Self::delay(self.wrong);
+    }
+
+    /// Takes over the attempts that another process has counted, if they are more.
+    pub fn raise_to(&mut self, other: Self) {
+        *self = Self { wrong: self.wrong.max(other.wrong), next_at: self.next_at.max(other.next_at) };
     }
 
     /// A right attempt: resets the count.

@@ -8,6 +8,7 @@
 mod changes;
 mod legion;
 pub mod operation;
+mod pin_tries;
 pub(crate) mod record;
 mod starts;
 
@@ -20,6 +21,7 @@ use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 pub use changes::RecordChanges;
 pub use legion::{LegionState, Outcome, Phase};
+pub use pin_tries::PinTries;
 use serde::{Deserialize, Serialize};
 pub use starts::{MAX_FAILED_BOOTS, StartCount, StartCounts, ran_well};
 use std::fmt;

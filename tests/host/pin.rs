@@ -31,7 +31,8 @@ fn the_line_it_prints_is_understood_by_the_settings_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let settings = folder.path().join("persona.toml");
     std::fs::write(&settings, format!("[[persona]]\nname = \"a\"\n{}[[persona]]\nname = \"b\"\n", said(&made.stdout))).unwrap();
-    let check = |name, digits| piped(&["--config", settings.to_str().unwrap(), "pin", "--check", name], digits);
+    let root = folder.path().to_str().unwrap();
+    let check = |name, digits| piped(&["--root", root, "--config", settings.to_str().unwrap(), "pin", "--check", name], digits);
     assert!(check("a", "2580\n").status.success());
     // A PIN that is wrong or missing, a persona without one, and no persona.
     for (name, digits, code) in [("a", "2581\n", 1), ("a", "", 1), ("b", "1\n", 2), ("c", "1\n", 2)] {
@@ -39,6 +40,25 @@ fn the_line_it_prints_is_understood_by_the_settings_and_checked() {
         assert_eq!((output.status.code(), output.stdout.len()), (Some(code), 0), "{name} {digits}");
         assert!(!output.stderr.is_empty(), "{name} {digits}: it does not say why");
     }
+}
+
+#[test]
+fn wrong_pins_of_other_processes_slow_down_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = piped(&["pin"], "2580\n");
+    std::fs::create_dir_all(folder.path().join("etc/persona")).unwrap();
+    std::fs::write(folder.path().join("etc/persona/persona.toml"), format!("[[persona]]\nname = \"a\"\n{}", said(&made.stdout))).unwrap();
+    let check = |digits: &str| piped(&["--root", folder.path().to_str().unwrap(), "pin", "--check", "a"], digits);
+    let record = folder.path().join("var/lib/persona/pin-tries.toml");
+    assert!(check("2580\n").status.success() && !record.exists(), "a right one is not counted");
+    assert!(!check("2581\n").status.success() && record.exists());
+    // As if there had been many, in the future of this clock.
+    std::fs::write(&record, "wrong = 9\nat = 9000000000\n").unwrap();
+    let held = check("2580\n");
+    assert_eq!((held.status.code(), said(&held.stderr).contains("128 s")), (Some(1), true), "{}", said(&held.stderr));
+    assert!(std::fs::read_to_string(&record).unwrap().contains("wrong = 9\n"), "what was not tried does not count");
+    std::fs::write(&record, "wrong = 9\nat = 1000000000\n").unwrap();
+    assert!(check("2580\n").status.success() && !record.exists());
 }
 
 #[test]

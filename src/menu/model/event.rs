@@ -1,5 +1,6 @@
 //! The inputs ([`Event`], [`Key`]) and outputs ([`Effect`], [`Light`]) of the menu's state machine.
 
+use crate::config::pin::Tries;
 use crate::state::{Phase, Reason};
 
 /// A key, or a pad's button, as the menu understands it.
@@ -39,6 +40,8 @@ pub enum Event {
         /// Which.
         right: bool,
     },
+    /// The wrong PINs that were entered before this menu began.
+    EarlierTries(Tries),
     /// The last choice was recorded, or could not be.
     Recorded {
         /// Why not.

@@ -197,6 +197,10 @@ impl Menu {
                 Vec::new()
             }
             Event::PinChecked { right } => self.pin_checked(right, now),
+            Event::EarlierTries(earlier) => {
+                self.tries.raise_to(earlier);
+                Vec::new()
+            }
             Event::Recorded { failed } => self.recorded(failed, now),
             Event::Legion { phase, persona, why } => self.legion(phase, persona, why, now),
         }

@@ -10,10 +10,10 @@ use crate::menu::model::{Effect, Event, Menu};
 use crate::menu::session::launch::{self, Launch};
 use crate::menu::session::sources::{Report, Reporter, Sources};
 use crate::menu::session::unit;
-use crate::state::{Choice, Phase, Reason, or_absent, ran_well};
+use crate::state::{Choice, Phase, PinTries, Reason, or_absent, ran_well};
 use crate::sys::paths::Paths;
 use persona_paint::Words;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 impl Session {
     pub(super) fn dispatch(&mut self, event: Event, sources: &Sources) {
@@ -187,14 +187,38 @@ impl Session {
         }
     }
 
+    /// Reads, in a thread, how many wrong PINs were entered before: by an earlier menu, or in an earlier boot.
+    pub(super) fn hear_of_earlier_tries(&self, sources: &Sources) {
+        let Subject::Personas { settings, .. } = &self.subject else { return };
+        if settings.personas.iter().all(|persona| persona.pin.is_none()) {
+            return;
+        }
+        let (paths, host_is_there, started) = (self.paths.clone(), self.transition.is_over(), self.started);
+        let read = sources.beside(move |reporter| {
+            let now = SystemTime::now();
+            let tries = PinTries::current(&paths, host_is_there, now).resumed(now, started.elapsed());
+            reporter.report(Report::Event(Event::EarlierTries(tries)));
+        });
+        if let Err(error) = read {
+            log::error!("reading how many wrong PINs were entered: {error}");
+        }
+    }
+
     /// Checks a PIN in a thread: the hash takes a tenth of a second or more, on purpose.
     fn check_pin(&mut self, persona: usize, digits: String, sources: &Sources) {
         let Subject::Personas { settings, .. } = &self.subject else { return };
         let Some(pin) = settings.personas.get(persona).and_then(|persona| persona.pin.clone()) else { return };
+        let (paths, host_is_there) = (self.paths.clone(), self.transition.is_over());
         let checked = sources.beside(move |reporter| {
+            // Before the check: a power cut must not undo a wrong one. The menu also counts by itself, if this fails.
+            if let Err(error) = PinTries::count(&paths, host_is_there, SystemTime::now()) {
+                log::warn!("a restart will forget that a PIN was tried: {error}");
+            }
             let right = pin.verify(&digits);
             if !right {
                 log::warn!("a wrong PIN was entered");
+            } else if let Err(error) = PinTries::clear(&paths, host_is_there) {
+                log::warn!("the earlier wrong PINs still count: {error}");
             }
             reporter.report(Report::Event(Event::PinChecked { right }));
         });

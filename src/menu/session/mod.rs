@@ -159,6 +159,7 @@ impl Session {
         self.open_control();
         self.take_screen();
         self.hear_of_earlier_legion(sources);
+        self.hear_of_earlier_tries(sources);
         if self.transition.is_over() {
             self.resume_unit(sources);
         }

@@ -154,6 +154,7 @@ impl Session {
                 }
             }
         }
+        self.hear_of_earlier_tries(sources);
         if was_chosen {
             self.start_earlier_choice(sources);
         }

@@ -185,6 +185,21 @@ impl Paths {
         self.state_dir().join("last.toml")
     }
 
+    /// How often a wrong PIN was entered.
+    pub fn pin_tries(&self) -> PathBuf {
+        self.state_dir().join("pin-tries.toml")
+    }
+
+    /// Locked by the process that changes [`Self::pin_tries`].
+    pub fn pin_tries_lock(&self) -> PathBuf {
+        self.state_dir().join("pin-tries.lock")
+    }
+
+    /// How often it was in this boot, where [`Self::pin_tries`] cannot be written.
+    pub fn pin_tries_of_boot(&self) -> PathBuf {
+        self.run_dir().join("pin-tries.toml")
+    }
+
     /// The boot ID of the kernel.
     pub fn boot_id(&self) -> PathBuf {
         self.at("/proc/sys/kernel/random/boot_id")

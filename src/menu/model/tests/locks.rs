@@ -1,6 +1,7 @@
 //! PINs.
 
 use super::*;
+use crate::config::pin::Tries;
 use persona_paint::PinAnswer;
 
 #[test]
@@ -65,4 +66,19 @@ fn a_locked_default_gives_way_unless_the_settings_say_otherwise() {
     assert_eq!((all.default(), all.stage(at(0)), all.deadline()), (None, Some(Stage::Waiting), None));
     let mut set_by_root = locked(&[(1, false)], Some(("b", Reason::Override)));
     assert_eq!(set_by_root.handle(Event::Tick, at(0)), chosen(1, Reason::Override));
+}
+
+#[test]
+fn wrong_pins_of_an_earlier_menu_slow_down_this_one() {
+    let mut menu = locked(&[(0, true)], None);
+    menu.handle(Event::Shown, at(0));
+    press(&mut menu, at(1), &[Key::Confirm]);
+    menu.handle(Event::EarlierTries(Tries::resumed(6, at(17))), at(1));
+    assert_eq!(press(&mut menu, at(1), &[Key::Digit(1), Key::Confirm]), []);
+    press(&mut menu, at(17), &[Key::Digit(1), Key::Confirm]);
+    menu.handle(Event::PinChecked { right: false }, at(17));
+    let wait = |menu: &Menu| menu.overlay(at(17));
+    assert!(matches!(wait(&menu), Some(Overlay::Pin { answer: PinAnswer::Wait { seconds: 32 }, .. })), "{menu:?}");
+    menu.handle(Event::EarlierTries(Tries::resumed(1, at(0))), at(17));
+    assert!(matches!(wait(&menu), Some(Overlay::Pin { answer: PinAnswer::Wait { seconds: 32 }, .. })), "it never becomes shorter");
 }

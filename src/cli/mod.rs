@@ -19,6 +19,7 @@ use crate::sys::paths::Paths;
 use crate::sys::root::is_initramfs;
 use crate::sys::style::Style;
 use crate::sys::syscalls;
+use crate::sys::tree;
 use cartridge::CartridgeCommand;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use parse::{boot, path};
@@ -48,7 +49,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of all commands")]
 struct Global {
-    /// Examine the machine recorded under DIR instead of this one
+    /// Work on the machine recorded under DIR instead of this one; commands that change something change DIR
     #[arg(long, value_name = "DIR", global = true, default_value = "/", hide_default_value = true, value_parser = path(), value_hint = ValueHint::DirPath)]
     root: PathBuf,
     /// Read the settings from FILE
@@ -241,6 +242,9 @@ impl Cli {
     pub fn run(self, out: &mut dyn Write) -> Result<ExitCode> {
         let Global { root, config, verbose } = self.global;
         let paths = Paths::new(root, config);
+        if !paths.is_live() {
+            tree::confine(&paths.at("/"))?;
+        }
         // In the initramfs only the kernel log keeps a message.
         match self.command {
             Command::Reserve => logger::to_kernel_log(&paths, verbose),

@@ -7,6 +7,7 @@ use crate::sys::account::group_id;
 use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::poll;
+use crate::sys::tree;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
@@ -71,6 +72,7 @@ fn unsupported() -> Error {
 
 /// As udev's default rules do it (`50-udev-default.rules`). The owner comes first: the mode must not let another group in.
 fn open_to(node: &Path, group: u32) -> Result<()> {
+    let node = &tree::followed(node);
     let doing = || format!("opening {} to the group {GROUP}", node.display());
     chown(node, None, Some(group)).context(doing)?;
     fs::set_permissions(node, fs::Permissions::from_mode(0o660)).context(doing)

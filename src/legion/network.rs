@@ -5,6 +5,7 @@ use crate::error::{Context, Error, Result};
 use crate::legion::identity::mac;
 use crate::sys::file;
 use crate::sys::paths::Paths;
+use crate::sys::tree;
 use nix::libc::O_NONBLOCK;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt, chown};
@@ -42,7 +43,8 @@ pub fn attach(paths: &Paths, network: &Network, cartridge: &str, user: u32) -> R
             ip(&["link", "add", "link", interface, "name", TAP, "address", &mac(cartridge), "type", "macvtap", "mode", "bridge"])?;
             ip(&["link", "set", "dev", TAP, "up"])?;
             let node = node(paths)?;
-            chown(&node, Some(user), None).context(|| format!("changing the owner of {} to the user legion", node.display()))
+            chown(tree::followed(&node), Some(user), None)
+                .context(|| format!("changing the owner of {} to the user legion", node.display()))
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Context, Error, Result};
 use crate::state::BoundDevices;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
+use crate::sys::tree;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use std::collections::BTreeSet;
@@ -139,7 +140,7 @@ fn load_vfio(paths: &Paths, kernel: &Kernel) -> Result<()> {
 pub fn give_groups_to(paths: &Paths, groups: &BTreeSet<u32>, uid: u32, gid: u32) -> Result<()> {
     groups.iter().try_for_each(|group| {
         let node = paths.vfio_group(*group);
-        chown(&node, Some(uid), Some(gid)).context(|| format!("giving {} to user {uid}", node.display()))
+        chown(tree::followed(&node), Some(uid), Some(gid)).context(|| format!("giving {} to user {uid}", node.display()))
     })
 }
 

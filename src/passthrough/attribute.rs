@@ -1,6 +1,7 @@
 //! Writes sysfs attributes, with a deadline for those whose driver may never return.
 
 use crate::error::{Context, Error, Result};
+use crate::sys::tree;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 /// The system call's.
 pub fn write_now(path: &Path, value: &str) -> io::Result<()> {
     // A single write(2): an attribute takes each call as a separate value.
-    OpenOptions::new().write(true).open(path)?.write_all(format!("{value}\n").as_bytes())
+    OpenOptions::new().write(true).open(tree::followed(path))?.write_all(format!("{value}\n").as_bytes())
 }
 
 /// The result of a write.
@@ -70,6 +71,8 @@ impl SysfsWriter {
     /// # Errors
     /// That of the child's system call, with its `errno`.
     pub fn write(&self, path: &Path, value: &str, deadline: Duration) -> Result<WriteOutcome> {
+        // The child knows nothing of `--root`.
+        let path = &tree::followed(path);
         let doing = || format!("writing `{value}` to {}", path.display());
         let mut process = match self.process.take() {
             Some(process) => process,

@@ -8,6 +8,7 @@ use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
 use crate::sys::poll;
+use crate::sys::tree;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -142,9 +143,10 @@ impl Device<'_> {
 
     fn mark_hung(self) {
         let mark = self.paths.hung_device(self.address);
+        let mark = tree::entry(&mark);
         // Other users may write to the folder: only creating a new file is safe against links that they put there.
         let create = || OpenOptions::new().write(true).create_new(true).open(&mark).map(drop);
-        match fs::create_dir_all(self.paths.run_dir()).and_then(|()| create()) {
+        match fs::create_dir_all(tree::followed(&self.paths.run_dir())).and_then(|()| create()) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                 log::error!("recording in {} that {} hangs: {error}", mark.display(), self.address);
             }

@@ -4,6 +4,7 @@ use crate::config::document;
 use crate::error::{Context, Result};
 use crate::sys::atomic::write;
 use crate::sys::file;
+use crate::sys::tree;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs;
@@ -16,6 +17,7 @@ use std::path::Path;
 /// # Errors
 /// When the folder cannot be made or written to.
 pub(crate) fn write_toml(path: &Path, record: &impl Serialize) -> Result<()> {
+    let path = &tree::entry(path);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).context(|| format!("creating the folder {}", folder.display()))?;
     }
@@ -36,7 +38,7 @@ pub(crate) fn read_toml<R: DeserializeOwned>(path: &Path) -> Result<Option<R>> {
 /// As [`read_toml`].
 pub(crate) fn read_toml_of<R: DeserializeOwned>(path: &Path, writer: Option<u32>) -> Result<Option<R>> {
     let text = || {
-        let owner = path.parent().map(fs::metadata).transpose()?.map(|folder| folder.uid());
+        let owner = tree::entry(path).parent().map(fs::metadata).transpose()?.map(|folder| folder.uid());
         let owners: Vec<u32> = owner.into_iter().chain(writer).collect();
         file::read_untrusted(path, &owners)
     };

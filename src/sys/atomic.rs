@@ -12,6 +12,7 @@
 use crate::error::{Context, Result};
 use crate::sys::file_lock::{is_at, try_lock};
 use crate::sys::syscalls;
+use crate::sys::tree;
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -38,7 +39,7 @@ const MAX_ATTEMPTS: usize = 16;
 /// # Errors
 /// When the folder cannot be written to; `path` is untouched then.
 pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
-    replace(path, contents, |file| file.set_permissions(Permissions::from_mode(RECORD_MODE)))
+    replace(&tree::entry(path), contents, |file| file.set_permissions(Permissions::from_mode(RECORD_MODE)))
 }
 
 /// Replaces the contents of the file `path`, which keeps its owner and mode. Links are followed.
@@ -46,7 +47,7 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
 /// # Errors
 /// When there is no such file or its folder cannot be written to; the file is untouched then.
 pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
-    let file = fs::canonicalize(path).context(|| format!("writing {}", path.display()))?;
+    let file = fs::canonicalize(tree::followed(path)).context(|| format!("writing {}", path.display()))?;
     let before = fs::metadata(&file).context(|| format!("writing {}", path.display()))?;
     replace(&file, contents, |new| {
         fchown(new, Some(before.uid()), Some(before.gid()))?;
@@ -59,6 +60,7 @@ pub fn rewrite(path: &Path, contents: &[u8]) -> Result<()> {
 /// # Errors
 /// When the folder cannot be written to; `path` is untouched then.
 pub fn link(path: &Path, target: &Path) -> Result<()> {
+    let path = &tree::entry(path);
     let attempt = || {
         // A link cannot be locked, so it is created in a folder that can.
         let (folder, _lock) = unfinished_folder(path)?;
@@ -180,6 +182,7 @@ fn remove_leftover(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When it exists and cannot be removed.
 pub fn remove(path: &Path) -> Result<()> {
+    let path = &tree::entry(path);
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result.and_then(|()| sync_folder_of(path)).context(|| format!("removing {}", path.display())),
@@ -193,6 +196,7 @@ pub fn remove(path: &Path) -> Result<()> {
 /// # Errors
 /// When it cannot be moved; it is unchanged then.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    let (from, to) = (&tree::entry(from), &tree::entry(to));
     let attempt = || {
         fs::rename(from, to)?;
         sync_folder_of(to)?;

@@ -3,9 +3,10 @@
 
 use crate::error::Context;
 use crate::error::Result;
-use std::fs::{self, File, Metadata, OpenOptions};
+use crate::sys::tree;
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// Settings, records and the kernel's lists are smaller. In bytes.
@@ -19,7 +20,7 @@ pub const MAX_UNTRUSTED: u64 = 64 << 10;
 /// When it cannot be opened or read, is no regular file, or is larger.
 pub fn read(path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
     // Looked at before it is opened: opening some devices does something.
-    must_be_regular(&fs::metadata(&path)?)?;
+    must_be_regular(&fs::metadata(tree::followed(path.as_ref()))?)?;
     contents(&open(path.as_ref(), 0)?, limit)
 }
 
@@ -39,7 +40,7 @@ pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
 /// # Errors
 /// As [`read`], and when it is a link or its owner is none of `owners` (user IDs).
 pub fn read_untrusted(path: &Path, owners: &[u32]) -> io::Result<String> {
-    must_be_regular(&fs::symlink_metadata(path)?)?;
+    must_be_regular(&fs::symlink_metadata(tree::entry(path))?)?;
     let file = open(path, nix::libc::O_NOFOLLOW)?;
     let owner = file.metadata()?.uid();
     if !owners.contains(&owner) {
@@ -62,7 +63,7 @@ pub fn read_text_if_there(path: &Path) -> Result<Option<String>> {
 
 fn open(path: &Path, flags: i32) -> io::Result<File> {
     let flags = flags | nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = tree::open(path, flags)?;
     must_be_regular(&file.metadata()?)?;
     Ok(file)
 }

@@ -6,6 +6,7 @@
 use crate::error::{Context, Error, Result};
 use crate::sys::poll;
 use crate::sys::syscalls;
+use crate::sys::tree;
 use nix::libc::{O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -78,6 +79,7 @@ impl FileLock {
     }
 
     fn attempt(path: &Path, writes: bool) -> io::Result<Option<Self>> {
+        let path = &tree::entry(path);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }

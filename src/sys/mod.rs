@@ -23,6 +23,7 @@ pub mod syscalls;
 pub mod systemd;
 pub mod terminal;
 pub mod time;
+pub mod tree;
 pub mod uevent;
 pub mod unit;
 pub mod width;

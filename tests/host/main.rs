@@ -4,6 +4,7 @@ mod completion;
 mod dependencies;
 mod doctor;
 mod layers;
+mod links;
 mod lock;
 mod passthrough;
 mod pin;

@@ -8,6 +8,7 @@ use super::parts::names_in;
 use super::{Disk, DiskKind, DiskSize, Shelf, in_use};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
+use crate::sys::tree;
 use nix::libc::O_EXCL;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, symlink};
@@ -31,7 +32,7 @@ impl Shelf<'_> {
     /// When it exists already, the source is in use or cannot be read, there is too little space, or the copy differs; nothing is left
     /// behind then.
     pub fn import(&self, name: &str, source: &Source, progress: &mut Progress<'_>) -> Result<FirmwareKind> {
-        let from = self.paths.at(&source.path);
+        let from = tree::followed(&self.paths.at(&source.path)).into_owned();
         let metadata = fs::metadata(&from).context(|| format!("looking at {}", from.display()))?;
         let is_device = metadata.file_type().is_block_device();
         if !is_device && !metadata.is_file() {

@@ -6,6 +6,7 @@ use super::restoring;
 use super::{Disk, DiskKind};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
+use crate::sys::tree;
 use nix::libc::O_EXCL;
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -64,6 +65,7 @@ impl Cartridge {
     /// When the cartridge cannot be written to.
     pub fn ran(&self, paths: &Paths, now: SystemTime) -> Result<()> {
         let path = paths.at(self.folder.join(LAST_RUN));
+        let path = tree::entry(&path);
         let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).custom_flags(nix::libc::O_NOFOLLOW).open(&path);
         open.and_then(|file| file.set_modified(now)).context(|| format!("recording the run in {}", path.display()))
     }

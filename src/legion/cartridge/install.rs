@@ -69,7 +69,7 @@ impl Shelf<'_> {
     /// When there is no such cartridge, or legion runs from it.
     pub fn installed(&self, name: &str) -> Result<bool> {
         let _taken = self.take(name)?;
-        let folder = self.here().join(name);
+        let folder = self.place(name);
         let image = image(&folder);
         image.map_or(Ok(()), |image| atomic::remove(&folder.join(image)))?;
         Ok(image.is_some())

@@ -9,6 +9,7 @@ use super::{Cartridge, DiskKind};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::syscalls;
+use crate::sys::tree;
 use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fchmod};
@@ -30,7 +31,7 @@ struct Owner {
 /// When something cannot be given; [`take_back`] takes back what was.
 /// When something cannot be given; [`take_back`] takes back what was.
 pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> Result<()> {
-    let folder = paths.at(&cartridge.folder);
+    let folder = tree::followed(&paths.at(&cartridge.folder)).into_owned();
     let us = syscalls::effective_user();
     let opened = open_folder(&folder)?;
     let doing = || format!("changing the owner of {} to the user legion", folder.display());
@@ -56,7 +57,7 @@ pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> R
 /// # Errors
 /// When something stays legion's; the rest is still taken back.
 pub fn take_back(paths: &Paths, cartridge: &Cartridge) -> Result<()> {
-    let folder = paths.at(&cartridge.folder);
+    let folder = tree::followed(&paths.at(&cartridge.folder)).into_owned();
     let us = syscalls::effective_user();
     let opened = open_folder(&folder)?;
     let doing = || format!("taking {} back from legion", folder.display());

@@ -6,6 +6,7 @@ use crate::config::{Legion, Persona, Settings};
 use crate::error::{Context, Error, Result};
 use crate::legion::LegionLock;
 use crate::sys::paths::Paths;
+use crate::sys::tree;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -72,7 +73,12 @@ impl<'a> Shelf<'a> {
 
     /// The shelf's folder, below `--root`.
     pub(super) fn here(&self) -> PathBuf {
-        self.paths.at(&self.folder)
+        tree::followed(&self.paths.at(&self.folder)).into_owned()
+    }
+
+    /// The folder of the cartridge `name`, which may be a link to it.
+    pub(super) fn place(&self, name: &str) -> PathBuf {
+        tree::followed(&self.here().join(name)).into_owned()
     }
 
     /// Whether the cartridge `name` is in a slot.
@@ -97,7 +103,7 @@ impl<'a> Shelf<'a> {
 
     /// Locks the cartridge `name` against other commands.
     pub(super) fn hold(&self, name: &str) -> Result<Hold> {
-        let folder = self.here().join(name);
+        let folder = self.place(name);
         partial::hold(&folder)?.ok_or_else(|| {
             Error::new(format!("there is no cartridge `{name}`: {} is not there", folder.display()))
                 .with_code("cartridge-missing")

@@ -5,6 +5,7 @@ use crate::legion::cartridge::Cartridge;
 use crate::legion::lock::LegionLock;
 use crate::sys::atomic;
 use crate::sys::paths::Paths;
+use crate::sys::tree;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -21,7 +22,7 @@ pub fn insert(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartri
             .with_hint("rename or remove it"));
     }
     let folder = slot.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(paths.at(folder)).context(|| format!("creating the folder of the slot {}", link.display()))?;
+    fs::create_dir_all(tree::followed(&paths.at(folder))).context(|| format!("creating the folder of the slot {}", link.display()))?;
     // A relative link within the folder also works on a machine inspected through --root.
     let target = cartridge.folder.strip_prefix(folder).unwrap_or(&cartridge.folder);
     atomic::link(&link, target).map_err(|error| Error::caused_by(format!("inserting the cartridge {}", cartridge.name), error))

@@ -44,7 +44,7 @@ impl Shelf<'_> {
     pub fn save(&self, name: &str, label: &str) -> Result<()> {
         let _taken = self.take(name)?;
         let cartridge = self.inspect_free(name)?;
-        let folder = self.here().join(name);
+        let folder = self.place(name);
         let snapshots = folder.join(FOLDER);
         if snapshots.join(label).exists() {
             return Err(Error::new(format!("the cartridge {name} already has a snapshot `{label}`"))
@@ -80,7 +80,7 @@ impl Shelf<'_> {
     /// When there is no such snapshot, legion runs from it or something else uses it, or it cannot be restored.
     pub fn restore(&self, name: &str, label: &str) -> Result<()> {
         let _taken = self.take(name)?;
-        let folder = self.here().join(name);
+        let folder = self.place(name);
         let snapshot = folder.join(FOLDER).join(label);
         if !snapshot.is_dir() {
             return Err(no_such(&folder, name, label));
@@ -109,11 +109,11 @@ impl Shelf<'_> {
     /// When there is no such snapshot, legion runs from it or something else uses it.
     pub fn forget(&self, name: &str, label: &str) -> Result<()> {
         let _taken = self.take(name)?;
-        let snapshots = self.here().join(name).join(FOLDER);
+        let snapshots = self.place(name).join(FOLDER);
         let partial = match partial::hold(&snapshots.join(label))? {
             Some(hold) => Partial::of(&snapshots, label, hold)?,
             None if partial::folder(&snapshots, label).exists() => Partial::begin(&snapshots, label)?,
-            None => return Err(no_such(&self.here().join(name), name, label)),
+            None => return Err(no_such(&self.place(name), name, label)),
         };
         match self.open(name).and_then(|disk| disk.clear(label)) {
             Ok(()) => partial.remove(),
@@ -126,7 +126,7 @@ impl Shelf<'_> {
 
     /// The disk of the cartridge `name`, which must not be in use. It may be between two states.
     fn open(&self, name: &str) -> Result<OpenDisk> {
-        let folder = self.here().join(name);
+        let folder = self.place(name);
         // Between two states a cloned disk may lie next to its place.
         let disk = Disk::inspect(&folder)?;
         let path = folder.join(disk.kind.file_name());

@@ -14,7 +14,6 @@ use persona::state::{LegionState, Phase};
 use persona::sys::paths::Paths;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::fs::symlink;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -371,8 +370,12 @@ fn the_lock_is_held_as_long_as_qemu_lives() {
 fn a_windows_machine_with_uefi_starts() {
     let mut bench = Bench::new(&boot_sector(&[HALT])).ladder(0, 0, NEVER);
     bench.legion.guest = persona::config::Guest::Windows;
-    fs::create_dir_all(bench.path("usr")).unwrap();
-    symlink("/usr/share", bench.path("usr/share")).unwrap();
+    // A link to this machine's folder would stay in the tree.
+    fs::create_dir_all(bench.path("usr/share")).unwrap();
+    for folder in ["qemu", "OVMF", "edk2"].map(|name| Path::new("/usr/share").join(name)).iter().filter(|folder| folder.exists()) {
+        let copied = std::process::Command::new("cp").arg("-rL").arg(folder).arg(bench.path("usr/share")).status().unwrap();
+        assert!(copied.success(), "{}", folder.display());
+    }
     // Debian's place and Arch's.
     let variables = ["/usr/share/OVMF/OVMF_VARS_4M.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"];
     let variables = variables.into_iter().find(|file| Path::new(file).exists()).unwrap();

@@ -159,7 +159,11 @@ enum Command {
         format: Format,
     },
     /// Examine this machine and print a settings file for it
-    Detect,
+    Detect {
+        /// Write it to /etc/persona/persona.toml, for root only, if there is no such file
+        #[arg(long)]
+        write: bool,
+    },
     /// Render the menu to PNG, or show it in a terminal
     Preview(PreviewArgs),
     /// Export the VM definition for other programs
@@ -276,7 +280,8 @@ impl Cli {
             Command::Default { name: None } => run::default::show(&paths, out),
             Command::Default { name: Some(name) } => run::default::set(&paths, &name, out),
             Command::Plan { persona, format } => run::plan::plan(&paths, persona.name.as_deref(), format.into(), out),
-            Command::Detect => run::detect::detect(&paths, out),
+            Command::Detect { write: false } => run::detect::detect(&paths, out),
+            Command::Detect { write: true } => run::detect::write(&paths, out),
             Command::Preview(preview) => run::preview::preview(&paths, &preview.into(), out),
             Command::Export { to: Export::Libvirt { persona } } => run::export::libvirt(&paths, persona.name.as_deref(), out),
             Command::Cartridge { command } => run::cartridge::cartridge(&paths, command.into(), now, out),

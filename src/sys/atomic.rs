@@ -42,6 +42,23 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
     replace(&tree::entry(path), contents, |file| file.set_permissions(Permissions::from_mode(RECORD_MODE)))
 }
 
+/// Creates a file that only its owner may read, and its folder if needed.
+///
+/// # Errors
+/// When there is a file of that name, or it cannot be written.
+pub fn create_private(path: &Path, contents: &[u8]) -> Result<()> {
+    let path = &tree::entry(path);
+    let attempt = || {
+        fs::create_dir_all(folder_of(path))?;
+        let mut new = unfinished_file(path)?;
+        new.write_all(contents)?;
+        new.as_file().sync_all()?;
+        new.persist_noclobber(path)?;
+        sync_folder_of(path)
+    };
+    attempt().context(|| format!("writing {}", path.display()))
+}
+
 /// Replaces the contents of the file `path`, which keeps its owner and mode. Links are followed.
 ///
 /// # Errors
@@ -320,6 +337,18 @@ mod tests {
             rewrite(&path, b"y").unwrap();
             assert_eq!((mode(&path), fs::read(&path).unwrap()), (before, b"y".to_vec()));
         }
+    }
+
+    #[test]
+    fn private_file_is_never_put_in_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/file");
+        create_private(&path, b"x").unwrap();
+        assert_eq!((mode(&path), fs::read(&path).unwrap()), (0o600, b"x".to_vec()));
+        assert!(create_private(&path, b"y").is_err());
+        symlink("nowhere", path.with_file_name("link")).unwrap();
+        assert!(create_private(&path.with_file_name("link"), b"y").is_err());
+        assert_eq!((names(path.parent().unwrap()), fs::read(&path).unwrap()), (vec!["file".to_owned(), "link".to_owned()], b"x".to_vec()));
     }
 
     #[test]

@@ -106,3 +106,24 @@ fn settings_that_cannot_be_read_have_a_hint_that_says_what_is_wrong() {
     let binary = told(2);
     assert!(binary.contains("UTF-8") && !binary.contains("detect"), "{binary}");
 }
+
+#[test]
+fn detected_settings_are_written_for_root_only_and_never_over_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    persona_recorded::machines::reference(&persona_recorded::Tree::new(folder.path()));
+    let file = folder.path().join("etc/persona/persona.toml");
+    let _ = std::fs::remove_file(&file);
+    let detect = |arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_persona");
+        std::process::Command::new(program).arg("--root").arg(folder.path()).arg("detect").args(arguments).output().unwrap()
+    };
+    let printed = detect(&[]).stdout;
+    assert!(!file.exists());
+    assert!(detect(&["--write"]).status.success());
+    assert_eq!(std::fs::read(&file).unwrap(), printed);
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+    std::fs::write(&file, "# mine\n").unwrap();
+    assert_eq!(detect(&["--write"]).status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "# mine\n");
+}

@@ -1,6 +1,7 @@
 //! `persona plan`: every step a boot and a launch would take. Changes nothing.
 
 use super::{OutputFormat, named_or_default, print, print_json};
+use crate::config::kernel_command_line::KernelCommandLine;
 use crate::config::value::Network;
 use crate::config::{Backend, BindTime, Legion, OnPoweroff, Passthrough, Persona, Settings, Starts};
 use crate::error::Result;
@@ -54,7 +55,13 @@ pub fn plan(paths: &Paths, name: Option<&str>, output: OutputFormat, out: &mut d
     let persona = named_or_default(paths, &settings, name)?;
     let launch = launch_plan(paths, &settings)?;
     let refused = Preflight::of(paths, &settings, Ok(launch.clone())).refusals(persona);
-    let plan = Plan::of(paths, persona, refused, &settings.passthrough, &launch);
+    let mut plan = Plan::of(paths, persona, refused, &settings.passthrough, &launch);
+    plan.notes.extend(KernelCommandLine::read(paths).off.map(|why| Warning {
+        code: "persona-off",
+        address: None,
+        what: format!("{why}: in this boot nothing was reserved, and there is no menu"),
+        hint: Some("boot without that word; if it comes back, remove it from the boot loader's entry".to_owned()),
+    }));
     match output {
         OutputFormat::Json => print_json(out, &plan),
         OutputFormat::Text => print(out, &plan.text()),

@@ -15,7 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// The group that may use KVM, by udev's default rules; `legion.service` is in it.
-const GROUP: &str = "kvm";
+pub(super) const GROUP: &str = "kvm";
 /// How long udev may take to open the node where there is no such group.
 const UDEV_TIMEOUT: Duration = Duration::from_secs(5);
 

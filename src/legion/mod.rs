@@ -7,6 +7,7 @@
 //!
 //! Imports: `passthrough`, `boot_log`, `state`, `config` and `sys`.
 
+mod address_width;
 mod announce;
 pub mod cartridge;
 pub mod ending;

@@ -1,13 +1,20 @@
 //! Images of option ROMs that the owner gives to a passed-through card (PCI Firmware Specification, "PCI Expansion ROM Contents").
 
 use crate::error::{Context, Error, Result};
+use crate::legion::kvm;
+use crate::sys::account::{Account, group_id};
 use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::{PciAddress, PciId};
+use crate::sys::tree;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Larger files are no ROMs, in bytes.
 const MAX_ROM: u64 = 16 << 20;
+/// What legion.service shows QEMU empty or not at all: `ProtectHome=`, `PrivateTmp=` and `InaccessiblePaths=`.
+const HIDDEN: [&str; 7] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp", "/etc/persona", "/var/lib/persona"];
 /// The offset at which an image says where its data structure is.
 const POINTER: usize = 0x18;
 
@@ -29,6 +36,28 @@ pub(super) fn check(paths: &Paths, file: &Path, device: PciAddress, id: Option<P
         }
         Some(_) => Ok(()),
     }
+}
+
+/// Why QEMU, which runs as another user in a unit of its own, may not be able to read a file. Access lists may allow what the modes do not.
+pub(super) fn unreadable(paths: &Paths, file: &Path) -> Option<String> {
+    if let Some(folder) = HIDDEN.iter().find(|folder| file.starts_with(folder)) {
+        return Some(format!("legion.service hides {folder} from QEMU"));
+    }
+    let account = Account::of_legion(paths).ok()?;
+    let groups = [Some(account.gid), group_id(paths, kvm::GROUP)];
+    let lacks = |path: &Path, bit: u32| {
+        let found = fs::metadata(tree::followed(path)).ok()?;
+        let shift = match () {
+            () if found.uid() == account.uid => 6,
+            () if groups.contains(&Some(found.gid())) => 3,
+            () => 0,
+        };
+        (found.mode() >> shift & bit == 0).then(|| found.mode() & 0o7777)
+    };
+    let folders: Vec<&Path> = file.ancestors().skip(1).collect();
+    let closed = folders.into_iter().rev().find_map(|folder| Some((folder, lacks(&paths.at(folder), 1)?)));
+    let (closed, mode) = closed.or_else(|| Some((file, lacks(&paths.at(file), 4)?)))?;
+    Some(format!("{} has the mode {mode:04o}", closed.display()))
 }
 
 /// The vendor ID of the first image in a ROM.
@@ -75,5 +104,26 @@ mod tests {
             assert!(error.contains(says) && error.contains("hint:"), "{says}: {error}");
         }
         assert!(check(&paths, Path::new("/none.rom"), device, None).is_err());
+    }
+
+    #[test]
+    fn rom_that_legions_user_cannot_read_is_told() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths::new(root.path(), None);
+        for folder in ["etc", "usr/share/roms", "home/anna"] {
+            fs::create_dir_all(paths.at(folder)).unwrap();
+        }
+        fs::write(paths.passwd(), "legion:x:4242:4243::/:/bin/false\n").unwrap();
+        fs::write(paths.at("usr/share/roms/card.rom"), rom(0, 0x10de)).unwrap();
+        let told = |file: &str| unreadable(&paths, Path::new(file));
+        let mode = |path: &str, mode: u32| fs::set_permissions(paths.at(path), fs::Permissions::from_mode(mode)).unwrap();
+        const ROM: &str = "/usr/share/roms/card.rom";
+        assert_eq!(told(ROM), None);
+        assert!(told("/home/anna/card.rom").unwrap().contains("/home"));
+        mode("usr/share/roms/card.rom", 0o660);
+        assert!(told(ROM).unwrap().contains("card.rom has the mode 0660"));
+        mode("usr/share/roms", 0o750);
+        assert!(told(ROM).unwrap().contains("/usr/share/roms has the mode 0750"));
     }
 }

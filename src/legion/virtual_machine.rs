@@ -5,9 +5,9 @@ use crate::error::Result;
 use crate::legion::cartridge::Cartridge;
 use crate::legion::cartridge::firmware::Firmware;
 use crate::legion::memory::{self, HugePages};
-use crate::legion::rom;
 use crate::legion::topology::Processors;
-use crate::passthrough::Warning;
+use crate::legion::{address_width, rom};
+use crate::passthrough::{Warning, not_resettable};
 use crate::state::{LegionState, Phase};
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
@@ -32,6 +32,8 @@ pub struct VirtualMachine<'a> {
     pub processors: Processors,
     /// The pages its memory is made of; ordinary pages if none.
     pub hugepages: Option<HugePages>,
+    /// How many bits its addresses have, if fewer than the processor's.
+    pub address_bits: Option<u32>,
     /// Deviations from the settings.
     pub notes: Vec<Warning>,
 }
@@ -58,9 +60,17 @@ impl<'a> VirtualMachine<'a> {
         for Passthrough { device, id, romfile, .. } in passthrough.iter().filter(|entry| devices.contains(&entry.device)) {
             if let Some(file) = romfile {
                 rom::check(paths, file, *device, *id)?;
+                if let Some(why) = rom::unreadable(paths, file) {
+                    note(
+                        "romfile-not-readable",
+                        format!("QEMU may not be able to read {device}'s romfile {}: {why}", file.display()),
+                        "put it where the user legion can read it, such as /usr/local/share, with the mode 0644",
+                    );
+                }
             }
         }
         memory::ensure_there(paths, legion.memory)?;
+        let address_bits = if devices.is_empty() { None } else { address_width::limit(paths, legion.memory.mebibytes())? };
         if legion.secure_boot && firmware.is_none() {
             note(
                 "secure-boot-without-uefi",
@@ -69,7 +79,20 @@ impl<'a> VirtualMachine<'a> {
             );
         }
         let state = LegionState::read(paths).ok().flatten();
-        let runs = state.is_some_and(|state| matches!(state.phase, Phase::Starting | Phase::Running));
+        let runs = state.as_ref().is_some_and(|state| matches!(state.phase, Phase::Starting | Phase::Running));
+        // A record that this boot has no more is no reason to look.
+        if let Some(state) = state.filter(|state| state.ran_s.is_some())
+            && let [first, ..] = not_resettable(paths, devices)[..]
+        {
+            note(
+                "device-not-reset",
+                format!(
+                    "{first} cannot be reset, and {} had it in this boot: the guest may find it in a state that it cannot use",
+                    state.persona
+                ),
+                "if legion does not start or shows nothing, reboot the machine",
+            );
+        }
         let hugepages = match legion.hugepages.then(|| memory::huge_pages(paths, legion.memory, runs)) {
             None => None,
             Some(Ok(pages)) => Some(pages),
@@ -78,6 +101,18 @@ impl<'a> VirtualMachine<'a> {
                 None
             }
         };
-        Ok(Self { legion, cartridge, devices, passthrough, iso: cartridge.install.as_deref(), firmware, processors, hugepages, notes })
+        notes.extend(address_bits.map(address_width::note));
+        Ok(Self {
+            legion,
+            cartridge,
+            devices,
+            passthrough,
+            iso: cartridge.install.as_deref(),
+            firmware,
+            processors,
+            hugepages,
+            address_bits,
+            notes,
+        })
     }
 }

@@ -98,6 +98,18 @@ fn no_vfio(vfio: Vfio) -> Option<Refusal> {
             "this kernel has no vfio-pci, neither built in nor as a module".into(),
             "boot a kernel that was built with CONFIG_VFIO_PCI, such as Arch's linux or linux-lts",
         )),
+        Vfio::Blocked => Some(Refusal::new(
+            "vfio-blocked",
+            None,
+            "vfio-pci cannot be loaded: a line `install vfio-pci ...` in modprobe's settings runs a command that does nothing".into(),
+            "remove that line (`grep -r vfio /etc/modprobe.d /usr/lib/modprobe.d`), and rebuild the initramfs",
+        )),
+        Vfio::WithoutGroups => Some(Refusal::new(
+            "vfio-without-groups",
+            None,
+            "this kernel's VFIO has no /dev/vfio/vfio and no nodes of IOMMU groups, which QEMU needs".into(),
+            "boot a kernel that was built with CONFIG_VFIO_GROUP, such as Arch's linux or linux-lts",
+        )),
         Vfio::Replaced => Some(Refusal {
             reboot_helps: true,
             ..Refusal::new(

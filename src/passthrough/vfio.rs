@@ -1,6 +1,7 @@
 //! Availability of the vfio-pci driver: built into the kernel, loaded, loadable, or missing.
 
 use super::VFIO_PCI;
+use super::modprobe::ModprobeFile;
 use crate::sys::file;
 use crate::sys::paths::Paths;
 use std::fs;
@@ -14,6 +15,10 @@ pub enum Vfio {
     Loaded,
     /// A module that can be loaded.
     Loadable,
+    /// A module that modprobe is told not to load.
+    Blocked,
+    /// It is there, but the kernel has no nodes of IOMMU groups, which QEMU needs here: it was built without `CONFIG_VFIO_GROUP`.
+    WithoutGroups,
     /// The kernel has it neither built in nor as a module.
     Absent,
     /// The running kernel's modules are no longer on the disk: a newer kernel has replaced them since the machine booted.
@@ -28,6 +33,10 @@ impl Vfio {
     pub(super) fn read(paths: &Paths) -> Self {
         let module = paths.kernel_module("vfio_pci");
         if paths.pci_driver(VFIO_PCI).exists() || module.exists() {
+            // The container's node is there together with the groups' (drivers/vfio/vfio_main.c and group.c in the kernel).
+            if paths.vfio_device_class().exists() && !paths.vfio_container().exists() {
+                return Self::WithoutGroups;
+            }
             // Only loaded modules have an initialisation state (Documentation/ABI/stable/sysfs-module).
             return if module.join("initstate").exists() { Self::Loaded } else { Self::BuiltIn };
         }
@@ -36,6 +45,7 @@ impl Vfio {
         let lists = |file: &str| Some(lists_vfio(&file::read_text(modules.join(file)).ok()?));
         match (lists("modules.builtin"), lists("modules.dep")) {
             (Some(true), _) => Self::BuiltIn,
+            (_, Some(true)) if ModprobeFile::all(paths).iter().any(ModprobeFile::blocks_vfio) => Self::Blocked,
             (_, Some(true)) => Self::Loadable,
             (_, Some(false)) => Self::Absent,
             // Another kernel's modules exist, so ours should exist too.
@@ -46,7 +56,7 @@ impl Vfio {
 
     /// Whether devices can be bound now.
     pub fn is_ready(self) -> bool {
-        matches!(self, Self::BuiltIn | Self::Loaded)
+        matches!(self, Self::BuiltIn | Self::Loaded | Self::WithoutGroups)
     }
 }
 
@@ -87,6 +97,12 @@ mod tests {
         assert_eq!(found(&[("sys/module/vfio_pci/parameters/ids", "\n")]), Vfio::BuiltIn);
         assert_eq!(found(&[("sys/bus/pci/drivers/vfio-pci/unbind", "")]), Vfio::BuiltIn);
         assert_eq!(found(&[RELEASE, (DEP, &format!("{core}{module}"))]), Vfio::Loadable);
+        let blocked = ("etc/modprobe.d/no.conf", "install vfio-pci /usr/bin/false\n");
+        assert_eq!(found(&[RELEASE, (DEP, module), blocked]), Vfio::Blocked);
+        assert_eq!(found(&[("sys/module/vfio_pci/initstate", "live\n"), blocked]), Vfio::Loaded);
+        let (loaded, class) = (("sys/module/vfio_pci/initstate", "live\n"), ("sys/class/vfio-dev/vfio0/dev", "511:0\n"));
+        assert_eq!(found(&[loaded, class]), Vfio::WithoutGroups);
+        assert_eq!(found(&[loaded, class, ("dev/vfio/vfio", "")]), Vfio::Loaded);
         assert_eq!(found(&[RELEASE, (DEP, core)]), Vfio::Absent);
         assert_eq!(found(&[RELEASE, ("usr/lib/modules/6.9.1-arch1-1/modules.builtin", module), (DEP, core)]), Vfio::BuiltIn);
         assert_eq!(found(&[RELEASE, ("usr/lib/modules/6.9.2-arch1-1/modules.dep", module)]), Vfio::Replaced);

@@ -105,6 +105,11 @@ impl Paths {
         self.at("/usr/lib/modules").join(release)
     }
 
+    /// The folders of modprobe's settings; a file in an earlier one replaces files of its name in later ones (`modprobe.d(5)`).
+    pub fn modprobe_folders(&self) -> [PathBuf; 4] {
+        ["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d"].map(PathBuf::from)
+    }
+
     /// Where distributions keep the names of PCI devices: Arch and Fedora, Debian.
     pub fn pci_ids(&self) -> [PathBuf; 2] {
         ["/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids"].map(|place| self.at(place))
@@ -208,6 +213,16 @@ impl Paths {
     /// VFIO's container node.
     pub fn vfio_container(&self) -> PathBuf {
         self.at("/dev/vfio/vfio")
+    }
+
+    /// VFIO's class of devices with nodes of their own, there once its module is loaded.
+    pub fn vfio_device_class(&self) -> PathBuf {
+        self.at("/sys/class/vfio-dev")
+    }
+
+    /// The folder of the IOMMUs.
+    pub fn iommus(&self) -> PathBuf {
+        self.at("/sys/class/iommu")
     }
 
     /// VFIO's node of an IOMMU group.

@@ -215,6 +215,11 @@ impl Paths {
         self.at("/etc/group")
     }
 
+    /// The folder in which driverctl keeps its overrides.
+    pub fn driverctl(&self) -> PathBuf {
+        self.at("/etc/driverctl.d")
+    }
+
     /// The machine's name.
     pub fn hostname(&self) -> PathBuf {
         self.at("/proc/sys/kernel/hostname")

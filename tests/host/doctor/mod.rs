@@ -9,6 +9,7 @@ use persona_recorded::machines::{MACHINES, SHIPPED, reference};
 use persona_recorded::{Function, Recorded, Tree, archive};
 use serde_json::Value;
 use set_up::{IMAGE, console_on_the_hosts_card, image, set_up};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::{env, fs};
@@ -64,6 +65,11 @@ fn a_machine_that_is_set_up_is_well() {
     assert_eq!(told, ["settings", "iommu", "devices", "vfio", "initramfs", "menu", "legion", "cartridges", "units", "personas"]);
 }
 
+/// Only root may read the settings.
+fn private(tree: &Tree) {
+    fs::set_permissions(tree.at("etc/persona/persona.toml"), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// A change to a machine that is well brings this one fault, and the exit code for its level. Its hint names `hint`: the command
 /// to run, the file or the setting to change.
 fn brings(fault: &str, hint: &str, change: impl FnOnce(&Tree)) {
@@ -108,6 +114,7 @@ fn a_default_that_nobody_can_unlock() {
     let locked = SHIPPED.replace("emblem = \"leaf\"", &format!("emblem = \"leaf\"\n{pin}\n#"));
     brings("warning settings default-locked default", "unattended", |tree| {
         tree.file("etc/persona/persona.toml", &locked);
+        private(tree);
         tree.file(IMAGE, image(tree, &locked));
     });
 }
@@ -208,6 +215,72 @@ fn faults_of_devices() {
     brings("warning vfio vfio-ids-may-take-host-device vfio-pci.ids", "command line", |tree| {
         tree.append("proc/cmdline", "vfio-pci.ids=1002:67ef");
     });
+}
+
+#[test]
+fn traces_of_other_tools() {
+    brings("warning vfio driverctl-undoes-reservation 0000:0a:00.0", "driverctl unset-override", |tree| {
+        tree.file("etc/driverctl.d/0000:0a:00.0", "nvidia\n");
+        tree.file("etc/driverctl.d/0000:0a:00.1", "vfio-pci\n");
+        tree.file("etc/driverctl.d/0000:09:00.0", "amdgpu\n");
+        tree.file("etc/driverctl.d/README", "vfio-pci\n");
+    });
+    brings("warning vfio driverctl-takes-host-device 0000:09:00.0", "driverctl unset-override", |tree| {
+        tree.file("etc/driverctl.d/pci-0000:09:00.0", "vfio-pci\n");
+    });
+    brings("warning vfio vfio-install-line /etc/modprobe.d/vfio.conf", "/etc/modprobe.d/vfio.conf", |tree| {
+        tree.file("etc/modprobe.d/vfio.conf", "install vfio-pci /usr/local/bin/vfio-pci-override.sh\n");
+    });
+    brings("warning vfio vfio-parameter-unknown vfio-pci-ids", "boot loader", |tree| {
+        tree.append("proc/cmdline", "vfio-pci-ids=8086:9a49");
+    });
+    let (_, report) = findings(|tree| {
+        tree.file("sys/module/vendor_reset/initstate", "live\n");
+        tree.file("sys/bus/pci/devices/0000:0a:00.0/vendor", "0x1002\n");
+        tree.file("sys/bus/pci/devices/0000:0a:00.0/reset_method", "bus\n");
+        tree.file("etc/persona/persona.toml", SHIPPED.replace("id = \"10de:1e84\"", "id = \"1002:1e84\""));
+    });
+    assert!(found(&report, "vendor-reset-not-used"), "{report:#}");
+}
+
+#[test]
+fn host_that_goes_to_sleep_is_told() {
+    let idle = |action: &str| format!("[Login]\n#IdleAction=ignore\nIdleAction={action}\n");
+    brings("warning units host-sleeps-when-idle IdleAction", "IdleAction=ignore", |tree| {
+        tree.file("etc/systemd/logind.conf", idle("ignore"));
+        tree.file("usr/lib/systemd/logind.conf.d/50-idle.conf", idle("suspend"));
+    });
+    for well in ["ignore", "lock"] {
+        let (_, report) = findings(|tree| tree.file("etc/systemd/logind.conf", idle(well)));
+        assert_eq!(faults(&report), Vec::<String>::new(), "{well}");
+    }
+    let (_, report) = findings(|tree| {
+        tree.file("etc/systemd/logind.conf", idle("suspend"));
+        std::os::unix::fs::symlink("/dev/null", tree.at("etc/systemd/system/sleep.target")).unwrap();
+    });
+    assert_eq!(faults(&report), Vec::<String>::new());
+}
+
+#[test]
+fn hashes_of_pins_that_others_can_read_are_told() {
+    let pin = "pin = \"$argon2id$v=19$m=4096,t=2,p=1$c29tZXNhbHQ$JKOB01VuKJ2tIB4TSD4Ral+5P1JSjH8P8g2VzptYyms\"";
+    let locked = SHIPPED.replace("title = \"Gondor\"", &format!("title = \"Gondor\"\n{pin}"));
+    let put = |tree: &Tree| {
+        tree.file("etc/persona/persona.toml", &locked);
+        tree.file(IMAGE, image(tree, &locked));
+    };
+    brings("warning settings pin-hashes-readable persona.toml", "chmod 600", put);
+    brings("warning settings pin-hashes-readable persona.toml~", "rm ", |tree| {
+        put(tree);
+        private(tree);
+        tree.file("etc/persona/persona.toml~", &locked);
+        tree.file("etc/persona/persona.toml.pacnew", SHIPPED);
+    });
+    let (_, report) = findings(|tree| {
+        put(tree);
+        private(tree);
+    });
+    assert_eq!(faults(&report), Vec::<String>::new());
 }
 
 #[test]

@@ -238,6 +238,23 @@ fn the_menu_gets_a_card_of_the_hosts() {
 }
 
 #[test]
+fn vfio_that_cannot_serve_qemu_is_refused() {
+    let with = |vfio| machine(|machine| machine.vfio = vfio);
+    for (vfio, code) in [
+        (Vfio::Absent, "vfio-absent"),
+        (Vfio::Replaced, "vfio-modules-replaced"),
+        (Vfio::Blocked, "vfio-blocked"),
+        (Vfio::WithoutGroups, "vfio-without-groups"),
+    ] {
+        assert_eq!(refused(&listing(&[CARD]), &with(vfio)), code);
+        assert_eq!(Plan::new(&listing(&[CARD]), &with(vfio), PlanStage::Boot).refused, [], "{code}: before coldplug it is not known");
+    }
+    for vfio in [Vfio::BuiltIn, Vfio::Loaded, Vfio::Loadable, Vfio::Unknown] {
+        assert_eq!(Plan::new(&listing(&[CARD]), &with(vfio), PlanStage::Launch).refused, []);
+    }
+}
+
+#[test]
 fn steps_that_would_do_nothing_are_left_out() {
     let ready = machine(|machine| {
         machine.vfio = Vfio::Loaded;

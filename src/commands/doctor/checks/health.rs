@@ -2,14 +2,15 @@
 //! draws on it.
 
 use super::{Area, Case};
-use crate::passthrough::{Closure, Details, FramebufferOwner, Function, Machine, Plan, VFIO_PCI};
+use crate::passthrough::{Closure, Details, FramebufferOwner, Function, VFIO_PCI, not_resettable};
+use crate::sys::pci::PciAddress;
 use std::fs::File;
 use std::io::Read;
 
 pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
     let (Some(machine), Some(plan)) = (&case.machine, &case.plan) else { return };
-    // Linux before 5.15 reports no reset methods at all; later versions omit the attribute if there are none.
-    let tells_resets = machine.functions.keys().any(|address| case.paths.pci_device(*address).join("reset_method").exists());
+    let legions: Vec<PciAddress> = plan.members().map(|member| member.address).collect();
+    let stuck = not_resettable(case.paths, &legions);
     let mut not_reset: Vec<&Function> = Vec::new();
     for function in closure.members.iter().filter_map(|member| machine.function(member.address)).filter(|function| !function.hung) {
         let details = Details::read(case.paths, function.address);
@@ -24,7 +25,15 @@ pub(super) fn check(case: &Case<'_>, closure: &Closure, area: &mut Area) {
             continue;
         }
         power(function, &details, area);
-        if tells_resets && details.reset_methods.as_ref().is_none_or(Vec::is_empty) && !bus_resets(function, machine, plan) {
+        if is_vendor_reset_unused(case, function, &details) {
+            area.warning(
+                "vendor-reset-not-used",
+                &subject,
+                format!("the module vendor-reset is loaded, and the kernel resets {function} in another way first"),
+                format!("at each boot: `echo device_specific > /sys/bus/pci/devices/{}/reset_method`", function.address),
+            );
+        }
+        if stuck.contains(&function.address) {
             not_reset.push(function);
         }
         for holder in &function.holders {
@@ -81,12 +90,12 @@ fn power(function: &Function, details: &Details, area: &mut Area) {
     );
 }
 
-/// Whether vfio-pci can reset the whole bus instead: there is a port above it, and everything on the bus is legion's
-/// (`vfio_pci_dev_set_hot_reset` in the kernel's drivers/vfio/pci/vfio_pci_core.c).
-fn bus_resets(function: &Function, machine: &Machine, plan: &Plan) -> bool {
-    let is_legions = |other: &Function| plan.members().any(|member| member.address == other.address);
-    let on_bus = |other: &&Function| (other.address.domain, other.address.bus) == (function.address.domain, function.address.bus);
-    !function.upstream.is_empty() && machine.functions.values().filter(on_bus).all(is_legions)
+/// Since Linux 5.15 the module's reset is used only once it was written to `reset_method`.
+fn is_vendor_reset_unused(case: &Case<'_>, function: &Function, details: &Details) -> bool {
+    const AMD: u16 = 0x1002;
+    let first = details.reset_methods.iter().flatten().next();
+    let is_for_it = function.id.vendor == AMD && function.is_display() && case.paths.kernel_module("vendor_reset").exists();
+    is_for_it && first.is_some_and(|first| first != "device_specific")
 }
 
 fn size(bytes: u64) -> String {

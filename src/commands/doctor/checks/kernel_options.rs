@@ -1,9 +1,7 @@
 //! vfio-pci itself, and options of it from other setups.
 
-use super::host::files;
-use super::{Area, Case};
-use crate::passthrough::{Function, VFIO_PCI, Vfio};
-use crate::sys::file;
+use super::{Area, Case, other_tools};
+use crate::passthrough::{Function, ModprobeFile, VFIO_PCI, Vfio};
 use crate::sys::pci::PciId;
 
 pub(super) fn check(case: &Case<'_>) -> Area {
@@ -14,6 +12,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
     for (place, list) in leftovers(case) {
         ids(case, &place, &list, &mut area);
     }
+    other_tools::check(case, &mut area);
     area
 }
 
@@ -22,7 +21,19 @@ fn driver(vfio: Vfio, is_needed: bool, area: &mut Area) {
         Vfio::BuiltIn => area.good("vfio-built-in", VFIO_PCI, "vfio-pci is built into the kernel"),
         Vfio::Loaded => area.good("vfio-loaded", VFIO_PCI, "the module vfio-pci is loaded"),
         Vfio::Loadable => area.good("vfio-loadable", VFIO_PCI, "the module vfio-pci can be loaded"),
-        Vfio::Absent | Vfio::Replaced | Vfio::Unknown if !is_needed => {}
+        Vfio::Absent | Vfio::Replaced | Vfio::Blocked | Vfio::WithoutGroups | Vfio::Unknown if !is_needed => {}
+        Vfio::Blocked => area.broken(
+            "vfio-blocked",
+            VFIO_PCI,
+            "vfio-pci cannot be loaded: a line `install vfio-pci ...` in modprobe's settings runs a command that does nothing",
+            "remove that line (`grep -r vfio /etc/modprobe.d /usr/lib/modprobe.d`), and rebuild the initramfs",
+        ),
+        Vfio::WithoutGroups => area.broken(
+            "vfio-without-groups",
+            VFIO_PCI,
+            "this kernel's VFIO has no /dev/vfio/vfio and no nodes of IOMMU groups, which QEMU needs",
+            "boot a kernel that was built with CONFIG_VFIO_GROUP, such as Arch's linux or linux-lts",
+        ),
         Vfio::Absent => area.broken(
             "vfio-absent",
             VFIO_PCI,
@@ -48,25 +59,12 @@ fn driver(vfio: Vfio, is_needed: bool, area: &mut Area) {
 fn leftovers(case: &Case<'_>) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> =
         case.host.values("vfio-pci.ids").map(|list| ("the kernel command line".to_owned(), list.to_owned())).collect();
-    for folder in ["/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d"] {
-        for file in files(&case.paths.at(folder), ".conf") {
-            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let lists = option_ids(&file::read_text(&file).unwrap_or_default());
-            found.extend(lists.into_iter().map(|list| (format!("{folder}/{name}"), list)));
-        }
+    for file in ModprobeFile::all(case.paths) {
+        let lists = file.about_vfio("options").flat_map(str::split_whitespace).filter_map(|word| word.strip_prefix("ids="));
+        let lists = lists.map(|list| list.replace('"', "")).filter(|list| !list.is_empty());
+        found.extend(lists.map(|list| (file.path.clone(), list)));
     }
     found
-}
-
-/// The IDs that a file of `modprobe.d(5)` gives to vfio-pci.
-fn option_ids(text: &str) -> Vec<String> {
-    let text = text.replace("\\\n", " ");
-    let options = text.lines().filter_map(|line| {
-        let mut words = line.split_whitespace();
-        let is_ours = words.next() == Some("options") && words.next().is_some_and(|module| module.replace('-', "_") == "vfio_pci");
-        is_ours.then(|| words.filter_map(|word| word.strip_prefix("ids=")).map(|list| list.replace('"', "")).collect::<Vec<_>>())
-    });
-    options.flatten().filter(|list| !list.is_empty()).collect()
 }
 
 /// `10de:1e84,10de:10f8:1462:c726`: vendor and device, and optionally a subsystem.
@@ -112,9 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_of_vfio_pci_and_no_others() {
-        let text = "# options vfio-pci ids=dead:beef\noptions vfio-pci disable_vga=1 \\\n ids=10de:1e84,10DE:10f8:1462:c726\noptions vfio_pci ids=\noptions nvme ids=1:2\n";
-        assert_eq!(option_ids(text), ["10de:1e84,10DE:10f8:1462:c726"]);
+    fn ids_with_and_without_a_subsystem() {
         let ids: Vec<String> = parse_ids("10de:1e84,10DE:10f8:1462:c726,8086,junk").iter().map(ToString::to_string).collect();
         assert_eq!(ids, ["10de:1e84", "10de:10f8"]);
     }

@@ -14,6 +14,7 @@ mod kernel_options;
 mod legion;
 mod memory;
 mod menu;
+mod other_tools;
 mod personas;
 mod reserved;
 mod settings;

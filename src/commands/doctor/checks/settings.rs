@@ -6,7 +6,11 @@ use crate::config::{DefaultPersona, Persona, Settings};
 use crate::error::Error;
 use crate::menu::gallery;
 use crate::state::{Override, StartCounts};
+use crate::sys::file;
 use persona_paint::can_write;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
     let mut area = Area::new("settings");
@@ -25,9 +29,35 @@ pub(super) fn check(case: &Case<'_>, trouble: Option<&Error>) -> Area {
         errors.iter().for_each(|error| area.error(Level::Warning, "emblem-unusable", "emblem", error));
         letters(case, settings, &mut area);
     }
+    readable_hashes(case, &mut area);
     next_boot(case, &mut area);
     command_line(case, &mut area);
     area
+}
+
+/// PIN hashes that others can read: a PIN of four digits is found in minutes then. Editors and package managers leave copies of the file
+/// beside it.
+fn readable_hashes(case: &Case<'_>, area: &mut Area) {
+    const HASH: &str = "$argon2";
+    const OTHERS: u32 = 0o004;
+    let file = case.paths.settings();
+    let Some(folder) = file.parent() else { return };
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    files.sort_unstable();
+    let is_open = |path: &&PathBuf| fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & OTHERS != 0);
+    // A comment may tell what a hash looks like: whole ones have five parts.
+    let has_hash = |path: &&PathBuf| {
+        let text = file::read_text(path).unwrap_or_default();
+        text.split(HASH).skip(1).any(|rest| rest.split(['"', '\'', ' ', '\n']).next().unwrap_or_default().matches('$').count() >= 4)
+    };
+    for path in files.iter().filter(is_open).filter(has_hash) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let hint = match *path == file {
+            true => format!("`chmod 600 {}`; `persona list` then needs sudo", path.display()),
+            false => format!("`rm {}`, or `chmod 600` it", path.display()),
+        };
+        area.warning("pin-hashes-readable", &name, format!("every user can read the hashes of PINs in {}", path.display()), hint);
+    }
 }
 
 /// Titles and taglines in letters that no font of the menu has.

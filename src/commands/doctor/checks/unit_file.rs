@@ -33,18 +33,34 @@ impl Unit {
         let text = file::read_text(paths.at(&main)).ok().filter(|text| !text.is_empty())?;
         let mut unit = Self::default();
         unit.add(&main, &text);
-        // Of drop-ins with the same name the first folder's counts; they are read in the order of their names, whatever their folder.
+        unit.add_drop_ins(paths, &FOLDERS, name);
+        Some(unit)
+    }
+
+    /// The settings of one of systemd's own services, such as `logind.conf`; empty without any (`logind.conf(5)`).
+    pub(super) fn of_service(paths: &Paths, name: &str) -> Self {
+        const FOLDERS: [&str; 4] = ["/etc/systemd", "/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
+        let mut found = Self::default();
+        let mut main = FOLDERS.iter().map(|folder| format!("{folder}/{name}"));
+        if let Some((file, text)) = main.find_map(|file| file::read_text(paths.at(&file)).ok().map(|text| (file, text))) {
+            found.add(&file, &text);
+        }
+        found.add_drop_ins(paths, &FOLDERS, name);
+        found
+    }
+
+    /// Of drop-ins with the same name the first folder's counts; they are read in the order of their names, whatever their folder.
+    fn add_drop_ins(&mut self, paths: &Paths, folders: &[&str], name: &str) {
         let mut drop_ins: BTreeMap<String, (String, PathBuf)> = BTreeMap::new();
-        for folder in FOLDERS.iter().rev() {
+        for folder in folders.iter().rev() {
             for path in files(&paths.at(folder).join(format!("{name}.d")), ".conf") {
                 let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 drop_ins.insert(file.clone(), (format!("{folder}/{name}.d/{file}"), path));
             }
         }
         for (file, path) in drop_ins.values() {
-            unit.add(file, &file::read_text(path).unwrap_or_default());
+            self.add(file, &file::read_text(path).unwrap_or_default());
         }
-        Some(unit)
     }
 
     fn add(&mut self, file: &str, text: &str) {

@@ -46,7 +46,27 @@ pub(super) fn check(case: &Case<'_>) -> Area {
         ),
     }
     writable(case, &mut area);
+    if case.legions().next().is_some() {
+        sleep(case, &enabled, &mut area);
+    }
     area
+}
+
+/// A host that sleeps or goes off after a while without a key. Keys that go to legion are none to the host.
+fn sleep(case: &Case<'_>, enabled: &Enabled, area: &mut Area) {
+    const HARMLESS: [&str; 2] = ["ignore", "lock"];
+    const SLEEPS: [&str; 5] = ["sleep", "suspend", "hibernate", "hybrid-sleep", "suspend-then-hibernate"];
+    let logind = Unit::of_service(case.paths, "logind.conf");
+    let Some((action, file)) = logind.last("Login", "IdleAction").filter(|(action, _)| !HARMLESS.contains(action)) else { return };
+    if SLEEPS.contains(&action) && (enabled.masks("sleep.target") || enabled.masks(&format!("{action}.target"))) {
+        return;
+    }
+    area.warning(
+        "host-sleeps-when-idle",
+        "IdleAction",
+        format!("the host does `{action}` when nothing is typed on it for a while, and legion with it: IdleAction in {file}"),
+        "write IdleAction=ignore below [Login] in /etc/systemd/logind.conf.d/persona.conf; or `systemctl mask sleep.target suspend.target`",
+    );
 }
 
 fn ours(enabled: &Enabled, case: &Case<'_>, area: &mut Area) {

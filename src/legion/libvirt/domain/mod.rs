@@ -163,6 +163,9 @@ fn processors(xml: &mut String, machine: &VirtualMachine<'_>) {
     if processors.host_caches {
         *xml += "\n    <cache mode='passthrough'/>";
     }
+    if let Some(bits) = machine.address_bits {
+        let _ = write!(xml, "\n    <maxphysaddr mode='passthrough' limit='{bits}'/>");
+    }
     if processors.wants_topoext() {
         *xml += "\n    <feature policy='require' name='topoext'/>";
     }

@@ -44,6 +44,7 @@ fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAd
         firmware: None,
         processors,
         hugepages: None,
+        address_bits: None,
         notes: Vec::new(),
     }
 }

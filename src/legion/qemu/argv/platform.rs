@@ -66,6 +66,9 @@ fn cpu(machine: &VirtualMachine<'_>) -> String {
     if processors.host_caches {
         cpu.push_str(",host-cache-info=on");
     }
+    if let Some(bits) = machine.address_bits {
+        cpu.push_str(&format!(",host-phys-bits-limit={bits}"));
+    }
     if machine.legion.guest == Guest::Windows {
         cpu.push_str(HYPER_V);
         if processors.evmcs {

@@ -47,6 +47,7 @@ fn machine<'a>(legion: &'a Legion, cartridge: &'a Cartridge, devices: &'a [PciAd
         firmware: None,
         processors,
         hugepages: None,
+        address_bits: None,
         notes: Vec::new(),
     }
 }
@@ -93,6 +94,7 @@ fn one_feature_each() {
     feature("macvtap", "network = \"macvtap:eth0\"", Qcow2, same);
     feature("no-network", "network = \"none\"", Qcow2, same);
     feature("huge-pages", "hugepages = true", Qcow2, |machine| VirtualMachine { hugepages: Some(HugePages::TwoMebibytes), ..machine });
+    feature("address-width", "", Qcow2, |machine| VirtualMachine { address_bits: Some(39), ..machine });
     feature("uefi", "", Qcow2, |machine| VirtualMachine { firmware: Some(firmware(false)), ..machine });
     feature("tpm", "tpm = true", Qcow2, same);
     feature("windows", "guest = \"windows\"\ndisk = \"nvme\"\ndisplay = \"vnc\"", Qcow2, |machine| {

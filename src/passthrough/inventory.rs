@@ -14,9 +14,9 @@ use crate::sys::kernel_parameters::{self, Parameter};
 use crate::sys::paths::Paths;
 use crate::sys::pci::{PciAddress, PciId};
 use crate::sys::root;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Machine {
     /// Takes a snapshot, with the settings that are in their place: they tell where the cartridges are.
@@ -73,11 +73,14 @@ impl Machine {
                 function.holders.push(holder);
             }
         }
-        let mut other_keyboards = 0;
+        let (mut other_keyboards, mut bluetooth_keyboards) = (0, 0);
         for keyboard in keyboards(paths, &tree) {
-            match keyboard.and_then(|address| functions.get_mut(&address)) {
-                Some(function) => function.keyboards += 1,
-                None => other_keyboards += 1,
+            match keyboard {
+                Keyboard::On(address) => match address.and_then(|address| functions.get_mut(&address)) {
+                    Some(function) => function.keyboards += 1,
+                    None => other_keyboards += 1,
+                },
+                Keyboard::Bluetooth => bluetooth_keyboards += 1,
             }
         }
         let mut machine = Self {
@@ -89,6 +92,8 @@ impl Machine {
             needs_are_known: true,
             route_is_known: duties.route_is_known,
             other_keyboards,
+            bluetooth_keyboards,
+            bluetooth_adapters: if bluetooth_keyboards > 0 { bluetooth_adapters(paths, &tree) } else { BTreeSet::new() },
         };
         match Needs::read(paths) {
             Some(needs) => needs.apply_to(&mut machine),
@@ -156,13 +161,37 @@ fn hex(folder: &Path, attribute: &str) -> Result<u32> {
     u32::from_str_radix(digits, 16).context(|| format!("understanding `{}` in {}", text.trim(), path.display()))
 }
 
-/// The PCI function above each keyboard, `None` for a keyboard without one. Virtual keyboards are ignored.
-fn keyboards(paths: &Paths, tree: &Tree) -> Vec<Option<PciAddress>> {
+/// Where a keyboard is.
+enum Keyboard {
+    /// Below this PCI function, or without one.
+    On(Option<PciAddress>),
+    /// On Bluetooth: the device of the kernel's own driver is below the adapter, that of bluetoothd is a virtual one.
+    Bluetooth,
+}
+
+/// All keyboards. Virtual ones are left out.
+fn keyboards(paths: &Paths, tree: &Tree) -> Vec<Keyboard> {
     let entries = fs::read_dir(paths.input_class()).into_iter().flatten().flatten();
     let inputs = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("input")));
     let typeable = inputs.filter(|entry| first_line(&entry.path().join("capabilities/key")).is_some_and(|keys| has_letters(&keys)));
-    let real = typeable.filter_map(|entry| tree.entry(&entry.path())).filter(|path| !tree.is_virtual(path));
-    real.map(|path| tree.functions_in(&path).last().copied()).collect()
+    let place = |path: PathBuf| match () {
+        () if is_on_bluetooth(&path) => Some(Keyboard::Bluetooth),
+        () if tree.is_virtual(&path) => None,
+        () => Some(Keyboard::On(tree.functions_in(&path).last().copied())),
+    };
+    typeable.filter_map(|entry| tree.entry(&entry.path())).filter_map(place).collect()
+}
+
+/// Whether an input device belongs to a HID device on Bluetooth: `0005:046D:B35B.0005`, of which the first number is the bus
+/// (linux/input.h, `BUS_BLUETOOTH`).
+fn is_on_bluetooth(path: &Path) -> bool {
+    path.components().filter_map(|part| part.as_os_str().to_str()).any(|name| name.starts_with("0005:") && name.contains('.'))
+}
+
+/// The nearest PCI function above each Bluetooth adapter.
+fn bluetooth_adapters(paths: &Paths, tree: &Tree) -> BTreeSet<PciAddress> {
+    let adapters = fs::read_dir(paths.bluetooth_class()).into_iter().flatten().flatten();
+    adapters.filter_map(|adapter| tree.functions_in(&tree.entry(&adapter.path())?).last().copied()).collect()
 }
 
 /// Whether an input device has all letter keys. `capabilities/key` is a bit map in hexadecimal words, the highest first;

@@ -2,7 +2,7 @@
 
 use super::vfio::Vfio;
 use crate::sys::pci::{PciAddress, PciId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The relevant state of the machine at one moment.
@@ -25,6 +25,10 @@ pub struct Machine {
     pub route_is_known: bool,
     /// Keyboards without a PCI function above them, such as PS/2 ones.
     pub other_keyboards: usize,
+    /// Keyboards on Bluetooth, which count for nothing else: they work only once the host's Bluetooth service runs.
+    pub bluetooth_keyboards: usize,
+    /// The functions that Bluetooth adapters are below, the nearest ones; read only if there are such keyboards.
+    pub bluetooth_adapters: BTreeSet<PciAddress>,
 }
 
 /// One PCI function.
@@ -245,6 +249,18 @@ impl Machine {
     /// The function at that address.
     pub fn function(&self, address: PciAddress) -> Option<&Function> {
         self.functions.get(&address)
+    }
+
+    /// What holds for its Bluetooth keyboards; `goes_along` says whether their adapter is legion's.
+    pub fn bluetooth_in_words(&self, goes_along: bool) -> String {
+        let adapters: Vec<String> =
+            self.bluetooth_adapters.iter().filter_map(|address| self.function(*address)).map(ToString::to_string).collect();
+        let place = if adapters.is_empty() { String::new() } else { format!(" on {}", adapters.join(" and ")) };
+        let fate = match goes_along {
+            true => format!("it goes to legion with its adapter{place}, and must be paired in the guest"),
+            false => format!("it stays with the host, as its adapter{place} does"),
+        };
+        format!("a Bluetooth keyboard works in the menu only once the host's Bluetooth service runs; {fate}")
     }
 
     /// All keyboards a person could type on.

@@ -57,6 +57,7 @@ impl Plan {
         let bind = if refused.is_empty() { members().map(|member| (member.address, member.at)).collect() } else { Vec::new() };
         notes.extend(held(machine, &closures, &refused, stage));
         notes.extend(sticks(machine, &closures));
+        notes.extend(bluetooth(machine, &closures));
         let steps = match stage {
             PlanStage::Boot => {
                 let bound = |member: &&Member| member.driver.as_deref().is_some_and(|driver| driver != VFIO_PCI);
@@ -131,6 +132,21 @@ fn sticks(machine: &Machine, closures: &[Closure]) -> Vec<Warning> {
         hint: Some("unmount it before legion starts, or plug it in elsewhere".into()),
     };
     functions.filter(|function| !function.sticks.is_empty()).map(told).collect()
+}
+
+/// A Bluetooth keyboard that is legion's only one, or that legion does not get.
+fn bluetooth(machine: &Machine, closures: &[Closure]) -> Option<Warning> {
+    let members = || closures.iter().flat_map(|closure| &closure.members).filter_map(|member| machine.function(member.address));
+    if machine.bluetooth_keyboards == 0 || closures.is_empty() || members().any(|function| function.keyboards > 0) {
+        return None;
+    }
+    let along = members().find(|function| machine.bluetooth_adapters.contains(&function.address));
+    Some(Warning {
+        code: "bluetooth-keyboard",
+        address: along.map(|function| function.address),
+        what: machine.bluetooth_in_words(along.is_some()),
+        hint: Some("plug a keyboard with a cable or a receiver of its own into legion's USB controller".to_owned()),
+    })
 }
 
 /// vfio-pci removes the firmware's framebuffer by itself, but only from a VGA controller.

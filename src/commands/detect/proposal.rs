@@ -52,6 +52,9 @@ impl Proposal {
             None => (None, ranked_displays(machine, facts).first().map(|card| Proposed::new(card.address, "it stays with the host"))),
         };
         let usb = usb(machine, display.as_ref(), card.as_ref(), &mut left);
+        if machine.bluetooth_keyboards > 0 && !usb.iter().any(|usb| machine.bluetooth_adapters.contains(&usb.address)) {
+            left.push(machine.bluetooth_in_words(false));
+        }
         Self { display, card, usb, left }
     }
 }

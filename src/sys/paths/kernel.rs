@@ -90,6 +90,11 @@ impl Paths {
         self.at("/sys/class/input")
     }
 
+    /// The folder of all Bluetooth adapters and connections.
+    pub fn bluetooth_class(&self) -> PathBuf {
+        self.at("/sys/class/bluetooth")
+    }
+
     /// A kernel module's sysfs folder; there if it is loaded, or built in and has parameters.
     pub fn kernel_module(&self, name: &str) -> PathBuf {
         self.at("/sys/module").join(name)

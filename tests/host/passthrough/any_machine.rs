@@ -58,6 +58,7 @@ fn machine() -> impl Strategy<Value = Machine> {
                 needs_are_known: true,
                 route_is_known,
                 other_keyboards,
+                ..Machine::default()
             }
         },
     )

@@ -3,6 +3,7 @@
 use super::{Tree, paths};
 use persona::commands;
 use persona::config::Settings;
+use persona::passthrough::{Plan, PlanStage};
 
 const INTEGRATED: &str = "pci0000:00/0000:00:02.0";
 const CARD: &str = "pci0000:00/0000:00:01.0/0000:01:00";
@@ -85,4 +86,35 @@ fn machine_with_one_card_says_what_to_change() {
         tree.keyboard_and_mouse(USB, 1);
     });
     assert!(settings.passthrough.is_empty() && text.contains("Add a second card"), "{text}");
+}
+
+#[test]
+fn bluetooth_keyboard_is_no_keyboard_of_the_menu_or_of_legion() {
+    const HID: &str = "0005:046D:B35B.0005/input/input20";
+    // bluetoothd's own driver makes a virtual device, the kernel's one below the adapter.
+    for keyboard in [format!("virtual/misc/uhid/{HID}"), format!("{USB}/usb1/1-14/1-14:1.0/bluetooth/hci0/hci0:11/{HID}")] {
+        let (_folder, tree) = super::build(|tree| {
+            computer(tree, 3, USB);
+            std::fs::remove_dir_all(tree.at("sys/class/input")).unwrap();
+            tree.link("sys/class/bluetooth/hci0", &format!("sys/devices/{USB}/usb1/1-14/1-14:1.0/bluetooth/hci0"));
+            tree.input(&keyboard, true);
+            // A program that makes keys is neither.
+            tree.input("virtual/input/input30", true);
+        });
+        let machine = super::read(&tree);
+        assert_eq!((machine.keyboards(), machine.bluetooth_keyboards), (0, 1), "{keyboard}");
+        let notes = |devices: &[&str]| {
+            let plan = Plan::new(&super::listing(devices), &machine, PlanStage::Launch);
+            let notes = plan.notes.into_iter().filter(|note| note.code == "bluetooth-keyboard");
+            notes.map(|note| (note.address, note.what.contains("0000:00:14.0"))).collect::<Vec<_>>()
+        };
+        assert_eq!(notes(&["0000:01:00.0"]), [(None, true)], "it stays");
+        assert_eq!(notes(&["0000:00:14.0"]), [(Some(super::at("0000:00:14.0")), true)], "it goes along");
+        assert_eq!(notes(&[]), []);
+    }
+    let (text, _) = detected(|tree| {
+        computer(tree, 3, USB);
+        tree.input(&format!("virtual/misc/uhid/{HID}"), true);
+    });
+    assert!(text.contains("Bluetooth keyboard"), "{text}");
 }

@@ -59,6 +59,21 @@ impl Machine {
                 function.duties.push(duty);
             }
         }
+        // Without its physical function a virtual one (SR-IOV) is gone.
+        let virtual_ones = functions.values().filter(|function| function.is_virtual && !function.duties.is_empty());
+        let needed: Vec<_> = virtual_ones
+            .filter_map(|function| {
+                let physical = link_name(&paths.pci_device(function.address).join("physfn"))?.parse::<PciAddress>().ok()?;
+                Some((physical, function.duties.clone()))
+            })
+            .collect();
+        for (physical, duties) in needed {
+            if let Some(function) = functions.get_mut(&physical) {
+                function.duties.extend(duties);
+                function.duties.sort();
+                function.duties.dedup();
+            }
+        }
         for (address, point) in duties.sticks {
             if let Some(function) = functions.get_mut(&address) {
                 function.sticks.push(point);

@@ -28,6 +28,8 @@ pub(super) struct Duties {
     pub(super) storage_doubt: Option<String>,
     /// Whether the network cards of the default routes are known.
     pub(super) route_is_known: bool,
+    /// Whether the file system at `/` is on another machine.
+    root_is_remote: bool,
     /// Where removable media are mounted, with the functions above them.
     pub(super) sticks: BTreeSet<(PciAddress, String)>,
     /// The names of the disks below each function.
@@ -45,6 +47,8 @@ impl Duties {
             found.doubt("one of the host's file systems");
         }
         found.network(tree);
+        // Which card leads to the machine that serves the root file system is not known, and it need not be that of the default route.
+        found.route_is_known &= !found.root_is_remote;
         found
     }
 
@@ -59,8 +63,9 @@ impl Duties {
         }
         let mounts = mounts::read(tree.paths)?;
         let traced: Vec<(&Mount, tree::Traced)> = mounts.iter().map(|mount| (mount, tree.under_mount(mount, &mounts))).collect();
+        self.root_is_remote = of_root(&mounts).is_some_and(|mount| mount.is_of_network() || tree.is_remote(&mount.number));
         let is_empty = |functions: &tree::Traced| functions.as_ref().is_none_or(BTreeSet::is_empty);
-        if !traced.iter().any(|(mount, functions)| mount.point == "/" && !is_empty(functions)) {
+        if !self.root_is_remote && !traced.iter().any(|(mount, functions)| mount.point == "/" && !is_empty(functions)) {
             self.doubt("the file system at /");
         }
         let places = Places::read(tree, &mounts, settings);
@@ -69,6 +74,9 @@ impl Duties {
         let mut told = BTreeSet::new();
         for (mount, functions) in &traced {
             let Some(functions) = functions else {
+                if self.root_is_remote && mount.point == "/" {
+                    continue;
+                }
                 self.doubt(&format!("the file system at {}", mount.point));
                 continue;
             };
@@ -86,6 +94,11 @@ impl Duties {
                 Some(functions) => self.held.extend(functions.into_iter().map(|address| (address, HostUse::Swap))),
                 None => self.doubt("the swap space"),
             }
+        }
+        for (source, point) in mounts::automounts(tree.paths, &mounts) {
+            // What cannot be found now is on no device that could be taken.
+            let functions = tree.under_swap(&source, &mounts).unwrap_or_default();
+            self.held.extend(functions.into_iter().map(|address| (address, HostUse::Mount(point.clone()))));
         }
         if has_zfs_pool(tree.paths) {
             self.doubt("a ZFS pool");
@@ -131,6 +144,11 @@ impl Duties {
     fn doubt(&mut self, what: &str) {
         self.storage_doubt.get_or_insert_with(|| what.to_owned());
     }
+}
+
+/// What is mounted at `/`: the last one covers the others.
+fn of_root(mounts: &[Mount]) -> Option<&Mount> {
+    mounts.iter().rfind(|mount| mount.point == "/")
 }
 
 /// Files and folders that legion or the firmware needs, wherever they are mounted.

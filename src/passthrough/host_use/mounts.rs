@@ -75,6 +75,12 @@ impl Mount {
         (self.is_fuse() && !ALONE.contains(&self.kind.as_str())) || ["overlay", "aufs", "ecryptfs"].contains(&self.kind.as_str())
     }
 
+    /// Whether its type is one that another machine serves.
+    pub(super) fn is_of_network(&self) -> bool {
+        const KINDS: [&str; 9] = ["afs", "ceph", "cifs", "coda", "fuse.glusterfs", "ncpfs", "nfs", "nfs4", "smb3"];
+        KINDS.contains(&self.kind.as_str())
+    }
+
     fn is_fuse(&self) -> bool {
         self.kind == "fuse" || self.kind.starts_with("fuse.")
     }
@@ -91,6 +97,31 @@ impl Mount {
 /// When there is a list that cannot be read.
 pub(super) fn read(paths: &Paths) -> Result<Vec<Mount>> {
     Ok(parse(&file::read_text_if_there(&paths.mount_info())?.unwrap_or_default()))
+}
+
+/// Devices that systemd mounts once their mount point is used, and these points: `fstab(5)` names them, and nothing but `autofs` is mounted
+/// there yet.
+pub(super) fn automounts(paths: &Paths, mounts: &[Mount]) -> Vec<(String, String)> {
+    let waits = |point: &str| mounts.iter().rfind(|mount| mount.point == point).is_some_and(|mount| mount.kind == "autofs");
+    if mounts.iter().all(|mount| mount.kind != "autofs") {
+        return Vec::new();
+    }
+    let text = file::read_text(paths.fstab()).unwrap_or_default();
+    let entries = text.lines().filter(|line| !line.trim_start().starts_with('#')).filter_map(|line| {
+        let mut fields = line.split_whitespace();
+        Some((device(&unescape(fields.next()?)), unescape(fields.next()?)))
+    });
+    entries.filter(|(_, point)| waits(point)).collect()
+}
+
+/// The node of a device as `fstab(5)` names it: by a node, or by a tag.
+fn device(source: &str) -> String {
+    const TAGS: [(&str, &str); 4] =
+        [("UUID", "by-uuid"), ("LABEL", "by-label"), ("PARTUUID", "by-partuuid"), ("PARTLABEL", "by-partlabel")];
+    let tagged =
+        source.split_once('=').and_then(|(tag, value)| Some((TAGS.iter().find(|(name, _)| *name == tag)?.1, value.trim_matches('"'))));
+    // udev's links have no blanks.
+    tagged.map_or_else(|| source.to_owned(), |(folder, value)| format!("/dev/disk/{folder}/{}", value.replace(' ', "\\x20")))
 }
 
 /// The mount that a file is on: of those with the longest mount point, the last one covers the others.

@@ -90,9 +90,14 @@ impl<'a> Tree<'a> {
         }
         // Partitions of a virtual disk are below it.
         let disk = if path.join("partition").exists() { path.parent().unwrap_or(&path) } else { &path };
-        match name_of(disk).trim_end_matches(|letter: char| letter.is_ascii_digit()) {
+        match numbered(name_of(disk)) {
+            // What does not fit into memory may be written to a disk (Documentation/admin-guide/blockdev/zram.rst).
+            "zram" => match first_line(&disk.join("backing_dev")).filter(|device| device != "none") {
+                Some(device) => Some(self.under_source(&device, mounts, seen)?.into_iter().chain(found).collect()),
+                None => Some(found),
+            },
             // In memory, or on the network.
-            "ram" | "zram" | "nbd" | "rbd" => Some(found),
+            "ram" | "nbd" | "rbd" => Some(found),
             "loop" => {
                 let file = first_line(&disk.join("loop/backing_file"))?;
                 Some(self.under_file(Path::new(&file), mounts, seen)?.into_iter().chain(found).collect())
@@ -101,6 +106,19 @@ impl<'a> Tree<'a> {
             _ if disk != path => self.under_block(disk, mounts, seen),
             _ => None,
         }
+    }
+
+    /// Whether a block device, or one that it is built on, is a disk of another machine: NBD, Ceph, iSCSI, or NVMe over a network.
+    pub(super) fn is_remote(&self, number: &str) -> bool {
+        self.is_remote_below(&self.paths.block_device(number), &mut BTreeSet::new())
+    }
+
+    fn is_remote_below(&self, link: &Path, seen: &mut BTreeSet<PathBuf>) -> bool {
+        let Some(path) = self.entry(link).filter(|path| seen.insert(path.clone())) else { return false };
+        let is_remote = |part: &str| ["nbd", "rbd", "session", "nvme-fabrics"].iter().any(|kind| numbered(part) == *kind);
+        let parts = entries(&path.join("slaves")).into_iter().filter(|part| part.is_symlink());
+        self.without_root(&path).iter().any(|part| part.to_str().is_some_and(is_remote))
+            || parts.into_iter().any(|part| self.is_remote_below(&part, seen))
     }
 
     fn under_file(&self, file: &Path, mounts: &[Mount], seen: &mut BTreeSet<PathBuf>) -> Traced {
@@ -253,6 +271,11 @@ fn held_by(device: &Path) -> Option<String> {
     let mut holders: Vec<String> = entries(&device.join("holders")).iter().map(|holder| name_of(holder).to_owned()).collect();
     holders.sort();
     holders.into_iter().next()
+}
+
+/// A name without the number at its end.
+fn numbered(name: &str) -> &str {
+    name.trim_end_matches(|letter: char| letter.is_ascii_digit())
 }
 
 pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {

@@ -215,6 +215,11 @@ impl Paths {
         self.at("/etc/group")
     }
 
+    /// The file systems that the host mounts.
+    pub fn fstab(&self) -> PathBuf {
+        self.at("/etc/fstab")
+    }
+
     /// The folder in which driverctl keeps its overrides.
     pub fn driverctl(&self) -> PathBuf {
         self.at("/etc/driverctl.d")

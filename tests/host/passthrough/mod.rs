@@ -14,6 +14,7 @@ mod plan;
 mod random_layers;
 mod random_tree;
 mod recorded;
+mod siblings;
 
 use persona::config::Settings;
 use persona::passthrough::Machine;

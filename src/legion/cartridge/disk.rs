@@ -1,5 +1,6 @@
 //! A cartridge's disk: which of the three kinds it is, and whether the content matches the file name.
 
+use super::changes;
 use super::qcow2::{self, Header};
 use crate::error::{Context, Error, Result};
 use nix::libc::O_DIRECT;
@@ -56,7 +57,7 @@ impl Disk {
     /// The only disk in this folder.
     pub(super) fn inspect(folder: &Path) -> Result<Self> {
         // A dangling link still names the intended disk, so links are not followed here.
-        let is_there = |kind: &DiskKind| fs::symlink_metadata(folder.join(kind.file_name())).is_ok();
+        let is_there = |kind: &DiskKind| fs::symlink_metadata(changes::place(folder, *kind)).is_ok();
         let found: Vec<_> = DiskKind::ALL.into_iter().filter(is_there).collect();
         let kind = match found.as_slice() {
             [kind] => *kind,
@@ -72,7 +73,7 @@ impl Disk {
                     .with_hint("move all but one out of it"));
             }
         };
-        let path = folder.join(kind.file_name());
+        let path = changes::place(folder, kind);
         let doing = || format!("opening the disk {}", path.display());
         let metadata = fs::metadata(&path).context(doing)?;
         let is_right = if kind == DiskKind::BlockDevice { metadata.file_type().is_block_device() } else { metadata.is_file() };

@@ -3,6 +3,7 @@
 use crate::error::{Context, Error, Result};
 use crate::sys::syscalls::die_with_us;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::Read;
@@ -33,11 +34,11 @@ struct InternalSnapshot {
     name: String,
 }
 
-impl Info {
-    /// Whether it contains a snapshot of that name.
-    pub(super) fn has_snapshot(&self, name: &str) -> bool {
-        self.snapshots.iter().any(|snapshot| snapshot.name == name)
-    }
+/// What `qemu-img check` says.
+#[derive(Deserialize)]
+struct Checked {
+    #[serde(rename = "image-end-offset")]
+    end: u64,
 }
 
 /// What `qemu-img measure` says.
@@ -90,15 +91,63 @@ pub(super) fn compare(from: &Path, format: &str, to: &Path, wanted: &str, progre
     watched(&doing, &["compare", "-p", "-f", format, "-F", wanted], &[from.as_os_str(), to.as_os_str()], progress)
 }
 
-/// Checks that a qcow2 image is consistent; `hint` frees clusters that an interrupted change left allocated.
-pub(super) fn check(path: &Path, hint: bool) -> Result<()> {
-    let arguments: &[&str] = if hint { &["check", "-q", "-f", "qcow2", "-r", "leaks"] } else { &["check", "-q", "-f", "qcow2"] };
-    run(&format!("checking {}", path.display()), arguments, &[path.as_os_str()])
+/// Checks that a qcow2 image is consistent.
+pub(super) fn check(path: &Path) -> Result<()> {
+    run(&format!("checking {}", path.display()), &["check", "-q", "-f", "qcow2"], &[path.as_os_str()])
 }
 
-/// Changes the snapshots inside a qcow2 image: `-c` creates, `-a` restores, `-d` deletes.
-pub(super) fn snapshot(path: &Path, action: &str, name: &str) -> Result<()> {
-    run(&format!("changing the snapshots of {}", path.display()), &["snapshot", "-q", action, name], &[path.as_os_str()])
+/// A qcow2 image together with changes to its bytes that are in a file of their own, a difference image in qcow2. The image is only read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Difference<'a> {
+    pub(super) image: &'a Path,
+    pub(super) changes: &'a Path,
+}
+
+impl Difference<'_> {
+    /// The bytes of the changed image, as QEMU's description of a block device. What the headers say about other files is not followed.
+    fn bytes(self) -> Value {
+        let file = |path: &Path| json!({ "driver": "file", "filename": path.to_string_lossy() });
+        json!({ "driver": "qcow2", "file": file(self.changes), "backing": { "driver": "raw", "file": file(self.image) } })
+    }
+
+    /// The changed image as an operand for qemu-img.
+    fn operand(self) -> String {
+        format!("json:{}", json!({ "driver": "qcow2", "file": self.bytes(), "backing": null }))
+    }
+
+    fn doing(self) -> String {
+        format!("changing the snapshots of {}", self.image.display())
+    }
+
+    /// Changes the snapshots: `-c` creates, `-a` restores, `-d` deletes.
+    pub(super) fn snapshot(self, action: &str, name: &str) -> Result<()> {
+        run(&self.doing(), &["snapshot", "-q", action, name], &[self.operand().as_ref()])
+    }
+
+    /// Whether the changed image contains a snapshot of that name.
+    pub(super) fn has_snapshot(self, name: &str) -> Result<bool> {
+        let said = output(&self.doing(), &["info", "--output=json"], &[self.operand().as_ref()])?;
+        let Info { snapshots, .. } = serde_json::from_str(&said).context(|| self.doing())?;
+        Ok(snapshots.iter().any(|snapshot| snapshot.name == name))
+    }
+
+    /// Frees clusters that nothing references, and checks that the changed image is consistent. Returns how many bytes of it are in use.
+    pub(super) fn check(self) -> Result<u64> {
+        let said = output(&self.doing(), &["check", "--output=json", "-r", "leaks"], &[self.operand().as_ref()])?;
+        let Checked { end } = serde_json::from_str(&said).context(|| self.doing())?;
+        Ok(end)
+    }
+
+    /// Sets the length of the changed image, in bytes: what is beyond is not in use.
+    pub(super) fn set_length(self, length: u64) -> Result<()> {
+        let arguments = ["resize", "-q", "-f", "qcow2", "--shrink"];
+        run(&self.doing(), &arguments, &[self.changes.as_os_str(), length.to_string().as_ref()])
+    }
+
+    /// Copies the changes into the image. The changes stay: when this was interrupted, the same again completes it.
+    pub(super) fn commit(self) -> Result<()> {
+        run(&self.doing(), &["commit", "-q", "-d"], &[format!("json:{}", self.bytes()).as_ref()])
+    }
 }
 
 fn command(arguments: &[&str], operands: &[&OsStr]) -> Command {

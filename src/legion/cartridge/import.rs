@@ -91,7 +91,7 @@ fn copy(from: &Path, format: &str, becomes: DiskKind, to: &Path, progress: &mut 
     // The comparison reads back from the disk, not from the cache of what was to be written.
     File::open(to).and_then(|copy| copy.sync_all()).context(|| format!("writing {}", to.display()))?;
     image::compare(from, format, to, wanted, &mut |share| progress(&what("comparing"), share))?;
-    if becomes == DiskKind::Qcow2 { image::check(to, false) } else { Ok(()) }
+    if becomes == DiskKind::Qcow2 { image::check(to) } else { Ok(()) }
 }
 
 /// Prevents the host from using a block device during the copy (`O_EXCL`, `open(2)`).

@@ -2,7 +2,7 @@
 
 use super::partial::{self, Hold};
 use super::parts::names_in;
-use super::{Cartridge, DiskKind, DiskSize};
+use super::{Cartridge, DiskKind, DiskSize, changes};
 use crate::error::{Context, Error, Result};
 use crate::sys::file;
 use crate::sys::paths::Paths;
@@ -21,7 +21,7 @@ const ALMOST_FULL: u64 = 1 << 30;
 
 impl Cartridge {
     /// Checks that the disk is complete and that nothing uses it: no other virtual machine, no loop device or mount of the host, no program
-    /// that writes to it. While the result is held, no other `persona` changes the cartridge: hold it until the cartridge is in the slot
+    /// that writes to it. A change of a command that was killed is completed. While the result is held, no other `persona` changes the cartridge: hold it until the cartridge is in the slot
     /// and legion's lock protects it.
     ///
     /// # Errors
@@ -30,9 +30,9 @@ impl Cartridge {
         let folder = paths.at(&self.folder);
         let hold = partial::hold(&folder)?
             .ok_or_else(|| Error::new(format!("the cartridge {} was removed just now", self.name)).with_code("cartridge-missing"))?;
-        let disk = self.disk_path(paths);
-        self.disk.ensure_whole(&disk)?;
-        ensure_unused(paths, &disk)?;
+        ensure_unused(paths, &self.disk_path(paths))?;
+        changes::complete(&folder)?;
+        self.disk.ensure_whole(&self.disk_path(paths))?;
         self.claim(paths)?;
         Ok(hold)
     }

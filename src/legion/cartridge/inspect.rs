@@ -2,8 +2,8 @@
 
 use super::firmware::{NVRAM_2M, NVRAM_4M};
 use super::parts::{self, LAST_RUN, NVRAM, names_in};
-use super::restoring;
 use super::{Disk, DiskKind};
+use super::{changes, restoring};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::tree;
@@ -56,7 +56,7 @@ impl Cartridge {
 
     /// The disk's file, below `--root`.
     pub(super) fn disk_path(&self, paths: &Paths) -> PathBuf {
-        paths.at(self.folder.join(self.disk.kind.file_name()))
+        changes::place(&paths.at(&self.folder), self.disk.kind)
     }
 
     /// Records the time of this run, for `persona cartridge list`.

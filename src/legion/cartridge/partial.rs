@@ -6,14 +6,18 @@
 
 use crate::error::{Context, Error, Result};
 use crate::sys::atomic;
+use crate::sys::poll;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, fcntl};
 use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+/// How long a process that works on the folder is waited for.
+const HOLD_TIMEOUT: Duration = Duration::from_secs(2);
 const PREFIX: &str = ".partial-";
 
 /// A folder that nothing else works on while this is held (`flock(2)`).
@@ -110,29 +114,41 @@ pub(super) fn is_held(folder: &Path) -> bool {
     File::open(folder).is_ok_and(|folder| matches!(Flock::lock(folder, FlockArg::LockSharedNonblock), Err((_, Errno::EWOULDBLOCK))))
 }
 
-/// Locks a folder against other processes; `None` when it does not exist (any more).
+/// Locks a folder against other processes; `None` when it does not exist (any more). A process that holds it is waited for a short while:
+/// one that was killed needs a moment to end. Programs that this process starts hold the lock as well, so that it is not free while a
+/// killed command's `qemu-img` still writes.
 ///
 /// # Errors
 /// When another process works on it, or it is not a folder that can be opened.
 pub(super) fn hold(folder: &Path) -> Result<Option<Hold>> {
     let doing = || format!("opening the folder {}", folder.display());
-    let opened = match OpenOptions::new().read(true).custom_flags(O_DIRECTORY).open(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        opened => opened.context(doing)?,
-    };
-    match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
-        Ok(hold) => {
-            let is_still_there = match (fs::metadata(folder), hold.metadata()) {
-                (Ok(there), Ok(ours)) => (there.dev(), there.ino()) == (ours.dev(), ours.ino()),
-                _ => false,
-            };
-            Ok(is_still_there.then_some(hold))
+    let attempt = || {
+        let opened = match OpenOptions::new().read(true).custom_flags(O_DIRECTORY).open(folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Some(Ok(None)),
+            Err(error) => return Some(Err(Error::caused_by(doing(), error))),
+            Ok(opened) => opened,
+        };
+        match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
+            Ok(hold) => Some(inherited(folder, hold).context(doing)),
+            Err((_, Errno::EWOULDBLOCK)) => None,
+            Err((_, errno)) => Some(Err(Error::caused_by(doing(), std::io::Error::from(errno)))),
         }
-        Err((_, Errno::EWOULDBLOCK)) => Err(Error::new(format!("another `persona` is working on {}", folder.display()))
+    };
+    poll::until(HOLD_TIMEOUT, attempt).unwrap_or_else(|| {
+        Err(Error::new(format!("another `persona` is working on {}", folder.display()))
             .with_code("cartridge-busy")
-            .with_hint("wait until it is done; `persona cartridge list` shows it")),
-        Err((_, errno)) => Err(Error::caused_by(doing(), std::io::Error::from(errno))),
-    }
+            .with_hint("wait until it is done; `persona cartridge list` shows it"))
+    })
+}
+
+/// The lock, if it is on the folder that is there now.
+fn inherited(folder: &Path, hold: Hold) -> std::io::Result<Option<Hold>> {
+    fcntl(&*hold, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    let is_still_there = match (fs::metadata(folder), hold.metadata()) {
+        (Ok(there), Ok(ours)) => (there.dev(), there.ino()) == (ours.dev(), ours.ino()),
+        _ => false,
+    };
+    Ok(is_still_there.then_some(hold))
 }
 
 fn empty(folder: &Path) -> std::io::Result<()> {

@@ -1,7 +1,7 @@
 //! The shelf: the folder of all cartridges, and the slots they are inserted into.
 
 use super::partial::{self, Hold, Partial};
-use super::{Cartridge, in_use};
+use super::{Cartridge, changes, in_use};
 use crate::config::{Legion, Persona, Settings};
 use crate::error::{Context, Error, Result};
 use crate::legion::LegionLock;
@@ -122,8 +122,9 @@ impl<'a> Shelf<'a> {
     /// Inspects the cartridge `name`, which must not be in use.
     pub(super) fn inspect_free(&self, name: &str) -> Result<Cartridge> {
         let cartridge = Cartridge::inspect(self.paths, &self.folder, name)?;
-        cartridge.disk.ensure_whole(&cartridge.disk_path(self.paths))?;
         in_use::ensure_unused(self.paths, &cartridge.disk_path(self.paths))?;
+        changes::complete(&self.here().join(name))?;
+        cartridge.disk.ensure_whole(&cartridge.disk_path(self.paths))?;
         Ok(cartridge)
     }
 

@@ -1,15 +1,17 @@
 //! Snapshots: disk, UEFI variables and TPM state, saved together and restored together.
 //!
-//! A qcow2 disk keeps its snapshots inside, under the name `persona-LABEL`; a raw image is cloned, on file systems that can.
+//! A qcow2 disk keeps its snapshots inside, under the name `persona-LABEL`, and is changed as [`changes`] says; a raw image is cloned, on
+//! file systems that can.
 //! Variables and TPM state are copied. The folder `snapshots/LABEL` makes a snapshot valid: it is created last when saving, and removed
 //! first when forgetting. A restore first creates the link `restoring`: until all three parts are restored, the cartridge cannot be
 //! inserted.
 
+use super::changes::{self, Change};
 use super::create::{close, copy};
 use super::partial::{self, Partial};
 use super::parts::{NVRAM, TPM, names_in};
 use super::restoring::RESTORING;
-use super::{Disk, DiskKind, Shelf, image};
+use super::{Disk, DiskKind, Shelf};
 use crate::error::{Context, Error, Result};
 use crate::sys::atomic;
 use crate::sys::syscalls;
@@ -52,7 +54,6 @@ impl Shelf<'_> {
                 .with_hint(format!("choose another label, or `persona cartridge forget {name} {label}` first")));
         }
         let disk = OpenDisk { disk: cartridge.disk, path: cartridge.disk_path(self.paths) };
-        disk.clear(label)?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -62,16 +63,8 @@ impl Shelf<'_> {
         for part in [NVRAM, TPM] {
             copy_part(&folder.join(part), &partial.folder.join(part))?;
         }
-        match disk.save(label, &partial.folder) {
-            Ok(()) => partial.finish(),
-            // Of the two errors, the first is reported.
-            Err(error) => {
-                if disk.clear(label).is_err() {
-                    partial.leave();
-                }
-                Err(error)
-            }
-        }
+        disk.save(label, &folder, &partial.folder)?;
+        partial.finish()
     }
 
     /// Restores the cartridge `name` to the state saved as `label`. Its current state is lost. Can be repeated after an interruption.
@@ -88,7 +81,7 @@ impl Shelf<'_> {
         let disk = self.open(name)?;
         let marker = folder.join(RESTORING);
         announce(&marker, label)?;
-        disk.restore(label, &snapshot)?;
+        disk.restore(label, &folder, &snapshot)?;
         for part in [NVRAM, TPM] {
             let (new, old) = (folder.join(format!("{part}.new")), folder.join(part));
             remove(&new)?;
@@ -115,7 +108,7 @@ impl Shelf<'_> {
             None if partial::folder(&snapshots, label).exists() => Partial::begin(&snapshots, label)?,
             None => return Err(no_such(&self.place(name), name, label)),
         };
-        match self.open(name).and_then(|disk| disk.clear(label)) {
+        match self.open(name).and_then(|disk| disk.forget(label, &self.here().join(name))) {
             Ok(()) => partial.remove(),
             Err(error) => {
                 partial.leave();
@@ -129,7 +122,7 @@ impl Shelf<'_> {
         let folder = self.place(name);
         // Between two states a cloned disk may lie next to its place.
         let disk = Disk::inspect(&folder)?;
-        let path = folder.join(disk.kind.file_name());
+        let path = changes::place(&folder, disk.kind);
         super::in_use::ensure_unused(self.paths, &path)?;
         Ok(OpenDisk { disk, path })
     }
@@ -153,43 +146,35 @@ struct OpenDisk {
 }
 
 impl OpenDisk {
-    fn save(&self, label: &str, folder: &Path) -> Result<()> {
+    /// `cartridge` is its folder, and `snapshot` the snapshot's.
+    fn save(&self, label: &str, cartridge: &Path, snapshot: &Path) -> Result<()> {
         match self.disk.kind {
-            DiskKind::Qcow2 => {
-                image::snapshot(&self.path, "-c", &inside(label))?;
-                sync(&self.path)
-            }
-            DiskKind::Raw => clone(&self.path, &folder.join(self.disk.kind.file_name())),
+            // A killed command may have left one of that name.
+            DiskKind::Qcow2 => changes::make(cartridge, &[Change::Delete(&inside(label)), Change::Save(&inside(label))]),
+            DiskKind::Raw => clone(&self.path, &snapshot.join(self.disk.kind.file_name())),
             DiskKind::BlockDevice => Err(Error::new(format!("a block device has no snapshots: {}", self.path.display()))
                 .with_code("snapshots-unsupported")
                 .with_hint("copy it into an image: `persona cartridge import NAME DEVICE`; or use those of LVM")),
         }
     }
 
-    fn restore(&self, label: &str, folder: &Path) -> Result<()> {
+    fn restore(&self, label: &str, cartridge: &Path, snapshot: &Path) -> Result<()> {
         if self.disk.kind == DiskKind::Qcow2 {
-            image::snapshot(&self.path, "-a", &inside(label))?;
-            // An earlier attempt that was killed may have left unreferenced clusters.
-            image::check(&self.path, true)?;
-            return sync(&self.path);
+            return changes::make(cartridge, &[Change::Restore(&inside(label))]);
         }
         let new = self.path.with_file_name("disk.new");
         remove(&new)?;
-        clone(&folder.join(self.disk.kind.file_name()), &new)?;
+        clone(&snapshot.join(self.disk.kind.file_name()), &new)?;
         sync(&new)?;
         atomic::rename(&new, &self.path)
     }
 
-    /// Deletes the disk's internal snapshot for this label, if any, and unreferenced clusters that a killed attempt left.
-    fn clear(&self, label: &str) -> Result<()> {
+    /// Deletes the disk's internal snapshot for this label, if any.
+    fn forget(&self, label: &str, cartridge: &Path) -> Result<()> {
         if self.disk.kind != DiskKind::Qcow2 {
             return Ok(());
         }
-        let name = inside(label);
-        if image::info(&self.path, "qcow2")?.has_snapshot(&name) {
-            image::snapshot(&self.path, "-d", &name)?;
-        }
-        image::check(&self.path, true)
+        changes::make(cartridge, &[Change::Delete(&inside(label))])
     }
 }
 

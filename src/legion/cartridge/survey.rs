@@ -2,7 +2,7 @@
 
 use super::partial::{is_held, name_of};
 use super::parts::{LAST_RUN, names_in};
-use super::{Cartridge, Shelf, in_use, snapshot};
+use super::{Cartridge, Shelf, changes, in_use, snapshot};
 use crate::error::{Error, Result};
 use crate::state::LegionState;
 use std::fs;
@@ -73,6 +73,11 @@ impl Shelf<'_> {
         names.dedup();
         for name in &names {
             let (_, left) = snapshot::labels(&here.join(name));
+            leftovers.extend(changes::LEFT.iter().filter(|file| here.join(name).join(file).exists()).map(|file| Leftover {
+                path: self.folder.join(name).join(file),
+                in_work: is_held(&here.join(name)),
+                hint: format!("the next start of {name}, or the next `persona cartridge save|restore|forget {name} ...`"),
+            }));
             leftovers.extend(left.iter().map(|label| {
                 let path = snapshot::partial(&self.folder.join(name), label);
                 self.leftover(path, format!("persona cartridge forget {name} {label}"))

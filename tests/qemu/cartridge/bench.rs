@@ -16,12 +16,15 @@ const CHANGES: &str = "mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symli
     write,pwrite64,pwritev,pwritev2,ftruncate,fallocate,copy_file_range,sendfile,chmod,fchmod,fchmodat,chown,fchown,fchownat,\
     fsync,fdatasync,utimensat,ioctl,flock";
 
+/// What the command does while another program changes something for it.
+const WAITS: &str = "poll,wait4,waitid";
+
 pub(crate) const SETTINGS: &str = "[legion]\ncartridges = \"/shelf\"\nslot = \"/slot\"\n[[persona]]\nname = \"gondor\"\n[[persona]]\nname = \"mordor\"\nguest = \"windows\"\n";
 
 /// Who dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Victim {
-    /// The command itself, at any system call.
+    /// The command itself, at the calls that change something or wait for a program.
     Persona,
     /// Whichever of its processes comes first to that step, at the calls that change something.
     Any,
@@ -135,12 +138,23 @@ impl Bench {
         assert!(output.status.success(), "{command}: {}", said(&output.stderr));
     }
 
+    /// The qcow2 disk of a cartridge, and whether it is one that boots: a change that counts may not be complete.
+    pub(crate) fn disk(&self, name: &str) -> (PathBuf, bool) {
+        let folder = self.path("shelf").join(name);
+        let (usual, changing) = (folder.join("disk.qcow2"), folder.join("disk.changing"));
+        if changing.exists() { (changing, false) } else { (usual, true) }
+    }
+
     /// All that has a name by which half-made things are known.
     pub(crate) fn half_made(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         collect(self.root.path(), &mut |path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.starts_with(".partial-") || name.ends_with(".new") || name.ends_with(".persona-new") || name == "restoring" {
+            if name.starts_with(".partial-")
+                || name.ends_with(".new")
+                || name.ends_with(".persona-new")
+                || ["restoring", "disk.changes", "disk.changing"].contains(&name.as_str())
+            {
                 found.push(path.strip_prefix(self.root.path()).unwrap().to_owned());
             }
         });
@@ -174,8 +188,8 @@ impl Bench {
     /// The steps at which `command`, which does its work meanwhile, can be killed.
     pub(crate) fn steps(&self, victim: Victim, command: &Command) -> Vec<Step> {
         let log = self.path("strace.log");
-        let calls = if victim == Victim::Any { CHANGES } else { "all" };
-        let output = strace(victim, &log, calls, &[], command);
+        let calls = if victim == Victim::Any { CHANGES.to_owned() } else { format!("{CHANGES},{WAITS}") };
+        let output = strace(victim, &log, &calls, &[], command);
         assert!(output.status.success(), "{}", said(&output.stderr));
         let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
         let mut steps = Vec::new();

@@ -1,4 +1,4 @@
-//! `persona` killed at every system call of what changes cartridges and the slot, and its children at every change of theirs.
+//! `persona` killed at the system calls that change cartridges and the slot, and its children at theirs.
 //! Nothing half-made remains that the list does not name and the next command does not clear.
 
 use super::bench::{Bench, Victim};
@@ -9,14 +9,19 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// At how many steps one command is killed.
+const MAX_STEPS: usize = 60;
+
 /// Kills `command` at each of its steps, on a fresh copy of `before` each time. `check` judges what is left, repeats the
 /// command and judges again.
 fn kill_at_every_step(before: &Bench, command: impl Fn(&Bench) -> Command, check: impl Fn(&Bench, &str)) {
     for victim in [Victim::Persona, Victim::Any] {
         let bench = before.copy();
         let steps = bench.steps(victim, &command(&bench));
+        // Of many, some, evenly: most are within qemu-img's work on files that do not count yet.
+        let steps: Vec<_> = steps.iter().step_by(steps.len().div_ceil(MAX_STEPS).max(1)).collect();
         let mut kills = 0;
-        for step in &steps {
+        for step in steps.iter().copied() {
             let bench = before.copy();
             kills += usize::from(bench.kill_at(victim, step, &command(&bench)));
             let when = format!("{victim:?} killed at {step:?}");
@@ -107,13 +112,16 @@ fn marked_with(bench: &Bench, when: &str) -> u8 {
     let variables = fs::read(bench.path("shelf/mordor/nvram.fd")).unwrap();
     assert_eq!(variables, vec![variables[0]; 131_072], "{when}");
     assert_eq!(fs::read(bench.path("shelf/mordor/tpm/state")).unwrap(), vec![variables[0]; 100], "{when}: the TPM's is another");
-    bench.qemu_io("shelf/mordor/disk.qcow2", &format!("read -P {} 0 64k", variables[0]));
+    let (disk, _) = bench.disk("mordor");
+    bench.qemu_io(&disk.display().to_string(), &format!("read -P {} 0 64k", variables[0]));
     variables[0]
 }
 
+/// A disk with the name by which it boots has no error at any time.
 fn ensure_sound(bench: &Bench, when: &str) {
-    let check = Command::new("qemu-img").args(["check", "-q"]).arg(bench.path("shelf/mordor/disk.qcow2")).output().unwrap();
-    assert!(check.status.success(), "{when}: {check:?}");
+    let (disk, boots) = bench.disk("mordor");
+    let check = Command::new("qemu-img").args(["check", "-q"]).arg(disk).output().unwrap();
+    assert!(!boots || check.status.success(), "{when}: {check:?}");
 }
 
 #[test]
@@ -124,6 +132,7 @@ fn saving() {
         |bench| bench.persona(&save),
         |bench, when| {
             assert!(bench.is_well("mordor"), "{when}: {}", bench.entry("mordor"));
+            ensure_sound(bench, when);
             assert_eq!(marked_with(bench, when), 1);
             if !bench.path("shelf/mordor/snapshots/before").exists() {
                 bench.succeeds(&save);
@@ -147,6 +156,7 @@ fn restoring() {
         |bench| bench.persona(&restore),
         |bench, when| {
             // What is neither the one nor the other does not start.
+            ensure_sound(bench, when);
             let inspected = Cartridge::inspect(&Paths::new(bench.root(), None), Path::new("/shelf"), "mordor");
             match inspected {
                 Ok(_) => assert!((1..=2).contains(&marked_with(bench, when)), "{when}"),
@@ -172,6 +182,7 @@ fn forgetting() {
         &before,
         |bench| bench.persona(&forget),
         |bench, when| {
+            ensure_sound(bench, when);
             assert_eq!(marked_with(bench, when), 1);
             if bench.path("shelf/mordor/snapshots/before").exists() || !bench.half_made().is_empty() {
                 bench.succeeds(&forget);

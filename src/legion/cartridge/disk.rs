@@ -1,7 +1,7 @@
 //! A cartridge's disk: which of the three kinds it is, and whether the content matches the file name.
 
-use super::changes;
-use super::qcow2::{self, Header};
+use super::qcow2::Header;
+use super::{changes, foreign};
 use crate::error::{Context, Error, Result};
 use nix::libc::O_DIRECT;
 use std::fs::{self, File, OpenOptions};
@@ -83,17 +83,13 @@ impl Disk {
                 .with_hint("`disk` links to a block device; image files are called disk.qcow2 or disk.raw"));
         }
         let mut start = Vec::new();
-        File::open(&path).and_then(|file| file.take(4).read_to_end(&mut start)).context(doing)?;
+        File::open(&path).and_then(|file| file.take(SECTOR).read_to_end(&mut start)).context(doing)?;
         if start.is_empty() {
             return Err(Error::new(format!("the disk {} is empty", path.display()))
                 .with_code("disk-empty")
                 .with_hint("install or restore a system into it"));
         }
-        if kind == DiskKind::Qcow2 && start != qcow2::MAGIC {
-            return Err(Error::new(format!("{} is not a qcow2 image", path.display()))
-                .with_code("disk-of-another-kind")
-                .with_hint("if it is a raw image, call it disk.raw; `qemu-img info` shows the format"));
-        }
+        ensure_format(kind, &path, &start)?;
         if kind == DiskKind::Qcow2 {
             // What the guest could have changed is not followed anywhere. QEMU opens nothing whose header is damaged.
             let mut file = File::open(&path).context(doing)?;
@@ -138,9 +134,27 @@ impl Disk {
                 0 => Ok(()),
                 _ => Err(Error::new(format!("the disk {} is cut short: its size is not a multiple of {SECTOR} bytes", path.display()))
                     .with_code("image-damaged")
-                    .with_hint("restore it from a copy; `truncate -s %512` makes it readable as it is")),
+                    .with_hint("restore it from a copy; or round the size of a copy of it up: `truncate -s %512 COPY`")),
             },
             DiskKind::BlockDevice => Ok(()),
         }
     }
+}
+
+/// Checks that a disk has the format that its name says, by its first bytes. A guest that met the tables of an image instead of its disk
+/// would take them for an empty disk, and write over them.
+fn ensure_format(kind: DiskKind, path: &Path, start: &[u8]) -> Result<()> {
+    let found = foreign::image_format(start);
+    let (what, hint) = match (kind, found) {
+        (DiskKind::Qcow2, Some("qcow2")) | (DiskKind::Raw | DiskKind::BlockDevice, None) => return Ok(()),
+        (DiskKind::Qcow2, None) => {
+            ("is not a qcow2 image".to_owned(), "if it is a raw image, call it disk.raw; `qemu-img info` shows the format".to_owned())
+        }
+        (DiskKind::Raw, Some("qcow2")) => ("is a qcow2 image".to_owned(), "call it disk.qcow2".to_owned()),
+        (_, Some(format)) => (
+            format!("is a {format} image"),
+            format!("make another cartridge of it: `persona cartridge import NEW-NAME {}`", path.display()),
+        ),
+    };
+    Err(Error::new(format!("{} {what}", path.display())).with_code("disk-of-another-kind").with_hint(hint))
 }

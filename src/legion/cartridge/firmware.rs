@@ -105,7 +105,7 @@ impl Firmware {
             .ok_or_else(|| {
                 let what = if secure_boot { "with Secure Boot" } else { "without Secure Boot" };
                 Error::new(format!("the cartridge boots by UEFI, but there is no firmware (OVMF, the {size} build {what}) for it")).with_code("firmware-missing")
-                    .with_hint("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu); if it has no such build, recreate nvram.fd from its OVMF_VARS")
+                    .with_hint("install the package edk2-ovmf (Arch, Fedora) or ovmf (Debian, Ubuntu); if it has no such build, rename nvram.fd and copy its OVMF_VARS there: the guest's boot entries are in the renamed file")
             })
     }
 

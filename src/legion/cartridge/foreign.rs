@@ -60,7 +60,7 @@ pub(super) fn examine(path: &Path) -> Result<Examined> {
         Kind::Other(format) => format,
         Kind::Not(what, hint) => return Err(no_disk(path, what, hint)),
         Kind::Raw if length % SECTOR != 0 => {
-            let hint = "if it is a disk, copy it again: `truncate -s %512` makes it readable as it is";
+            let hint = "if it is a disk, copy it again, or round the size of a copy up: `truncate -s %512 COPY`";
             return Err(no_disk(path, "is no disk: its size is not a multiple of 512 bytes", hint));
         }
         Kind::Raw => "raw",
@@ -86,6 +86,23 @@ enum Kind {
     Not(&'static str, &'static str),
 }
 
+/// The format that the first bytes of a disk are in, if it is one of an image and not a disk as it is. A guest may write what it likes to its
+/// disk; to a boot sector, it writes the signature of one.
+pub(super) fn image_format(start: &[u8]) -> Option<&'static str> {
+    let is_boot_sector = start.get(510..512) == Some(b"\x55\xaa");
+    match kind(start, &[]) {
+        _ if is_boot_sector => None,
+        Kind::Qcow2 => Some("qcow2"),
+        Kind::Vdi => Some("vdi"),
+        Kind::Vmdk | Kind::VmdkText => Some("vmdk"),
+        Kind::Vhdx => Some("vhdx"),
+        Kind::Vhd => Some("vpc"),
+        Kind::Parallels => Some("parallels"),
+        Kind::Other(format) => Some(format),
+        Kind::Raw | Kind::Not(..) => None,
+    }
+}
+
 /// Recognises a file by its first and last bytes.
 fn kind(start: &[u8], footer: &[u8]) -> Kind {
     let has = |at: usize, magic: &[u8]| start.get(at..).is_some_and(|rest| rest.starts_with(magic));
@@ -101,12 +118,12 @@ fn kind(start: &[u8], footer: &[u8]) -> Kind {
         () if has(0, b"WithoutFreeSpace") || has(0, b"WithouFreSpacExt") => Kind::Parallels,
         () if has(0, b"QED\0") => Kind::Other("qed"),
         () if has(0, b"LUKS\xba\xbe") => Kind::Not("is encrypted (LUKS)", "decrypt it first, and import the result"),
-        () if has(0, b"\x1f\x8b") => Kind::Not("is compressed", "unpack it first: gzip -d"),
-        () if has(0, b"\xfd7zXZ\0") => Kind::Not("is compressed", "unpack it first: xz -d"),
+        () if has(0, b"\x1f\x8b") => Kind::Not("is compressed", "unpack it first: gzip -dk"),
+        () if has(0, b"\xfd7zXZ\0") => Kind::Not("is compressed", "unpack it first: xz -dk"),
         () if has(0, b"\x28\xb5\x2f\xfd") => Kind::Not("is compressed", "unpack it first: zstd -d"),
-        () if has(0, b"BZh") => Kind::Not("is compressed", "unpack it first: bzip2 -d"),
+        () if has(0, b"BZh") => Kind::Not("is compressed", "unpack it first: bzip2 -dk"),
         () if has(0, b"\x04\x22\x4d\x18") => Kind::Not("is compressed", "unpack it first: lz4 -d"),
-        () if has(0, b"LZIP") => Kind::Not("is compressed", "unpack it first: lzip -d"),
+        () if has(0, b"LZIP") => Kind::Not("is compressed", "unpack it first: lzip -dk"),
         () if has(0, b"PK\x03\x04") || has(0, b"7z\xbc\xaf\x27\x1c") || has(0, b"Rar!\x1a\x07") => Kind::Not("is an archive", ARCHIVE),
         () if has(257, b"ustar") => Kind::Not("is an archive or an appliance (OVA)", "`tar xf` it, and import the .vmdk that is in it"),
         () if has_partitions_or_files(start) => Kind::Raw,
@@ -348,8 +365,8 @@ mod tests {
         for (bytes, says) in [
             (&b""[..], "empty"),
             (b"QFI\xfb", "qcow2"),
-            (b"\xfd7zXZ\0rest", "xz -d"),
-            (b"\x1f\x8b\x08", "gzip -d"),
+            (b"\xfd7zXZ\0rest", "xz -dk"),
+            (b"\x1f\x8b\x08", "gzip -dk"),
             (b"PK\x03\x04", "archive"),
             (&tar, "OVA"),
             (b"displayName = \"x\"\n", "text"),

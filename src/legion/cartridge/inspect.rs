@@ -3,13 +3,13 @@
 use super::firmware::{NVRAM_2M, NVRAM_4M};
 use super::parts::{self, LAST_RUN, NVRAM, names_in};
 use super::{Disk, DiskKind};
-use super::{changes, restoring};
+use super::{changes, qcow2, restoring};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::tree;
 use nix::libc::O_EXCL;
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -95,19 +95,36 @@ fn names(paths: &Paths, cartridges: &Path) -> String {
 }
 
 fn nvram(folder: &Path) -> Result<Option<u64>> {
+    const UNUSABLE: &str = "firmware-variables-unusable";
     let path = folder.join(NVRAM);
-    match fs::metadata(&path) {
-        Ok(metadata) if metadata.is_file() && [NVRAM_2M, NVRAM_4M].contains(&metadata.len()) => Ok(Some(metadata.len())),
-        Ok(metadata) => Err(Error::new(format!(
-            "{} does not hold UEFI variables: it has {} bytes, not {NVRAM_4M} or {NVRAM_2M}",
-            path.display(),
-            metadata.len()
-        ))
-        .with_code("firmware-variables-unusable")
-        .with_hint("copy the OVMF_VARS file that came with your UEFI firmware there, or remove it to boot by legacy BIOS")),
-        Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => Ok(None),
-        Err(error) => Err(Error::caused_by(format!("looking at {}", path.display()), error)),
+    let metadata = match fs::metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => return Ok(None),
+        Err(error) => return Err(Error::caused_by(format!("looking at {}", path.display()), error)),
+    };
+    // The file holds the guest's boot entries and its keys, in whatever format: no hint says to write over it.
+    if metadata.is_file() && starts_as_qcow2(&path).context(|| format!("reading {}", path.display()))? {
+        let file = path.display();
+        return Err(Error::new(format!("{file} is a qcow2 image: UEFI variables are to be raw")).with_code(UNUSABLE).with_hint(format!(
+            "convert it: `qemu-img convert -f qcow2 -O raw {file} {file}.raw`, then `mv {file} {file}.qcow2` and `mv {file}.raw {file}`"
+        )));
     }
+    if metadata.is_file() && [NVRAM_2M, NVRAM_4M].contains(&metadata.len()) {
+        return Ok(Some(metadata.len()));
+    }
+    let length = metadata.len();
+    Err(Error::new(format!("{} does not hold UEFI variables: it has {length} bytes, not {NVRAM_4M} or {NVRAM_2M}", path.display()))
+        .with_code(UNUSABLE)
+        .with_hint(
+            "rename it, so that it is kept; then copy the OVMF_VARS file that came with your UEFI firmware to its place. \
+             Without nvram.fd the guest boots by legacy BIOS",
+        ))
+}
+
+fn starts_as_qcow2(path: &Path) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(4).read_to_end(&mut start)?;
+    Ok(start == qcow2::MAGIC)
 }
 
 #[cfg(test)]
@@ -176,9 +193,38 @@ mod tests {
     }
 
     #[test]
+    fn image_under_the_name_of_a_raw_disk_is_refused_and_never_shortened() {
+        let mut vdi = vec![0; 4099];
+        vdi[0x40..0x44].copy_from_slice(&[0x7f, 0x10, 0xda, 0xbe]);
+        for (image, hint) in
+            [(&b"QFI\xfb\0\0\0\x03 and more"[..], "call it disk.qcow2"), (b"KDMV", "import"), (b"vhdxfile", "import"), (&vdi, "import")]
+        {
+            let shelf = Shelf::new();
+            let error = shelf.file("disk.raw", image).inspect("a").unwrap_err();
+            assert_eq!(error.code(), Some("disk-of-another-kind"), "{error}");
+            assert!(error.hint().unwrap().contains(hint) && !error.hint().unwrap().contains("truncate"), "{error}");
+        }
+        // A disk whose first sector says that it boots is one.
+        let mut disk = vec![0; 512];
+        disk[..4].copy_from_slice(b"KDMV");
+        disk[510..].copy_from_slice(b"\x55\xaa");
+        assert!(Shelf::new().file("disk.raw", &disk).inspect("a").is_ok());
+    }
+
+    #[test]
     fn variables_of_no_known_size_are_refused() {
         let shelf = Shelf::new();
         shelf.file("disk.raw", b"x").file("nvram.fd", b"short");
         assert_eq!(shelf.code(), Some("firmware-variables-unusable"));
+        let hint = |shelf: &Shelf| shelf.inspect("a").unwrap_err().hint().unwrap().to_owned();
+        assert!(hint(&shelf).starts_with("rename it"), "the guest's own variables may be in it");
+        // As libvirt keeps them on Fedora, and whatever its length.
+        for length in [200_000, 540_672] {
+            let mut image = vec![0; length];
+            image[..4].copy_from_slice(b"QFI\xfb");
+            shelf.file("nvram.fd", &image);
+            assert_eq!(shelf.code(), Some("firmware-variables-unusable"));
+            assert!(hint(&shelf).contains("qemu-img convert -f qcow2 -O raw") && !hint(&shelf).contains("OVMF_VARS"), "{}", hint(&shelf));
+        }
     }
 }

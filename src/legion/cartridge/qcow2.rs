@@ -95,7 +95,7 @@ impl Header {
         if self.is_corrupt {
             return Err(Error::new(format!("the disk {} is marked as corrupt", path.display()))
                 .with_code("image-damaged")
-                .with_hint("restore it from a copy, or let `qemu-img check -r all` repair what it can"));
+                .with_hint("restore it from a copy; or make a copy, and let `qemu-img check -r all COPY` repair what it can there"));
         }
         let length = file.metadata().context(|| format!("looking at the disk {}", path.display()))?.len();
         for (offset, size) in [self.l1, self.refcounts] {

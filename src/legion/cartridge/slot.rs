@@ -19,7 +19,7 @@ pub fn insert(_lock: &LegionLock, paths: &Paths, slot: &Path, cartridge: &Cartri
     if fs::symlink_metadata(&link).is_ok_and(|metadata| !metadata.is_symlink()) {
         return Err(Error::new(format!("the slot {} is not a symlink", link.display()))
             .with_code("slot-not-symlink")
-            .with_hint("rename or remove it"));
+            .with_hint("rename it: a cartridge may be in it"));
     }
     let folder = slot.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(tree::followed(&paths.at(folder))).context(|| format!("creating the folder of the slot {}", link.display()))?;

@@ -64,7 +64,11 @@ impl Shelf<'_> {
         }
         for file in names_in(&here) {
             if let Some(name) = name_of(&file) {
-                leftovers.push(self.leftover(self.folder.join(&file), format!("persona cartridge remove {name}")));
+                // That command removes a whole cartridge of the name, if there is one.
+                let is_taken = fs::symlink_metadata(here.join(name)).is_ok();
+                let path = self.folder.join(&file);
+                let hint = if is_taken { format!("rm -r {}", path.display()) } else { format!("persona cartridge remove {name}") };
+                leftovers.push(self.leftover(path, hint));
             } else if !file.starts_with('.') && here.join(&file).is_dir() {
                 names.push(file);
             }

@@ -167,6 +167,16 @@ fn removing_is_confirmed() {
 }
 
 #[test]
+fn leftover_beside_a_cartridge_of_its_name_is_not_cleared_by_removing_that() {
+    let bench = Bench::new();
+    fs::create_dir_all(bench.path("shelf/.partial-gondor")).unwrap();
+    let hint = |bench: &Bench| bench.list()["leftovers"][0]["hint"].as_str().unwrap().to_owned();
+    assert_eq!(hint(&bench), "persona cartridge remove gondor");
+    fs::create_dir_all(bench.path("shelf/gondor")).unwrap();
+    assert_eq!(hint(&bench), "rm -r /shelf/.partial-gondor");
+}
+
+#[test]
 fn a_truncated_disk_is_told() {
     let bench = Bench::new();
     bench.succeeds(&["create", "gondor", "--size", "64M"]);

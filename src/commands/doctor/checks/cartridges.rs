@@ -93,9 +93,12 @@ fn the_slot(paths: &Paths, path: &Path, area: &mut Area) {
     const SUBJECT: &str = "slot";
     let is_link = fs::symlink_metadata(paths.at(path)).map_or(true, |metadata| metadata.is_symlink());
     match slot::inserted(paths, path) {
-        _ if !is_link => {
-            area.broken("slot-not-symlink", SUBJECT, format!("the slot {} is not a symlink", path.display()), "rename or remove it")
-        }
+        _ if !is_link => area.broken(
+            "slot-not-symlink",
+            SUBJECT,
+            format!("the slot {} is not a symlink", path.display()),
+            "rename it: a cartridge may be in it",
+        ),
         Ok(Some(name)) => area.good("slot-filled", SUBJECT, format!("{name} is in the slot")),
         Ok(None) => area.good("slot-empty", SUBJECT, "the slot is empty until legion starts"),
         Err(error) => area.error(Level::Warning, "slot-unreadable", SUBJECT, &error),

@@ -1,4 +1,4 @@
-//! The user legion runs as.
+//! The users that legion and `qemu-img` run as.
 
 use crate::error::{Context, Error, Result};
 use crate::sys::file;
@@ -22,10 +22,25 @@ impl Account {
     /// # Errors
     /// When there is no such account.
     pub fn of_legion(paths: &Paths) -> Result<Self> {
+        Self::of(paths, NAME)
+    }
+
+    /// The name of the user who reads images from elsewhere.
+    pub const IMAGES: &str = "persona-image";
+
+    /// The account of the user who reads images from elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::of_legion`].
+    pub fn of_images(paths: &Paths) -> Result<Self> {
+        Self::of(paths, Self::IMAGES)
+    }
+
+    fn of(paths: &Paths, name: &str) -> Result<Self> {
         let file = paths.passwd();
         let text = file::read_text(&file).context(|| format!("reading {}", file.display()))?;
-        Self::find(&text, NAME).ok_or_else(|| {
-            Error::new(format!("there is no user `{NAME}` in {}", file.display()))
+        Self::find(&text, name).ok_or_else(|| {
+            Error::new(format!("there is no user `{name}` in {}", file.display()))
                 .with_hint("run `systemd-sysusers`, which creates it from /usr/lib/sysusers.d/persona.conf")
         })
     }

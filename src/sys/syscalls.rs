@@ -251,6 +251,53 @@ pub fn die_with_us(command: &mut std::process::Command) -> &mut std::process::Co
     unsafe { command.pre_exec(bind) }
 }
 
+/// What a program may not exceed.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The user and the group to run as; without one, the rights stay.
+    pub user: Option<(u32, u32)>,
+    /// Address space, in bytes.
+    pub memory: u64,
+    /// Processor time, in seconds.
+    pub processor: Option<u64>,
+    /// Whether it may write to files at all.
+    pub writes_files: bool,
+}
+
+/// Runs the program that `command` will start within these limits, and without a core dump, new privileges or, as another user, a network.
+pub fn confine(command: &mut std::process::Command, limits: Limits) -> &mut std::process::Command {
+    use nix::libc::{RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_FSIZE, rlimit, setgid, setgroups, setrlimit, setuid, unshare};
+    let succeeded = |returned: c_int| if returned == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    let bind = move || {
+        let limited = [
+            (RLIMIT_CORE, Some(0)),
+            (RLIMIT_AS, Some(limits.memory)),
+            (RLIMIT_CPU, limits.processor),
+            (RLIMIT_FSIZE, (!limits.writes_files).then_some(0)),
+        ];
+        for (resource, limit) in limited {
+            if let Some(limit) = limit {
+                let limit = rlimit { rlim_cur: limit, rlim_max: limit };
+                // SAFETY: the structure lives for the whole call.
+                succeeded(unsafe { setrlimit(resource, &limit) })?;
+            }
+        }
+        if let Some((user, group)) = limits.user {
+            // SAFETY: the calls take plain numbers, and an empty list. A kernel without network namespaces, or a container that may make none,
+            // is no reason to fail: the program is given open files, and has no name to connect to.
+            unsafe {
+                unshare(nix::libc::CLONE_NEWNET);
+                succeeded(setgroups(0, std::ptr::null()))?;
+                succeeded(setgid(group))?;
+                succeeded(setuid(user))?;
+            }
+        }
+        Ok(nix::sys::prctl::set_no_new_privs()?)
+    };
+    // SAFETY: the closure makes system calls and allocates nothing, which is safe between fork and exec.
+    unsafe { command.pre_exec(bind) }
+}
+
 /// Whether every device of a VFIO group (`/dev/vfio/N`, opened) is bound to a VFIO driver or to none, so that it can be
 /// given to a guest.
 ///

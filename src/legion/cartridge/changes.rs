@@ -15,9 +15,11 @@
 
 use super::image::{self, Difference};
 use super::qcow2::Header;
+use super::qemu_img::{Given, QemuImg};
 use super::{DiskKind, partial};
 use crate::error::{Context, Error, Result};
 use crate::sys::atomic;
+use crate::sys::paths::Paths;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -54,41 +56,45 @@ pub(super) fn place(folder: &Path, kind: DiskKind) -> PathBuf {
 ///
 /// # Errors
 /// When one of them fails, or the disk is not consistent; it is unchanged then.
-pub(super) fn make(folder: &Path, changes: &[Change<'_>]) -> Result<()> {
-    complete(folder)?;
+pub(super) fn make(paths: &Paths, folder: &Path, changes: &[Change<'_>]) -> Result<()> {
+    complete(paths, folder)?;
     let (disk, difference) = (folder.join(DiskKind::Qcow2.file_name()), folder.join(CHANGES));
-    let made = prepare(&disk, &difference, changes);
+    let made = prepare(paths, &disk, &difference, changes);
     if let Err(error) = made {
         // Of the two errors, the first is reported; the next command removes it.
         let _ = fs::remove_file(&difference);
         return Err(error);
     }
     atomic::rename(&disk, &folder.join(CHANGING))?;
-    complete(folder)
+    complete(paths, folder)
 }
 
 /// Completes the change that a killed command left, if it counts already, and removes it otherwise. The disk must not be in use.
 ///
 /// # Errors
 /// When it cannot be completed. The disk keeps the name that no tool boots then.
-pub(super) fn complete(folder: &Path) -> Result<()> {
+pub(super) fn complete(paths: &Paths, folder: &Path) -> Result<()> {
     let (disk, changing, difference) = (folder.join(DiskKind::Qcow2.file_name()), folder.join(CHANGING), folder.join(CHANGES));
     // Two disks are refused by the inspection.
     if is_there(&changing) && !is_there(&disk) {
-        Difference { image: &changing, changes: &difference }.commit()?;
+        let qemu_img = QemuImg::confined(paths)?;
+        let (image, changes) = (Given::lent(&changing, qemu_img)?, Given::lent(&difference, qemu_img)?);
+        Difference { qemu_img, image: &image, changes: &changes }.commit()?;
         sync(&changing)?;
         atomic::rename(&changing, &disk)?;
     }
     if is_there(&difference) { atomic::remove(&difference) } else { Ok(()) }
 }
 
-fn prepare(disk: &Path, difference: &Path, changes: &[Change<'_>]) -> Result<()> {
+fn prepare(paths: &Paths, disk: &Path, difference: &Path, changes: &[Change<'_>]) -> Result<()> {
     let doing = || format!("looking at the disk {}", disk.display());
     let length = fs::metadata(disk).context(doing)?.len();
     let header = Header::read(&mut File::open(disk).context(doing)?, disk)?;
     drop(partial::new_file(difference).context(|| format!("making {}", difference.display()))?);
     image::create(difference, "qcow2", length.next_multiple_of(SECTOR) + ROOM)?;
-    let changed = Difference { image: disk, changes: difference };
+    let qemu_img = QemuImg::confined(paths)?;
+    let (image, lent) = (Given::lent(disk, qemu_img)?, Given::lent(difference, qemu_img)?);
+    let changed = Difference { qemu_img, image: &image, changes: &lent };
     for change in changes {
         match *change {
             Change::Delete(name) if header.snapshots == 0 || !changed.has_snapshot(name)? => {}

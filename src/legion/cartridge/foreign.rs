@@ -25,13 +25,13 @@ pub(super) struct Examined {
     pub(super) note: Option<String>,
 }
 
-/// Looks at an image file.
+/// Looks at an image file, which is open.
 ///
 /// # Errors
 /// When it is no disk, is not whole, is encrypted, or needs other files.
-pub(super) fn examine(path: &Path) -> Result<Examined> {
+pub(super) fn examine(path: &Path, file: &File) -> Result<Examined> {
     let doing = || format!("looking at the image {}", path.display());
-    let mut file = File::open(path).context(doing)?;
+    let mut file = file.try_clone().context(doing)?;
     let length = file.metadata().context(doing)?.len();
     let start = part(&mut file, 0, START).context(doing)?;
     if start.is_empty() {
@@ -300,6 +300,10 @@ mod tests {
         disk[7 << 20..].fill(7);
         fs::write(&path, disk).unwrap();
         path
+    }
+
+    fn examine(path: &Path) -> Result<Examined> {
+        super::examine(path, &File::open(path).unwrap())
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use super::boot::{self, FirmwareKind};
 use super::create::close;
 use super::foreign::{self, Examined};
-use super::image::{self, Progress};
+use super::image::{self, Image, Progress};
 use super::parts::names_in;
-use super::{Disk, DiskKind, DiskSize, Shelf, in_use};
+use super::qcow2::Header;
+use super::qemu_img::{Given, QemuImg};
+use super::{Disk, DiskKind, DiskSize, Shelf, in_use, partial};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::tree;
@@ -48,9 +50,12 @@ impl Shelf<'_> {
             let device = stable_name(self.paths, &source.path)?;
             symlink(&device, &to).context(|| format!("linking {} to {}", to.display(), device.display()))?;
         } else {
+            let file = Given::to_read(&from)?;
             // Data that a guest wrote to a device must not be detected as an image format.
-            let format = if is_device { "raw" } else { examined(&from)? };
-            copy(&from, format, source.becomes, &to, progress)?;
+            let format = if is_device { "raw" } else { examined(&file)? };
+            // Of a raw disk, QEMU reads no byte as a format.
+            let qemu_img = if format == "raw" { QemuImg::unconfined() } else { QemuImg::confined(self.paths)? };
+            copy(Image { qemu_img, file: &file, format }, source.becomes, &to, progress)?;
             close(&to)?;
         }
         let disk = Disk { kind: source.becomes, direct: false };
@@ -64,34 +69,44 @@ impl Shelf<'_> {
 }
 
 /// QEMU's name for the format of an image file that is fit to be copied.
-fn examined(from: &Path) -> Result<&'static str> {
-    let Examined { format, note } = foreign::examine(from)?;
+fn examined(file: &Given) -> Result<&'static str> {
+    let Examined { format, note } = foreign::examine(file.path(), file.file())?;
     if let Some(note) = note {
         log::warn!("{note}");
-    }
-    // Parallels images are checked by QEMU's own tool: it finds what is missing.
-    if format == "parallels" {
-        image::check_format(from, format)?;
     }
     Ok(format)
 }
 
-fn copy(from: &Path, format: &str, becomes: DiskKind, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
+fn copy(from: Image<'_>, becomes: DiskKind, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
     let wanted = becomes.driver();
-    let image::Info { size, .. } = image::info(from, format)?;
+    // QEMU's own tool finds what is missing in these.
+    if from.format == "parallels" {
+        from.check()?;
+    }
+    let image::Info { size, .. } = from.info()?;
     let what = |doing: &str| format!("{doing} {}", DiskSize(size));
-    let needed = image::measure(from, format, wanted)?;
+    let needed = from.measure(wanted)?;
     let free = in_use::free_space(to.parent().unwrap_or(to)).unwrap_or(u64::MAX);
     if becomes == DiskKind::Qcow2 && needed > free {
-        return Err(Error::new(format!("the copy of {} takes {}, and only {} are free", from.display(), DiskSize(needed), DiskSize(free)))
+        let (from, needed, free) = (from.file.path().display(), DiskSize(needed), DiskSize(free));
+        return Err(Error::new(format!("the copy of {from} takes {needed}, and only {free} are free"))
             .with_code("no-space")
             .with_hint("make room, or keep cartridges elsewhere: `cartridges` in the settings"));
     }
-    image::convert(from, format, to, wanted, &mut |share| progress(&what("copying"), share))?;
+    drop(partial::new_file(to).context(|| format!("making {}", to.display()))?);
+    let file = Given::lent(to, from.qemu_img)?;
+    let copy = Image { file: &file, format: wanted, ..from };
+    from.convert(copy, &mut |share| progress(&what("copying"), share))?;
     // The comparison reads back from the disk, not from the cache of what was to be written.
-    File::open(to).and_then(|copy| copy.sync_all()).context(|| format!("writing {}", to.display()))?;
-    image::compare(from, format, to, wanted, &mut |share| progress(&what("comparing"), share))?;
-    if becomes == DiskKind::Qcow2 { image::check(to) } else { Ok(()) }
+    file.file().sync_all().context(|| format!("writing {}", to.display()))?;
+    from.compare(copy, &mut |share| progress(&what("comparing"), share))?;
+    if becomes == DiskKind::Qcow2 {
+        copy.check()?;
+        // A parser that the image took over could have written any header.
+        let mut copy = file.file().try_clone().context(|| format!("reading {}", to.display()))?;
+        Header::read(&mut copy, to)?.ensure_alone(&mut copy, to)?;
+    }
+    Ok(())
 }
 
 /// Prevents the host from using a block device during the copy (`O_EXCL`, `open(2)`).

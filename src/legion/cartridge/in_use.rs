@@ -31,7 +31,7 @@ impl Cartridge {
         let hold = partial::hold(&folder)?
             .ok_or_else(|| Error::new(format!("the cartridge {} was removed just now", self.name)).with_code("cartridge-missing"))?;
         ensure_unused(paths, &self.disk_path(paths))?;
-        changes::complete(&folder)?;
+        changes::complete(paths, &folder)?;
         self.disk.ensure_whole(&self.disk_path(paths))?;
         self.claim(paths)?;
         Ok(hold)

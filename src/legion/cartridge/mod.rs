@@ -30,6 +30,7 @@ pub mod ownership;
 pub mod partial;
 mod parts;
 mod qcow2;
+mod qemu_img;
 mod restoring;
 mod shelf;
 mod size;

@@ -123,7 +123,7 @@ impl<'a> Shelf<'a> {
     pub(super) fn inspect_free(&self, name: &str) -> Result<Cartridge> {
         let cartridge = Cartridge::inspect(self.paths, &self.folder, name)?;
         in_use::ensure_unused(self.paths, &cartridge.disk_path(self.paths))?;
-        changes::complete(&self.here().join(name))?;
+        changes::complete(self.paths, &self.here().join(name))?;
         cartridge.disk.ensure_whole(&cartridge.disk_path(self.paths))?;
         Ok(cartridge)
     }

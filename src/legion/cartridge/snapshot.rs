@@ -14,6 +14,7 @@ use super::restoring::RESTORING;
 use super::{Disk, DiskKind, Shelf};
 use crate::error::{Context, Error, Result};
 use crate::sys::atomic;
+use crate::sys::paths::Paths;
 use crate::sys::syscalls;
 use nix::errno::Errno;
 use std::fs::{self, DirBuilder, File};
@@ -63,7 +64,7 @@ impl Shelf<'_> {
         for part in [NVRAM, TPM] {
             copy_part(&folder.join(part), &partial.folder.join(part))?;
         }
-        disk.save(label, &folder, &partial.folder)?;
+        disk.save(self.paths, label, &folder, &partial.folder)?;
         partial.finish()
     }
 
@@ -81,7 +82,7 @@ impl Shelf<'_> {
         let disk = self.open(name)?;
         let marker = folder.join(RESTORING);
         announce(&marker, label)?;
-        disk.restore(label, &folder, &snapshot)?;
+        disk.restore(self.paths, label, &folder, &snapshot)?;
         for part in [NVRAM, TPM] {
             let (new, old) = (folder.join(format!("{part}.new")), folder.join(part));
             remove(&new)?;
@@ -108,7 +109,7 @@ impl Shelf<'_> {
             None if partial::folder(&snapshots, label).exists() => Partial::begin(&snapshots, label)?,
             None => return Err(no_such(&self.place(name), name, label)),
         };
-        match self.open(name).and_then(|disk| disk.forget(label, &self.here().join(name))) {
+        match self.open(name).and_then(|disk| disk.forget(self.paths, label, &self.here().join(name))) {
             Ok(()) => partial.remove(),
             Err(error) => {
                 partial.leave();
@@ -147,10 +148,10 @@ struct OpenDisk {
 
 impl OpenDisk {
     /// `cartridge` is its folder, and `snapshot` the snapshot's.
-    fn save(&self, label: &str, cartridge: &Path, snapshot: &Path) -> Result<()> {
+    fn save(&self, paths: &Paths, label: &str, cartridge: &Path, snapshot: &Path) -> Result<()> {
         match self.disk.kind {
             // A killed command may have left one of that name.
-            DiskKind::Qcow2 => changes::make(cartridge, &[Change::Delete(&inside(label)), Change::Save(&inside(label))]),
+            DiskKind::Qcow2 => changes::make(paths, cartridge, &[Change::Delete(&inside(label)), Change::Save(&inside(label))]),
             DiskKind::Raw => clone(&self.path, &snapshot.join(self.disk.kind.file_name())),
             DiskKind::BlockDevice => Err(Error::new(format!("a block device has no snapshots: {}", self.path.display()))
                 .with_code("snapshots-unsupported")
@@ -158,9 +159,9 @@ impl OpenDisk {
         }
     }
 
-    fn restore(&self, label: &str, cartridge: &Path, snapshot: &Path) -> Result<()> {
+    fn restore(&self, paths: &Paths, label: &str, cartridge: &Path, snapshot: &Path) -> Result<()> {
         if self.disk.kind == DiskKind::Qcow2 {
-            return changes::make(cartridge, &[Change::Restore(&inside(label))]);
+            return changes::make(paths, cartridge, &[Change::Restore(&inside(label))]);
         }
         let new = self.path.with_file_name("disk.new");
         remove(&new)?;
@@ -170,11 +171,11 @@ impl OpenDisk {
     }
 
     /// Deletes the disk's internal snapshot for this label, if any.
-    fn forget(&self, label: &str, cartridge: &Path) -> Result<()> {
+    fn forget(&self, paths: &Paths, label: &str, cartridge: &Path) -> Result<()> {
         if self.disk.kind != DiskKind::Qcow2 {
             return Ok(());
         }
-        changes::make(cartridge, &[Change::Delete(&inside(label))])
+        changes::make(paths, cartridge, &[Change::Delete(&inside(label))])
     }
 }
 

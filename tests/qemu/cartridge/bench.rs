@@ -68,6 +68,8 @@ impl Bench {
             fs::create_dir_all(bench.path(folder)).unwrap();
         }
         fs::write(bench.path("etc/persona/persona.toml"), SETTINGS).unwrap();
+        // Any user but root will do, and this one is on every system.
+        fs::write(bench.path("etc/passwd"), "persona-image:x:65534:65534::/:/bin/false\n").unwrap();
         for (file, mark) in [("OVMF_VARS.fd", b'-'), ("OVMF_VARS.ms.fd", b'S')] {
             fs::write(bench.path("usr/share/OVMF").join(file), vec![mark; 131_072]).unwrap();
         }

@@ -130,7 +130,7 @@ fn kill_at_random(wanted: usize, seed: u64) {
 
 #[test]
 fn snapshot_killed_at_random_instants_leaves_a_sound_disk() {
-    kill_at_random(8, 0x9e37_79b9_7f4a_7c15);
+    kill_at_random(6, 0x9e37_79b9_7f4a_7c15);
 }
 
 /// `cargo test --test qemu soak -- --ignored`; with PERSONA_SEED, at other instants.

@@ -210,3 +210,52 @@ fn the_last_run_is_remembered() {
     inspect(&bench, "gondor").ran(&Paths::new(bench.root(), None), then).unwrap();
     assert_eq!(bench.entry("gondor")["last_run"], 1_000_000_000);
 }
+
+/// What `qemu-img` is while it works on an image: an impostor in its place writes that down.
+#[test]
+fn foreign_image_is_read_by_a_user_of_its_own_within_limits() {
+    if persona::sys::syscalls::effective_user() != 0 {
+        return;
+    }
+    let bench = Bench::new();
+    let vdi = bench.path("images/old.vdi").display().to_string();
+    assert!(Command::new("qemu-img").args(["create", "-q", "-f", "vdi", &vdi, "1M"]).status().unwrap().success());
+    let (folder, log) = (bench.path("impostor"), bench.path("impostor.log"));
+    fs::create_dir(&folder).unwrap();
+    fs::write(&log, "").unwrap();
+    for path in [bench.root(), &folder, &log] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let script = format!(
+        "#!/bin/sh\ntrap '' XFSZ\n{{ echo \"run $1 as $(id -u)\"; grep -E 'NoNewPrivs|^CapEff|^Groups' /proc/self/status; \
+         echo \"files $(ulimit -f) core $(ulimit -c) net $(wc -l < /proc/self/net/dev)\"; }} >> {0} 2> /dev/null || :\n\
+         exec /usr/bin/env PATH=/usr/bin:/bin qemu-img \"$@\"\n",
+        log.display()
+    );
+    fs::write(folder.join("qemu-img"), script).unwrap();
+    fs::set_permissions(folder.join("qemu-img"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let import = |name: &str| bench.persona(&["import", name, "/images/old.vdi"]).env("PATH", &path).output().unwrap();
+    // What only its owner may read, the user may not read either: the message says what to do.
+    fs::set_permissions(&vdi, fs::Permissions::from_mode(0o600)).unwrap();
+    let refused = import("gondor");
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && message.contains("old.vdi") && message.contains("chmod o+r"), "{message}");
+    assert_eq!(bench.half_made(), [] as [&Path; 0]);
+    // The folder may be closed to it: it gets the open file.
+    fs::set_permissions(&vdi, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(bench.path("images"), fs::Permissions::from_mode(0o700)).unwrap();
+    let imported = import("gondor");
+    assert!(imported.status.success(), "{imported:?}");
+    let metadata = fs::metadata(bench.path("shelf/gondor/disk.qcow2")).unwrap();
+    assert_eq!((std::os::unix::fs::MetadataExt::uid(&metadata), metadata.permissions().mode() & 0o777), (0, 0o600));
+    let log = fs::read_to_string(&log).unwrap();
+    let runs: Vec<&str> = log.lines().filter_map(|line| line.strip_prefix("run ")).collect();
+    // What only looks cannot write to a file, the impostor's log included.
+    assert_eq!(runs, ["convert as 65534"], "{log}");
+    assert!(log.contains("NoNewPrivs:\t1") && log.contains("CapEff:\t0000000000000000") && log.contains("core 0 net 3"), "{log}");
+    // Without the user, root does not read it instead.
+    fs::write(bench.path("etc/passwd"), "root:x:0:0::/:/bin/sh\n").unwrap();
+    let message = bench.fails(&["import", "mordor", "/images/old.vdi"]);
+    assert!(message.contains("persona-image") && message.contains("systemd-sysusers"), "{message}");
+}

@@ -59,7 +59,7 @@ impl Bench {
             .replace("accel=kvm", "accel=tcg")
             .replace("hugetlb=on,hugetlbsize=2M,prealloc=on", "share=on")
             .replace("tap,id=network,ifname=legion0,script=no,downscript=no,vhost=on", "user,id=network")
-            .replace("file.driver=host_device", "file.driver=file")
+            .replace(r#""driver":"host_device""#, r#""driver":"file""#)
             .replace("pa,id=audio,server=unix:/run/pulse/native", "none,id=audio");
         for folder in ["/var/lib/legion", "/run/persona", "/iso", "/roms"] {
             line = line.replace(folder, &format!("{root}{folder}"));
@@ -70,7 +70,7 @@ impl Bench {
             }
         }
         if !self.direct {
-            line = line.replace("cache.direct=on,file.aio=native", "cache.direct=off,file.aio=threads");
+            line = line.replace(r#""direct":true"#, r#""direct":false"#).replace(r#""aio":"native""#, r#""aio":"threads""#);
         }
         let mut arguments: Vec<String> = line.lines().map(str::to_owned).collect();
         for argument in &mut arguments {
@@ -157,6 +157,21 @@ fn qemu_takes_every_golden_line() {
         let state = bench.paths().at(SLOT).join("tpm/tpm2-00.permall");
         assert_eq!(state.exists(), with_tpm, "{}", file.display());
     }
+}
+
+#[test]
+fn qemu_opens_no_backing_file_that_a_header_names() {
+    let bench = Bench::new();
+    let image = bench.paths().at(SLOT).join("disk.qcow2");
+    fs::remove_file(&image).unwrap();
+    // As a guest that has taken over QEMU could write it. QEMU does not start when it looks for that file.
+    let create = ["create", "-q", "-u", "-f", "qcow2", "-F", "raw", "-b", "/nowhere/secret"];
+    assert!(Command::new("qemu-img").args(create).arg(&image).arg("1M").status().unwrap().success());
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/argv/legacy-bios");
+    let line = fs::read_to_string(golden).unwrap();
+    assert_eq!(start(&bench, &bench.harmless(&line)), Ok(()));
+    let said = start(&bench, &bench.harmless(&line.replace(r#""backing":null,"#, ""))).unwrap_err();
+    assert!(said.contains("/nowhere/secret"), "{said}");
 }
 
 #[test]

@@ -80,6 +80,7 @@ fn disks(xml: &mut String, paths: &Paths, machine: &VirtualMachine<'_>) -> Resul
     <disk type='{kind}' device='disk'>
       <driver name='qemu' type='{format}' {cache} discard='unmap'{thread}/>
       <source {source}='{}'/>
+      <backingStore/>
       <target dev='vda' bus='virtio'/>
       <serial>{}</serial>
       <boot order='1'/>{name}

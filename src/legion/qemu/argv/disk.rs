@@ -1,11 +1,12 @@
 //! The cartridge's disk, and a CD to install from.
 
-use super::{Line, at, value};
+use super::{Line, at, file};
 use crate::config::DiskBus;
 use crate::legion::cartridge::DiskKind;
 use crate::legion::identity;
 use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
+use serde_json::json;
 use std::path::Path;
 
 /// The disk is opened through the slot: the inserted cartridge is what boots.
@@ -14,16 +15,14 @@ use std::path::Path;
 /// thread of its own before QEMU 8.
 pub(super) fn disk(line: &mut Line, paths: &Paths, machine: &VirtualMachine<'_>) {
     let disk = machine.cartridge.disk;
-    let file = value(paths.at(machine.legion.slot.join(disk.kind.file_name())));
-    let (format, driver) = match disk.kind {
-        DiskKind::Qcow2 => ("qcow2", "file"),
-        DiskKind::Raw => ("raw", "file"),
-        DiskKind::BlockDevice => ("raw", "host_device"),
-    };
+    let file = paths.at(machine.legion.slot.join(disk.kind.file_name()));
+    let driver = if disk.kind == DiskKind::BlockDevice { "host_device" } else { "file" };
     // Linux-native I/O needs a file opened without the page cache; threads work with any. io_uring is no faster with one disk, and the
     // kernel or the build of QEMU may not support it.
-    let cache = if disk.direct { "cache.direct=on,file.aio=native" } else { "cache.direct=off,file.aio=threads" };
-    line.add("-blockdev", format!("driver={format},node-name=disk,discard=unmap,{cache},file.driver={driver},file.filename={file}"));
+    let aio = if disk.direct { "native" } else { "threads" };
+    let file = json!({ "driver": driver, "aio": aio, "filename": file.to_string_lossy() });
+    let options = json!({ "discard": "unmap", "cache": { "direct": disk.direct } });
+    line.block("disk", disk.kind.driver(), file, options);
     let device = match machine.legion.disk {
         DiskBus::Virtio => {
             line.add("-object", "iothread,id=disk-thread");
@@ -39,7 +38,6 @@ pub(super) fn disk(line: &mut Line, paths: &Paths, machine: &VirtualMachine<'_>)
 /// through to it, and once a system is installed, the disk boots.
 pub(super) fn cd(line: &mut Line, paths: &Paths, iso: Option<&Path>) {
     let Some(iso) = iso else { return };
-    let file = value(paths.at(iso));
-    line.add("-blockdev", format!("driver=raw,node-name=cd,read-only=on,file.driver=file,file.filename={file}"));
+    line.block("cd", "raw", file(paths.at(iso)), json!({ "read-only": true }));
     line.add("-device", "ide-cd,bus=ide.0,drive=cd,bootindex=1");
 }

@@ -10,6 +10,7 @@ mod platform;
 
 use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// The program, found in `PATH`.
@@ -89,6 +90,26 @@ impl Line {
         self.0.push(value.into());
         self
     }
+
+    /// A block device of this name: an image of this format in a file, with more options.
+    ///
+    /// A qcow2 image has no backing file, whatever its header says: a guest that has taken over QEMU can write any name there. The null that
+    /// says so exists only in JSON.
+    fn block(&mut self, name: &str, format: &str, file: Value, options: Value) -> &mut Self {
+        let mut node = options;
+        node["node-name"] = name.into();
+        node["driver"] = format.into();
+        node["file"] = file;
+        if format == "qcow2" {
+            node["backing"] = Value::Null;
+        }
+        self.add("-blockdev", node.to_string())
+    }
+}
+
+/// A file as QEMU describes a block device.
+fn file(path: impl AsRef<Path>) -> Value {
+    json!({ "driver": "file", "filename": path.as_ref().to_string_lossy() })
 }
 
 /// A text as a value inside a QEMU option: a comma would end the value, so it is doubled.

@@ -1,10 +1,11 @@
 //! Chipset, processors, memory, clock and firmware.
 
-use super::{Line, at, value};
+use super::{Line, at, file};
 use crate::config::Guest;
 use crate::legion::identity;
 use crate::legion::virtual_machine::VirtualMachine;
 use crate::sys::paths::Paths;
+use serde_json::json;
 
 pub(super) fn basics(line: &mut Line, machine: &VirtualMachine<'_>) {
     let VirtualMachine { legion, cartridge, firmware, .. } = machine;
@@ -92,12 +93,9 @@ pub(super) fn memory(line: &mut Line, machine: &VirtualMachine<'_>) {
 /// Firmware with Secure Boot protects its variables from the guest's kernel by system management mode.
 pub(super) fn flash(line: &mut Line, paths: &Paths, machine: &VirtualMachine<'_>) {
     let Some(firmware) = &machine.firmware else { return };
-    let code = value(paths.at(&firmware.code));
-    let variables = value(paths.at(machine.legion.slot.join("nvram.fd")));
-    let format = firmware.format.driver();
     if firmware.secure {
         line.add("-global", "driver=cfi.pflash01,property=secure,value=on");
     }
-    line.add("-blockdev", format!("driver={format},node-name=code,read-only=on,file.driver=file,file.filename={code}"));
-    line.add("-blockdev", format!("driver=raw,node-name=variables,file.driver=file,file.filename={variables}"));
+    line.block("code", firmware.format.driver(), file(paths.at(&firmware.code)), json!({ "read-only": true }));
+    line.block("variables", "raw", file(paths.at(machine.legion.slot.join("nvram.fd"))), json!({}));
 }

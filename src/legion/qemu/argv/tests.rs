@@ -9,6 +9,7 @@ use crate::legion::memory::HugePages;
 use crate::legion::topology::{Pinning, Processors, Topology};
 use crate::sys::pci::PciAddress;
 use proptest::prelude::*;
+use serde_json::Value;
 use std::path::PathBuf;
 
 const SHIPPED: &str = include_str!("../../../../config/persona.toml");
@@ -130,7 +131,7 @@ fn what_is_asked_for_is_there_and_nothing_else() {
         Legion { network: Network::None, extra_args: vec!["-device".into(), "usb-tablet, with a comma".into()], ..shipped("rivendale") };
     let argv = line(&machine(&legion, &cartridge("a", DiskKind::BlockDevice, false), &[]));
     let all = argv.join(" ");
-    assert!(all.contains("file.driver=host_device,file.filename=/var/lib/legion/slot/disk") && all.contains("file.aio=threads"));
+    assert!(all.contains(r#""driver":"host_device","filename":"/var/lib/legion/slot/disk""#) && all.contains(r#""aio":"threads""#));
     for absent in ["netdev", "vfio-pci", "pflash", "audio", "tpm", "vnc", "VGA", "balloon", "usb-tablet,addr", "memory-backend", "cd"] {
         assert!(!all.contains(absent), "{absent}");
     }
@@ -188,6 +189,11 @@ fn the_shell_reads_back_what_was_quoted() {
 
 /// An option's values as QEMU splits them: a comma ends one, two stand for a literal comma.
 fn split(argument: &str) -> Vec<String> {
+    if let Ok(node @ Value::Object(_)) = serde_json::from_str(argument) {
+        let mut values = Vec::new();
+        flatten("", &node, &mut values);
+        return values;
+    }
     let mut values = vec![String::new()];
     let mut letters = argument.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -200,6 +206,33 @@ fn split(argument: &str) -> Vec<String> {
         }
     }
     values
+}
+
+/// The values of a block device in JSON, as they would be without it.
+fn flatten(key: &str, value: &Value, values: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => members.iter().for_each(|(name, value)| flatten(&format!("{key}.{name}"), value, values)),
+        Value::String(text) => values.push(format!("{}={text}", key.trim_start_matches('.'))),
+        other => values.push(format!("{}={other}", key.trim_start_matches('.'))),
+    }
+}
+
+#[test]
+fn qcow2_image_has_no_backing_file_whatever_its_header_says() {
+    let legion = shipped("rivendale");
+    let backing = |kind: DiskKind, format: ImageFormat| {
+        let cartridge = cartridge("a", kind, true);
+        let firmware = Firmware { format, ..firmware(false) };
+        let argv = line(&VirtualMachine { firmware: Some(firmware), ..machine(&legion, &cartridge, &[]) });
+        let nodes = argv.iter().filter_map(|argument| serde_json::from_str::<Value>(argument).ok()).filter(|node| node["file"].is_object());
+        nodes
+            .filter(|node| node.get("backing") == Some(&Value::Null))
+            .map(|node| node["node-name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(backing(DiskKind::Qcow2, ImageFormat::Raw), ["disk"]);
+    assert_eq!(backing(DiskKind::Qcow2, ImageFormat::Qcow2), ["disk", "code"]);
+    assert_eq!(backing(DiskKind::Raw, ImageFormat::Raw), [""; 0]);
 }
 
 proptest! {

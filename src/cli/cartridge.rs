@@ -52,6 +52,9 @@ pub(super) enum CartridgeCommand {
         /// Boot the block device itself, by a persistent name, without a copy
         #[arg(long, conflicts_with = "format")]
         link: bool,
+        /// Make one disk of a qcow2 image and its backing files, which must be in the same folder; each is named
+        #[arg(long, conflicts_with = "link")]
+        flatten: bool,
     },
     /// Delete a cartridge with all its data
     Remove {
@@ -103,9 +106,9 @@ impl From<CartridgeCommand> for CartridgeOperation {
             CartridgeCommand::Create { name, size, format, install, firmware } => {
                 Self::Create(Create { name, size, format, install, firmware })
             }
-            CartridgeCommand::Import { cartridge, source, format, firmware, link } => {
+            CartridgeCommand::Import { cartridge, source, format, firmware, link, flatten } => {
                 let becomes = if link { DiskKind::BlockDevice } else { format };
-                Self::Import(Import { name: cartridge.name, source, becomes, firmware })
+                Self::Import(Import { name: cartridge.name, source, becomes, firmware, flatten })
             }
             CartridgeCommand::Remove { cartridge, yes } => Self::Remove(Remove { name: cartridge.name, yes }),
             CartridgeCommand::Save(state) => Self::Save(state.into()),

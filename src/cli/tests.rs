@@ -151,7 +151,7 @@ fn line_becomes_the_command_that_it_names() {
         ),
         (
             "cartridge import mordor /dev/sdx --link --firmware bios",
-            "Import(Import { name: \"mordor\", source: \"/dev/sdx\", becomes: BlockDevice, firmware: Some(Bios) })",
+            "Import(Import { name: \"mordor\", source: \"/dev/sdx\", becomes: BlockDevice, firmware: Some(Bios), flatten: false })",
         ),
         ("cartridge save mordor clean", "Save(SnapshotName { name: \"mordor\", label: \"clean\" })"),
     ] {

@@ -7,7 +7,7 @@ use super::{OutputFormat, print};
 use crate::config::Settings;
 use crate::error::{Context, Error, Result};
 use crate::legion::DiskKind;
-use crate::legion::cartridge::{Blank, DiskSize, FirmwareKind, Shelf, Source};
+use crate::legion::cartridge::{Blank, DiskSize, FirmwareKind, Imported, Shelf, Source};
 use crate::sys::paths::Paths;
 use crate::sys::terminal;
 use progress::Bar;
@@ -62,6 +62,8 @@ pub struct Import {
     pub becomes: DiskKind,
     /// What starts the guest; if omitted, it is detected from the disk.
     pub firmware: Option<FirmwareKind>,
+    /// Whether the source may be a difference to other files in its folder.
+    pub flatten: bool,
 }
 
 /// A cartridge to remove.
@@ -137,14 +139,15 @@ fn create(shelf: &Shelf<'_>, wanted: &Create, out: &mut dyn Write) -> Result<()>
 }
 
 fn import(shelf: &Shelf<'_>, wanted: &Import, out: &mut dyn Write) -> Result<()> {
-    let source = Source { path: absolute(&wanted.source)?, becomes: wanted.becomes, firmware: wanted.firmware };
+    let source = Source { path: absolute(&wanted.source)?, becomes: wanted.becomes, firmware: wanted.firmware, flatten: wanted.flatten };
     let mut bar = Bar::new(&wanted.name);
-    let kind = shelf.import(&wanted.name, &source, &mut |what, share| bar.show(what, share))?;
+    let Imported { firmware: kind, files } = shelf.import(&wanted.name, &source, &mut |what, share| bar.show(what, share))?;
     drop(bar);
     let how = if wanted.becomes == DiskKind::BlockDevice { "linked to" } else { "the same as" };
     let why = if wanted.firmware.is_some() { "" } else { ", as the disk was installed" };
     let (name, source, firmware) = (&wanted.name, source.path.display(), firmware(kind));
-    print(out, &format!("{name} is made: {how} {source}, {firmware}{why}\n{}", hint(shelf, name)))
+    let below: String = files.iter().skip(1).map(|file| format!("It contains the backing file {}.\n", file.display())).collect();
+    print(out, &format!("{name} is made: {how} {source}, {firmware}{why}\n{below}{}", hint(shelf, name)))
 }
 
 fn remove(shelf: &Shelf<'_>, wanted: &Remove, out: &mut dyn Write) -> Result<()> {

@@ -16,20 +16,19 @@ const MAX_DESCRIPTOR: u64 = 64 << 10;
 const VHDX_REGIONS: u64 = 192 << 10;
 const MAX_VHDX_BLOCKS: u64 = 64 << 20;
 
-/// What is known about an image that may be imported.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Examined {
-    /// QEMU's name for its format.
-    pub(super) format: &'static str,
-    /// What the copy does not have: internal snapshots.
-    pub(super) note: Option<String>,
+/// Which other files an image may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    None,
+    /// A qcow2 image may have a backing file.
+    Backing,
 }
 
-/// Looks at an image file, which is open.
+/// Looks at an image file, which is open. Returns QEMU's name for its format.
 ///
 /// # Errors
 /// When it is no disk, is not whole, is encrypted, or needs other files.
-pub(super) fn examine(path: &Path, file: &File) -> Result<Examined> {
+pub(super) fn examine(path: &Path, file: &File, others: Others) -> Result<&'static str> {
     let doing = || format!("looking at the image {}", path.display());
     let mut file = file.try_clone().context(doing)?;
     let length = file.metadata().context(doing)?.len();
@@ -38,13 +37,14 @@ pub(super) fn examine(path: &Path, file: &File) -> Result<Examined> {
         return Err(no_disk(path, "is empty", "copy it again"));
     }
     let footer = part(&mut file, length.saturating_sub(SECTOR), SECTOR).context(doing)?;
-    let mut note = None;
-    let format = match kind(&start, &footer) {
+    Ok(match kind(&start, &footer) {
         Kind::Qcow2 => {
             let header = Header::read(&mut file, path)?;
-            header.ensure_alone(&mut file, path)?;
+            match others {
+                Others::None => header.ensure_alone(&mut file, path)?,
+                Others::Backing => header.ensure_own_data(path)?,
+            }
             header.ensure_whole(&mut file, path)?;
-            note = (header.snapshots > 0).then(|| format!("{} snapshots inside {} are not copied", header.snapshots, path.display()));
             "qcow2"
         }
         Kind::Vdi => whole_vdi(path, &start, length)?,
@@ -64,8 +64,7 @@ pub(super) fn examine(path: &Path, file: &File) -> Result<Examined> {
             return Err(no_disk(path, "is no disk: its size is not a multiple of 512 bytes", hint));
         }
         Kind::Raw => "raw",
-    };
-    Ok(Examined { format, note })
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +88,8 @@ enum Kind {
 /// The format that the first bytes of a disk are in, if it is one of an image and not a disk as it is. A guest may write what it likes to its
 /// disk; to a boot sector, it writes the signature of one.
 pub(super) fn image_format(start: &[u8]) -> Option<&'static str> {
-    let is_boot_sector = start.get(510..512) == Some(b"\x55\xaa");
     match kind(start, &[]) {
-        _ if is_boot_sector => None,
+        _ if start.get(510..512) == Some(b"\x55\xaa") => None,
         Kind::Qcow2 => Some("qcow2"),
         Kind::Vdi => Some("vdi"),
         Kind::Vmdk | Kind::VmdkText => Some("vmdk"),
@@ -302,15 +300,15 @@ mod tests {
         path
     }
 
-    fn examine(path: &Path) -> Result<Examined> {
-        super::examine(path, &File::open(path).unwrap())
+    fn examine(path: &Path) -> Result<&'static str> {
+        super::examine(path, &File::open(path).unwrap(), Others::None)
     }
 
     #[test]
     fn image_of_each_format_is_known_and_missed_when_it_is_cut() {
         let folder = tempfile::tempdir().unwrap();
         let raw = raw(folder.path());
-        assert_eq!(examine(&raw).unwrap(), Examined { format: "raw", note: None });
+        assert_eq!(examine(&raw).unwrap(), "raw");
         for (format, options) in [
             ("qcow2", ""),
             ("vdi", ""),
@@ -330,7 +328,7 @@ mod tests {
             let source = raw.display().to_string();
             arguments.push(&source);
             run("qemu-img", &arguments, &path);
-            assert_eq!(examine(&path).unwrap().format, format, "{format} {options}");
+            assert_eq!(examine(&path).unwrap(), format, "{format} {options}");
             // What only its own check finds is left to that.
             if !["parallels", "vpc"].contains(&format) {
                 let length = fs::metadata(&path).unwrap().len();

@@ -1,5 +1,6 @@
 //! Images as `qemu-img` creates, copies and compares them.
 
+use super::layers::Layer;
 use super::qemu_img::{Given, QemuImg, Share, Task};
 use crate::error::{Context, Result};
 use serde::Deserialize;
@@ -19,13 +20,15 @@ pub(super) struct Info {
     /// The disk's size in bytes.
     #[serde(rename = "virtual-size")]
     pub(super) size: u64,
+    /// The snapshots inside.
     #[serde(default)]
-    snapshots: Vec<InternalSnapshot>,
+    pub(super) snapshots: Vec<InternalSnapshot>,
 }
 
+/// A snapshot inside an image.
 #[derive(Debug, Deserialize)]
-struct InternalSnapshot {
-    name: String,
+pub(super) struct InternalSnapshot {
+    pub(super) name: String,
 }
 
 /// What `qemu-img check` says.
@@ -55,30 +58,40 @@ pub(super) fn flatten(from: &Path, to: &Path) -> Result<()> {
     QemuImg::unconfined().run(&doing, Task::Write, &arguments, &[from.as_os_str(), to.as_os_str()], &[]).map(drop)
 }
 
-/// An image of a known format, in one file. The format is never detected: what a guest wrote to a raw disk may look like another one.
+/// An image of a known format. The format is never detected: what a guest wrote to a raw disk may look like another one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Image<'a> {
     pub(super) qemu_img: QemuImg,
     pub(super) file: &'a Given,
     pub(super) format: &'a str,
+    /// What it is a difference to, the next one first.
+    pub(super) below: &'a [Layer],
 }
 
-impl Image<'_> {
+impl<'a> Image<'a> {
     fn doing(self, verb: &str) -> String {
         format!("{verb} {}", self.file.path().display())
     }
 
-    /// No file that its header names is opened.
+    /// No file is opened because a header names it.
     fn operand(self) -> String {
-        operand(&json!({ "driver": self.format, "file": self.file.node(), "backing": null }))
+        let node = |format: &str, file: &Given, backing: Value| json!({ "driver": format, "file": file.node(), "backing": backing });
+        let backing = self.below.iter().rev().fold(Value::Null, |backing, layer| node(layer.format, &layer.file, backing));
+        operand(&node(self.format, self.file, backing))
+    }
+
+    fn files(self) -> impl Iterator<Item = &'a Given> {
+        std::iter::once(self.file).chain(self.below.iter().map(|layer| &layer.file))
     }
 
     fn ask(self, verb: &str, arguments: &[&str]) -> Result<String> {
-        self.qemu_img.run(&self.doing(verb), Task::Look, arguments, &[self.operand().as_ref()], &[self.file])
+        let files: Vec<_> = self.files().collect();
+        self.qemu_img.run(&self.doing(verb), Task::Look, arguments, &[self.operand().as_ref()], &files)
     }
 
     pub(super) fn info(self) -> Result<Info> {
-        let said = self.ask("looking at the image", &["info", "--output=json"])?;
+        // This opens no backing file, and refuses a description of one.
+        let said = Image { below: &[], ..self }.ask("looking at the image", &["info", "--output=json"])?;
         serde_json::from_str(&said).context(|| self.doing("looking at the image"))
     }
 
@@ -99,7 +112,8 @@ impl Image<'_> {
         let doing = format!("{} to {}", self.doing("copying"), to.file.path().display());
         let arguments = ["convert", "-p", "-O", to.format, "-o", NO_COPY_ON_WRITE];
         let (from, name) = (self.operand(), to.file.name());
-        self.qemu_img.watched(&doing, Task::Write, &arguments, &[from.as_ref(), name.as_ref()], &[self.file, to.file], progress)
+        let files: Vec<_> = self.files().chain(to.files()).collect();
+        self.qemu_img.watched(&doing, Task::Write, &arguments, &[from.as_ref(), name.as_ref()], &files, progress)
     }
 
     /// Checks that two images contain the same disk.
@@ -107,7 +121,8 @@ impl Image<'_> {
         let doing = format!("{} with its copy", self.doing("comparing"));
         let operands = [self.operand(), to.operand()];
         let operands = [operands[0].as_ref(), operands[1].as_ref()];
-        self.qemu_img.watched(&doing, Task::Read, &["compare", "-p"], &operands, &[self.file, to.file], progress)
+        let files: Vec<_> = self.files().chain(to.files()).collect();
+        self.qemu_img.watched(&doing, Task::Read, &["compare", "-p"], &operands, &files, progress)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::boot::{self, FirmwareKind};
 use super::create::close;
-use super::foreign::{self, Examined};
-use super::image::{self, Image, Progress};
+use super::foreign::{self, Others};
+use super::image::{Image, Progress};
 use super::parts::names_in;
 use super::qcow2::Header;
 use super::qemu_img::{Given, QemuImg};
-use super::{Disk, DiskKind, DiskSize, Shelf, in_use, partial};
+use super::{Disk, DiskKind, DiskSize, Shelf, in_use, layers, partial};
 use crate::error::{Context, Error, Result};
 use crate::sys::paths::Paths;
 use crate::sys::tree;
@@ -15,6 +15,9 @@ use nix::libc::O_EXCL;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
+
+/// How many snapshots are named.
+const MAX_NAMES: usize = 20;
 
 /// The source of a cartridge.
 #[derive(Debug, Clone)]
@@ -25,15 +28,26 @@ pub struct Source {
     pub becomes: DiskKind,
     /// What starts the guest; if omitted, it is detected from the disk.
     pub firmware: Option<FirmwareKind>,
+    /// Whether the source may be a difference to other files in its folder.
+    pub flatten: bool,
+}
+
+/// What was imported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// What starts the guest.
+    pub firmware: FirmwareKind,
+    /// The files that were read: the source, and what it is a difference to.
+    pub files: Vec<PathBuf>,
 }
 
 impl Shelf<'_> {
-    /// Creates the cartridge `name` from the source. It appears only when it is complete. Returns what starts the guest.
+    /// Creates the cartridge `name` from the source. It appears only when it is complete.
     ///
     /// # Errors
     /// When it exists already, the source is in use or cannot be read, there is too little space, or the copy differs; nothing is left
     /// behind then.
-    pub fn import(&self, name: &str, source: &Source, progress: &mut Progress<'_>) -> Result<FirmwareKind> {
+    pub fn import(&self, name: &str, source: &Source, progress: &mut Progress<'_>) -> Result<Imported> {
         let from = tree::followed(&self.paths.at(&source.path)).into_owned();
         let metadata = fs::metadata(&from).context(|| format!("looking at {}", from.display()))?;
         let is_device = metadata.file_type().is_block_device();
@@ -46,16 +60,20 @@ impl Shelf<'_> {
         let _claim = is_device.then(|| claim(&from)).transpose()?;
         let partial = self.begin(name)?;
         let to = partial.folder.join(source.becomes.file_name());
+        let mut files = vec![from.clone()];
         if source.becomes == DiskKind::BlockDevice {
             let device = stable_name(self.paths, &source.path)?;
             symlink(&device, &to).context(|| format!("linking {} to {}", to.display(), device.display()))?;
         } else {
             let file = Given::to_read(&from)?;
             // Data that a guest wrote to a device must not be detected as an image format.
-            let format = if is_device { "raw" } else { examined(&file)? };
+            let others = if source.flatten { Others::Backing } else { Others::None };
+            let format = if is_device { "raw" } else { foreign::examine(&from, file.file(), others)? };
+            let below = if source.flatten && format == "qcow2" { layers::below(self.paths, &file)? } else { Vec::new() };
+            files.extend(below.iter().map(|layer| layer.file.path().to_owned()));
             // Of a raw disk, QEMU reads no byte as a format.
             let qemu_img = if format == "raw" { QemuImg::unconfined() } else { QemuImg::confined(self.paths)? };
-            copy(Image { qemu_img, file: &file, format }, source.becomes, &to, progress)?;
+            copy(Image { qemu_img, file: &file, format, below: &below }, source.becomes, &to, progress)?;
             close(&to)?;
         }
         let disk = Disk { kind: source.becomes, direct: false };
@@ -64,17 +82,20 @@ impl Shelf<'_> {
         let firmware = source.firmware.unwrap_or_else(|| FirmwareKind::of(&start));
         self.fit_out(name, &partial.folder, firmware)?;
         partial.finish()?;
-        Ok(firmware)
+        Ok(Imported { firmware, files })
     }
 }
 
-/// QEMU's name for the format of an image file that is fit to be copied.
-fn examined(file: &Given) -> Result<&'static str> {
-    let Examined { format, note } = foreign::examine(file.path(), file.file())?;
-    if let Some(note) = note {
-        log::warn!("{note}");
+/// Warns of the snapshots inside an image: a copy has the disk's current state only.
+fn note_snapshots(image: Image<'_>) -> Result<()> {
+    let snapshots = image.info()?.snapshots;
+    if !snapshots.is_empty() {
+        let names: Vec<_> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).take(MAX_NAMES).collect();
+        let more = if snapshots.len() > MAX_NAMES { ", ..." } else { "" };
+        let (count, path, names) = (snapshots.len(), image.file.path().display(), names.join(", "));
+        log::warn!("{count} snapshots inside {path} are not copied: {names}{more}");
     }
-    Ok(format)
+    Ok(())
 }
 
 fn copy(from: Image<'_>, becomes: DiskKind, to: &Path, progress: &mut Progress<'_>) -> Result<()> {
@@ -83,7 +104,11 @@ fn copy(from: Image<'_>, becomes: DiskKind, to: &Path, progress: &mut Progress<'
     if from.format == "parallels" {
         from.check()?;
     }
-    let image::Info { size, .. } = from.info()?;
+    let size = from.info()?.size;
+    note_snapshots(from)?;
+    for layer in from.below {
+        note_snapshots(Image { file: &layer.file, format: layer.format, below: &[], ..from })?;
+    }
     let what = |doing: &str| format!("{doing} {}", DiskSize(size));
     let needed = from.measure(wanted)?;
     let free = in_use::free_space(to.parent().unwrap_or(to)).unwrap_or(u64::MAX);
@@ -95,7 +120,7 @@ fn copy(from: Image<'_>, becomes: DiskKind, to: &Path, progress: &mut Progress<'
     }
     drop(partial::new_file(to).context(|| format!("making {}", to.display()))?);
     let file = Given::lent(to, from.qemu_img)?;
-    let copy = Image { file: &file, format: wanted, ..from };
+    let copy = Image { file: &file, format: wanted, below: &[], ..from };
     from.convert(copy, &mut |share| progress(&what("copying"), share))?;
     // The comparison reads back from the disk, not from the cache of what was to be written.
     file.file().sync_all().context(|| format!("writing {}", to.display()))?;

@@ -30,6 +30,8 @@ pub(super) struct Header {
     is_extended: bool,
     /// QEMU marked it as corrupt.
     is_corrupt: bool,
+    /// Where the header's extensions begin, in bytes.
+    extensions: u64,
     /// The name of the image that it is a difference to: offset and length in bytes.
     backing: Option<(u64, u64)>,
     /// Its data is in another file.
@@ -56,6 +58,7 @@ impl Header {
             refcounts: (u64_at(48)?, u64::from(u32_at(56)?) << cluster_bits),
             is_extended: features & 1 << 4 != 0,
             is_corrupt: features & 1 << 1 != 0,
+            extensions: if version == 2 { 72 } else { u64::from(u32_at(100)?) },
             backing: Some((u64_at(8)?, u64::from(u32_at(16)?).min(1023))).filter(|(offset, _)| *offset > 0),
             has_external_data: features & 1 << 2 != 0,
             is_encrypted: u32_at(32)? != 0,
@@ -73,20 +76,47 @@ impl Header {
     /// # Errors
     /// When it names a backing file or an external data file, or is encrypted.
     pub(super) fn ensure_alone(&self, file: &mut File, path: &Path) -> Result<()> {
-        let other = match self.backing {
-            Some((offset, length)) => {
-                let name = part(file, offset, length).context(|| format!("reading the disk {}", path.display()))?;
-                format!("its backing file {}", String::from_utf8_lossy(&name))
+        if let Some((name, _)) = self.backing_file(file, path)? {
+            return Err(needs_other_file(path, &format!("its backing file {}", String::from_utf8_lossy(&name))));
+        }
+        self.ensure_own_data(path)
+    }
+
+    /// Checks that all data that is not in a backing file is in this file.
+    ///
+    /// # Errors
+    /// When it names an external data file, or is encrypted.
+    pub(super) fn ensure_own_data(&self, path: &Path) -> Result<()> {
+        if self.has_external_data {
+            return Err(needs_other_file(path, "its external data file"));
+        }
+        if self.is_encrypted {
+            return Err(Error::new(format!("the disk {} is encrypted", path.display()))
+                .with_code("image-encrypted")
+                .with_hint("convert it to one that is not: `qemu-img convert`"));
+        }
+        Ok(())
+    }
+
+    /// The name of the backing file, and its format if the header says that (a header extension).
+    pub(super) fn backing_file(&self, file: &mut File, path: &Path) -> Result<Option<(Vec<u8>, Option<String>)>> {
+        const FORMAT: u64 = 0xe279_2aca;
+        let Some((offset, length)) = self.backing else { return Ok(None) };
+        let doing = || format!("reading the disk {}", path.display());
+        let name = part(file, offset, length).context(doing)?;
+        // Extensions follow the header, each with its type and length, and end where the name begins.
+        let bytes = part(file, self.extensions, offset.saturating_sub(self.extensions).min(1 << self.cluster_bits)).context(doing)?;
+        let mut rest = bytes.as_slice();
+        while let (Some(kind), Some(length)) = (rest.get(..4), rest.get(4..8)) {
+            let (kind, length) = (big_endian(kind), usize::try_from(big_endian(length)).unwrap_or(usize::MAX));
+            let Some(data) = length.checked_add(8).and_then(|end| rest.get(8..end)) else { break };
+            match kind {
+                0 => break,
+                FORMAT => return Ok(Some((name, Some(String::from_utf8_lossy(data).into_owned())))),
+                _ => rest = rest.get(8 + length.next_multiple_of(8)..).unwrap_or_default(),
             }
-            None if self.has_external_data => "its external data file".to_owned(),
-            None if self.is_encrypted => {
-                return Err(Error::new(format!("the disk {} is encrypted", path.display()))
-                    .with_code("image-encrypted")
-                    .with_hint("convert it to one that is not: `qemu-img convert`"));
-            }
-            None => return Ok(()),
-        };
-        Err(needs_other_file(path, &other))
+        }
+        Ok(Some((name, None)))
     }
 
     /// Checks that the file is long enough for its tables and all data that they reference: a partly copied image is not. Clusters that are
@@ -152,8 +182,8 @@ pub(super) fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result
 
 /// An image that is read together with another file.
 pub(super) fn needs_other_file(path: &Path, other: &str) -> Error {
-    let hint = "an image from elsewhere may name any file of this host: look at what it names, then make one image of both \
-                (`qemu-img convert`), and use that";
+    let hint = "an image from elsewhere may name any file of this host: look at what it names. If the files are in one folder, \
+                `persona cartridge import --flatten` makes one disk of a qcow2 image and its backing files; otherwise `qemu-img convert` does";
     Error::new(format!("the image {} is not whole without another file: {other}", path.display()))
         .with_code("source-needs-other-files")
         .with_hint(hint)

@@ -155,6 +155,11 @@ impl Given {
         Self::new(path, File::open(path), None)
     }
 
+    /// As [`Self::to_read`], for a file that is open.
+    pub(super) fn opened(path: &Path, file: File) -> Result<Self> {
+        Self::new(path, Ok(file), None)
+    }
+
     /// A file of ours, which belongs to the user of `qemu-img` until this is dropped.
     pub(super) fn lent(path: &Path, to: QemuImg) -> Result<Self> {
         Self::new(path, OpenOptions::new().read(true).write(true).open(path), to.user)

@@ -107,6 +107,59 @@ fn image_that_names_a_file_of_the_host_is_refused_and_nothing_is_left() {
     assert_eq!(bench.entry("gondor")["trouble_code"], "source-needs-other-files");
 }
 
+fn qemu(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+}
+
+#[test]
+fn image_with_backing_files_in_its_folder_is_flattened_when_that_is_asked_for() {
+    let bench = Bench::new();
+    let at = |file: &str| bench.path("images").join(file).display().to_string();
+    fs::create_dir(bench.path("images/sub")).unwrap();
+    for area in [(0, "write -P 1 0 4M"), (1, "write -P 2 1M 1M"), (2, "write -P 3 2M 1M")] {
+        match area.0 {
+            0 => qemu("qemu-img", &["create", "-q", "-f", "raw", &at("sub/base.raw"), "4M"]),
+            // As it is named: beside the image, and with its whole path.
+            1 => qemu("qemu-img", &["create", "-q", "-f", "qcow2", "-F", "raw", "-b", "base.raw", &at("sub/middle.qcow2")]),
+            _ => qemu("qemu-img", &["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", &at("sub/middle.qcow2"), &at("top.qcow2")]),
+        }
+        let (file, format) = [("sub/base.raw", "raw"), ("sub/middle.qcow2", "qcow2"), ("top.qcow2", "qcow2")][area.0];
+        qemu("qemu-io", &["-f", format, "-c", area.1, &at(file)]);
+    }
+    qemu("qemu-img", &["snapshot", "-c", "before the upgrade", &at("sub/middle.qcow2")]);
+    assert!(bench.fails(&["import", "gondor", "/images/top.qcow2"]).contains("--flatten"));
+    let output = bench.run(&["import", "gondor", "/images/top.qcow2", "--flatten", "--firmware", "bios"]);
+    let (out, words) = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).into();
+    assert!(output.status.success(), "{words}");
+    assert!(out.contains("sub/middle.qcow2") && out.contains("sub/base.raw"), "each file is named: {out}");
+    assert!(words.contains("before the upgrade"), "a snapshot that is not copied is named: {words}");
+    for read in ["read -P 1 0 1M", "read -P 2 1M 1M", "read -P 3 2M 1M", "read -P 1 3M 1M"] {
+        bench.qemu_io("shelf/gondor/disk.qcow2", read);
+    }
+    assert!(bench.is_well("gondor"), "it needs no other file: {}", bench.entry("gondor"));
+}
+
+#[test]
+fn backing_file_that_is_elsewhere_or_a_link_is_not_read() {
+    let bench = Bench::new();
+    let at = |file: &str| bench.path(file).display().to_string();
+    fs::write(at("secret"), vec![7; 1 << 20]).unwrap();
+    std::os::unix::fs::symlink(at("secret"), at("images/link")).unwrap();
+    fs::create_dir(bench.path("elsewhere")).unwrap();
+    fs::write(at("elsewhere/file"), vec![7; 1 << 20]).unwrap();
+    std::os::unix::fs::symlink(at("elsewhere"), at("images/folder")).unwrap();
+    let image = at("images/top.qcow2");
+    for name in [&at("secret"), "../secret", "link", "folder/file", "nbd:localhost:1", "json:{\"driver\":\"null-co\"}", "top.qcow2", "none"]
+    {
+        let format = if name == "top.qcow2" { "qcow2" } else { "raw" };
+        qemu("qemu-img", &["create", "-q", "-u", "-f", "qcow2", "-F", format, "-b", name, &image, "1M"]);
+        let output = bench.run(&["import", "gondor", "/images/top.qcow2", "--flatten", "--firmware", "bios"]);
+        assert_eq!(output.status.code(), Some(1), "{name}: {output:?}");
+        assert!(!bench.path("shelf/gondor").exists() && bench.half_made().is_empty(), "{name}");
+    }
+}
+
 #[test]
 fn a_disk_that_a_virtual_machine_uses_is_left_alone() {
     let bench = Bench::new();

@@ -39,7 +39,7 @@ pub fn set(paths: &Paths, name: &str, out: &mut dyn Write) -> Result<()> {
     let title = if name == "last" { "the persona that last ran well" } else { &may_be_default(&settings, name)?.title };
     let doing = || format!("changing {}", file.display());
     // Not `read_text`: what is written back must be what was there.
-    let text = String::from_utf8(file::read(&file, file::MAX_TEXT).context(doing)?).context(doing)?;
+    let text = String::from_utf8(file::read(&file, file::MAX_SETTINGS).context(doing)?).context(doing)?;
     let changed = with_default(&text, name, &file.display().to_string())?;
     if changed != text {
         atomic::rewrite(&file, changed.as_bytes())?;

@@ -15,7 +15,7 @@ pub mod pin;
 pub mod value;
 
 use crate::error::{Error, Result};
-use crate::sys::file::{MAX_TEXT, read as read_file};
+use crate::sys::file::{MAX_SETTINGS, read as read_file};
 use crate::sys::paths::Paths;
 use crate::sys::pci::{PciAddress, PciId};
 pub use edit::with_default;
@@ -285,7 +285,7 @@ impl Settings {
     pub fn load(paths: &Paths) -> Result<Self> {
         let file = paths.settings();
         let doing = || format!("reading the settings {}", file.display());
-        let bytes = read_file(&file, MAX_TEXT).map_err(|error| match error.kind() {
+        let bytes = read_file(&file, MAX_SETTINGS).map_err(|error| match error.kind() {
             ErrorKind::NotFound => {
                 Error::caused_by(doing(), error).with_hint(format!("`persona detect > {}` writes them for this machine", file.display()))
             }

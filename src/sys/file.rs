@@ -9,8 +9,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-/// Settings, records and the kernel's lists are smaller. In bytes.
+/// Records and the kernel's lists are smaller. In bytes.
 pub const MAX_TEXT: u64 = 4 << 20;
+/// The settings are smaller: reading them takes a hundred times as much memory. In bytes.
+pub const MAX_SETTINGS: u64 = 256 << 10;
 /// What legion's user writes for Persona is smaller. In bytes.
 pub const MAX_UNTRUSTED: u64 = 64 << 10;
 

@@ -5,6 +5,9 @@ use super::file;
 use super::paths::Paths;
 use std::io;
 
+/// No kernel takes a longer line (`COMMAND_LINE_SIZE` is 2048 on x86), in bytes.
+const MAX_LINE: u64 = 64 << 10;
+
 /// One parameter of the command line. Bytes that are not UTF-8 are U+FFFD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameter {
@@ -29,7 +32,7 @@ impl Parameter {
 /// # Errors
 /// When there is one that cannot be read.
 pub fn read(paths: &Paths) -> io::Result<Vec<Parameter>> {
-    match file::read(paths.kernel_command_line(), file::MAX_TEXT) {
+    match file::read(paths.kernel_command_line(), MAX_LINE) {
         Ok(line) => Ok(parse(&line)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),

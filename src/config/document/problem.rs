@@ -115,6 +115,11 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
 
 /// The known word that `wrong` probably means, if one is close enough.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    /// The distance to a longer word takes long, and is too large.
+    const MAX_WORD: usize = 100;
+    if wrong.len() > MAX_WORD {
+        return None;
+    }
     let (distance, word) = known.map(|word| (edit_distance(wrong, word), word)).min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + wrong.chars().count() / 3).then_some(word)
 }
@@ -145,5 +150,6 @@ mod tests {
         assert_eq!(nearest("timout", known.into_iter()), Some("timeout"));
         assert_eq!(nearest("displya", known.into_iter()), Some("display"));
         assert_eq!(nearest("colour", known.into_iter()), None);
+        assert_eq!(nearest(&"timeout".repeat(1 << 20), known.into_iter()), None, "at once");
     }
 }

@@ -143,8 +143,11 @@ fn short(text: &str) -> String {
 
 /// The text without what must not go to a screen or a log; none if nothing is left.
 fn readable(who: &str) -> Option<String> {
-    let letters: String = who.trim().chars().filter(|letter| !letter.is_control()).take(LONGEST_WHO).collect();
-    (!letters.is_empty()).then_some(letters)
+    let letters: String = who.chars().filter(|letter| !letter.is_control()).collect();
+    let cut: String = letters.trim().chars().take(LONGEST_WHO).collect();
+    // The cut may be behind a space.
+    let cut = cut.trim_end();
+    (!cut.is_empty()).then(|| cut.to_owned())
 }
 
 #[cfg(test)]
@@ -198,6 +201,8 @@ mod tests {
         let line = json!({ "v": 1, "request": "hold", "who": format!("\u{1b}[2Jsam\n{}", "m".repeat(500)) }).to_string();
         let who = Asked::parse(line.as_bytes()).unwrap().who.unwrap();
         assert!(who.starts_with("[2Jsamm") && who.chars().count() == LONGEST_WHO, "{who}");
+        let behind_a_space = format!("{} 192.0.2.7", "m".repeat(LONGEST_WHO - 1));
+        assert_eq!(readable(&behind_a_space), Some("m".repeat(LONGEST_WHO - 1)));
         assert_eq!(Asked::parse(br#"{"v":1,"request":"hold","who":" \n"}"#).unwrap().who, None);
     }
 

@@ -4,6 +4,10 @@ use roxmltree::{Document, Node};
 
 /// The maximum nesting depth.
 const DEEPEST: usize = 64;
+/// No description of a domain is longer, in bytes.
+const LONGEST: usize = 256 << 10;
+/// No description of a domain has more attributes. The parser compares each with the others of its element.
+const MOST_ATTRIBUTES: usize = 6 << 10;
 
 /// An element and its content.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -17,8 +21,11 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// Parses a document; `None` if it is not well-formed, or nested deeper than any domain is.
+    /// Parses a document; `None` if it is not well-formed, or larger or nested deeper than any domain is.
     pub(super) fn read(document: &str) -> Option<Self> {
+        if document.len() > LONGEST || document.bytes().filter(|byte| *byte == b'=').count() > MOST_ATTRIBUTES {
+            return None;
+        }
         Self::of(Document::parse(document).ok()?.root_element(), DEEPEST)
     }
 
@@ -64,6 +71,8 @@ mod tests {
     fn what_is_not_well_formed_is_nothing() {
         let deep = "<a>".repeat(100_000);
         let nested = "<a>".repeat(100) + &"</a>".repeat(100);
+        let wide: String = (0..50_000).map(|number| format!(" a{number}='1'")).collect();
+        let (wide, long) = (format!("<a{wide}/>"), format!("<a>{}</a>", "<b/>".repeat(500_000)));
         for text in [
             "",
             "x",
@@ -79,6 +88,8 @@ mod tests {
             "<a",
             &deep,
             &nested,
+            &wide,
+            &long,
         ] {
             assert_eq!(Element::read(text), None, "{:.40}", text);
         }

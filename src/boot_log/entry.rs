@@ -3,6 +3,7 @@
 use super::LogEvent;
 use crate::sys::logger::{EVENT_FIELD, EVENT_IDENTIFIER};
 use serde_json::Value;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// One of Persona's entries.
@@ -28,13 +29,12 @@ impl JournalEntry {
     pub fn read(output: &str, legion: Option<u32>) -> Vec<Self> {
         let mut entries: Vec<Self> = output.lines().filter_map(|line| Self::parse(line, legion)).collect();
         // journald stores the entries that the kernel log kept from the initramfs after entries that it received itself.
-        let mut boots: Vec<String> = Vec::new();
+        let mut boots: HashMap<String, usize> = HashMap::new();
         for entry in &entries {
-            if !boots.contains(&entry.boot) {
-                boots.push(entry.boot.clone());
-            }
+            let next = boots.len();
+            boots.entry(entry.boot.clone()).or_insert(next);
         }
-        entries.sort_by_key(|entry| (boots.iter().position(|boot| *boot == entry.boot), entry.at));
+        entries.sort_by_key(|entry| (boots.get(&entry.boot).copied(), entry.at));
         entries
     }
 

@@ -24,7 +24,7 @@ pub enum Boots {
     All,
 }
 
-/// Persona's entries, a JSON object on each line, oldest first.
+/// Persona's last ten thousand entries, a JSON object on each line, oldest first.
 ///
 /// # Errors
 /// When the journal, or this boot in it, cannot be read.
@@ -35,7 +35,8 @@ pub fn entries(paths: &Paths, boots: Boots) -> Result<String> {
     };
     let fields =
         format!("--output-fields=MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,{EVENT_FIELD},_SOURCE_MONOTONIC_TIMESTAMP,_BOOT_ID,_UID,_TRANSPORT");
-    let arguments = ["--quiet", "--no-pager", "--output=json", &fields, "-t", IDENTIFIER, "-t", EVENT_IDENTIFIER];
+    // The newest of them: a boot has about thirty, and a program may have written any number under our name.
+    let arguments = ["--quiet", "--no-pager", "--lines=10000", "--output=json", &fields, "-t", IDENTIFIER, "-t", EVENT_IDENTIFIER];
     journalctl(paths, &arguments.into_iter().chain(boot.as_deref()).collect::<Vec<_>>()).map_err(|error| match boots {
         Boots::One(number) if number != 0 => {
             error.with_hint("the journal is kept across boots only if /var/log/journal exists: mkdir /var/log/journal; then reboot")

@@ -18,6 +18,7 @@ pub use run::{End, Run};
 use crate::state::Phase;
 use crate::sys::time::moment;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The log of one boot.
@@ -53,8 +54,9 @@ impl BootLog {
     /// boots' numbers by their IDs.
     pub fn all(entries: &[JournalEntry], numbers: &[(i64, String)]) -> Vec<Self> {
         let mut logs: Vec<Builder> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for entry in entries {
-            let index = logs.iter().position(|builder| builder.log.boot == entry.boot).unwrap_or_else(|| {
+            let index = *places.entry(&entry.boot).or_insert_with(|| {
                 logs.push(Builder::new(entry, numbers));
                 logs.len() - 1
             });
@@ -137,17 +139,22 @@ impl Builder {
             && let Some(line) = self.log.lines.last_mut().filter(|line| line.trouble)
         {
             line.what += &format!("; {message}");
-        } else if !self.log.lines.iter().any(|line| line.trouble && line.what.contains(message)) {
+        } else if !self.is_told(message) {
             self.add(at, None, message.to_owned(), true);
         }
+    }
+
+    /// Whether one of the last errors has these words. Not any error: comparing each with all takes long if there are many.
+    fn is_told(&self, words: &str) -> bool {
+        const MAX_ERRORS: usize = 100;
+        self.log.lines.iter().rev().filter(|line| line.trouble).take(MAX_ERRORS).any(|line| line.what.contains(words))
     }
 
     fn phase(&mut self, at: Duration, subject: String, phase: Phase, why: Option<String>) {
         let run = Run::of(&mut self.log.runs, &subject, phase, at);
         let Some(step) = run.step(at, phase, why.as_deref()) else { return };
         // The reason may already be in the log as an error.
-        let told = |why: &String| self.log.lines.iter().any(|line| line.trouble && line.what.contains(why.as_str()));
-        let what = step.why.filter(|why| !told(why)).map_or_else(|| step.what.clone(), |why| format!("{}: {why}", step.what));
+        let what = step.why.filter(|why| !self.is_told(why)).map_or_else(|| step.what.clone(), |why| format!("{}: {why}", step.what));
         self.add(at, step.took, what, step.trouble);
     }
 

@@ -105,3 +105,18 @@ fn entry_of_another_user_is_none_and_legion_speaks_of_its_phases_only() {
         assert_eq!((heard(user, choice), heard(user, phase)), (of_choice, of_phase), "{user}");
     }
 }
+
+#[test]
+fn many_boots_and_many_errors_are_told_in_time() {
+    let entry = |number: usize, boot: usize| {
+        format!(
+            "{{\"__REALTIME_TIMESTAMP\":\"{number}\",\"__MONOTONIC_TIMESTAMP\":\"{number}\",\"_BOOT_ID\":\"{boot}\",\"_UID\":\"0\",\
+             \"PRIORITY\":\"3\",\"MESSAGE\":\"error {number} of many\"}}\n"
+        )
+    };
+    for boots in [1, 20_000] {
+        let output: String = (0..20_000).map(|number| entry(number, number % boots)).collect();
+        let logs = BootLog::all(&JournalEntry::read(&output, None), &[]);
+        assert_eq!((logs.len(), logs.iter().map(|log| log.lines.len()).sum()), (boots, 20_000));
+    }
+}

@@ -139,12 +139,15 @@ fn builds(paths: &Paths) -> impl Iterator<Item = Build> {
     known.chain(described(paths))
 }
 
+/// Descriptions have one or two thousand bytes.
+const MAX_DESCRIPTION: u64 = 64 << 10;
+
 /// The builds described for QEMU's users, in the order of the names of their description files (QEMU's `docs/interop/firmware.json`).
 fn described(paths: &Paths) -> impl Iterator<Item = Build> + use<> {
     let mut files: Vec<_> =
         fs::read_dir(paths.at("/usr/share/qemu/firmware")).into_iter().flatten().flatten().map(|file| file.path()).collect();
     files.sort_unstable();
-    files.into_iter().filter_map(|path| build(&file::read(path, file::MAX_TEXT).ok()?))
+    files.into_iter().filter_map(|path| build(&file::read(path, MAX_DESCRIPTION).ok()?))
 }
 
 /// The build in a description, if it is one that we can use.

@@ -20,7 +20,7 @@ mod create;
 mod disk;
 mod examine;
 pub mod firmware;
-mod foreign;
+pub mod foreign;
 mod image;
 mod import;
 pub mod in_use;

@@ -136,23 +136,32 @@ impl Header {
         if self.l1.1 > LARGEST_L1 {
             return Err(cut_short(path, "its L1 table is too large"));
         }
-        let reaches = self.reaches(file, length).context(|| format!("reading the disk {}", path.display()))?;
-        if reaches { Ok(()) } else { Err(cut_short(path, "its data lies beyond the end of the file")) }
+        match self.fault(file, length).context(|| format!("reading the disk {}", path.display()))? {
+            Some(fault) => Err(cut_short(path, fault)),
+            None => Ok(()),
+        }
     }
 
-    /// Whether a file of `length` bytes holds everything that the tables reference. Reads one byte for every 8192 bytes of data.
-    fn reaches(&self, file: &mut File, length: u64) -> std::io::Result<bool> {
+    /// Why a file of `length` bytes does not hold everything that the tables reference. Reads one byte for every 8192 bytes of data.
+    fn fault(&self, file: &mut File, length: u64) -> std::io::Result<Option<&'static str>> {
+        const BEYOND: Option<&str> = Some("its data lies beyond the end of the file");
         let cluster = 1_u64 << self.cluster_bits;
-        for l2 in part(file, self.l1.0, self.l1.1)?.chunks_exact(8).map(|entry| big_endian(entry) & OFFSET).filter(|l2| *l2 != 0) {
+        let l1 = part(file, self.l1.0, self.l1.1)?;
+        let tables = || l1.chunks_exact(8).map(|entry| big_endian(entry) & OFFSET).filter(|l2| *l2 != 0);
+        // Each has a cluster of its own. Otherwise, a small file could list one table a million times, and reading it would never end.
+        if tables().count() as u64 > length >> self.cluster_bits {
+            return Ok(Some("its tables overlap"));
+        }
+        for l2 in tables() {
             if l2 + cluster > length {
-                return Ok(false);
+                return Ok(BEYOND);
             }
             let is_beyond = |entry: u64| entry & (COMPRESSED | ZERO) == 0 && entry & OFFSET >= length;
             if !self.is_extended && part(file, l2, cluster)?.chunks_exact(8).map(big_endian).any(is_beyond) {
-                return Ok(false);
+                return Ok(BEYOND);
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// The disk's first bytes, `length` of them or one cluster: none where nothing was written. Both tables map from the start of the disk,
@@ -174,7 +183,9 @@ fn big_endian(bytes: &[u8]) -> u64 {
 
 /// A part of a file; shorter at its end.
 pub(super) fn part(file: &mut File, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // Not more memory than the file can fill: growing step by step takes up to twice as much.
+    let rest = file.metadata()?.len().saturating_sub(offset).min(length);
+    let mut bytes = Vec::with_capacity(usize::try_from(rest).unwrap_or_default());
     file.seek(SeekFrom::Start(offset.min(i64::MAX as u64)))?;
     file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -249,6 +260,24 @@ mod tests {
             assert!(output.status.success(), "{output:?}");
             assert_eq!(start(), expected);
         }
+    }
+
+    #[test]
+    fn a_table_that_is_listed_many_times_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk.qcow2");
+        let mut bytes = vec![0; 4 << 20];
+        bytes[..8].copy_from_slice(b"QFI\xfb\0\0\0\x02");
+        // Clusters of 2 MiB, and 200,000 times the same table in the second: 400 GiB to read.
+        let entries = 200_000_u32;
+        bytes[20..24].copy_from_slice(&21_u32.to_be_bytes());
+        bytes[36..40].copy_from_slice(&entries.to_be_bytes());
+        bytes[40..48].copy_from_slice(&(1_u64 << 20).to_be_bytes());
+        for entry in bytes[1 << 20..].chunks_exact_mut(8).take(entries as usize) {
+            entry.copy_from_slice(&(2_u64 << 20).to_be_bytes());
+        }
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(check(&path).unwrap_err().code(), Some("image-damaged"));
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub fn load<'a>(paths: &Paths, emblems: impl IntoIterator<Item = &'a Emblem>) ->
     (Gallery::of(art), errors)
 }
 
-/// A picture that is larger is not read, in bytes: 4096 by 4096 pixels without compression.
-const MAX_EMBLEM: u64 = 64 << 20;
+/// A picture that is larger is not read, in bytes: 2048 by 2048 pixels without compression.
+const MAX_EMBLEM: u64 = 16 << 20;
 /// A font that is larger is not read: it would take seconds at each start of the menu.
 const MAX_FONT: u64 = 16 << 20;
 
@@ -42,7 +42,7 @@ fn read(path: &Path) -> Result<Art> {
     file::read(path, MAX_EMBLEM)
         .and_then(|picture| Art::decode(&picture))
         .context(|| format!("reading the emblem {}", path.display()))
-        .map_err(|error| error.with_hint("give `emblem` a PNG of at most 4096 by 4096 pixels, or one of the built-in names"))
+        .map_err(|error| error.with_hint("give `emblem` a PNG of at most 2048 by 2048 pixels, or one of the built-in names"))
 }
 
 #[cfg(test)]

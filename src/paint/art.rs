@@ -6,8 +6,8 @@ use super::target::Target;
 use png::{ColorType, Decoder, Limits, Transformations};
 use std::io::{self, BufReader, Cursor};
 
-/// The longest side an emblem may have, in pixels: 64 MiB of memory at most.
-const MAX_SIDE: u32 = 4096;
+/// The longest side an emblem may have, in pixels: it takes 16 MiB, and twice as much while it is read. No screen shows it larger.
+const MAX_SIDE: u32 = 2048;
 
 /// A picture to put on a label.
 #[derive(Debug, Clone)]
@@ -19,14 +19,18 @@ impl Art {
     /// Reads a PNG file from memory.
     ///
     /// # Errors
-    /// When it is no PNG of at most 4096 by 4096 pixels.
+    /// When it is no PNG of at most 2048 by 2048 pixels.
     pub fn decode(file: &[u8]) -> io::Result<Self> {
-        let mut decoder = Decoder::new_with_limits(BufReader::new(Cursor::new(file)), Limits { bytes: 128 << 20 });
+        let mut decoder = Decoder::new_with_limits(BufReader::new(Cursor::new(file)), Limits { bytes: 16 << 20 });
         decoder.set_transformations(Transformations::normalize_to_color8() | Transformations::ALPHA);
         let mut reader = decoder.read_info()?;
         let (width, height) = (reader.info().width, reader.info().height);
         if width > MAX_SIDE || height > MAX_SIDE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the picture has {width} by {height} pixels")));
+        }
+        // The library takes this for granted, and would panic.
+        if reader.info().palette.as_ref().is_some_and(|palette| !palette.len().is_multiple_of(3) || palette.len() > 3 * 256) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its palette is damaged"));
         }
         let mut data = vec![0; reader.output_buffer_size().unwrap_or(0)];
         let info = reader.next_frame(&mut data)?;
@@ -91,4 +95,42 @@ fn halve(from: &Canvas) -> Canvas {
         }
     }
     half
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn picture(width: u32, height: u32) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, width, height);
+        encoder.set_color(ColorType::Grayscale);
+        let mut writer = encoder.write_header().unwrap();
+        writer.write_image_data(&vec![7; (width * height) as usize]).unwrap();
+        writer.finish().unwrap();
+        file
+    }
+
+    #[test]
+    fn picture_with_a_damaged_palette_is_refused() {
+        for (bytes, is_good) in [(6, true), (4, false), (768, true), (771, false)] {
+            let mut file = Vec::new();
+            let mut encoder = png::Encoder::new(&mut file, 2, 1);
+            encoder.set_color(ColorType::Indexed);
+            encoder.set_palette(vec![7; bytes]);
+            let mut writer = encoder.write_header().unwrap();
+            writer.write_image_data(&[0, 1]).unwrap();
+            writer.finish().unwrap();
+            assert_eq!(Art::decode(&file).is_ok(), is_good, "{bytes} bytes of colours");
+        }
+    }
+
+    #[test]
+    fn picture_larger_than_any_emblem_is_refused() {
+        assert!(Art::decode(&picture(MAX_SIDE, 1)).is_ok());
+        for (width, height) in [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)] {
+            assert!(Art::decode(&picture(width, height)).is_err());
+        }
+    }
 }

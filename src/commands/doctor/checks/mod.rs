@@ -8,7 +8,7 @@ mod cartridges;
 mod devices;
 mod health;
 mod host;
-mod initramfs;
+pub mod initramfs;
 mod iommu;
 mod kernel_options;
 mod legion;

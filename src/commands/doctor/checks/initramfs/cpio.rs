@@ -1,28 +1,34 @@
 //! The "newc" archive format of initramfs images (Documentation/driver-api/early-userspace/buffer-format.rst).
 
-use std::io::{self, ErrorKind, Read, sink};
+use std::io::{self, BufRead, ErrorKind, Read, sink};
 
 /// A reader that counts its bytes.
 pub(super) struct Counted<'a> {
-    inner: &'a mut dyn Read,
+    inner: &'a mut dyn BufRead,
     position: u64,
 }
 
 impl<'a> Counted<'a> {
-    pub(super) fn new(inner: &'a mut dyn Read) -> Self {
+    pub(super) fn new(inner: &'a mut dyn BufRead) -> Self {
         Self { inner, position: 0 }
     }
 
     /// Skips padding and reads the six magic bytes of what follows. `None` at the end.
     fn magic(&mut self) -> io::Result<Option<[u8; 6]>> {
-        let mut magic = [0; 6];
         loop {
-            match self.read_exact(&mut magic[..1]) {
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-                result => result?,
+            let ahead = match self.inner.fill_buf() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                ahead => ahead?,
+            };
+            let (length, padding) = (ahead.len(), ahead.iter().take_while(|byte| **byte == 0).count());
+            self.inner.consume(padding);
+            self.position += padding as u64;
+            if length == 0 {
+                return Ok(None);
             }
-            if magic[0] != 0 {
-                self.read_exact(&mut magic[1..])?;
+            if padding < length {
+                let mut magic = [0; 6];
+                self.read_exact(&mut magic)?;
                 return Ok(Some(magic));
             }
         }

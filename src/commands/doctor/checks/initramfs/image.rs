@@ -11,18 +11,18 @@ use std::process::{Command, Stdio};
 
 /// The parts of an image that Persona needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Contents {
+pub struct Contents {
     /// The fingerprint of its `persona`.
-    pub(super) binary: Option<u64>,
+    pub binary: Option<u64>,
     /// Its settings file.
-    pub(super) settings: Option<Vec<u8>>,
+    pub settings: Option<Vec<u8>>,
     /// Its kernel modules, with underscores in their names.
-    pub(super) modules: BTreeSet<String>,
+    pub modules: BTreeSet<String>,
 }
 
 /// Why an image could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// It does not exist.
     Absent,
     /// This user may not read it.
@@ -46,18 +46,40 @@ impl From<io::Error> for Unreadable {
 
 /// Reads an image to its end, keeping only the needed parts.
 pub(super) fn read(path: &Path) -> Result<Contents, Unreadable> {
-    let mut file = File::open(path)?;
-    let (start, size) = pe::initrd(&mut file)?;
+    let (mut contents, packed) = unpacked_part(&mut File::open(path)?)?;
+    if let Some(Packed { tool, offset }) = packed {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        unpack(tool, file, &mut contents)?;
+    }
+    Ok(contents)
+}
+
+/// The archive behind those that are not compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed {
+    /// The program that unpacks it.
+    pub tool: &'static str,
+    /// Where it begins in the file.
+    pub offset: u64,
+}
+
+/// The contents of an image's archives that are not compressed, and the compressed one behind them.
+///
+/// # Errors
+/// When it is no image.
+pub fn unpacked_part(file: &mut File) -> Result<(Contents, Option<Packed>), Unreadable> {
+    let (start, size) = pe::initrd(file)?;
     file.seek(SeekFrom::Start(start))?;
     let mut contents = Contents::default();
     let rest = archives(&mut Counted::new(&mut BufReader::new(file.take(size))), &mut |name, data| contents.visit(name, data))?;
-    let Rest::Other(magic, offset) = rest else { return Ok(contents) };
+    let Rest::Other(magic, offset) = rest else { return Ok((contents, None)) };
     let tool = tool(&magic).ok_or_else(|| Unreadable::Damaged("it is not an initramfs image of a known format".to_owned()))?;
-    let mut packed = File::open(path)?;
-    packed.seek(SeekFrom::Start(start + offset))?;
-    unpack(tool, packed, &mut contents)?;
-    Ok(contents)
+    Ok((contents, Some(Packed { tool, offset: start + offset })))
 }
+
+/// No image has more in it, in bytes: it is unpacked into memory.
+const MAX_UNPACKED: u64 = 4 << 30;
 
 /// Makes a program unpack the rest of the file, and reads its output.
 fn unpack(tool: &'static str, packed: File, contents: &mut Contents) -> Result<(), Unreadable> {
@@ -67,7 +89,9 @@ fn unpack(tool: &'static str, packed: File, contents: &mut Contents) -> Result<(
         _ => Unreadable::Damaged(format!("running {tool}: {error}")),
     })?;
     let read = match child.stdout.take() {
-        Some(output) => archives(&mut Counted::new(&mut BufReader::new(output)), &mut |name, data| contents.visit(name, data)),
+        Some(output) => {
+            archives(&mut Counted::new(&mut BufReader::new(output.take(MAX_UNPACKED))), &mut |name, data| contents.visit(name, data))
+        }
         None => Err(ErrorKind::BrokenPipe.into()),
     };
     // The pipe is closed by now, so it ends. Its exit status is ignored: some programs report trailing data as an error.
@@ -94,6 +118,9 @@ fn tool(magic: &[u8; 6]) -> Option<&'static str> {
 impl Contents {
     fn visit(&mut self, name: &str, data: &mut dyn Read) -> io::Result<()> {
         const MAX_BYTES: u64 = 1 << 20;
+        /// A kernel has fewer modules, and their names have at most 55 bytes (`MODULE_NAME_LEN`).
+        const MAX_MODULES: usize = 16 << 10;
+        const MAX_NAME: usize = 64;
         match name {
             "usr/bin/persona" => self.binary = Some(fingerprint(data)?),
             "etc/persona/persona.toml" => {
@@ -104,7 +131,7 @@ impl Contents {
             _ => {
                 // `usbhid.ko`, perhaps with `.zst` behind it.
                 let module = name.rsplit('/').next().and_then(|file| file.split_once(".ko")).map(|(module, _)| module.replace('-', "_"));
-                self.modules.extend(module);
+                self.modules.extend(module.filter(|module| module.len() <= MAX_NAME && self.modules.len() < MAX_MODULES));
             }
         }
         Ok(())
@@ -178,6 +205,17 @@ mod tests {
         let image = pe::tests::unified(&gzip(&archive(&FILES)));
         assert_eq!(read_bytes(&image), Ok(expected()));
         assert!(matches!(read_bytes(b"MZ, a program of old"), Err(Unreadable::Damaged(_))));
+    }
+
+    #[test]
+    fn endless_padding_and_endless_modules_take_neither_time_nor_memory() {
+        let name = |number: usize| format!("usr/lib/modules/{}/m{number}{}.ko", "x".repeat(100), "-".repeat(number % 80));
+        let names: Vec<String> = (0..40_000).map(name).collect();
+        let mut image = archive(&names.iter().map(|name| (name.as_str(), &b""[..])).collect::<Vec<_>>());
+        image.resize(64 << 20, 0);
+        let contents = read_bytes(&image).unwrap();
+        assert_eq!(contents.modules.len(), 16 << 10);
+        assert!(contents.modules.iter().all(|module| module.len() <= 64));
     }
 
     #[test]

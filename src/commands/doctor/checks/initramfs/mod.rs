@@ -1,7 +1,7 @@
 //! The initramfs that reserves legion's devices at the next boot: its configuration, and the contents of the images.
 
 mod cpio;
-mod image;
+pub mod image;
 mod mkinitcpio;
 mod pe;
 
@@ -62,7 +62,7 @@ impl Initramfs {
             has_hook: hooks.iter().any(|hook| paths.at(hook).exists()),
             images: images.collect(),
             is_hidden,
-            settings: file::read(paths.settings(), file::MAX_TEXT).ok(),
+            settings: file::read(paths.settings(), file::MAX_SETTINGS).ok(),
             binary: File::open(paths.program()).and_then(|mut file| fingerprint(&mut file)).ok(),
         }
     }

@@ -117,5 +117,8 @@ mod tests {
         assert_eq!(KernelCommandLine::read(&paths), KernelCommandLine::default());
         std::fs::create_dir_all(paths.kernel_command_line()).unwrap();
         assert!(matches!(KernelCommandLine::read(&paths).off, Some(Off::Doubt(_))));
+        std::fs::remove_dir(paths.kernel_command_line()).unwrap();
+        std::fs::write(paths.kernel_command_line(), "a ".repeat(64 << 10)).unwrap();
+        assert!(matches!(KernelCommandLine::read(&paths).off, Some(Off::Doubt(_))), "longer than any kernel's");
     }
 }

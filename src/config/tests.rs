@@ -127,6 +127,19 @@ fn a_persona_may_be_another_domain() {
 }
 
 #[test]
+fn settings_larger_than_any_are_not_read() {
+    let root = tempfile::tempdir().unwrap();
+    let paths = Paths::new(root.path(), None);
+    std::fs::create_dir_all(root.path().join("etc/persona")).unwrap();
+    let persona = "[[persona]]\nname = \"a\"\n";
+    let with_comment = |length: usize| format!("{persona}#{}\n", "-".repeat(length - persona.len() - 2));
+    std::fs::write(paths.settings(), with_comment(MAX_SETTINGS as usize)).unwrap();
+    assert_eq!(Settings::load(&paths).unwrap().personas.len(), 1);
+    std::fs::write(paths.settings(), with_comment(MAX_SETTINGS as usize + 1)).unwrap();
+    assert_eq!(Settings::load(&paths).unwrap_err().exit_code(), 1);
+}
+
+#[test]
 fn a_vanished_default_falls_back_to_the_first() {
     let settings = Settings::parse("[menu]\ndefault = \"last\"\n[[persona]]\nname = \"a\"\n[[persona]]\nname = \"b\"", "x").unwrap();
     assert_eq!(settings.default_persona(Some("b")).name, "b");

@@ -22,7 +22,7 @@ pub mod memory;
 pub mod network;
 pub mod preflight;
 pub mod qemu;
-mod rom;
+pub mod rom;
 mod status_reporter;
 mod stopping;
 pub mod topology;

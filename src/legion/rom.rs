@@ -22,7 +22,7 @@ const POINTER: usize = 0x18;
 ///
 /// # Errors
 /// When it cannot be read, is no ROM, or is for another maker's card: the guest would have no picture.
-pub(super) fn check(paths: &Paths, file: &Path, device: PciAddress, id: Option<PciId>) -> Result<()> {
+pub fn check(paths: &Paths, file: &Path, device: PciAddress, id: Option<PciId>) -> Result<()> {
     let doing = || format!("looking at {device}'s romfile {}", file.display());
     let rom = file::read(paths.at(file), MAX_ROM).context(doing)?;
     let refused = |reason: String, hint: &str| Err(Error::caused_by(doing(), reason).with_code("romfile-unusable").with_hint(hint));

@@ -62,7 +62,7 @@ impl AsFd for Uevents {
 impl Changes {
     /// A message is `ACTION@DEVPATH` and then `KEY=VALUE` strings, all ended by NUL (lib/kobject_uevent.c). Coldplug makes the kernel
     /// repeat thousands of events; those are marked (`SYNTH_UUID`), and contain nothing new.
-    fn note(&mut self, message: &[u8]) {
+    pub fn note(&mut self, message: &[u8]) {
         if message.split(|&byte| byte == 0).any(|field| field.starts_with(b"SYNTH_UUID=")) {
             return;
         }

@@ -29,7 +29,7 @@ impl Unit {
     }
 
     /// Reads what `systemctl show` prints.
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let get = |key: &str| text.lines().find_map(|line| line.split_once('=').filter(|(name, _)| *name == key)).map_or("", |pair| pair.1);
         let active = get("ActiveState").to_owned();
         let why = match (get("LoadState"), active.as_str()) {

@@ -8,5 +8,6 @@ mod links;
 mod lock;
 mod passthrough;
 mod pin;
+mod seeds;
 mod usage;
 mod writers;

@@ -18,9 +18,32 @@ const MAX_REPLY: usize = 1 << 16;
 #[derive(Debug)]
 pub(super) struct Agent {
     stream: UnixStream,
+    replies: Replies,
+}
+
+/// What the guest has sent since a question. The guest may be hostile.
+#[derive(Debug)]
+pub struct Replies {
     /// Distinguishes the answer to this question from late answers to earlier ones.
     id: u32,
     heard: Vec<u8>,
+}
+
+impl Replies {
+    /// None yet to the question of this number.
+    pub fn to(id: u32) -> Self {
+        Self { id, heard: Vec::new() }
+    }
+
+    /// Takes the next bytes; returns whether they complete the answer, once that is known.
+    pub fn feed(&mut self, bytes: &[u8]) -> Option<bool> {
+        self.heard.extend_from_slice(bytes);
+        let is_answer = |line: &[u8]| serde_json::from_slice(line).is_ok_and(|line: Value| line["return"] == self.id);
+        if self.heard.split_inclusive(|byte| *byte == b'\n').any(is_answer) {
+            return Some(true);
+        }
+        (self.heard.len() > MAX_REPLY).then_some(false)
+    }
 }
 
 impl Agent {
@@ -39,26 +62,22 @@ impl Agent {
             Ok(stream)
         };
         let asked = attempt().inspect_err(|error: &std::io::Error| log::debug!("asking the guest agent: {error}"));
-        asked.ok().map(|stream| Self { stream, id, heard: Vec::new() })
+        asked.ok().map(|stream| Self { stream, replies: Replies::to(id) })
     }
 
     /// Reads the available data; returns whether it was the answer, once that is known.
     pub(super) fn listen(&mut self) -> Option<bool> {
         let mut bytes = [0; 512];
         loop {
-            match self.stream.read(&mut bytes) {
+            let count = match self.stream.read(&mut bytes) {
                 Ok(0) => return Some(false),
-                Ok(count) => self.heard.extend_from_slice(&bytes[..count]),
+                Ok(count) => count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(_) => return Some(false),
-            }
-            let is_answer = |line: &[u8]| serde_json::from_slice(line).is_ok_and(|line: Value| line["return"] == self.id);
-            if self.heard.split_inclusive(|byte| *byte == b'\n').any(is_answer) {
-                return Some(true);
-            }
-            if self.heard.len() > MAX_REPLY {
-                return Some(false);
+            };
+            if let Some(is_answer) = self.replies.feed(&bytes[..count]) {
+                return Some(is_answer);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! legion run by Persona itself: QEMU's command line ([`argv()`]), its process, its monitor ([`qmp`]) and guest agent, its TPM, and the
 //! loop that supervises them.
 
-mod agent;
+pub mod agent;
 pub mod argv;
 mod process;
 pub mod qmp;

@@ -15,6 +15,8 @@ help:
 	@echo 'make check     formatting, clippy, and all tests that boot nothing'
 	@echo 'make test      everything that must hold, boots in QEMU included; SUITE=sid tests on the newest system'
 	@echo 'make bench     how fast and how small, against stated rivals'
+	@echo 'make fuzz      random bytes for every reader; FUZZ_SECONDS=30 each (needs nightly Rust)'
+	@echo 'make soak      commands broken off at random instants; SOAK_ROUNDS=2000, SOAK_SEED=1'
 	@echo 'make bless     recorded machines and golden files anew, to be looked at before they are committed'
 	@echo 'make build     the static binary: $(BINARY)'
 	@echo 'make manual    man pages, in target/manual'
@@ -114,6 +116,20 @@ bless:
 	PERSONA_BLESS=1 cargo test --locked --test host doctor
 	PERSONA_BLESS=1 cargo test --locked --test paint
 	PERSONA_BLESS=1 cargo test --locked --lib
+
+# Each reader of untrusted bytes under libFuzzer. `make check` feeds them the inputs of fuzz/seeds, without it.
+.PHONY: fuzz
+FUZZ_SECONDS = 30
+FUZZ_TARGETS =
+fuzz: helpers
+	$(MACHINE) fuzz --seconds '$(FUZZ_SECONDS)' $(FUZZ_TARGETS)
+
+# Commands killed at random instants, and with a disk that is full or fails (as root); then everything is checked.
+.PHONY: soak
+SOAK_ROUNDS = 2000
+SOAK_SEED = 1
+soak: helpers
+	$(MACHINE) soak --rounds '$(SOAK_ROUNDS)' --seed '$(SOAK_SEED)'
 
 bench: setup build
 	cargo run --release --quiet --locked -p persona-machine --bin machine -- bench

@@ -2,8 +2,9 @@
 
 use clap::{Parser, Subcommand};
 use persona::error::Result;
-use persona_machine::{Artifacts, Hardware, ImageKind, Log, Machine, Scenario, bench, demo, install_what_is_lacking};
+use persona_machine::{Artifacts, Hardware, ImageKind, Log, Machine, Scenario, bench, demo, fuzz, insert, install_what_is_lacking, soak};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,6 +28,31 @@ enum Command {
         /// What to measure; without a name everything
         subjects: Vec<String>,
     },
+    /// Feed random bytes to every reader, each for a while (needs a nightly toolchain)
+    Fuzz {
+        /// How long each, in seconds
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+        /// Which targets; without a name all
+        targets: Vec<String>,
+    },
+    /// Break off commands at random instants, and check what they leave
+    Soak {
+        /// How many commands
+        #[arg(long, default_value_t = 500)]
+        rounds: u32,
+        /// Chooses the commands
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Put a cartridge into the slot of a machine below a folder, as a launch does; what `soak` breaks off
+    #[command(hide = true)]
+    Insert {
+        /// The folder
+        root: PathBuf,
+        /// The cartridge
+        name: String,
+    },
     /// Boot, and say how to get in; ends when the machine is switched off
     Boot {
         /// Use the initramfs in which systemd runs
@@ -44,6 +70,9 @@ fn main() -> ExitCode {
         Command::Image => Artifacts::build(&Log::new("image")).map(drop),
         Command::Demo => demo(&mut std::io::stdout()),
         Command::Bench { subjects } => bench(&subjects, &mut std::io::stdout()),
+        Command::Fuzz { seconds, targets } => fuzz(seconds, &targets),
+        Command::Soak { rounds, seed } => soak(rounds, seed),
+        Command::Insert { root, name } => insert(&root, &name),
         Command::Boot { systemd, cmdline } => boot(systemd, &cmdline),
     };
     match outcome {

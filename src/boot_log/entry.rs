@@ -3,7 +3,7 @@
 use super::LogEvent;
 use crate::sys::logger::{EVENT_FIELD, EVENT_IDENTIFIER};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One of Persona's entries.
@@ -29,7 +29,7 @@ impl JournalEntry {
     pub fn read(output: &str, legion: Option<u32>) -> Vec<Self> {
         let mut entries: Vec<Self> = output.lines().filter_map(|line| Self::parse(line, legion)).collect();
         // journald stores the entries that the kernel log kept from the initramfs after entries that it received itself.
-        let mut boots: HashMap<String, usize> = HashMap::new();
+        let mut boots: BTreeMap<String, usize> = BTreeMap::new();
         for entry in &entries {
             let next = boots.len();
             boots.entry(entry.boot.clone()).or_insert(next);

@@ -18,7 +18,7 @@ pub use run::{End, Run};
 use crate::state::Phase;
 use crate::sys::time::moment;
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The log of one boot.
@@ -54,7 +54,7 @@ impl BootLog {
     /// boots' numbers by their IDs.
     pub fn all(entries: &[JournalEntry], numbers: &[(i64, String)]) -> Vec<Self> {
         let mut logs: Vec<Builder> = Vec::new();
-        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for entry in entries {
             let index = *places.entry(&entry.boot).or_insert_with(|| {
                 logs.push(Builder::new(entry, numbers));

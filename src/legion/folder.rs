@@ -2,6 +2,7 @@
 
 use crate::error::{Context, Result};
 use crate::sys::paths::Paths;
+use crate::sys::tree;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::fchown;
@@ -12,7 +13,7 @@ use std::path::Path;
 /// # Errors
 /// When it cannot be made or emptied.
 pub fn provide(paths: &Paths, user: u32, group: u32) -> Result<()> {
-    let path = paths.legion_dir();
+    let path = tree::entry(&paths.legion_dir()).into_owned();
     let attempt = || {
         fs::create_dir_all(&path)?;
         // The folder above is root's: no other user can put a link in its place.

@@ -178,7 +178,10 @@ pub(super) fn foreign_image(mut data: &[u8]) {
         let file = fs::File::options().write(true).open(bench.path("image")).expect("it was just written");
         file.set_len(data.len() as u64 + hole).expect("room for a hole");
         // A refusal is as good.
-        let _ = foreign::examine(&bench.path("image"));
+        let path = bench.path("image");
+        for others in [foreign::Others::None, foreign::Others::Backing] {
+            let _ = std::fs::File::open(&path).map(|file| foreign::examine(&path, &file, others));
+        }
     });
 }
 

@@ -112,7 +112,7 @@ impl Damage {
                 Ok(if output(spawn(strace)?)?.status.success() { "succeeded" } else { "failed" })
             }
             Self::FullDisk => {
-                fill(bench, random.below(1 << 20)).context(|| "filling the disk".to_owned())?;
+                fill(bench, random.below(1 << 18)).context(|| "filling the disk".to_owned())?;
                 let outcome = output(spawn(command)?);
                 fs::remove_file(bench.path("images/filler")).context(|| "making room".to_owned())?;
                 ended(&outcome?)

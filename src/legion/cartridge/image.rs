@@ -2,9 +2,8 @@
 
 use super::layers::Layer;
 use super::qemu_img::{Given, QemuImg, Share, Task};
-use crate::error::{Context, Result};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use crate::error::{Context, Error, Result};
+use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -15,33 +14,28 @@ const NO_COPY_ON_WRITE: &str = "nocow=on";
 pub type Progress<'a> = dyn FnMut(&str, f64) + 'a;
 
 /// What `qemu-img info` says about an image.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Info {
     /// The disk's size in bytes.
-    #[serde(rename = "virtual-size")]
     pub(super) size: u64,
-    /// The snapshots inside.
-    #[serde(default)]
-    pub(super) snapshots: Vec<InternalSnapshot>,
+    /// The names of the snapshots inside.
+    pub(super) snapshots: Vec<String>,
 }
 
-/// A snapshot inside an image.
-#[derive(Debug, Deserialize)]
-pub(super) struct InternalSnapshot {
-    pub(super) name: String,
+impl Info {
+    fn read(said: &str, doing: &str) -> Result<Self> {
+        let snapshots = answer(said, doing)?["snapshots"].as_array().cloned().unwrap_or_default();
+        let names = snapshots.iter().filter_map(|snapshot| snapshot["name"].as_str().map(str::to_owned));
+        Ok(Self { size: number(said, "virtual-size", doing)?, snapshots: names.collect() })
+    }
 }
 
-/// What `qemu-img check` says.
-#[derive(Deserialize)]
-struct Checked {
-    #[serde(rename = "image-end-offset")]
-    end: u64,
+fn answer(said: &str, doing: &str) -> Result<Value> {
+    serde_json::from_slice(said.as_bytes()).context(|| format!("{doing}: reading the answer of qemu-img"))
 }
 
-/// What `qemu-img measure` says.
-#[derive(Deserialize)]
-struct Measure {
-    required: u64,
+fn number(said: &str, key: &str, doing: &str) -> Result<u64> {
+    answer(said, doing)?[key].as_u64().ok_or_else(|| Error::new(format!("{doing}: qemu-img does not tell {key}")))
 }
 
 /// A blank image of `size` bytes.
@@ -75,9 +69,9 @@ impl<'a> Image<'a> {
 
     /// No file is opened because a header names it.
     fn operand(self) -> String {
-        let node = |format: &str, file: &Given, backing: Value| json!({ "driver": format, "file": file.node(), "backing": backing });
-        let backing = self.below.iter().rev().fold(Value::Null, |backing, layer| node(layer.format, &layer.file, backing));
-        operand(&node(self.format, self.file, backing))
+        let none = "null".to_owned();
+        let backing = self.below.iter().rev().fold(none, |backing, layer| node(layer.format, &layer.file.node(), &backing));
+        operand(&node(self.format, &self.file.node(), &backing))
     }
 
     fn files(self) -> impl Iterator<Item = &'a Given> {
@@ -92,7 +86,7 @@ impl<'a> Image<'a> {
     pub(super) fn info(self) -> Result<Info> {
         // This opens no backing file, and refuses a description of one.
         let said = Image { below: &[], ..self }.ask("looking at the image", &["info", "--output=json"])?;
-        serde_json::from_str(&said).context(|| self.doing("looking at the image"))
+        Info::read(&said, &self.doing("looking at the image"))
     }
 
     /// Checks that it is consistent and whole.
@@ -103,8 +97,7 @@ impl<'a> Image<'a> {
     /// How many bytes a copy in another format takes at most, not counting zero blocks.
     pub(super) fn measure(self, wanted: &str) -> Result<u64> {
         let said = self.ask("measuring the image", &["measure", "--output=json", "-O", wanted])?;
-        let Measure { required } = serde_json::from_str(&said).context(|| self.doing("measuring the image"))?;
-        Ok(required)
+        number(&said, "required", &self.doing("measuring the image"))
     }
 
     /// Copies it into an empty file, leaving out zero blocks.
@@ -136,8 +129,8 @@ pub(super) struct Difference<'a> {
 
 impl Difference<'_> {
     /// The bytes of the changed image. What the headers say about other files is not followed.
-    fn bytes(self) -> Value {
-        json!({ "driver": "qcow2", "file": self.changes.node(), "backing": { "driver": "raw", "file": self.image.node() } })
+    fn bytes(self) -> String {
+        node("qcow2", &self.changes.node(), &node("raw", &self.image.node(), "null"))
     }
 
     fn doing(self) -> String {
@@ -149,7 +142,7 @@ impl Difference<'_> {
     }
 
     fn on_changed(self, arguments: &[&str]) -> Result<String> {
-        self.run(arguments, &[operand(&json!({ "driver": "qcow2", "file": self.bytes(), "backing": null })).as_ref()])
+        self.run(arguments, &[operand(&node("qcow2", &self.bytes(), "null")).as_ref()])
     }
 
     /// Changes the snapshots: `-c` creates, `-a` restores, `-d` deletes.
@@ -159,15 +152,14 @@ impl Difference<'_> {
 
     /// Whether the changed image contains a snapshot of that name.
     pub(super) fn has_snapshot(self, name: &str) -> Result<bool> {
-        let Info { snapshots, .. } = serde_json::from_str(&self.on_changed(&["info", "--output=json"])?).context(|| self.doing())?;
-        Ok(snapshots.iter().any(|snapshot| snapshot.name == name))
+        let Info { snapshots, .. } = Info::read(&self.on_changed(&["info", "--output=json"])?, &self.doing())?;
+        Ok(snapshots.iter().any(|snapshot| snapshot == name))
     }
 
     /// Frees clusters that nothing references, and checks that the changed image is consistent. Returns how many bytes of it are in use.
     pub(super) fn check(self) -> Result<u64> {
         let said = self.on_changed(&["check", "--output=json", "-r", "leaks"])?;
-        let Checked { end } = serde_json::from_str(&said).context(|| self.doing())?;
-        Ok(end)
+        number(&said, "image-end-offset", &self.doing())
     }
 
     /// Sets the length of the changed image, in bytes: what is beyond is not in use.
@@ -182,7 +174,12 @@ impl Difference<'_> {
     }
 }
 
-/// A description of a block device as an argument of `qemu-img`.
-fn operand(node: &Value) -> String {
+/// QEMU's description of an image as a block device, in JSON. `file` and `backing` are descriptions too; nothing in them needs escapes.
+fn node(format: &str, file: &str, backing: &str) -> String {
+    format!(r#"{{"driver":"{format}","file":{file},"backing":{backing}}}"#)
+}
+
+/// Such a description as an argument of `qemu-img`.
+fn operand(node: &str) -> String {
     format!("json:{node}")
 }

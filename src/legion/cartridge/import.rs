@@ -90,9 +90,8 @@ impl Shelf<'_> {
 fn note_snapshots(image: Image<'_>) -> Result<()> {
     let snapshots = image.info()?.snapshots;
     if !snapshots.is_empty() {
-        let names: Vec<_> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).take(MAX_NAMES).collect();
         let more = if snapshots.len() > MAX_NAMES { ", ..." } else { "" };
-        let (count, path, names) = (snapshots.len(), image.file.path().display(), names.join(", "));
+        let (count, path, names) = (snapshots.len(), image.file.path().display(), snapshots[..snapshots.len().min(MAX_NAMES)].join(", "));
         log::warn!("{count} snapshots inside {path} are not copied: {names}{more}");
     }
     Ok(())

@@ -10,7 +10,6 @@ use crate::sys::account::Account;
 use crate::sys::paths::Paths;
 use crate::sys::syscalls::{self, Limits, confine, die_with_us};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -193,10 +192,11 @@ impl Given {
         format!("/proc/self/fd/{}", self.file.as_raw_fd())
     }
 
-    /// Its bytes, as QEMU's description of a block device.
-    pub(super) fn node(&self) -> Value {
+    /// Its bytes, as QEMU's description of a block device, in JSON.
+    pub(super) fn node(&self) -> String {
         let is_device = self.file.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device());
-        json!({ "driver": if is_device { "host_device" } else { "file" }, "filename": self.name() })
+        let driver = if is_device { "host_device" } else { "file" };
+        format!(r#"{{"driver":"{driver}","filename":"{}"}}"#, self.name())
     }
 }
 

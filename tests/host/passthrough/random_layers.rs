@@ -6,6 +6,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
+/// Where cartridges are, if they have a file system of their own.
+pub(crate) const SHELF: &str = "/media/games/cartridges";
+
+/// What lies on a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    Root,
+    Swap,
+    Cartridges,
+}
+
 /// What lies on disks, from below.
 #[derive(Debug, Clone)]
 pub(crate) struct Stack {
@@ -67,11 +78,11 @@ impl<'a> Volumes<'a> {
         Self { tree, disks: 0, mapped: 0, raids: 0 }
     }
 
-    /// Puts the root file system or swap on disks of these controllers.
-    pub(crate) fn put(&mut self, stack: &Stack, on: &BTreeSet<&(Kind, String)>, is_root: bool) {
+    /// Puts one of the host's uses on disks of these controllers.
+    pub(crate) fn put(&mut self, stack: &Stack, on: &BTreeSet<&(Kind, String)>, what: Use) {
         let mut names: Vec<String> = on.iter().map(|(kind, path)| self.disk(*kind, path, stack.partitioned)).collect();
         let mut layers = stack.layers.clone();
-        let is_btrfs = is_root && stack.is_btrfs;
+        let is_btrfs = what != Use::Swap && stack.is_btrfs;
         if !is_btrfs {
             layers.push(Layer::Lvm);
         }
@@ -88,16 +99,19 @@ impl<'a> Volumes<'a> {
         }
         let name = &names[0];
         let source = match name.strip_prefix("dm-") {
-            Some(number) if is_root => format!("/dev/mapper/volume{number}"),
+            Some(number) if what != Use::Swap => format!("/dev/mapper/volume{number}"),
             _ => format!("/dev/{name}"),
         };
-        match (is_root, is_btrfs) {
-            (true, true) => {
-                self.tree.btrfs("8c1f", &names.iter().map(String::as_str).collect::<Vec<_>>());
-                self.tree.mount("0:40", "/", "btrfs", &source);
-            }
-            (true, false) => self.tree.mount(&format!("254:{}", name.trim_start_matches("dm-")), "/", "ext4", &source),
-            (false, _) => self.tree.swap(&source),
+        let (point, uuid, number) = match what {
+            Use::Root => ("/", "8c1f", "0:40"),
+            Use::Cartridges => ("/media/games", "77aa", "0:41"),
+            Use::Swap => return self.tree.swap(&source),
+        };
+        if is_btrfs {
+            self.tree.btrfs(uuid, &names.iter().map(String::as_str).collect::<Vec<_>>());
+            self.tree.mount(number, point, "btrfs", &source);
+        } else {
+            self.tree.mount(&format!("254:{}", name.trim_start_matches("dm-")), point, "ext4", &source);
         }
     }
 

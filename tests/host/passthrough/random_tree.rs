@@ -1,6 +1,6 @@
 //! Machines at random, of which it is known what carries what.
 
-use super::random_layers::{Route, Stack, Volumes, route, stack};
+use super::random_layers::{Route, SHELF, Stack, Use, Volumes, route, stack};
 use super::{Tree, at};
 use persona::sys::pci::PciAddress;
 use persona_recorded::Function;
@@ -15,6 +15,8 @@ pub(crate) struct Spec {
     slots: Vec<Slot>,
     root: Stack,
     swap: Option<Stack>,
+    /// What cartridges are on, where people mount removable disks.
+    cartridges: Option<Stack>,
     route: Route,
     /// By picks of USB functions; `None` is a keyboard that is no USB device.
     keyboards: Vec<Option<usize>>,
@@ -53,7 +55,7 @@ enum Had {
 /// What the machine's parts carry, whatever anybody finds out by reading it.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
-    /// Under `/` or swap, or on the way of the default route.
+    /// Under `/`, swap or cartridges, or on the way of the default route.
     pub(crate) needed: BTreeSet<PciAddress>,
     /// Those of them that hang on a USB controller: invisible before it has a driver.
     pub(crate) by_usb: BTreeSet<PciAddress>,
@@ -69,11 +71,12 @@ pub(crate) fn spec() -> impl Strategy<Value = Spec> {
         |(kind, functions, group, is_isolated, below_switch, had)| Slot { kind, functions, group, is_isolated, below_switch, had },
     );
     let keyboards = vec(option::weighted(0.8, any::<usize>()), 0..3);
-    (vec(slot, 2..6), stack(), option::of(stack()), route(), keyboards).prop_map(|(mut slots, root, swap, route, keyboards)| {
+    let volumes = (stack(), option::of(stack()), option::of(stack()));
+    (vec(slot, 2..6), volumes, route(), keyboards).prop_map(|(mut slots, (root, swap, cartridges), route, keyboards)| {
         // There is something to hold the system and to reach it by.
         slots[0].kind = Kind::Nvme;
         slots[1].kind = Kind::Network;
-        Spec { slots, root, swap, route, keyboards }
+        Spec { slots, root, swap, cartridges, route, keyboards }
     })
 }
 
@@ -99,7 +102,8 @@ impl Spec {
         truth.functions = of(&|_| true).iter().map(|(_, path)| address(path)).collect();
         let disks = of(&|kind| matches!(kind, Kind::Nvme | Kind::Sata | Kind::Usb));
         let mut volumes = Volumes::new(tree);
-        for (stack, is_root) in [(Some(&self.root), true), (self.swap.as_ref(), false)] {
+        let uses = [(Some(&self.root), Use::Root), (self.swap.as_ref(), Use::Swap), (self.cartridges.as_ref(), Use::Cartridges)];
+        for (stack, what) in uses {
             let Some(stack) = stack else { continue };
             let on: BTreeSet<&(Kind, String)> = stack.on.iter().map(|pick| &disks[pick % disks.len()]).collect();
             for (kind, path) in &on {
@@ -108,7 +112,10 @@ impl Spec {
                     truth.by_usb.insert(address(path));
                 }
             }
-            volumes.put(stack, &on, is_root);
+            volumes.put(stack, &on, what);
+        }
+        if self.cartridges.is_some() {
+            tree.file("etc/persona/persona.toml", format!("[legion]\ncartridges = \"{SHELF}\"\n[[persona]]\nname = \"a\"\n"));
         }
         let cards = of(&|kind| kind == Kind::Network);
         let on: BTreeSet<&String> = self.route.on.iter().map(|pick| &cards[pick % cards.len()].1).collect();

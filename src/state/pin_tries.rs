@@ -9,23 +9,21 @@
 
 use super::record;
 use crate::config::pin::Tries;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sys::atomic;
 use crate::sys::file_lock::{FileLock, LOCK_TIMEOUT};
 use crate::sys::paths::Paths;
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The wrong tries since the last right one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PinTries {
     /// How many.
     wrong: u32,
     /// When the last one was, in seconds since the epoch by the machine's clock, which may be wrong.
     at: u64,
     /// A right PIN was entered where the record in `/var/lib/persona` could not be changed: its tries no longer count. Only in `/run`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     was_right: bool,
 }
 
@@ -45,8 +43,18 @@ impl PinTries {
 
     /// All of them in the lasting record.
     fn write(self, paths: &Paths) -> Result<()> {
-        record::write_toml(&paths.pin_tries(), &self)?;
+        record::write_text(&paths.pin_tries(), &self.text())?;
         atomic::remove(&paths.pin_tries_of_boot())
+    }
+
+    /// The record: TOML, of which these three lines are all that is ever written.
+    fn text(self) -> String {
+        format!("wrong = {}\nat = {}\nwas_right = {}\n", self.wrong, self.at, self.was_right)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('=').map(str::trim));
+        Some(Self { wrong: value("wrong")?.parse().ok()?, at: value("at")?.parse().ok()?, was_right: value("was_right") == Some("true") })
     }
 
     fn read(paths: &Paths, host_is_there: bool) -> Self {
@@ -68,7 +76,7 @@ impl PinTries {
         let counted = |tries: Self| Self { wrong: tries.wrong.saturating_add(1), at: seconds(now), ..tries };
         let written = if host_is_there { counted(Self::read(paths, true)).write(paths).map_err(Some) } else { Err(None) };
         let Err(error) = written else { return Ok(()) };
-        record::write_toml(&paths.pin_tries_of_boot(), &counted(read(&paths.pin_tries_of_boot()).0))?;
+        record::write_text(&paths.pin_tries_of_boot(), &counted(read(&paths.pin_tries_of_boot()).0).text())?;
         error.map_or(Ok(()), Err)
     }
 
@@ -81,7 +89,7 @@ impl PinTries {
         match removed {
             Ok(()) => atomic::remove(&paths.pin_tries_of_boot()),
             Err(error) => {
-                record::write_toml(&paths.pin_tries_of_boot(), &Self { was_right: true, ..Self::default() })?;
+                record::write_text(&paths.pin_tries_of_boot(), &Self { was_right: true, ..Self::default() }.text())?;
                 error.map_or(Ok(()), Err)
             }
         }
@@ -101,8 +109,12 @@ impl PinTries {
 
 /// A record, and whether it is known. A missing one is known.
 fn read(path: &Path) -> (PinTries, bool) {
-    match record::read_toml(path) {
-        Ok(tries) => (tries.unwrap_or_default(), true),
+    let tries = record::read_text(path, None).and_then(|text| match text {
+        None => Ok(PinTries::default()),
+        Some(text) => PinTries::parse(&text).ok_or_else(|| Error::new(format!("{} is no count of wrong PINs", path.display()))),
+    });
+    match tries {
+        Ok(tries) => (tries, true),
         Err(error) => {
             log::warn!("the number of wrong PINs is not known: {error}");
             (PinTries::default(), false)

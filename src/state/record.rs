@@ -17,11 +17,16 @@ use std::path::Path;
 /// # Errors
 /// When the folder cannot be made or written to.
 pub(crate) fn write_toml(path: &Path, record: &impl Serialize) -> Result<()> {
+    write_text(path, &document::write(record)?)
+}
+
+/// The part of [`write_toml`] that is the same for all records.
+pub(super) fn write_text(path: &Path, text: &str) -> Result<()> {
     let path = &tree::entry(path);
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).context(|| format!("creating the folder {}", folder.display()))?;
     }
-    write(path, document::write(record)?.as_bytes())
+    write(path, text.as_bytes())
 }
 
 /// Reads a record that only the owner of its folder may have written; `None` when there is no such file.
@@ -37,6 +42,14 @@ pub(crate) fn read_toml<R: DeserializeOwned>(path: &Path) -> Result<Option<R>> {
 /// # Errors
 /// As [`read_toml`].
 pub(crate) fn read_toml_of<R: DeserializeOwned>(path: &Path, writer: Option<u32>) -> Result<Option<R>> {
+    match read_text(path, writer)? {
+        Some(text) => document::read(&text, &path.display().to_string()).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The part of [`read_toml_of`] that is the same for all records.
+pub(super) fn read_text(path: &Path, writer: Option<u32>) -> Result<Option<String>> {
     let text = || {
         let owner = tree::entry(path).parent().map(fs::metadata).transpose()?.map(|folder| folder.uid());
         let owners: Vec<u32> = owner.into_iter().chain(writer).collect();
@@ -44,10 +57,7 @@ pub(crate) fn read_toml_of<R: DeserializeOwned>(path: &Path, writer: Option<u32>
     };
     match text() {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        text => {
-            let text = text.context(|| format!("reading {}", path.display()))?;
-            document::read(&text, &path.display().to_string()).map(Some)
-        }
+        text => text.context(|| format!("reading {}", path.display())).map(Some),
     }
 }
 

@@ -25,11 +25,13 @@ help:
 	@echo 'make lint      formatting, clippy, rustdoc'
 
 # Where a crate or this folder lies is not in the program: two builds anywhere by one compiler are the same, byte for byte.
-REMAP = target.$(TARGET).rustflags = ['--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src=.', '--remap-path-prefix=$(CURDIR)=.']
+FLAGS = '--remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}/registry/src=.', '--remap-path-prefix=$(CURDIR)=.'
 
-# GNU ld, unlike LLD, warns where a function of the C library needs shared libraries after all.
+# GNU ld, unlike LLD, warns where a function of the C library needs shared libraries after all. The program ends at a panic, so it needs no
+# table for finding its way back.
 build:
-	cargo --config "$(REMAP)" rustc --release --locked --bin persona -- -C linker-features=-lld -C link-arg=-Wl,--fatal-warnings
+	cargo --config "target.$(TARGET).rustflags = [$(FLAGS)]" rustc --release --locked --bin persona -- \
+		-C linker-features=-lld -C link-arg=-Wl,--fatal-warnings -C link-arg=-Wl,--no-eh-frame-hdr
 
 # Man pages, made from the definition of the command line.
 .PHONY: manual

@@ -1,6 +1,7 @@
 //! Prints the licences of all that is linked into the program: crates as their packages carry them, and the fonts' one. `make licences` runs
 //! it. It is no part of the program.
 
+use persona::sys::file;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -65,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     packages.sort_by_key(|package| (&package.name, &package.version));
 
     let mut out = stdout().lock();
-    let fonts = fs::read_to_string(here.join("src/paint/fonts/LICENSE-OFL.txt"))?;
+    let fonts = file::read_text(here.join("src/paint/fonts/LICENSE-OFL.txt"))?;
     writeln!(out, "persona contains these fonts and crates.\n\n==== Inter, JetBrains Mono (OFL-1.1)\n\n{}", fonts.trim_end())?;
     for package in packages {
         let license = package.license.as_deref().unwrap_or("see below");
@@ -107,5 +108,5 @@ fn texts(folder: &Path) -> std::io::Result<Vec<String>> {
         }
     }
     files.sort();
-    files.into_iter().map(fs::read_to_string).collect()
+    files.into_iter().map(file::read_text).collect()
 }

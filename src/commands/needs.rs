@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::menu::gallery;
 use crate::passthrough::{Machine, Needs, Plan, PlanStage};
 use crate::sys::paths::Paths;
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 use std::io::Write;
 
@@ -37,6 +38,6 @@ pub fn files(paths: &Paths, out: &mut dyn Write) -> Result<()> {
         Emblem::Initial | Emblem::BuiltIn(_) => None,
     });
     let emblems = emblems.filter(|path| gallery::load(paths, [&Emblem::Png((*path).clone())]).1.is_empty());
-    let listed: BTreeSet<String> = font.chain(emblems).map(|path| format!("{}\n", path.display())).collect();
+    let listed: BTreeSet<String> = set_of(font.chain(emblems).map(|path| format!("{}\n", path.display())));
     print(out, &listed.into_iter().collect::<String>())
 }

@@ -50,7 +50,7 @@ fn nodes(paths: &Paths) -> impl Iterator<Item = (PathBuf, Node)> {
     let names = |folder: &Path| -> Vec<String> {
         let entries = read_dir(folder).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.sort();
+        names.sort_unstable();
         names
     };
     let class = paths.drm_class();

@@ -5,6 +5,7 @@ use super::machine::{Function, Machine};
 use crate::sys::file;
 use crate::sys::paths::Paths;
 use crate::sys::pci::{PciAddress, PciId};
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 
 /// The extended capability of Access Control Services.
@@ -70,7 +71,7 @@ pub(super) fn neighbours(address: PciAddress, machine: &Machine) -> BTreeSet<Pci
     let (Some(_), Some(own)) = (&machine.acs_override, machine.function(address)) else { return BTreeSet::new() };
     let domain = domain(own, machine);
     let same = |other: &&Function| !other.is_bridge() && other.address != address && self::domain(other, machine) == domain;
-    machine.functions.values().filter(same).map(|other| other.address).collect()
+    set_of(machine.functions.values().filter(same).map(|other| other.address))
 }
 
 /// What a function shares with everything that it is not isolated from.

@@ -4,6 +4,7 @@ use super::machine::{Function, Machine};
 use super::warning::Warning;
 use crate::config::{BindTime, Passthrough};
 use crate::sys::pci::{PciAddress, PciId};
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 
 /// Listed devices and all functions that go with them: the members of their IOMMU groups, and for a graphics card the other functions of
@@ -97,7 +98,7 @@ fn merged<'a>(listed: &'a [Passthrough], machine: &Machine) -> Vec<(Vec<&'a Pass
 /// USB and USB-C controllers) stays with the host. Other devices of one slot are separate: a Ryzen's USB controllers share theirs with its
 /// security processor, and its graphics (another vendor ID) with both.
 fn reach(listed: PciAddress, machine: &Machine) -> BTreeSet<PciAddress> {
-    let mut reached = BTreeSet::from([listed]);
+    let mut reached = set_of([listed]);
     let mut open = vec![listed];
     while let Some(function) = open.pop().and_then(|address| machine.function(address)) {
         let goes_along = |other: &&Function| !other.is_bridge() && (is_in_group(function, other) || other.is_part_of_card(function));

@@ -14,6 +14,7 @@ use crate::sys::kernel_parameters::{self, Parameter};
 use crate::sys::paths::Paths;
 use crate::sys::pci::{PciAddress, PciId};
 use crate::sys::root;
+use crate::sys::set::set_of;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ impl Machine {
         for (physical, duties) in needed {
             if let Some(function) = functions.get_mut(&physical) {
                 function.duties.extend(duties);
-                function.duties.sort();
+                function.duties.sort_unstable();
                 function.duties.dedup();
             }
         }
@@ -206,7 +207,7 @@ fn is_on_bluetooth(path: &Path) -> bool {
 /// The nearest PCI function above each Bluetooth adapter.
 fn bluetooth_adapters(paths: &Paths, tree: &Tree) -> BTreeSet<PciAddress> {
     let adapters = fs::read_dir(paths.bluetooth_class()).into_iter().flatten().flatten();
-    adapters.filter_map(|adapter| tree.functions_in(&tree.entry(&adapter.path())?).last().copied()).collect()
+    set_of(adapters.filter_map(|adapter| tree.functions_in(&tree.entry(&adapter.path())?).last().copied()))
 }
 
 /// Whether an input device has all letter keys. `capabilities/key` is a bit map in hexadecimal words, the highest first;

@@ -10,6 +10,7 @@ use super::warning::Warning;
 use crate::config::{BindTime, Display, Settings};
 use crate::state::{BoundDevice, BoundDevices};
 use crate::sys::pci::PciAddress;
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 
 /// What to do, or why nothing is done.
@@ -103,7 +104,7 @@ impl Plan {
     /// The IOMMU groups of all bound functions, ascending.
     pub fn groups(&self) -> BTreeSet<u32> {
         let bound = |member: &&Member| self.bind.iter().any(|(address, _)| *address == member.address);
-        self.members().filter(bound).filter_map(|member| member.group).collect()
+        set_of(self.members().filter(bound).filter_map(|member| member.group))
     }
 }
 
@@ -205,7 +206,7 @@ fn displays(wish: Display, machine: &Machine, closures: &[Closure]) -> Vec<PciAd
             if free.iter().any(|function| function.has_outputs()) {
                 free.retain(|function| function.has_outputs());
             }
-            free.sort_by_key(|function| (!function.boot_vga, function.address));
+            free.sort_unstable_by_key(|function| (!function.boot_vga, function.address));
             free.into_iter().map(|function| function.address).collect()
         }
     }
@@ -236,7 +237,7 @@ fn launch_steps(bind: &[(PciAddress, BindTime)], machine: &Machine) -> Vec<Step>
         }
         steps.push(Step::Verify(function.address));
     }
-    let groups: BTreeSet<u32> = functions().filter_map(|function| function.iommu_group).collect();
+    let groups: BTreeSet<u32> = set_of(functions().filter_map(|function| function.iommu_group));
     steps.extend(groups.into_iter().map(Step::VerifyGroup));
     steps
 }

@@ -18,6 +18,7 @@ pub mod paths;
 pub mod pci;
 pub mod poll;
 pub mod root;
+pub mod set;
 pub mod style;
 pub mod syscalls;
 pub mod systemd;

@@ -83,7 +83,7 @@ fn cartridges(paths: &Paths) -> Vec<CartridgeFacts> {
             Some(CartridgeFacts { name: entry.file_name().into_string().ok()?, has_tpm: entry.path().join("tpm").is_dir() })
         })
         .collect();
-    found.sort_by(|one, other| one.name.cmp(&other.name));
+    found.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     found
 }
 

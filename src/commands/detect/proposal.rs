@@ -69,13 +69,13 @@ fn cards(machine: &Machine, facts: &DetectedFacts, left: &mut Vec<String>) -> Op
         ));
         return None;
     }
-    let (mut candidates, integrated): (Vec<&Function>, Vec<&Function>) = all.iter().rev().partition(|card| !is_integrated(card, machine));
+    let (candidates, integrated): (Vec<&Function>, Vec<&Function>) = all.iter().rev().partition(|card| !is_integrated(card, machine));
     if candidates.is_empty() && !integrated.is_empty() {
         left.push("no graphics card can be legion's: all of them are part of the processor".to_owned());
     }
     // In reverse: the menu's best card is the last one to give to legion. Cards with outputs come first: games need a monitor.
-    candidates.sort_by_key(|card| !card.has_outputs());
-    candidates.into_iter().find_map(|card| {
+    let (with_outputs, without): (Vec<&Function>, Vec<&Function>) = candidates.into_iter().partition(|card| card.has_outputs());
+    with_outputs.into_iter().chain(without).find_map(|card| {
         let mut others = all.iter().copied().filter(|other| !other.address.same_slot(card.address));
         let display = others.clone().find(|other| other.has_outputs()).or_else(|| others.next().filter(|_| card.has_outputs()))?;
         let members = plan(machine, display.address, &[Proposed::new(card.address, "")]);
@@ -129,7 +129,7 @@ fn check(machine: &Machine, display: PciAddress, others: &[&Proposed], proposed:
 /// All graphics cards, the best for the menu first, the best for legion last.
 fn ranked_displays<'a>(machine: &'a Machine, facts: &DetectedFacts) -> Vec<&'a Function> {
     let mut cards: Vec<&Function> = machine.functions.values().filter(|function| function.is_display()).collect();
-    cards.sort_by_key(|card| {
+    cards.sort_unstable_by_key(|card| {
         let fact = fact(card, facts);
         (
             !card.has_outputs(),
@@ -193,7 +193,7 @@ fn usb(machine: &Machine, display: Option<&Proposed>, card: Option<&Proposed>, l
         |controller: &Function| plan(machine, display.address, &[card.clone(), Proposed::new(controller.address, "")]).members().count();
     // A USB controller on another graphics card is not suitable for a keyboard.
     let beside_display = |controller: &Function| machine.functions.values().any(|other| controller.is_part_of_card(other));
-    controllers.sort_by_key(|controller| {
+    controllers.sort_unstable_by_key(|controller| {
         let has_disks = !controller.disks.is_empty();
         (beside_display(controller), has_disks, controller.keyboards == 0, members(controller), controller.address)
     });

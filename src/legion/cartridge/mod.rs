@@ -8,7 +8,7 @@
 //! | `install.iso` | what a blank disk is installed from, until it boots by itself ([`install`]) | root's; legion may read it |
 //! | `snapshots/LABEL/` | saved variables and TPM state; the saved disk too if it is a raw one ([`snapshot`]) | root's |
 //! | `restoring` | a link to the label of a restore that has begun; the cartridge cannot be used until it is completed | root's |
-//! | `disk.changes`, `disk.changing` | a change to the snapshots inside the disk, and the disk until it is complete ([`changes`]) | root's |
+//! | `disk.changes`, `disk.changing` | a change to the snapshots inside the disk, and the disk until it is complete (`changes`) | root's |
 //! | `last-run` | its modification time is the time of the last run | root's |
 //!
 //! A [`Shelf`] is the folder of all cartridges. A cartridge being created or removed there is called `.partial-NAME` ([`partial`]); one

@@ -1,6 +1,6 @@
 //! Snapshots: disk, UEFI variables and TPM state, saved together and restored together.
 //!
-//! A qcow2 disk keeps its snapshots inside, under the name `persona-LABEL`, and is changed as [`changes`] says; a raw image is cloned, on
+//! A qcow2 disk keeps its snapshots inside, under the name `persona-LABEL`, and is changed as `changes` says; a raw image is cloned, on
 //! file systems that can.
 //! Variables and TPM state are copied. The folder `snapshots/LABEL` makes a snapshot valid: it is created last when saving, and removed
 //! first when forgetting. A restore first creates the link `restoring`: until all three parts are restored, the cartridge cannot be

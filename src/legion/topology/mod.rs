@@ -121,7 +121,7 @@ fn caches(folder: &Path) -> Vec<String> {
     let shape = |cache: &Path| SHAPE.map(|file| file::read_text(cache.join(file)).unwrap_or_default().trim().to_owned()).join(" ");
     let mut found: Vec<String> =
         (0..8).map(|index| folder.join(format!("index{index}"))).filter(|cache| cache.exists()).map(|cache| shape(&cache)).collect();
-    found.sort();
+    found.sort_unstable();
     found
 }
 

@@ -12,6 +12,7 @@ use crate::sys::file;
 use crate::sys::network::default_interfaces;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
+use crate::sys::set::set_of;
 use mounts::Mount;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -55,7 +56,7 @@ impl Duties {
     fn storage(&mut self, tree: &Tree, known: &BTreeMap<PciAddress, Function>, settings: Option<&Settings>) -> Result<()> {
         // First of all: the disks below a device are known also if the mounts cannot be read.
         let mut disks = tree.disks();
-        disks.sort_by(|one, other| one.name.cmp(&other.name));
+        disks.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         for disk in &disks {
             for address in &disk.functions {
                 self.disks.entry(*address).or_default().push(disk.name.clone());
@@ -166,7 +167,7 @@ impl Places {
         let legions = settings.into_iter().flat_map(|settings| settings.personas.iter().filter_map(|persona| persona.legion()));
         let both = |legion: &'a Legion| [Some(legion.cartridges.as_path()), legion.slot.parent()];
         // Most personas have the same ones.
-        let folders: BTreeSet<&Path> = legions.flat_map(both).flatten().collect();
+        let folders: BTreeSet<&Path> = set_of(legions.flat_map(both).flatten());
         let mut places = Self { folders: BTreeSet::new(), disks: BTreeSet::new(), boot: boot_partition(tree.paths) };
         for folder in folders {
             let at = tree.paths.at(folder);
@@ -208,7 +209,7 @@ impl Places {
         let of_disk = |disk: &String| tree.under_swap(disk, mounts).unwrap_or_default();
         let cartridges = self.folders.iter().filter(is_apart).flat_map(of_folder).chain(self.disks.iter().flat_map(of_disk));
         let boot = self.boot.iter().flat_map(of_disk).map(|address| (address, HostUse::Boot));
-        cartridges.map(|address| (address, HostUse::Cartridges)).chain(boot).collect()
+        set_of(cartridges.map(|address| (address, HostUse::Cartridges)).chain(boot))
     }
 }
 

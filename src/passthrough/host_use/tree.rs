@@ -4,6 +4,7 @@ use super::mounts::{self, Mount};
 use crate::passthrough::read::first_line;
 use crate::sys::paths::Paths;
 use crate::sys::pci::PciAddress;
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -74,7 +75,7 @@ impl<'a> Tree<'a> {
         if !seen.insert(path.clone()) {
             return Some(BTreeSet::new());
         }
-        let mut found: BTreeSet<PciAddress> = self.functions_in(&path).into_iter().collect();
+        let mut found: BTreeSet<PciAddress> = set_of(self.functions_in(&path));
         let parts: Vec<PathBuf> = entries(&path.join("slaves")).into_iter().filter(|part| part.is_symlink()).collect();
         for part in &parts {
             found.extend(self.under_block(part, mounts, seen)?);
@@ -227,7 +228,7 @@ impl<'a> Tree<'a> {
             return BTreeSet::new();
         }
         let device = self.canonical(&folder.join("device"));
-        let mut found: BTreeSet<PciAddress> = device.iter().flat_map(|path| self.functions_in(path)).collect();
+        let mut found: BTreeSet<PciAddress> = set_of(device.iter().flat_map(|path| self.functions_in(path)));
         let lower = entries(&folder).into_iter().filter_map(|entry| name_of(&entry).strip_prefix("lower_").map(str::to_owned));
         let ports = entries(&folder.join("brif")).into_iter().map(|port| name_of(&port).to_owned());
         for below in lower.chain(ports) {
@@ -268,9 +269,7 @@ pub(super) struct Disk {
 
 /// The first device that is built on a block device.
 fn held_by(device: &Path) -> Option<String> {
-    let mut holders: Vec<String> = entries(&device.join("holders")).iter().map(|holder| name_of(holder).to_owned()).collect();
-    holders.sort();
-    holders.into_iter().next()
+    entries(&device.join("holders")).iter().map(|holder| name_of(holder).to_owned()).min()
 }
 
 /// A name without the number at its end.

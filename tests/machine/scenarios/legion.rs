@@ -76,7 +76,9 @@ pub(crate) fn contained(artifacts: &Artifacts) -> Result<()> {
         machine.run(&format!("systemd-analyze security --no-pager --threshold={most} {unit}.service"))?;
     }
     // It may fill its own folder and spoil its report. Commands answer all the same, and the menu comes back.
-    machine.run(&format!("{inside} 'cd /run/persona/legion; head -c 2M /dev/zero > full; rm -f report.toml && mkfifo report.toml'"))?;
+    machine.run(&format!(
+        "{inside} 'cd /run/persona/legion && rm report.toml && mkfifo report.toml; head -c 2M /dev/zero > full; test -p report.toml'"
+    ))?;
     assert_eq!(machine.run("stat -f -c '%T %a' /run/persona/legion")?.trim(), "tmpfs 0", "a file system of its own, and full");
     assert_eq!(text(&machine.status()?, "/legion/state"), "starting");
     machine.run("timeout 5 persona list && timeout 5 persona status && touch /run/persona/free && rm /run/persona/free")?;

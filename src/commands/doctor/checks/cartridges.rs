@@ -7,6 +7,7 @@ use crate::legion::cartridge::{Firmware, slot};
 use crate::sys::account::Account;
 use crate::sys::file;
 use crate::sys::paths::Paths;
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -19,7 +20,7 @@ pub(super) fn check(case: &Case<'_>) -> Area {
     for (persona, legion) in case.legions() {
         cartridge(case, persona, legion, account, &mut area);
     }
-    let slots: BTreeSet<&Path> = case.legions().map(|(_, legion)| legion.slot.as_path()).collect();
+    let slots: BTreeSet<&Path> = set_of(case.legions().map(|(_, legion)| legion.slot.as_path()));
     for path in slots {
         the_slot(case.paths, path, &mut area);
     }

@@ -5,6 +5,7 @@ use super::reserved::{Standing, standing};
 use super::{Area, Case, Level, health};
 use crate::passthrough::{Along, Closure, Function, Machine, Refusal};
 use crate::sys::pci::PciAddress;
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 
 pub(super) fn check(case: &Case<'_>, images: &Initramfs) -> Area {
@@ -57,7 +58,7 @@ fn summary(closure: &Closure, machine: &Machine, how: &str, area: &mut Area) {
         })
         .collect();
     let others = if others.is_empty() { String::new() } else { format!(" with {}", others.join(", ")) };
-    let groups: BTreeSet<u32> = closure.members.iter().filter_map(|member| member.group).collect();
+    let groups: BTreeSet<u32> = set_of(closure.members.iter().filter_map(|member| member.group));
     let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
     let groups = match groups.as_slice() {
         [] => String::new(),

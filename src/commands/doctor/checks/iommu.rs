@@ -5,6 +5,7 @@ use super::{Area, Case, Level};
 use crate::error::Error;
 use crate::sys::file;
 use crate::sys::paths::Paths;
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -17,7 +18,7 @@ pub(super) fn check(case: &Case<'_>, no_machine: Option<&Error>) -> Area {
     }
     let Some(machine) = &case.machine else { return area };
     if machine.iommu {
-        let groups: BTreeSet<u32> = machine.functions.values().filter_map(|function| function.iommu_group).collect();
+        let groups: BTreeSet<u32> = set_of(machine.functions.values().filter_map(|function| function.iommu_group));
         let advice = match translates_all(case.paths) {
             true => "; iommu=pt on the kernel command line would avoid address translation for the host's own devices",
             false => "",

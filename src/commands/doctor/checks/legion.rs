@@ -9,6 +9,7 @@ use crate::legion::kvm;
 use crate::legion::qemu::argv::QEMU;
 use crate::legion::qemu::tpm::SWTPM;
 use crate::sys::paths::Paths;
+use crate::sys::set::set_of;
 use std::collections::BTreeSet;
 
 pub(super) fn check(case: &Case<'_>) -> Area {
@@ -120,7 +121,7 @@ fn is_infinite(value: &str) -> bool {
 fn processors(case: &Case<'_>, persona: &Persona, legion: &Legion, area: &mut Area) {
     let lines = case.host.cpu_info.lines().filter_map(|line| line.split_once(':'));
     let there: BTreeSet<u16> =
-        lines.filter(|(key, _)| key.trim() == "processor").filter_map(|(_, number)| number.trim().parse().ok()).collect();
+        set_of(lines.filter(|(key, _)| key.trim() == "processor").filter_map(|(_, number)| number.trim().parse().ok()));
     if there.is_empty() {
         return;
     }

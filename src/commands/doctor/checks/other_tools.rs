@@ -40,7 +40,7 @@ fn overrides(paths: &Paths) -> Vec<(PciAddress, String)> {
         Some((address, file::read_text(file.path()).ok()?.trim().to_owned()))
     };
     let mut found: Vec<(PciAddress, String)> = files.filter_map(read).collect();
-    found.sort();
+    found.sort_unstable();
     found
 }
 

@@ -244,7 +244,7 @@ impl Machine {
 
     /// The journal, if the machine answers.
     pub(crate) fn journal(&mut self) -> Option<String> {
-        const TELL: &str = "journalctl --no-pager -n 3000 -o short-precise; cat /run/persona/*.toml /run/persona/legion/*.toml; tail -n 80 /run/cartridges/*";
+        const TELL: &str = "journalctl --no-pager -n 3000 -o short-precise; timeout 5 cat /run/persona/*.toml /run/persona/legion/*.toml; tail -n 80 /run/cartridges/*";
         self.probe.boot()?;
         let id = self.probe.ask(TELL, None).ok()?;
         if let Some(output) = self.probe.answer(id, JOURNAL).ok()? {

@@ -9,6 +9,8 @@ use std::fs;
 
 /// What QEMU puts below 4 GiB that is no memory, at most, in MiB.
 const HOLE: u64 = 2048;
+/// What it keeps free for devices above the memory, in MiB.
+const WINDOW: u64 = 32 << 10;
 
 /// The number of address bits of the guest, if the IOMMU has fewer than the processor; for a guest with so much memory.
 ///
@@ -19,12 +21,16 @@ pub(super) fn limit(paths: &Paths, mebibytes: u64) -> Result<Option<u32>> {
     let widths = iommu_bits(paths);
     let (Some(processor), Some(narrowest), Some(widest)) = (processor, widths.iter().min(), widths.iter().max()) else { return Ok(None) };
     // The processor's own graphics often has an IOMMU of its own. Which one a device is behind does not matter for a limit.
-    let space = 1_u64.checked_shl(widest.saturating_sub(20)).unwrap_or(u64::MAX);
-    if mebibytes.saturating_add(HOLE) > space {
-        let reason = format!("legion is to have {mebibytes} MiB of memory, and the IOMMU reaches addresses of {widest} bits, {space} MiB");
+    let space = |bits: u32| 1_u64.checked_shl(bits.saturating_sub(20)).unwrap_or(u64::MAX);
+    if mebibytes.saturating_add(HOLE) > space(*widest) {
+        let reason = format!(
+            "the settings give legion {mebibytes} MiB of memory, and the IOMMU reaches addresses of {widest} bits: {} MiB",
+            space(*widest)
+        );
         return Err(Error::new(reason).with_code("memory-above-iommu").with_hint("write less as `memory` in the settings"));
     }
-    Ok(Some(*narrowest).filter(|bits| *bits < processor))
+    // With a limit that the memory does not fit in, QEMU would not start; the device may be behind the wide one.
+    Ok(Some(*narrowest).filter(|bits| *bits < processor && mebibytes.saturating_add(HOLE + WINDOW) <= space(*bits)))
 }
 
 /// What the owner is told about it.
@@ -81,7 +87,7 @@ mod tests {
         assert_eq!(limited(&[BITS_48, BITS_39], WIDE, 16384), Ok(Some(39)), "the narrowest counts");
         assert_eq!(limited(&[BITS_39], "39 bits physical", 16384), Ok(None));
         assert_eq!(limited(&[BITS_39], WIDE, 600 << 10), Err(Some("memory-above-iommu")));
-        assert_eq!(limited(&[BITS_48, BITS_39], WIDE, 600 << 10), Ok(Some(39)), "the device may be behind the wide one");
+        assert_eq!(limited(&[BITS_48, BITS_39], WIDE, 600 << 10), Ok(None), "the device may be behind the wide one");
         for (registers, processor) in [(&[BITS_48][..], WIDE), (&[], WIDE), (&["x"], WIDE), (&["0"], WIDE), (&[BITS_39], "?")] {
             assert_eq!(limited(registers, processor, 16384), Ok(None), "{registers:?} {processor}");
         }

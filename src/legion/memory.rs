@@ -70,7 +70,7 @@ pub(super) fn ensure_there(paths: &Paths, memory: MemorySize) -> Result<()> {
     let info = file::read_text(paths.memory_info()).unwrap_or_default();
     match total_kibibytes(&info).map(|total| total >> 10) {
         Some(total) if memory.mebibytes() > total => {
-            Err(Error::new(format!("legion is to have {} MiB of memory, and this machine has {total}", memory.mebibytes()))
+            Err(Error::new(format!("the settings give legion {} MiB of memory, and this machine has {total}", memory.mebibytes()))
                 .with_code("memory-too-large")
                 .with_hint("write less as `memory` in the settings, and leave some to the host"))
         }

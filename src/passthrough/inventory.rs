@@ -107,6 +107,7 @@ impl Machine {
             storage_doubt: duties.storage_doubt,
             needs_are_known: true,
             route_is_known: duties.route_is_known,
+            root_is_remote: duties.root_is_remote,
             other_keyboards,
             bluetooth_keyboards,
             bluetooth_adapters: if bluetooth_keyboards > 0 { bluetooth_adapters(paths, &tree) } else { BTreeSet::new() },

@@ -23,6 +23,8 @@ pub struct Machine {
     pub needs_are_known: bool,
     /// Whether there is a default route, and it could be traced to its network cards.
     pub route_is_known: bool,
+    /// Whether the host's root file system is on another machine. Which network card leads there is not traced.
+    pub root_is_remote: bool,
     /// Keyboards without a PCI function above them, such as PS/2 ones.
     pub other_keyboards: usize,
     /// Keyboards on Bluetooth, which count for nothing else: they work only once the host's Bluetooth service runs.

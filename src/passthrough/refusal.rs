@@ -211,6 +211,9 @@ fn needed(member: &Member, function: &Function, machine: &Machine, display: Opti
     } else if let Some(what) = machine.storage_doubt.as_ref().filter(|_| stage == PlanStage::Launch && function.carries_disks()) {
         let disks = if function.disks.is_empty() { String::new() } else { format!(" on {}", function.disks.join(" and ")) };
         all.push(refuse("device-may-hold-root", format!("{subject} may hold {what}{disks}: its disks could not be determined")));
+    } else if stage == PlanStage::Launch && machine.root_is_remote && function.carries_network() {
+        let reason = format!("{subject} may lead to the host's root file system, which is on another machine");
+        all.push(Refusal::new("device-may-be-route", address, reason, "leave the network cards of a host without disks to it"));
     } else if stage == PlanStage::Launch && !machine.route_is_known && function.carries_network() {
         let reason = format!("{subject} may carry the host's default route: the network card of the default route could not be determined");
         all.push(Refusal::new("device-may-be-route", address, reason, "start legion again when the host's network is up"));

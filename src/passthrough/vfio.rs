@@ -5,6 +5,7 @@ use super::modprobe::ModprobeFile;
 use crate::sys::file;
 use crate::sys::paths::Paths;
 use std::fs;
+use std::path::Path;
 
 /// The vfio-pci driver of the running kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,8 +34,10 @@ impl Vfio {
     pub(super) fn read(paths: &Paths) -> Self {
         let module = paths.kernel_module("vfio_pci");
         if paths.pci_driver(VFIO_PCI).exists() || module.exists() {
-            // The container's node is there together with the groups' (drivers/vfio/vfio_main.c and group.c in the kernel).
-            if paths.vfio_device_class().exists() && !paths.vfio_container().exists() {
+            // The container's node is there together with the groups' (drivers/vfio/vfio_main.c and group.c in the kernel). A recorded
+            // machine may have no nodes at all.
+            let has_nodes = paths.is_live() || paths.vfio_container().parent().is_some_and(Path::exists);
+            if has_nodes && paths.vfio_device_class().exists() && !paths.vfio_container().exists() {
                 return Self::WithoutGroups;
             }
             // Only loaded modules have an initialisation state (Documentation/ABI/stable/sysfs-module).
@@ -101,7 +104,8 @@ mod tests {
         assert_eq!(found(&[RELEASE, (DEP, module), blocked]), Vfio::Blocked);
         assert_eq!(found(&[("sys/module/vfio_pci/initstate", "live\n"), blocked]), Vfio::Loaded);
         let (loaded, class) = (("sys/module/vfio_pci/initstate", "live\n"), ("sys/class/vfio-dev/vfio0/dev", "511:0\n"));
-        assert_eq!(found(&[loaded, class]), Vfio::WithoutGroups);
+        assert_eq!(found(&[loaded, class]), Vfio::Loaded, "recorded without nodes");
+        assert_eq!(found(&[loaded, class, ("dev/vfio/devices/vfio0", "")]), Vfio::WithoutGroups);
         assert_eq!(found(&[loaded, class, ("dev/vfio/vfio", "")]), Vfio::Loaded);
         assert_eq!(found(&[RELEASE, (DEP, core)]), Vfio::Absent);
         assert_eq!(found(&[RELEASE, ("usr/lib/modules/6.9.1-arch1-1/modules.builtin", module), (DEP, core)]), Vfio::BuiltIn);

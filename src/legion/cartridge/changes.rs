@@ -52,14 +52,35 @@ pub(super) fn place(folder: &Path, kind: DiskKind) -> PathBuf {
     if is_changing { changing } else { usual }
 }
 
-/// Makes these changes to the qcow2 disk of a cartridge, all or none. The disk must not be in use.
+/// Checks that there is no disk beside the one that is being changed.
 ///
 /// # Errors
-/// When one of them fails, or the disk is not consistent; it is unchanged then.
-pub(super) fn make(paths: &Paths, folder: &Path, changes: &[Change<'_>]) -> Result<()> {
+/// When there is: whichever is used, the other is lost.
+pub(super) fn ensure_one_disk(folder: &Path) -> Result<()> {
+    let (disk, changing) = (folder.join(DiskKind::Qcow2.file_name()), folder.join(CHANGING));
+    if is_there(&disk) && is_there(&changing) { Err(several(&disk, &changing)) } else { Ok(()) }
+}
+
+fn several(disk: &Path, changing: &Path) -> Error {
+    Error::new(format!("the cartridge has two disks, {} and {}, which a command was changing", disk.display(), changing.display()))
+        .with_code("cartridge-with-several-disks")
+        .with_hint("move one of them out of it. The change is completed once the other is alone")
+}
+
+/// Whether the disk of this kind is being changed: its tables are not whole until the change is completed.
+pub(super) fn is_changing(folder: &Path, kind: DiskKind) -> bool {
+    place(folder, kind).ends_with(CHANGING)
+}
+
+/// Makes these changes to the qcow2 disk of a cartridge, all or none. The disk must not be in use. `begins` is called before the first of
+/// them counts.
+///
+/// # Errors
+/// When one of them or `begins` fails, or the disk is not consistent; it is unchanged then.
+pub(super) fn make(paths: &Paths, folder: &Path, changes: &[Change<'_>], begins: &dyn Fn() -> Result<()>) -> Result<()> {
     complete(paths, folder)?;
     let (disk, difference) = (folder.join(DiskKind::Qcow2.file_name()), folder.join(CHANGES));
-    let made = prepare(paths, &disk, &difference, changes);
+    let made = prepare(paths, &disk, &difference, changes).and_then(|()| begins());
     if let Err(error) = made {
         // Of the two errors, the first is reported; the next command removes it.
         let _ = fs::remove_file(&difference);
@@ -75,8 +96,13 @@ pub(super) fn make(paths: &Paths, folder: &Path, changes: &[Change<'_>]) -> Resu
 /// When it cannot be completed. The disk keeps the name that no tool boots then.
 pub(super) fn complete(paths: &Paths, folder: &Path) -> Result<()> {
     let (disk, changing, difference) = (folder.join(DiskKind::Qcow2.file_name()), folder.join(CHANGING), folder.join(CHANGES));
-    // Two disks are refused by the inspection.
-    if is_there(&changing) && !is_there(&disk) {
+    if is_there(&changing) {
+        ensure_one_disk(folder)?;
+        if !is_there(&difference) {
+            return Err(Error::new(format!("{} is gone, which holds the change of {}", difference.display(), changing.display()))
+                .with_code("image-damaged")
+                .with_hint(format!("put it back, or move {} away and restore the disk from a copy", changing.display())));
+        }
         let qemu_img = QemuImg::confined(paths)?;
         let (image, changes) = (Given::lent(&changing, qemu_img)?, Given::lent(&difference, qemu_img)?);
         Difference { qemu_img, image: &image, changes: &changes }.commit()?;

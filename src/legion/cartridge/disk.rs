@@ -59,6 +59,7 @@ impl Disk {
         // A dangling link still names the intended disk, so links are not followed here.
         let is_there = |kind: &DiskKind| fs::symlink_metadata(changes::place(folder, *kind)).is_ok();
         let found: Vec<_> = DiskKind::ALL.into_iter().filter(is_there).collect();
+        changes::ensure_one_disk(folder)?;
         let kind = match found.as_slice() {
             [kind] => *kind,
             [] => {

@@ -17,7 +17,7 @@ impl Cartridge {
         let is_in = || slot::inserted(paths, &legion.slot).ok().flatten().is_some_and(|name| name == cartridge.name);
         let runs = LegionState::read(paths).ok().flatten().is_some_and(|state| state.is_at_its_disk()) && is_in();
         if !runs {
-            cartridge.disk.ensure_whole(&cartridge.disk_path(paths))?;
+            cartridge.ensure_whole(paths)?;
         }
         Ok(cartridge)
     }

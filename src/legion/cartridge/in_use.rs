@@ -21,8 +21,8 @@ const ALMOST_FULL: u64 = 1 << 30;
 
 impl Cartridge {
     /// Checks that the disk is complete and that nothing uses it: no other virtual machine, no loop device or mount of the host, no program
-    /// that writes to it. A change of a command that was killed is completed. While the result is held, no other `persona` changes the cartridge: hold it until the cartridge is in the slot
-    /// and legion's lock protects it.
+    /// that writes to it. A change of a command that was killed is completed. While the result is held, no other `persona` changes the
+    /// cartridge: hold it until the cartridge is in the slot and legion's lock protects it.
     ///
     /// # Errors
     /// When something uses it or part of it is missing; the message says what, as far as known.

@@ -59,6 +59,14 @@ impl Cartridge {
         changes::place(&paths.at(&self.folder), self.disk.kind)
     }
 
+    /// Checks that the disk is complete. One that is being changed is so once the change is completed: the next start does that.
+    pub(super) fn ensure_whole(&self, paths: &Paths) -> Result<()> {
+        if changes::is_changing(&paths.at(&self.folder), self.disk.kind) {
+            return Ok(());
+        }
+        self.disk.ensure_whole(&self.disk_path(paths))
+    }
+
     /// Records the time of this run, for `persona cartridge list`.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ struct Owner {
 /// Gives the cartridge to a user: for `prepare`. Everybody may traverse its folder, because libvirt gives the disk to a user of its own;
 /// the group may read root's part of it where needed.
 ///
-/// When something cannot be given; [`take_back`] takes back what was.
+/// # Errors
 /// When something cannot be given; [`take_back`] takes back what was.
 pub fn give_to(paths: &Paths, cartridge: &Cartridge, user: u32, group: u32) -> Result<()> {
     let folder = tree::followed(&paths.at(&cartridge.folder)).into_owned();

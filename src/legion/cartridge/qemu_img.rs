@@ -1,7 +1,7 @@
 //! Runs `qemu-img`: as a user of its own, with limits, and with the files that it is given open.
 //!
-//! A format is a language that strangers write and QEMU's parsers read. An image from elsewhere, and a disk that a guest has written, are
-//! read by the user `persona-image`, who owns nothing and may write to nothing but the files that it is lent. legion's user would not do:
+//! Images come from untrusted sources, and QEMU's parsers read them. An image from elsewhere, and a disk that a guest has written, are read
+//! by the user `persona-image`, who owns nothing and may write only to files that such a run is lent. legion's user would not do:
 //! the disk of the legion that runs is its own. The files are opened here and named by their descriptors: the user needs no right to the
 //! folders that they are in, and reaches no other file by a name in a header.
 

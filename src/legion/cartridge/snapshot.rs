@@ -3,13 +3,14 @@
 //! A qcow2 disk keeps its snapshots inside, under the name `persona-LABEL`, and is changed as `changes` says; a raw image is cloned, on
 //! file systems that can.
 //! Variables and TPM state are copied. The folder `snapshots/LABEL` makes a snapshot valid: it is created last when saving, and removed
-//! first when forgetting. A restore first creates the link `restoring`: until all three parts are restored, the cartridge cannot be
-//! inserted.
+//! first when forgetting. A restore creates the link `restoring` before the disk is another: until all three parts are restored, the
+//! cartridge cannot be inserted.
 
 use super::changes::{self, Change};
 use super::create::{close, copy};
 use super::partial::{self, Partial};
 use super::parts::{NVRAM, TPM, names_in};
+use super::qemu_img::QemuImg;
 use super::restoring::RESTORING;
 use super::{Disk, DiskKind, Shelf};
 use crate::error::{Context, Error, Result};
@@ -54,7 +55,7 @@ impl Shelf<'_> {
                 .with_code("snapshot-exists")
                 .with_hint(format!("choose another label, or `persona cartridge forget {name} {label}` first")));
         }
-        let disk = OpenDisk { disk: cartridge.disk, path: cartridge.disk_path(self.paths) };
+        let disk = OpenDisk::new(self.paths, cartridge.disk, cartridge.disk_path(self.paths))?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -81,8 +82,8 @@ impl Shelf<'_> {
         }
         let disk = self.open(name)?;
         let marker = folder.join(RESTORING);
-        announce(&marker, label)?;
-        disk.restore(self.paths, label, &folder, &snapshot)?;
+        // What fails before it leaves the cartridge as it was.
+        disk.restore(self.paths, label, &folder, &snapshot, &|| announce(&marker, label))?;
         for part in [NVRAM, TPM] {
             let (new, old) = (folder.join(format!("{part}.new")), folder.join(part));
             remove(&new)?;
@@ -104,12 +105,20 @@ impl Shelf<'_> {
     pub fn forget(&self, name: &str, label: &str) -> Result<()> {
         let _taken = self.take(name)?;
         let snapshots = self.place(name).join(FOLDER);
+        if fs::read_link(self.place(name).join(RESTORING)).is_ok_and(|restoring| restoring == Path::new(label)) {
+            return Err(Error::new(format!(
+                "restoring the cartridge {name} to `{label}` was interrupted, which can only be repeated with it"
+            ))
+            .with_code("restore-interrupted")
+            .with_hint(format!("`persona cartridge restore {name} {label}` first, or restore another snapshot")));
+        }
+        let disk = self.open(name)?;
         let partial = match partial::hold(&snapshots.join(label))? {
             Some(hold) => Partial::of(&snapshots, label, hold)?,
             None if partial::folder(&snapshots, label).exists() => Partial::begin(&snapshots, label)?,
             None => return Err(no_such(&self.place(name), name, label)),
         };
-        match self.open(name).and_then(|disk| disk.forget(self.paths, label, &self.here().join(name))) {
+        match disk.forget(self.paths, label, &self.here().join(name)) {
             Ok(()) => partial.remove(),
             Err(error) => {
                 partial.leave();
@@ -125,7 +134,7 @@ impl Shelf<'_> {
         let disk = Disk::inspect(&folder)?;
         let path = changes::place(&folder, disk.kind);
         super::in_use::ensure_unused(self.paths, &path)?;
-        Ok(OpenDisk { disk, path })
+        OpenDisk::new(self.paths, disk, path)
     }
 }
 
@@ -147,11 +156,19 @@ struct OpenDisk {
 }
 
 impl OpenDisk {
+    /// Fails if `qemu-img` could not be run, before anything is changed.
+    fn new(paths: &Paths, disk: Disk, path: PathBuf) -> Result<Self> {
+        if disk.kind == DiskKind::Qcow2 {
+            QemuImg::confined(paths)?;
+        }
+        Ok(Self { disk, path })
+    }
+
     /// `cartridge` is its folder, and `snapshot` the snapshot's.
     fn save(&self, paths: &Paths, label: &str, cartridge: &Path, snapshot: &Path) -> Result<()> {
         match self.disk.kind {
             // A killed command may have left one of that name.
-            DiskKind::Qcow2 => changes::make(paths, cartridge, &[Change::Delete(&inside(label)), Change::Save(&inside(label))]),
+            DiskKind::Qcow2 => changes::make(paths, cartridge, &[Change::Delete(&inside(label)), Change::Save(&inside(label))], &|| Ok(())),
             DiskKind::Raw => clone(&self.path, &snapshot.join(self.disk.kind.file_name())),
             DiskKind::BlockDevice => Err(Error::new(format!("a block device has no snapshots: {}", self.path.display()))
                 .with_code("snapshots-unsupported")
@@ -159,14 +176,16 @@ impl OpenDisk {
         }
     }
 
-    fn restore(&self, paths: &Paths, label: &str, cartridge: &Path, snapshot: &Path) -> Result<()> {
+    /// `begins` is called before the disk is another.
+    fn restore(&self, paths: &Paths, label: &str, cartridge: &Path, snapshot: &Path, begins: &dyn Fn() -> Result<()>) -> Result<()> {
         if self.disk.kind == DiskKind::Qcow2 {
-            return changes::make(paths, cartridge, &[Change::Restore(&inside(label))]);
+            return changes::make(paths, cartridge, &[Change::Restore(&inside(label))], begins);
         }
         let new = self.path.with_file_name("disk.new");
         remove(&new)?;
         clone(&snapshot.join(self.disk.kind.file_name()), &new)?;
         sync(&new)?;
+        begins()?;
         atomic::rename(&new, &self.path)
     }
 
@@ -175,7 +194,7 @@ impl OpenDisk {
         if self.disk.kind != DiskKind::Qcow2 {
             return Ok(());
         }
-        changes::make(paths, cartridge, &[Change::Delete(&inside(label))])
+        changes::make(paths, cartridge, &[Change::Delete(&inside(label))], &|| Ok(()))
     }
 }
 

@@ -109,7 +109,7 @@ impl Shelf<'_> {
             let disk = cartridge.disk_path(self.paths);
             // QEMU is changing the cartridge that it runs from.
             if !running {
-                cartridge.disk.ensure_whole(&disk)?;
+                cartridge.ensure_whole(self.paths)?;
                 in_use::ensure_unused(self.paths, &disk)?;
             }
             Ok(cartridge)

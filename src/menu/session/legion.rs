@@ -2,13 +2,12 @@
 //! tells that legion is off.
 
 use super::{Session, Subject};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::legion::announce;
 use crate::menu::model::Event;
 use crate::menu::reasons;
 use crate::menu::session::sources::Sources;
 use crate::state::{LegionState, Phase};
-use crate::sys::paths::Paths;
 use crate::sys::systemd::LEGION;
 use crate::sys::unit::Unit;
 use std::sync::Arc;
@@ -67,7 +66,7 @@ impl Session {
         }
         let (paths, watched) = (self.paths.clone(), self.legion_is_watched.clone());
         let started = sources.beside(move |_| {
-            if let Some(end) = await_end(|| on(&paths), || Unit::ask(LEGION).ok(), || std::thread::sleep(EVERY))
+            if let Some(end) = await_end(|| LegionState::read(&paths), || Unit::ask(LEGION).ok(), || std::thread::sleep(EVERY))
                 && let Err(error) = announce(&paths, &end)
             {
                 log::error!("{error}");
@@ -81,18 +80,14 @@ impl Session {
     }
 }
 
-/// What legion is doing, if it is on. A record that cannot be read says nothing.
-fn on(paths: &Paths) -> Option<LegionState> {
-    LegionState::read(paths).ok().flatten().filter(LegionState::is_on)
-}
-
 /// Waits until legion is off, and gives the record of its end if there is none: systemd has found its unit dead twice, and its record has
-/// not changed in between. A systemd that does not answer is no proof.
-fn await_end(on: impl Fn() -> Option<LegionState>, unit: impl Fn() -> Option<Unit>, pause: impl Fn()) -> Option<LegionState> {
+/// not changed in between. A record that cannot be read, and a systemd that does not answer, prove nothing.
+fn await_end(record: impl Fn() -> Result<Option<LegionState>>, unit: impl Fn() -> Option<Unit>, pause: impl Fn()) -> Option<LegionState> {
     let mut found_dead = None;
     loop {
         pause();
-        let state = on()?;
+        let Ok(record) = record() else { continue };
+        let state = record.filter(LegionState::is_on)?;
         match unit().filter(|unit| matches!(unit.active.as_str(), "inactive" | "failed")) {
             Some(unit) if found_dead.as_ref() == Some(&state) => {
                 let error = Error::new(format!("{LEGION} is {}, and nothing recorded how legion ended", unit.active));
@@ -116,7 +111,10 @@ mod tests {
         let looks = RefCell::new(looks.iter());
         let current = RefCell::new(None);
         let pause = || *current.borrow_mut() = Some(*looks.borrow_mut().next().unwrap());
-        let on = || current.borrow().unwrap().0.map(|phase| LegionState::new(phase, "gondor"));
+        let on = || match current.borrow().unwrap() {
+            (_, "unreadable") => Err(Error::new("unreadable")),
+            (phase, _) => Ok(phase.map(|phase| LegionState::new(phase, "gondor"))),
+        };
         let unit = || {
             let active = current.borrow().unwrap().1;
             let unit = Unit { active: active.into(), why: None, conditions_held: true, invocation: "1".into() };
@@ -132,6 +130,7 @@ mod tests {
         let on = Some(Phase::Running);
         assert_eq!(recorded(&[(on, "active"), (on, "failed"), (on, "failed")]), Some(Phase::Failed));
         assert_eq!(recorded(&[(on, "inactive"), (on, "active"), (on, "inactive"), (on, "inactive")]), Some(Phase::Failed));
+        assert_eq!(recorded(&[(on, "active"), (on, "unreadable"), (on, "inactive"), (on, "inactive")]), Some(Phase::Failed));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(super) struct Duties {
     /// Whether the network cards of the default routes are known.
     pub(super) route_is_known: bool,
     /// Whether the file system at `/` is on another machine.
-    root_is_remote: bool,
+    pub(super) root_is_remote: bool,
     /// Where removable media are mounted, with the functions above them.
     pub(super) sticks: BTreeSet<(PciAddress, String)>,
     /// The names of the disks below each function.
@@ -49,7 +49,6 @@ impl Duties {
         }
         found.network(tree);
         // Which card leads to the machine that serves the root file system is not known, and it need not be that of the default route.
-        found.route_is_known &= !found.root_is_remote;
         found
     }
 
@@ -97,6 +96,9 @@ impl Duties {
             }
         }
         for (source, point) in mounts::automounts(tree.paths, &mounts) {
+            if !places.need(&point) {
+                continue;
+            }
             // What cannot be found now is on no device that could be taken.
             let functions = tree.under_swap(&source, &mounts).unwrap_or_default();
             self.held.extend(functions.into_iter().map(|address| (address, HostUse::Mount(point.clone()))));
@@ -192,6 +194,12 @@ impl Places {
                 self.folders.insert(tree.without_root(&real));
             }
         }
+    }
+
+    /// Whether the host needs what is to be mounted there: a disk for data or for another system is not the host's.
+    fn need(&self, point: &str) -> bool {
+        const HOSTS: [&str; 8] = ["/boot", "/efi", "/usr", "/var", "/home", "/root", "/srv", "/opt"];
+        HOSTS.iter().any(|host| Path::new(point).starts_with(host)) || self.folders.iter().any(|folder| folder.starts_with(point))
     }
 
     /// Whether one of them is on this mount.

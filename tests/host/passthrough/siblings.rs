@@ -224,6 +224,12 @@ fn boot_partition_that_is_mounted_on_demand_stays() {
         assert_eq!(refused(&tree, SATA), ["disk-used-by-host"], "{source}");
         assert_eq!(refused(&tree, CONTROLLER), Vec::<&str>::new(), "{source}");
     }
+    let (_folder, another_system) = installed(|tree| {
+        sata_disk(tree);
+        tree.file("etc/fstab", "/dev/sda1 /mnt/windows ntfs3 noauto,nofail,x-systemd.automount 0 0\n");
+        tree.mount("0:41", "/mnt/windows", "autofs", "systemd-1");
+    });
+    assert_eq!(refused(&another_system, SATA), Vec::<&str>::new(), "a disk for data or another system");
     let (_folder, by_hand) = installed(|tree| {
         sata_disk(tree);
         tree.file("etc/fstab", "/dev/sda1 /mnt/games ext4 noauto 0 0\n");

@@ -255,23 +255,25 @@ pub(crate) fn ends(artifacts: &Artifacts) -> Result<()> {
     machine.run("systemctl kill -s KILL persona-menu.service")?;
     the_console_listens(&mut machine, "sam")?;
 
-    // The shell for mending the host is systemd's own; here only that it is started.
-    for unit in ["emergency", "rescue"] {
-        let shell = "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=true\n";
-        machine.run(&format!("printf '{shell}' > /run/systemd/system/{unit}.service; systemctl daemon-reload"))?;
-        start_menu(&mut machine, 2)?;
-        machine.run(&format!("systemctl start {unit}.target"))?;
-        the_console_listens(&mut machine, unit)?;
-        machine.run(&format!("systemctl stop {unit}.target {unit}.service"))?;
-    }
-
     // A menu without systemd to tidy up after it.
     machine.run("rm -f /run/persona/menu.toml; setsid persona menu > /run/menu.log 2>&1 & echo $! > /run/menu.pid")?;
     machine.wait_for_menu()?;
     machine.wait_for_keyboards(2)?;
     machine.run("kill -SEGV $(cat /run/menu.pid)")?;
     machine.wait_until("that menu is gone", "! test -e /proc/$(cat /run/menu.pid)/exe", STEP)?;
-    the_console_listens(&mut machine, "merry")
+    the_console_listens(&mut machine, "merry")?;
+
+    // Emergency and rescue mode. Their shells are systemd's own: it matters that they have the console.
+    for unit in ["emergency", "rescue"] {
+        let shell = "[Unit]\\nDefaultDependencies=no\\n[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStart=true\\n";
+        machine.run(&format!("printf '{shell}' > /run/systemd/system/{unit}.service; systemctl daemon-reload"))?;
+        start_menu(&mut machine, 2)?;
+        machine.run(&format!("systemctl start {unit}.target"))?;
+        machine.wait_until("tty1 has the screen", "grep -qx tty1 /sys/class/tty/tty0/active", STEP)?;
+        assert_eq!(machine.run("systemctl show -P ActiveState persona-menu.service")?.trim(), "inactive", "{unit}");
+        assert_eq!(machine.run("pgrep -c -x persona || :")?.trim(), "0", "{unit}");
+    }
+    Ok(())
 }
 
 /// A menu that is killed while legion runs gives the console back, is started again and does not ask twice.

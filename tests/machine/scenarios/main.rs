@@ -70,8 +70,8 @@ const CASES: &[Case] = &[
     case("plain-systemd", |artifacts| plain::boots(artifacts, ImageKind::Systemd)),
 ];
 
-/// systemd waits for the device three seconds, not ninety.
-const NO_ROOT: &str = "root=/dev/nope rootflags=x-systemd.device-timeout=3";
+/// systemd waits for the device twenty seconds, not ninety: the menu is on the screen by then.
+const NO_ROOT: &str = "root=/dev/nope rootflags=x-systemd.device-timeout=20";
 
 const fn case(name: &'static str, run: fn(&Artifacts) -> persona::error::Result<()>) -> Case {
     Case { name, run }

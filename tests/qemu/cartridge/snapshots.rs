@@ -5,7 +5,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use persona::legion::Cartridge;
 use persona::sys::paths::Paths;
+use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -139,4 +141,46 @@ fn snapshot_killed_at_random_instants_leaves_a_sound_disk() {
 fn snapshot_soak_of_several_hundred_kills() {
     let seed = std::env::var("PERSONA_SEED").ok().and_then(|seed| seed.parse().ok()).filter(|seed| *seed > 0);
     kill_at_random(600, seed.unwrap_or(0x2545_f491_4f6c_dd1d));
+}
+
+#[test]
+fn restore_that_fails_before_it_changes_anything_leaves_a_cartridge_that_starts() {
+    let bench = bench();
+    bench.succeeds(&["save", "mordor", "a"]);
+    write(&bench, 2);
+    // Another program has removed the snapshot from the disk.
+    let disk = bench.path("shelf/mordor/disk.qcow2");
+    assert!(Command::new("qemu-img").args(["snapshot", "-d", "persona-a"]).arg(&disk).status().unwrap().success());
+    assert!(!bench.run(&["restore", "mordor", "a"]).status.success());
+    start(&bench);
+    assert!(holds(&bench, 2));
+    assert_eq!(bench.entry("mordor")["trouble"], Value::Null);
+}
+
+#[test]
+fn snapshot_of_an_interrupted_restore_is_kept_until_it_is_restored() {
+    let bench = bench();
+    bench.succeeds(&["save", "mordor", "a"]);
+    write(&bench, 2);
+    symlink("a", bench.path("shelf/mordor/restoring")).unwrap();
+    bench.fails(&["forget", "mordor", "a"]);
+    bench.succeeds(&["restore", "mordor", "a"]);
+    assert!(holds(&bench, 1));
+    bench.succeeds(&["forget", "mordor", "a"]);
+}
+
+#[test]
+fn disk_that_is_being_changed_is_never_overwritten() {
+    let bench = bench();
+    let path = |name: &str| bench.path("shelf/mordor").join(name);
+    fs::rename(path("disk.qcow2"), path("disk.changing")).unwrap();
+    let message = bench.fails(&["save", "mordor", "a"]);
+    assert!(message.contains("disk.changes is gone"), "{message}");
+    // A copy was put in its place.
+    fs::copy(path("disk.changing"), path("disk.qcow2")).unwrap();
+    fs::write(path("disk.changes"), "the change").unwrap();
+    bench.fails(&["save", "mordor", "a"]);
+    assert_eq!(bench.entry("mordor")["trouble_code"], "cartridge-with-several-disks");
+    assert_eq!(fs::read(path("disk.changes")).unwrap(), b"the change");
+    assert!(path("disk.changing").exists());
 }

@@ -286,9 +286,8 @@ impl Settings {
         let file = paths.settings();
         let doing = || format!("reading the settings {}", file.display());
         let bytes = read_file(&file, MAX_SETTINGS).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                Error::caused_by(doing(), error).with_hint(format!("`persona detect > {}` writes them for this machine", file.display()))
-            }
+            ErrorKind::NotFound => Error::caused_by(doing(), error)
+                .with_hint("`persona detect` shows settings for this machine, and `persona detect --write` saves them"),
             _ => Error::caused_by(doing(), error),
         })?;
         let text = String::from_utf8(bytes).map_err(|error| not_utf8(&file, &error))?;

@@ -101,7 +101,7 @@ fn settings_that_cannot_be_read_have_a_hint_that_says_what_is_wrong() {
         told
     };
     let missing = told(1);
-    assert!(missing.contains("`persona detect > "), "what makes one: {missing}");
+    assert!(missing.contains("`persona detect --write`"), "what makes one: {missing}");
     std::fs::write(&file, b"# \xff\n").unwrap();
     let binary = told(2);
     assert!(binary.contains("UTF-8") && !binary.contains("detect"), "{binary}");

@@ -52,7 +52,7 @@ pub fn fuzz(seconds: u32, names: &[String]) -> Result<()> {
         ([], true) => Err(Error::usage("no target has such a name").with_hint("`ls fuzz/fuzz_targets` lists them")),
         ([], false) => Ok(()),
         _ => Err(Error::new(format!("an input was found that breaks {}", failed.join(", ")))
-            .with_hint("mend the reader, and add the input from fuzz/artifacts/TARGET to fuzz/seeds/TARGET")),
+            .with_hint("fix the reader, and add the input from fuzz/artifacts/TARGET to fuzz/seeds/TARGET")),
     }
 }
 
